@@ -1,0 +1,354 @@
+"""Every exception a user can meet, in families by what the caller can do about it.
+
+    PartisanError
+        ConfigError (ValueError)               fix your configuration or options
+        SerializationError (TypeError)         the named part of a value cannot travel
+        ActorError
+            ActorNotFound (LookupError)        it never was, or is not registered
+            ActorStopped                       it was, and ended
+            ActorUnavailable                   cannot be reached now; the call may or may not have run
+            ActorExists (ValueError)           the name is taken
+            MailboxFull                        slow down
+        CallTimeout (TimeoutError)             it may still happen
+        TaskFailed                             user code raised; also an instance of that exception's class
+        TaskCancelled
+        ObjectLost                             the value is gone
+        Unplaceable                            no node fits
+        NodeError
+            NodeDown (ConnectionError)
+            NoRoute (ConnectionError)
+            NotYetConnected (ConnectionError)
+            Overloaded
+        AuthenticationError                    the peer is not one of ours
+        ProtocolError                          the peer broke the protocol; never reaches user code
+        InternalError                          a bug in partisan_actors
+
+Text is built from fields, and every class pickles and copies with its fields, because errors cross nodes.
+Subclasses name their constructor's parameters in order in `_fields`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from types import GetSetDescriptorType, MemberDescriptorType
+from typing import Any, ClassVar
+
+__all__ = [
+    "ActorError",
+    "ActorExists",
+    "ActorNotFound",
+    "ActorStopped",
+    "ActorUnavailable",
+    "AuthenticationError",
+    "CallTimeout",
+    "ConfigError",
+    "InternalError",
+    "MailboxFull",
+    "NoRoute",
+    "NodeDown",
+    "NodeError",
+    "NotYetConnected",
+    "ObjectLost",
+    "Overloaded",
+    "PartisanError",
+    "ProtocolError",
+    "SerializationError",
+    "TaskCancelled",
+    "TaskFailed",
+    "Unplaceable",
+]
+
+
+class PartisanError(Exception):
+    """The root of every error this package raises on purpose."""
+
+    _fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *values: Any) -> None:
+        # Not super(): TaskFailed is also a user's class, whose constructor must not run on these values.
+        BaseException.__init__(self, *values)
+        if len(values) != len(self._fields):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields) or 'nothing'}")
+        for field, value in zip(self._fields, values, strict=True):
+            setattr(self, field, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        notes = {"__notes__": self.__notes__} if hasattr(self, "__notes__") else None
+        return (type(self), tuple(getattr(self, field) for field in self._fields), notes)
+
+    def __str__(self) -> str:
+        return self._text()
+
+    def _text(self) -> str:
+        return ", ".join(f"{field}={getattr(self, field)!r}" for field in self._fields)
+
+
+class ConfigError(PartisanError, ValueError):
+    """An option or a setting is not valid. `field` names it, `value` is what was given, `allowed` what may be."""
+
+    _fields = ("field", "value", "allowed")
+    field: str
+    value: object
+    allowed: str
+
+    def _text(self) -> str:
+        return f"{self.field} = {self.value!r} is not valid: expected {self.allowed}"
+
+
+class SerializationError(PartisanError, TypeError):
+    """A value cannot be sent. `what` says which argument or result, `path` where inside it, `why` the cause."""
+
+    _fields = ("what", "path", "why")
+    what: str
+    path: str
+    why: str
+
+    def _text(self) -> str:
+        return f"cannot send {self.what}: {self.path} cannot be pickled ({self.why})"
+
+
+class ActorError(PartisanError):
+    """Something about one actor; `actor` describes it (class, name if any, id)."""
+
+    actor: str
+
+
+class ActorNotFound(ActorError, LookupError):
+    """No actor of that id or name is known: it never was, or is no longer registered."""
+
+    _fields = ("actor",)
+
+    def _text(self) -> str:
+        return f"no actor {self.actor}: it was never created, or has been stopped and forgotten"
+
+
+class ActorStopped(ActorError):
+    """The actor ended and will not come back; `reason` says why."""
+
+    _fields = ("actor", "reason")
+    reason: str
+
+    def _text(self) -> str:
+        return f"actor {self.actor} has stopped: {self.reason}"
+
+
+class ActorUnavailable(ActorError):
+    """The actor cannot be reached now. A call in flight may or may not have run; a new one may be tried later."""
+
+    _fields = ("actor", "why")
+    why: str
+
+    def _text(self) -> str:
+        return f"actor {self.actor} is unavailable: {self.why} (a call in flight may or may not have run)"
+
+
+class ActorExists(ActorError, ValueError):
+    """An actor of that name lives in the cluster already; `node` is where."""
+
+    _fields = ("actor", "node")
+    node: str
+
+    def _text(self) -> str:
+        return (
+            f"an actor named {self.actor!r} exists already, on node {self.node}: "
+            "choose another name, or fetch it with get_actor"
+        )
+
+
+class MailboxFull(ActorError):
+    """The actor has `limit` messages waiting; this one was refused and did not run."""
+
+    _fields = ("actor", "limit")
+    limit: int
+
+    def _text(self) -> str:
+        return f"the mailbox of actor {self.actor} is full ({self.limit} messages): the call did not run; slow down"
+
+
+class CallTimeout(PartisanError, TimeoutError):
+    """No answer within `timeout_s` seconds. The call may still happen."""
+
+    _fields = ("what", "timeout_s")
+    what: str
+    timeout_s: float
+
+    def _text(self) -> str:
+        return f"{self.what} gave no answer within {self.timeout_s:g} s (it may still happen)"
+
+
+class TaskFailed(PartisanError):
+    """User code raised in a task or a method.
+
+    What a caller catches is an instance of this class *and* of the cause's own class, so `except ValueError` works.
+    `cause` (also `__cause__`) is the original exception, or None when it could not be pickled; `remote_traceback` is
+    its text; `where` names actor or task, method and node.
+    """
+
+    _fields = ("cause", "where", "remote_traceback")
+    cause: BaseException | None
+    where: str
+    remote_traceback: str
+
+    def __init__(self, cause: BaseException | None, where: str, remote_traceback: str) -> None:
+        PartisanError.__init__(self, cause, where, remote_traceback)
+        _copy_native_fields(cause, self)
+        self.__cause__ = cause
+        self.__suppress_context__ = True
+
+    def _text(self) -> str:
+        return f"{self.where} raised:\n\n{self.remote_traceback.rstrip()}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (TaskFailed.of, (self.cause, self.where, self.remote_traceback))
+
+    def __getattr__(self, name: str) -> Any:
+        # Fields of the cause are reachable, as in `except OSError as error: error.errno`.
+        cause = self.__dict__.get("cause")
+        if cause is None or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(cause, name)
+
+    @staticmethod
+    def of(cause: BaseException | None, where: str, remote_traceback: str) -> TaskFailed:
+        """The TaskFailed to raise for `cause`: of a class that is also the cause's own, whenever Python allows one."""
+        made = _failed_class(type(cause))
+        error = made.__new__(made)
+        TaskFailed.__init__(error, cause, where, remote_traceback)
+        return error
+
+
+def _failed_class(cause: type) -> type[TaskFailed]:
+    if not issubclass(cause, Exception) or issubclass(cause, TaskFailed):
+        return TaskFailed
+    try:
+        # The cause's own fields stay readable through TaskFailed.__getattr__; its constructor is never run.
+        return type(
+            f"TaskFailed({cause.__name__})",
+            (TaskFailed, cause),
+            {"__module__": TaskFailed.__module__, "__init__": TaskFailed.__init__, "__str__": TaskFailed.__str__},
+        )
+    except TypeError:  # a final class, or a layout Python cannot combine
+        return TaskFailed
+
+
+def _copy_native_fields(cause: BaseException | None, error: BaseException) -> None:
+    # Fields that C classes keep outside __dict__ (OSError.errno, UnicodeError.reason) would read as None here.
+    for base in type(cause).__mro__ if cause is not None else ():
+        if base in (Exception, BaseException, object):
+            continue
+        for name, kind in vars(base).items():
+            if isinstance(kind, (MemberDescriptorType, GetSetDescriptorType)) and not name.startswith("__"):
+                with contextlib.suppress(AttributeError, TypeError):
+                    setattr(error, name, getattr(cause, name))
+
+
+class TaskCancelled(PartisanError):
+    """The work was cancelled before it finished; `what` names it."""
+
+    _fields = ("what",)
+    what: str
+
+    def _text(self) -> str:
+        return f"{self.what} was cancelled"
+
+
+class ObjectLost(PartisanError):
+    """The value of a reference is gone; `owner` is the node that held it, `why` what happened to it."""
+
+    _fields = ("object", "owner", "why")
+    object: str
+    owner: str
+    why: str
+
+    def _text(self) -> str:
+        return f"{self.object}, owned by node {self.owner}, is lost: {self.why}"
+
+
+class Unplaceable(PartisanError):
+    """No node of the cluster could ever hold this; `needed` says what, `best_node` which node came closest."""
+
+    _fields = ("what", "needed", "best_node")
+    what: str
+    needed: str
+    best_node: str
+
+    def _text(self) -> str:
+        return f"{self.what} fits no node: it needs {self.needed}; the closest is {self.best_node}"
+
+
+class NodeError(PartisanError):
+    """Something about one node; `node` is its id."""
+
+    node: str
+
+
+class NodeDown(NodeError, ConnectionError):
+    """The node is down or has left the cluster."""
+
+    _fields = ("node", "why")
+    why: str
+
+    def _text(self) -> str:
+        return f"node {self.node} is down: {self.why}"
+
+
+class NoRoute(NodeError, ConnectionError):
+    """The node can be reached neither directly nor through the overlay."""
+
+    _fields = ("node", "why")
+    why: str
+
+    def _text(self) -> str:
+        return f"no route to node {self.node}: {self.why}"
+
+
+class NotYetConnected(NodeError, ConnectionError):
+    """A contact could not be joined; `node` is its address."""
+
+    _fields = ("node", "why")
+    why: str
+
+    def _text(self) -> str:
+        return f"cannot reach {self.node}: {self.why}"
+
+
+class Overloaded(NodeError):
+    """The send queue towards a node is full; the message was refused and not sent. `limit` is in bytes."""
+
+    _fields = ("node", "limit")
+    limit: int
+
+    def _text(self) -> str:
+        return f"the send queue to node {self.node} is full ({self.limit} bytes): nothing was sent; slow down"
+
+
+class AuthenticationError(PartisanError):
+    """The peer is not one of ours: another cookie, another cluster, another protocol."""
+
+    _fields = ("peer", "why")
+    peer: str
+    why: str
+
+    def _text(self) -> str:
+        return f"{self.peer}: {self.why}"
+
+
+class ProtocolError(PartisanError):
+    """The peer broke the protocol. It closes the connection and never reaches user code."""
+
+    _fields = ("why",)
+    why: str
+
+    def _text(self) -> str:
+        return self.why
+
+
+class InternalError(PartisanError):
+    """A bug in partisan_actors. Please report it with `story`, what the node did last."""
+
+    _fields = ("what", "story")
+    what: str
+    story: str
+
+    def _text(self) -> str:
+        return f"internal error: {self.what}\n{self.story}"

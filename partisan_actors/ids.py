@@ -1,0 +1,99 @@
+"""Who is who: NodeId, ActorId, ObjectId and TaskId, what each holds, how it prints and how it parses.
+
+All four are immutable, hashable, totally ordered tuples, so that every iteration order is repeatable.
+An id always carries an *incarnation*, so a reference to a former life never reaches another one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["ActorId", "NodeId", "ObjectId", "TaskId"]
+
+
+class NodeId(NamedTuple):
+    """One life of one node: its name and the microseconds since 1970 at which that life began.
+
+    Prints as ``name~incarnation`` (hexadecimal).
+    """
+
+    name: str
+    incarnation: int
+
+    def __str__(self) -> str:
+        return f"{self.name}~{self.incarnation:x}"
+
+    @classmethod
+    def parse(cls, text: str) -> NodeId:
+        """The inverse of `str`. Raises ValueError when `text` is not a node id."""
+        name, separator, incarnation = text.rpartition("~")
+        if not separator or not name:
+            raise ValueError(f"not a node id: {text!r} (expected name~incarnation)")
+        return cls(name, int(incarnation, 16))
+
+
+class _NumberedId(NamedTuple):
+    node: NodeId
+    number: int
+
+
+class ActorId(_NumberedId):
+    """An actor: the node that asked for it, and a number that node never uses twice.
+
+    The id stays the same when the actor is restarted; which life is meant travels beside it where it matters.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"actor:{self.node}/{self.number:x}"
+
+    def __repr__(self) -> str:
+        return f"ActorId({self})"
+
+    @classmethod
+    def parse(cls, text: str) -> ActorId:
+        """The inverse of `str`. Raises ValueError when `text` is not an actor id."""
+        return cls(*_parse_numbered("actor", text))
+
+
+class ObjectId(_NumberedId):
+    """A value: its owner (the node that called or put) and a number that node never uses twice."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"object:{self.node}/{self.number:x}"
+
+    def __repr__(self) -> str:
+        return f"ObjectId({self})"
+
+    @classmethod
+    def parse(cls, text: str) -> ObjectId:
+        """The inverse of `str`. Raises ValueError when `text` is not an object id."""
+        return cls(*_parse_numbered("object", text))
+
+
+class TaskId(_NumberedId):
+    """A remote function call: the node that made it and a number that node never uses twice."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"task:{self.node}/{self.number:x}"
+
+    def __repr__(self) -> str:
+        return f"TaskId({self})"
+
+    @classmethod
+    def parse(cls, text: str) -> TaskId:
+        """The inverse of `str`. Raises ValueError when `text` is not a task id."""
+        return cls(*_parse_numbered("task", text))
+
+
+def _parse_numbered(kind: str, text: str) -> tuple[NodeId, int]:
+    prefix, _, rest = text.partition(":")
+    node, _, number = rest.rpartition("/")
+    if prefix != kind or not node or not number:
+        raise ValueError(f"not {kind} id: {text!r} (expected {kind}:name~incarnation/number)")
+    return NodeId.parse(node), int(number, 16)

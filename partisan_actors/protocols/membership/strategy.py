@@ -1,0 +1,65 @@
+"""`MembershipStrategy`: the one interface behind which every overlay lives, ours and the user's own alike.
+
+A strategy is a pure machine (see `protocols.machine`). Upper layers learn of it only through the effects
+`NeighbourUp` and `NeighbourDown`: broadcast, relay, monitoring and placement run over any strategy that emits these
+two truthfully. The rules a strategy keeps:
+
+1. `NeighbourUp(p)` and `NeighbourDown(p)` alternate for each p, starting with up; `neighbours` lists exactly the
+   peers that are up, in an order that depends only on the inputs.
+2. It holds a connection (`Connect`) to every neighbour and lets go (`Disconnect`) of every peer that stops being one.
+3. It never emits an effect for itself as a peer.
+4. A `peer_down(p)` for a neighbour answers with `NeighbourDown(p, failed=True)`.
+5. Randomness comes from the `random.Random` it was constructed with and from nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from partisan_actors.protocols.machine import Effect, Peer
+
+__all__ = ["MembershipStrategy"]
+
+
+@runtime_checkable
+class MembershipStrategy(Protocol):
+    """Decides who is whose neighbour. Every method but the two properties answers with effects."""
+
+    def start(self, now: float) -> list[Effect]:
+        """The node is up and knows nobody yet: set the periodic timers."""
+        ...
+
+    def join(self, contact: Peer, now: float) -> list[Effect]:
+        """Enter the overlay that `contact` is in. May be called again, with other contacts, at any time."""
+        ...
+
+    def leave(self, now: float) -> list[Effect]:
+        """Tell the others that this node goes, and forget them. `start` and `join` may follow."""
+        ...
+
+    def receive(self, sender: Peer, message: object, now: float) -> list[Effect]:
+        """One of this strategy's messages arrived from `sender`."""
+        ...
+
+    def peer_up(self, peer: Peer, now: float) -> list[Effect]:
+        """A connection to `peer` is open, whoever opened it. It does not make `peer` a neighbour."""
+        ...
+
+    def peer_down(self, peer: Peer, now: float) -> list[Effect]:
+        """`peer` could not be reached, its connection broke, or the failure detector gave it up."""
+        ...
+
+    def timer_fired(self, name: str, now: float) -> list[Effect]:
+        """A timer this strategy set ran out."""
+        ...
+
+    @property
+    def neighbours(self) -> Sequence[Peer]:
+        """The peers that broadcast and relay run over now, in a repeatable order."""
+        ...
+
+    @property
+    def views(self) -> Mapping[str, Sequence[Peer]]:
+        """Every view by its name, for people to look at: ``{"active": [...], "passive": [...]}``."""
+        ...
