@@ -73,8 +73,10 @@ class PartisanError(Exception):
             setattr(self, field, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        notes = {"__notes__": self.__notes__} if hasattr(self, "__notes__") else None
-        return (type(self), tuple(getattr(self, field) for field in self._fields), notes)
+        return (type(self), tuple(getattr(self, field) for field in self._fields), self._notes())
+
+    def _notes(self) -> dict[str, list[str]] | None:
+        return {"__notes__": self.__notes__} if hasattr(self, "__notes__") else None
 
     def __str__(self) -> str:
         return self._text()
@@ -199,7 +201,7 @@ class TaskFailed(PartisanError):
         return f"{self.where} raised:\n\n{self.remote_traceback.rstrip()}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (TaskFailed.of, (self.cause, self.where, self.remote_traceback))
+        return (TaskFailed.of, (self.cause, self.where, self.remote_traceback), self._notes())
 
     def __getattr__(self, name: str) -> Any:
         # Fields of the cause are reachable, as in `except OSError as error: error.errno`.
@@ -212,7 +214,11 @@ class TaskFailed(PartisanError):
     def of(cause: BaseException | None, where: str, remote_traceback: str) -> TaskFailed:
         """The TaskFailed to raise for `cause`: of a class that is also the cause's own, whenever Python allows one."""
         made = _failed_class(type(cause))
-        error = made.__new__(made)
+        error: TaskFailed
+        if isinstance(cause, BaseExceptionGroup) and issubclass(made, BaseExceptionGroup):
+            error = made.__new__(made, cause.message, cause.exceptions)
+        else:
+            error = made.__new__(made)
         TaskFailed.__init__(error, cause, where, remote_traceback)
         return error
 

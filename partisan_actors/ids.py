@@ -32,9 +32,23 @@ class NodeId(NamedTuple):
         return cls(name, int(incarnation, 16))
 
 
-class _NumberedId(NamedTuple):
+class _Numbered(NamedTuple):
     node: NodeId
     number: int
+
+
+class _NumberedId(_Numbered):
+    """Ids of different kinds are never equal, though they are the same tuple."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and tuple.__eq__(self, other)  # type: ignore[arg-type]  # the same tuple class
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = _Numbered.__hash__
 
 
 class ActorId(_NumberedId):

@@ -1,0 +1,106 @@
+"""Distributed tasks and actors whose messages travel over a Partisan overlay. Start with `init`, `actor` and `task`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from partisan_actors.api.actor import ActorClass, ActorHandle, ActorMethod, actor
+    from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
+    from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, wait
+    from partisan_actors.api.session import Session, init, is_initialized, shutdown
+    from partisan_actors.api.task import RemoteFunction, task
+    from partisan_actors.errors import (
+        ActorError,
+        ActorExists,
+        ActorNotFound,
+        ActorStopped,
+        ActorUnavailable,
+        AuthenticationError,
+        CallTimeout,
+        ConfigError,
+        MailboxFull,
+        NodeDown,
+        NodeError,
+        NoRoute,
+        NotYetConnected,
+        ObjectLost,
+        Overloaded,
+        PartisanError,
+        SerializationError,
+        TaskCancelled,
+        TaskFailed,
+        Unplaceable,
+    )
+    from partisan_actors.objects.ref import ObjectRef
+    from partisan_actors.scheduler.strategies import NodeAffinity
+    from partisan_actors.telemetry.tracing import TracingOptions
+    from partisan_actors.transport.channels import ChannelOptions
+
+__version__ = "0.1.0"
+
+_ERRORS = "partisan_actors.errors"
+
+# Where each public name is defined. Imported on first use, because start-up time is a feature.
+_HOMES = {
+    "ActorClass": "partisan_actors.api.actor",
+    "ActorError": _ERRORS,
+    "ActorExists": _ERRORS,
+    "ActorHandle": "partisan_actors.api.actor",
+    "ActorMethod": "partisan_actors.api.actor",
+    "ActorNotFound": _ERRORS,
+    "ActorStopped": _ERRORS,
+    "ActorUnavailable": _ERRORS,
+    "AuthenticationError": _ERRORS,
+    "CallTimeout": _ERRORS,
+    "ChannelOptions": "partisan_actors.transport.channels",
+    "ConfigError": _ERRORS,
+    "MailboxFull": _ERRORS,
+    "NoRoute": _ERRORS,
+    "NodeAffinity": "partisan_actors.scheduler.strategies",
+    "NodeDown": _ERRORS,
+    "NodeError": _ERRORS,
+    "NotYetConnected": _ERRORS,
+    "ObjectLost": _ERRORS,
+    "ObjectRef": "partisan_actors.objects.ref",
+    "Overloaded": _ERRORS,
+    "PartisanError": _ERRORS,
+    "RemoteFunction": "partisan_actors.api.task",
+    "SerializationError": _ERRORS,
+    "Session": "partisan_actors.api.session",
+    "TaskCancelled": _ERRORS,
+    "TaskFailed": _ERRORS,
+    "TracingOptions": "partisan_actors.telemetry.tracing",
+    "Unplaceable": _ERRORS,
+    "actor": "partisan_actors.api.actor",
+    "available_resources": "partisan_actors.api.cluster",
+    "cluster_resources": "partisan_actors.api.cluster",
+    "get": "partisan_actors.api.results",
+    "get_actor": "partisan_actors.api.results",
+    "get_actor_async": "partisan_actors.api.results",
+    "init": "partisan_actors.api.session",
+    "is_initialized": "partisan_actors.api.session",
+    "kill": "partisan_actors.api.results",
+    "nodes": "partisan_actors.api.cluster",
+    "put": "partisan_actors.api.results",
+    "shutdown": "partisan_actors.api.session",
+    "task": "partisan_actors.api.task",
+    "wait": "partisan_actors.api.results",
+}
+
+__all__ = [*_HOMES]  # noqa: PLE0604 - the names are the keys above
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,107 @@
+"""What a class says about the actors made of it: which methods can be called from afar, and with which arguments.
+
+`Interface` is what callers need (it travels with handles); `Definition` adds the class itself, and stays on the nodes
+that run its actors.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from partisan_actors.errors import ConfigError
+
+__all__ = ["Definition", "Interface", "Method"]
+
+ASYNC: Final = "async"
+SYNC: Final = "sync"
+
+# Hooks: called by the cell, never from afar.
+HOOKS: Final = ("on_start", "on_stop")
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One callable method: its name, kind, and how many positional arguments it takes (`most` is None for any)."""
+
+    name: str
+    kind: str
+    least: int
+    most: int | None
+    signature: inspect.Signature | None = None
+
+    def bind(self, where: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Raise TypeError, naming the method, when it cannot be called like this."""
+        if self.signature is None:
+            return
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{where}{self.signature}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What callers know of a class: its name, its methods, and why its other attributes cannot be called."""
+
+    class_name: str
+    methods: Mapping[str, Method]
+    constructor: Method
+    doc: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A class that actors are made of."""
+
+    cls: type
+    interface: Interface
+
+    @classmethod
+    def of(cls, actor_class: type) -> Definition:
+        """Read a class. Raises ConfigError for what is not a class."""
+        if not isinstance(actor_class, type):
+            raise ConfigError("@actor", actor_class, "a class")
+        methods: dict[str, Method] = {}
+        refused: dict[str, str] = {}
+        for name in dir(actor_class):
+            if name.startswith("__") and name != "__call__" or name in HOOKS:
+                continue
+            attribute = inspect.getattr_static(actor_class, name)
+            if isinstance(attribute, property):
+                refused[name] = "it is a property: call a method instead"
+                continue
+            function = attribute.__func__ if isinstance(attribute, (staticmethod, classmethod)) else attribute
+            if not callable(function) or isinstance(function, type):
+                continue
+            if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+                refused[name] = "it is a generator: streaming methods are not supported, return a list"
+                continue
+            methods[name] = _method(name, function, bound=not isinstance(attribute, staticmethod))
+        constructor = _method("__init__", actor_class.__init__, bound=True)
+        interface = Interface(actor_class.__qualname__, methods, constructor, inspect.getdoc(actor_class) or "", refused)
+        return cls(actor_class, interface)
+
+
+def _method(name: str, function: Any, bound: bool) -> Method:
+    kind = ASYNC if inspect.iscoroutinefunction(inspect.unwrap(function)) else SYNC
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # written in C, without a signature
+        return Method(name, kind, 0, None)
+    parameters = list(signature.parameters.values())
+    if function is object.__init__:
+        parameters = parameters[:1]  # object's constructor claims *args, and refuses them
+    if bound and parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+        parameters = parameters[1:]
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [p for p in positional if p.default is p.empty]
+    any_number = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    keyword_needed = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
+    # Annotations and defaults may be anything, also what cannot be sent; callers need neither.
+    bare = [p.replace(annotation=p.empty, default=p.empty if p.default is p.empty else ...) for p in parameters]
+    least = len(required) if not keyword_needed else 1_000_000  # always take the careful way
+    return Method(name, kind, least, None if any_number else len(positional), inspect.Signature(bare))

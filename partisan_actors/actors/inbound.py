@@ -1,0 +1,177 @@
+"""The way in: messages of actors from the wire to their cells, and replies to those who wait.
+
+Handlers run inside the loop's read call-back. A message that names no actor here is answered with why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from partisan_actors.actors.context import current_system
+from partisan_actors.actors.outbound import pack_payload
+from partisan_actors.errors import PartisanError, SerializationError, TaskFailed
+from partisan_actors.node.router import Peer
+from partisan_actors.transport.channels import CALLS
+from partisan_actors.wire.codec import pack
+from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
+from partisan_actors.wire.payload import decode, encode, encode_value
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.system import ActorSystem
+
+__all__ = ["Inbound", "encode_reply", "encode_reply_error"]
+
+_TINY: Final = frozenset({int, float, bool, type(None)})
+_TEXT: Final = frozenset({str, bytes})
+_REPLY: Final = Kind.REPLY
+
+Encoded = tuple[bytes, list[Any] | None]
+
+
+def encode_reply(number: int, value: Any, what: str) -> Encoded:
+    """The reply that carries `value`. Raises SerializationError."""
+    kind = type(value)
+    if kind in _TINY or (kind in _TEXT and len(value) <= INLINE_BYTES_MAX):
+        try:
+            return pack([_REPLY, number, value]), None
+        except (OverflowError, ValueError):  # beyond 64 bits, or text that UTF-8 cannot carry
+            pass
+    return pack_payload([Kind.REPLY_PICKLED, number], encode_value(value, what))
+
+
+def encode_reply_error(number: int, error: BaseException) -> Encoded:
+    """The reply that carries `error`; one that cannot be pickled still arrives, without its cause."""
+    try:
+        payload = encode(error, "the error")
+        decode(payload.body, payload.buffers)  # some exceptions pickle, and then cannot be unpickled
+    except Exception:
+        if isinstance(error, TaskFailed):
+            payload = encode(TaskFailed.of(None, error.where, error.remote_traceback), "the error")
+        else:
+            payload = encode(TaskFailed.of(None, type(error).__name__, str(error)), "the error")
+    return pack_payload([Kind.REPLY_ERROR, number], payload)
+
+
+class Inbound:
+    """The handlers of one actor system."""
+
+    def __init__(self, system: ActorSystem) -> None:
+        self._system = system
+        self._cells = system.cells
+        dispatch = system.node.dispatch
+        dispatch[Kind.CALL] = self.on_call
+        dispatch[Kind.CALL_META] = self.on_call_meta
+        dispatch[Kind.CALL_PICKLED] = self.on_call_pickled
+        dispatch[Kind.TELL] = self.on_tell
+        dispatch[Kind.TELL_META] = self.on_tell_meta
+        dispatch[Kind.TELL_PICKLED] = self.on_tell_pickled
+        dispatch[Kind.REPLY] = self.on_reply
+        dispatch[Kind.REPLY_PICKLED] = self.on_reply_pickled
+        dispatch[Kind.REPLY_ERROR] = self.on_reply_error
+
+    def on_call(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
+        cell = self._cells.get(m[2])
+        if cell is not None:
+            cell.deliver(peer, m[1], m[3], m[4:])
+        else:
+            self._system.refuse(peer, m[1], m[2])
+
+    def on_call_meta(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
+        cell = self._cells.get(m[2])
+        if cell is not None:
+            cell.deliver(peer, m[1], m[3], m[5:], None, m[4])
+        else:
+            self._system.refuse(peer, m[1], m[2])
+
+    def on_call_pickled(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
+        cell = self._cells.get(m[2])
+        if cell is not None:
+            cell.deliver(peer, m[1], m[3], _loader(m[5], buffers), None, m[4])
+        else:
+            self._system.refuse(peer, m[1], m[2])
+
+    def on_tell(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
+        cell = self._cells.get(m[1])
+        if cell is not None:
+            cell.deliver(peer, None, m[2], m[3:])
+        else:
+            self._system.refuse(peer, None, m[1])
+
+    def on_tell_meta(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
+        cell = self._cells.get(m[1])
+        if cell is not None:
+            cell.deliver(peer, None, m[2], m[4:], None, m[3])
+        else:
+            self._system.refuse(peer, None, m[1])
+
+    def on_tell_pickled(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
+        cell = self._cells.get(m[1])
+        if cell is not None:
+            cell.deliver(peer, None, m[2], _loader(m[4], buffers), None, m[3])
+        else:
+            self._system.refuse(peer, None, m[1])
+
+    def on_reply(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
+        reply = peer.pending.pop(m[1], None)
+        if reply is not None:
+            reply.succeed(m[2])  # type: ignore[attr-defined]  # a Reply
+
+    def on_reply_pickled(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
+        reply: Any = peer.pending.pop(m[1], None)
+        if reply is not None:
+            try:
+                reply.succeed(self._decode(m[2], buffers))
+            except Exception as error:
+                reply.fail(_undecodable(error))
+
+    def on_reply_error(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
+        reply = peer.pending.pop(m[1], None)
+        if reply is not None:
+            try:
+                error = self._decode(m[2], buffers)
+            except Exception as undecodable:
+                error = _undecodable(undecodable)
+            reply.fail(error)
+
+    def _decode(self, body: bytes | None, buffers: Any) -> Any:
+        token = current_system.set(self._system)
+        try:
+            return _load(body, buffers)
+        finally:
+            current_system.reset(token)
+
+
+def _undecodable(error: Exception) -> PartisanError:
+    return SerializationError("the reply", "value", f"it cannot be unpickled here: {type(error).__name__}: {error}")
+
+
+def _load(body: bytes | None, buffers: Any) -> Any:
+    if body is None:
+        body, *buffers = buffers
+    return decode(body, buffers or ())
+
+
+def _loader(body: bytes | None, buffers: Any) -> Callable[[], tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Decodes arguments where they are needed: on the actor's thread for a blocking method."""
+
+    def load() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        args, kwargs = _load(body, buffers)
+        return args, kwargs
+
+    return load
+
+
+def send_encoded(peer: Peer, encoded: Encoded, affinity: int, channel: str = CALLS) -> None:
+    """Queue a reply towards its caller; a caller that is gone hears nothing."""
+    message, buffers = encoded
+    try:
+        connection = peer.calls
+        if buffers is None and connection is not None and channel == CALLS:
+            connection.send(message)
+        elif buffers is None:
+            peer.send(message, channel, affinity)
+        else:
+            peer.send_large(message, buffers, channel, affinity)
+    except PartisanError:
+        return

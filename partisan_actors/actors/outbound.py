@@ -1,0 +1,237 @@
+"""The way out: calls from any thread or coroutine of this process onto the lanes of the node.
+
+A call from the node's own loop is encoded and queued on its lane at once. A call from any other thread is encoded
+there, appended to an outbox, and the loop is woken once for as many as came meanwhile. A plain call makes no task, no
+effect, and passes no machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from partisan_actors.actors.ref import ALIVE, Location, Parked
+from partisan_actors.actors.replies import Reply
+from partisan_actors.actors.tracing import CallTrace, TellTrace
+from partisan_actors.errors import CallTimeout, Overloaded, PartisanError
+from partisan_actors.node.router import Peer
+from partisan_actors.transport.channels import CALLS
+from partisan_actors.wire.codec import pack
+from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
+from partisan_actors.wire.payload import Payload, encode_call, is_scalars
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.system import ActorSystem
+
+__all__ = ["Outbound", "pack_payload"]
+
+_CALL, _TELL = Kind.CALL, Kind.TELL
+
+
+def pack_payload(head: list[Any], payload: Payload) -> tuple[bytes, list[Any] | None]:
+    """A message that ends in a payload. A large pickle travels beside it, as its first buffer, announced by None."""
+    # A buffer that its owner may still change is copied now: what was sent is what the value was at the call.
+    buffers: list[Any] = [view if view.readonly else bytes(view) for view in payload.buffers]
+    if len(payload.body) <= INLINE_BYTES_MAX:
+        return pack([*head, payload.body]), buffers or None
+    return pack([*head, None]), [payload.body, *buffers]
+
+
+class Outbound:
+    """Sends calls and tells for one actor system."""
+
+    def __init__(self, system: ActorSystem) -> None:
+        self._system = system
+        self._loop = system.loop
+        self._recorder = system.recorder
+        self._thread_id = threading.get_ident()
+        self.next_number: Callable[[], int] = itertools.count(1).__next__
+        self._outbox: deque[tuple[Any, ...]] = deque()
+        self._is_awake = False
+
+    # ---- from anywhere ----------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        location: Location,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        reply: Reply[Any],
+        channel: str = CALLS,
+        timeout_s: float | None = None,
+    ) -> None:
+        """Call a method; `reply` gets the outcome. Raises SerializationError for what cannot be sent."""
+        number = self.next_number()
+        if self._recorder.enabled:
+            message, buffers = self._traced_call(number, location, method, args, kwargs, reply, channel)
+        else:
+            message = None
+            if not kwargs and is_scalars(args):
+                try:
+                    message, buffers = pack([_CALL, number, location.key, method, *args]), None
+                except (OverflowError, ValueError):  # beyond 64 bits, or text that UTF-8 cannot carry
+                    message = None
+            if message is None:
+                head = [Kind.CALL_PICKLED, number, location.key, method, None]
+                message, buffers = self._pickled(head, location, method, args, kwargs)
+        if threading.get_ident() == self._thread_id:
+            self._submit(location, number, message, buffers, reply, channel, timeout_s)
+        else:
+            self._from_thread(location, number, message, buffers, reply, channel, timeout_s)
+
+    def tell(
+        self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str = CALLS
+    ) -> None:
+        """Send a message nobody answers. Raises SerializationError for what cannot be sent."""
+        if self._recorder.enabled:
+            message, buffers = self._traced_tell(location, method, args, kwargs, channel)
+        else:
+            message = None
+            if not kwargs and is_scalars(args):
+                try:
+                    message, buffers = pack([_TELL, location.key, method, *args]), None
+                except (OverflowError, ValueError):
+                    message = None
+            if message is None:
+                head = [Kind.TELL_PICKLED, location.key, method, None]
+                message, buffers = self._pickled(head, location, method, args, kwargs)
+        if threading.get_ident() == self._thread_id:
+            self._submit(location, 0, message, buffers, None, channel, None)
+        else:
+            self._from_thread(location, 0, message, buffers, None, channel, None)
+
+    def _pickled(
+        self, head: list[Any], location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[bytes, list[Any] | None]:
+        return pack_payload(head, encode_call(args, kwargs, f"the arguments of {location.class_name}.{method}"))
+
+    def _traced_call(
+        self,
+        number: int,
+        location: Location,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        reply: Reply[Any],
+        channel: str,
+    ) -> tuple[bytes, list[Any] | None]:
+        trace = CallTrace(self._recorder, location, method, channel, number)
+        meta = trace.meta()
+        if trace.context.is_sampled:
+            reply.add_waiter(lambda: trace.finished(reply.exception(), location.peer))
+        if not kwargs and is_scalars(args):
+            try:
+                return pack([Kind.CALL_META, number, location.key, method, meta, *args]), None
+            except (OverflowError, ValueError):
+                pass
+        return self._pickled([Kind.CALL_PICKLED, number, location.key, method, meta], location, method, args, kwargs)
+
+    def _traced_tell(
+        self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str
+    ) -> tuple[bytes, list[Any] | None]:
+        trace = TellTrace(self._recorder, location, method, channel)
+        meta = trace.meta()
+        try:
+            if not kwargs and is_scalars(args):
+                try:
+                    return pack([Kind.TELL_META, location.key, method, meta, *args]), None
+                except (OverflowError, ValueError):
+                    pass
+            return self._pickled([Kind.TELL_PICKLED, location.key, method, meta], location, method, args, kwargs)
+        finally:
+            trace.sent(location.peer)
+
+    # ---- on the loop ------------------------------------------------------------------------------------------
+
+    def _submit(
+        self,
+        location: Location,
+        number: int,
+        message: bytes,
+        buffers: list[Any] | None,
+        reply: Reply[Any] | None,
+        channel: str,
+        timeout_s: float | None,
+    ) -> None:
+        peer = location.peer
+        if timeout_s is not None and reply is not None:
+            self._set_deadline(location, number, reply, timeout_s)
+        try:
+            if peer is None:
+                location.park(Parked(number, message, buffers, reply, channel))
+                return
+            if reply is not None:
+                peer.pending[number] = reply
+            connection = peer.calls
+            if connection is not None and buffers is None and channel == CALLS:
+                connection.send(message)
+            else:
+                self._send(peer, location, message, buffers, channel)
+        except PartisanError as error:
+            if peer is not None:
+                peer.pending.pop(number, None)
+            if reply is not None:
+                reply.fail(error)
+            else:
+                self._system.dead_letter(location, "tell", str(error))
+
+    def _send(self, peer: Peer, location: Location, message: bytes, buffers: list[Any] | None, channel: str) -> None:
+        affinity = location.affinity ^ self._system.sender_affinity()
+        if buffers is None:
+            peer.send(message, channel, affinity)
+        else:
+            peer.send_large(message, buffers, channel, affinity)
+
+    def placed(self, location: Location, peer: Peer) -> None:
+        """The actor has a place: send what waited, in order."""
+        location.peer = peer
+        location.state = ALIVE
+        parked, location.parked = location.parked, type(location.parked)()
+        for item in parked:
+            if item.reply is None or not item.reply.done():  # type: ignore[attr-defined]  # a Reply
+                self._submit(location, item.number, item.message, item.buffers, item.reply, item.channel, None)  # type: ignore[arg-type]  # a Reply
+
+    def _set_deadline(self, location: Location, number: int, reply: Reply[Any], timeout_s: float) -> None:
+        def expire() -> None:
+            if not reply.done():
+                if location.peer is not None:
+                    location.peer.pending.pop(number, None)
+                reply.fail(CallTimeout(f"a call to {location}", timeout_s))
+
+        timer = self._loop.call_later(timeout_s, expire)
+        reply.add_waiter(timer.cancel)
+
+    # ---- from other threads -----------------------------------------------------------------------------------
+
+    def _from_thread(self, *item: Any) -> None:
+        location: Location = item[0]
+        peer = location.peer
+        if peer is not None and peer.calls is not None and peer.calls.is_paused:
+            self._wait_writable(peer)
+        self._outbox.append(item)
+        if not self._is_awake:
+            self._is_awake = True
+            self._loop.call_soon_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        self._is_awake = False
+        outbox = self._outbox
+        submit = self._submit
+        for _ in range(len(outbox)):
+            submit(*outbox.popleft())
+
+    def _wait_writable(self, peer: Peer) -> None:
+        """Back-pressure: a thread that sends faster than its peer takes waits, unless it runs a loop of its own."""
+        if asyncio._get_running_loop() is not None:
+            raise Overloaded(str(peer.node), 0)
+
+        async def wait() -> None:
+            if peer.calls is not None:
+                await peer.calls.wait_writable()
+
+        asyncio.run_coroutine_threadsafe(wait(), self._loop).result()

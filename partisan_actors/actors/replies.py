@@ -1,0 +1,196 @@
+"""`Reply`: a future that is cheap on the loop that resolves it, and safe for every other thread and loop.
+
+It is resolved once, on its node's loop. Waiters are told in the order they came. The only shared structure is a list
+whose `append` and `pop` are atomic; whoever appends looks again whether the reply is there meanwhile, so nobody is
+forgotten and nobody is told twice, and no lock is made unless a thread really waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from asyncio.events import _get_running_loop
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from typing import Any, Generic, TypeVar
+
+from partisan_actors.errors import CallTimeout
+
+__all__ = ["Reply", "while_blocked"]
+
+T = TypeVar("T")
+
+# Entered around every blocking wait of the running code, if set: a task lends its CPUs meanwhile.
+while_blocked: ContextVar[Callable[[], AbstractContextManager[None]] | None] = ContextVar(
+    "partisan_while_blocked", default=None
+)
+
+
+class Reply(Generic[T]):
+    """The future result of a call: `await` it, or block on `result()`.
+
+    Guarantees: resolved exactly once; every waiter sees the same value or error. Cancelling a coroutine that awaits
+    it does not cancel the call.
+    """
+
+    __slots__ = ("__weakref__", "_done", "_error", "_loop", "_value", "_waiters")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._done = False
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._waiters: list[Any] | None = None
+
+    # ---- for those who wait -----------------------------------------------------------------------------------
+
+    def done(self) -> bool:
+        """Whether the value or the error is here."""
+        return self._done
+
+    def result(self, timeout: float | None = None) -> T:
+        """The value, waiting up to `timeout` seconds (None: for ever); blocks this thread.
+
+        Raises CallTimeout when it is not there in time, and whatever the call raised. Raises RuntimeError on the
+        loop of the node itself, where waiting would wait for ever: `await` there.
+        """
+        if not self._done:
+            self.wait(timeout)
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[no-any-return]  # users' data
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """The error of the call, or None when it succeeded; waits as `result` does."""
+        if not self._done:
+            self.wait(timeout)
+        return self._error
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Block this thread until done. Raises CallTimeout and RuntimeError as `result` does."""
+        if self._done:
+            return
+        if timeout is not None and timeout < 0:
+            raise ValueError(f"timeout must not be negative, got {timeout}")
+        if _get_running_loop() is self._loop:
+            raise RuntimeError(f"{self!r} is not ready and its own loop cannot block for it: use await")
+        blocking = while_blocked.get()
+        if blocking is None:
+            self._block(timeout)
+        else:
+            with blocking():
+                self._block(timeout)
+
+    def _block(self, timeout: float | None) -> None:
+        gate = threading.Lock()
+        gate.acquire()
+        self.add_waiter(gate.release)
+        if not gate.acquire(timeout=-1 if timeout is None else timeout):
+            self.remove_waiter(gate.release)
+            if not self._done:
+                raise CallTimeout(str(self), timeout or 0.0)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        if not self._done:
+            loop = asyncio.get_running_loop()
+            future: asyncio.Future[None] = loop.create_future()
+            if loop is self._loop:
+                # On the loop that resolves replies, nothing can happen between the test above and this line.
+                if self._waiters is None:
+                    self._waiters = [future]
+                else:
+                    self._waiters.append(future)
+            else:
+                self.add_waiter(lambda: _resolve_elsewhere(loop, future))
+            yield from future
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[no-any-return]  # users' data
+
+    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
+        """Call `callback(self)` once done: at once if it is, else on the node's loop, where it must not block."""
+        self.add_waiter(lambda: callback(self))
+
+    def future(self) -> concurrent.futures.Future[T]:
+        """A `concurrent.futures.Future` with the same outcome, for code that wants exactly that class."""
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+        def copy() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            if self._error is not None:
+                future.set_exception(self._error)
+            else:
+                future.set_result(self._value)
+
+        self.add_waiter(copy)
+        return future
+
+    # ---- for those who resolve and compose ----------------------------------------------------------------------
+
+    def add_waiter(self, waiter: Callable[[], object]) -> None:
+        """Call `waiter` once done, from any thread."""
+        waiters = self._waiters
+        if waiters is None:
+            # Two threads may get here at once: setdefault semantics by checking again after publishing.
+            with _publishing:
+                if self._waiters is None:
+                    self._waiters = []
+                waiters = self._waiters
+        waiters.append(waiter)
+        if self._done:
+            self._tell(waiters)
+
+    def remove_waiter(self, waiter: Callable[[], object]) -> None:
+        """Do not call `waiter` any more, if it was not called yet."""
+        waiters = self._waiters
+        if waiters is not None and waiter in waiters:
+            try:
+                waiters.remove(waiter)
+            except ValueError:  # it was called meanwhile
+                return
+
+    def succeed(self, value: Any) -> None:
+        """The call returned `value`. On the node's loop; the first outcome stands."""
+        if not self._done:
+            self._value = value
+            self._done = True
+            if self._waiters is not None:
+                self._tell(self._waiters)
+
+    def fail(self, error: BaseException) -> None:
+        """The call failed. On the node's loop; the first outcome stands."""
+        if not self._done:
+            self._error = error
+            self._done = True
+            if self._waiters is not None:
+                self._tell(self._waiters)
+
+    def _tell(self, waiters: list[Any]) -> None:
+        while waiters:
+            try:
+                waiter = waiters.pop(0)
+            except IndexError:  # another thread took the last one
+                return
+            if isinstance(waiter, asyncio.Future):
+                if not waiter.done():
+                    waiter.set_result(None)
+            else:
+                waiter()
+
+
+_publishing = threading.Lock()
+
+
+def _resolve_elsewhere(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    try:
+        loop.call_soon_threadsafe(_resolve, future)
+    except RuntimeError:  # that loop is closed: nobody waits any more
+        return
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

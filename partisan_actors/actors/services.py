@@ -1,0 +1,68 @@
+"""Services: what every node answers under a well-known key, such as ``@scheduler`` or ``@objects``.
+
+A service is a plain object whose coroutine methods take the asking Peer first. It is called by the same messages as an
+actor, but each request runs as a background job of its own, because requests of a service are independent.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from partisan_actors.actors.context import current_system
+from partisan_actors.node.router import Peer
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.system import ActorSystem
+
+__all__ = ["Service", "service_key"]
+
+
+def service_key(name: str) -> bytes:
+    """The key that messages to the service `name` carry."""
+    return b"@" + name.encode()
+
+
+class Service:
+    """Stands in a system's table of cells; hands requests to `target`."""
+
+    def __init__(self, system: ActorSystem, name: str, target: object, channel: str) -> None:
+        self._channel = channel
+        self._system = system
+        self._name = name
+        self._target = target
+
+    def __str__(self) -> str:
+        return f"service {self._name}"
+
+    def deliver(
+        self,
+        peer: Peer,
+        number: int | None,
+        name: str,
+        args: Any,
+        kwargs: dict[str, Any] | None = None,
+        meta: dict[str, Any] | None = None,
+    ) -> None:
+        """A request arrived."""
+        method = None if name.startswith("_") else getattr(self._target, name, None)
+        if not inspect.iscoroutinefunction(method):
+            if number is not None:
+                error = AttributeError(f"{self} has no request {name!r}: do all nodes run the same version?")
+                self._system.reply_error(peer, number, error)
+            return
+        self._system.background.start(self._run(peer, number, method, args), f"{self}.{name} for {peer.node}")
+
+    async def _run(self, peer: Peer, number: int | None, method: Any, args: Any) -> None:
+        current_system.set(self._system)
+        try:
+            if callable(args):
+                args, _ = args()
+            value = await method(peer, *args)
+        except Exception as error:
+            if number is None:
+                raise
+            self._system.reply_error(peer, number, error)
+        else:
+            if number is not None:
+                self._system.reply_value(peer, number, value, self._channel)

@@ -1,0 +1,339 @@
+"""The actor system of one node: its cells, the locations of the actors it calls, and the two ways between them.
+
+Everything here belongs to the loop's thread, except what says "from any thread".
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from partisan_actors.actors.actor import Definition
+from partisan_actors.actors.cell import ALIVE, STARTING, Cell, CellOptions, Message
+from partisan_actors.actors.code import CodeStore
+from partisan_actors.actors.context import current_cell
+from partisan_actors.actors.inbound import Encoded, Inbound, encode_reply, encode_reply_error, send_encoded
+from partisan_actors.actors.outbound import Outbound, pack_payload
+from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, Location, actor_key
+from partisan_actors.actors.replies import Reply
+from partisan_actors.actors.services import Service, service_key
+from partisan_actors.actors.threads import Threads
+from partisan_actors.actors.tracing import finish_serving
+from partisan_actors.errors import (
+    ActorError,
+    ActorNotFound,
+    ActorStopped,
+    ActorUnavailable,
+    NodeDown,
+    PartisanError,
+    SerializationError,
+    TaskFailed,
+)
+from partisan_actors.ids import ActorId, NodeId
+from partisan_actors.node.directory import NodeRecord
+from partisan_actors.node.node import Node
+from partisan_actors.node.router import Peer
+from partisan_actors.transport.channels import CALLS
+from partisan_actors.wire.codec import pack
+from partisan_actors.wire.frames import Kind
+from partisan_actors.wire.payload import encode_call, is_scalars
+
+__all__ = ["ActorSystem"]
+
+logger = logging.getLogger(__name__)
+
+TOMBSTONES_MAX: Final = 20_000
+DEAD_LETTERS_MAX: Final = 200
+
+
+class ActorSystem:
+    """Runs the actors of `node` and calls those of others. Make it on the node's loop, before the node starts."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.loop = node.loop
+        self.me = node.me
+        self.recorder = node.recorder
+        self.background = node.background
+        self.thread_id = threading.get_ident()
+        self.code = CodeStore()
+        self.threads = Threads(node.config.name, node.config.threads_kept)
+        self.cells: dict[bytes, Any] = {}
+        # What the services above keep with the system, by name.
+        self.extensions: dict[str, Any] = {}
+        self.dead_letters: deque[tuple[str, str, str]] = deque(maxlen=DEAD_LETTERS_MAX)
+        self.dead_letter_count = 0
+        self.on_cell_stopped: list[Callable[[Cell], None]] = []
+        self._locations: weakref.WeakValueDictionary[ActorId, Location] = weakref.WeakValueDictionary()
+        self._tombstones: OrderedDict[bytes, tuple[str, str, BaseException | None]] = OrderedDict()
+        self._posted: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._is_awake = False
+        self._sender = 0
+        self.outbound = Outbound(self)
+        self.ask = self.outbound.ask
+        self.tell = self.outbound.tell
+        Inbound(self)
+        node.connection_lost_error = self._connection_lost  # type: ignore[method-assign]  # the floor above words it
+        node.directory.on_down.append(self._node_down)
+
+    # ---- cells ------------------------------------------------------------------------------------------------
+
+    def start_cell(
+        self,
+        actor: ActorId,
+        definition: Definition,
+        options: CellOptions,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Cell:
+        """Make an actor of this node; its constructor runs soon. Calls that arrive meanwhile wait."""
+        key = actor_key(actor)
+        self._tombstones.pop(key, None)
+        cell = self.cells[key] = Cell(self, actor, key, definition, options)
+        self.loop.call_soon(cell.start, args, kwargs)
+        return cell
+
+    def cell_stopped(self, cell: Cell) -> None:
+        """A cell ended. Callers who come later are told why."""
+        if self.cells.get(cell.key) is cell:
+            del self.cells[cell.key]
+        self._tombstones[cell.key] = (str(cell), cell.reason, cell.cause)
+        while len(self._tombstones) > TOMBSTONES_MAX:
+            self._tombstones.popitem(last=False)
+        for tell in self.on_cell_stopped:
+            tell(cell)
+
+    def local_cells(self) -> list[Cell]:
+        """The actors of this node, services left out."""
+        return [cell for cell in self.cells.values() if isinstance(cell, Cell)]
+
+    def cell(self, actor: ActorId) -> Cell | None:
+        """The cell of an actor of this node."""
+        found = self.cells.get(actor_key(actor))
+        return found if isinstance(found, Cell) else None
+
+    def refuse(self, peer: Peer, number: int | None, key: bytes) -> None:
+        """A message named an actor that is not here."""
+        known = self._tombstones.get(key)
+        error: ActorError
+        if known is not None:
+            error = ActorStopped(known[0], known[1])
+            error.__cause__ = known[2]
+        else:
+            error = ActorNotFound(f"with key {key.hex()} on node {self.me}")
+        if number is not None:
+            self.reply_error(peer, number, error)
+        else:
+            self._dead_letter(known[0] if known else key.hex(), "tell", str(error))
+
+    def close(self) -> None:
+        """The node stops: every actor ends, and every caller is told."""
+        for cell in self.local_cells():
+            cell.stop("its node stopped")
+        self.threads.close()
+
+    # ---- replies ----------------------------------------------------------------------------------------------
+
+    def reply(self, peer: Peer, number: int, value: Any, cell: Cell, method: str) -> None:
+        """A method returned."""
+        try:
+            encoded = encode_reply(number, value, f"the result of {cell.definition.interface.class_name}.{method}")
+        except SerializationError as error:
+            encoded = encode_reply_error(number, error)
+        send_encoded(peer, encoded, self._affinity_of(cell))
+
+    def reply_failed(self, peer: Peer, number: int, error: BaseException, cell: Cell, method: str) -> None:
+        """A method raised."""
+        where = f"{cell.definition.interface.class_name}.{method} on node {self.me.name} ({cell.actor})"
+        send_encoded(peer, encode_reply_error(number, user_error(error, where)), self._affinity_of(cell))
+
+    def reply_error(self, peer: Peer, number: int, error: BaseException) -> None:
+        """A call was refused by us, not by user code."""
+        send_encoded(peer, encode_reply_error(number, error), 0)
+
+    def reply_value(self, peer: Peer, number: int, value: Any, channel: str) -> None:
+        """A service answered."""
+        try:
+            encoded = encode_reply(number, value, "the answer")
+        except SerializationError as error:
+            encoded = encode_reply_error(number, error)
+        send_encoded(peer, encoded, 0, channel)
+
+    def tell_failed(self, cell: Cell, method: str, error: BaseException) -> None:
+        """Nobody waits for this error, so it is logged, once."""
+        logger.error("%s.%s, told and not asked, raised", cell, method, exc_info=error)
+
+    def dead_letter(self, whom: object, method: str, why: str) -> None:
+        """A message reached nobody."""
+        self._dead_letter(str(whom), method, why)
+
+    def _dead_letter(self, whom: str, method: str, why: str) -> None:
+        self.dead_letter_count += 1
+        self.dead_letters.append((whom, method, why))
+        logger.warning("dead letter: %s of %s: %s", method, whom, why)
+
+    # ---- from an actor's thread to the loop -------------------------------------------------------------------
+
+    def post(self, call: Callable[..., None], *args: Any) -> None:
+        """Call on the loop, in order; from any thread. One wake-up for as many as come meanwhile."""
+        self._posted.append((call, args))
+        if not self._is_awake:
+            self._is_awake = True
+            try:
+                self.loop.call_soon_threadsafe(self._run_posted)
+            except RuntimeError:  # the loop is closed: the node has ended before its actor's method did
+                return
+
+    def post_outcome(self, cell: Cell, message: Message, value: Any, error: BaseException | None) -> None:
+        """A blocking method ended: encode its reply here, on the actor's thread, and post it."""
+        cell.processed += 1
+        number = message.number
+        if message.meta is not None:
+            finish_serving(self.recorder, cell, message, error)
+        if number is None:
+            if error is not None:
+                self.tell_failed(cell, message.method.name, error)
+            return
+        name = cell.definition.interface.class_name
+        if error is None:
+            try:
+                encoded = encode_reply(number, value, f"the result of {name}.{message.method.name}")
+            except SerializationError as failure:
+                encoded = encode_reply_error(number, failure)
+        else:
+            where = f"{name}.{message.method.name} on node {self.me.name} ({cell.actor})"
+            encoded = encode_reply_error(number, user_error(error, where))
+        self.post(self._send_outcome, message.peer, encoded, cell)
+
+    def _send_outcome(self, peer: Peer, encoded: Encoded, cell: Cell) -> None:
+        if cell.state in (ALIVE, STARTING):
+            send_encoded(peer, encoded, self._affinity_of(cell))
+
+    def _run_posted(self) -> None:
+        self._is_awake = False
+        posted = self._posted
+        for _ in range(len(posted)):
+            call, args = posted.popleft()
+            call(*args)
+
+    def _affinity_of(self, cell: Cell) -> int:
+        return int.from_bytes(cell.key[-4:], "big")
+
+    def sender_affinity(self) -> int:
+        """What the running code contributes to the choice of a lane: the calling actor, or nothing for the node."""
+        cell = current_cell.get()
+        return 0 if cell is None else int.from_bytes(cell.key[-4:], "big")
+
+    # ---- services ---------------------------------------------------------------------------------------------
+
+    def serve(self, name: str, target: object, channel: str = CALLS) -> None:
+        """Answer requests to the service `name` with the coroutine methods of `target`, on `channel`."""
+        self.cells[service_key(name)] = Service(self, name, target, channel)
+
+    def notify(self, node: NodeId, service: str, method: str, *args: Any) -> None:
+        """Tell a service of another node something; args are scalars. Nobody answers, and a node that is down hears
+        nothing."""
+        try:
+            self.node.router.peer(node).send(pack([Kind.TELL, service_key(service), method, *args]))
+        except PartisanError as error:
+            logger.debug("%s of service %s on %s: %s", method, service, node, error)
+
+    async def request(
+        self, node: NodeId, service: str, method: str, *args: Any, timeout_s: float | None = None, channel: str = CALLS
+    ) -> Any:
+        """Ask a service of another node. Raises what it raises, NodeDown, NoRoute, Overloaded, or CallTimeout."""
+        reply: Reply[Any] = Reply(self.loop)
+        location = Location(ActorId(node, 0), f"service {service} of {node}", None, can_restart=False)
+        location.key = service_key(service)
+        location.peer = self.node.router.peer(node)
+        number = self.outbound.next_number()
+        if is_scalars(args):
+            message, buffers = pack([Kind.CALL, number, location.key, method, *args]), None
+        else:
+            head = [Kind.CALL_PICKLED, number, location.key, method, None]
+            message, buffers = pack_payload(head, encode_call(args, {}, f"a request to {service}"))
+        self.outbound._submit(location, number, message, buffers, reply, channel, timeout_s)
+        return await reply
+
+    # ---- locations --------------------------------------------------------------------------------------------
+
+    def location(
+        self, actor: ActorId, class_name: str, name: str | None, can_restart: bool, host: NodeId | None
+    ) -> Location:
+        """The location of an actor that a handle names; `host` is where it was when the handle was made."""
+        location = self._locations.get(actor)
+        if location is None:
+            location = self._locations[actor] = Location(actor, class_name, name, can_restart)
+            if host is not None:
+                self.loop.call_soon_threadsafe(self._find, location, host)
+        return location
+
+    def known_location(self, actor: ActorId) -> Location | None:
+        """The location of an actor, if this node has handles of it."""
+        return self._locations.get(actor)
+
+    def _find(self, location: Location, host: NodeId) -> None:
+        if location.state != PENDING:
+            return
+        peer = self.node.router.peer(host)
+        if peer.down is None:
+            self.outbound.placed(location, peer)
+        else:
+            self._host_lost(location, peer.down)
+
+    def moved(self, actor: ActorId, host: NodeId) -> None:
+        """An actor has a new place: what waits for it is sent there."""
+        location = self._locations.get(actor)
+        if location is not None and location.state != STOPPED:
+            self.outbound.placed(location, self.node.router.peer(host))
+
+    def ended(self, actor: ActorId, error: PartisanError) -> None:
+        """An actor is gone for good: what waits for it fails."""
+        location = self._locations.get(actor)
+        if location is not None:
+            self.fail_location(location, error)
+
+    def fail_location(self, location: Location, error: PartisanError) -> None:
+        """Everything that waits for this actor, and everything later, fails with `error`."""
+        for item in location.stopped(error):
+            if item.reply is not None:
+                item.reply.fail(error)
+            else:
+                self.dead_letter(location, "tell", str(error))
+
+    def _node_down(self, record: NodeRecord, why: str) -> None:
+        self.node.router.mark_down(record.node, why)
+        peer = self.node.router.peer(record.node)
+        for location in list(self._locations.values()):
+            if location.peer is peer:
+                self._host_lost(location, why)
+
+    def _host_lost(self, location: Location, why: str) -> None:
+        peer = location.peer
+        location.peer = None
+        if location.can_restart:
+            location.state = RESTARTING
+        else:
+            node = str(peer.node) if peer is not None else str(location.actor.node)
+            self.fail_location(location, NodeDown(node, f"{why}; actor {location} ended with it"))
+
+    def _connection_lost(self, peer: Peer, why: str) -> PartisanError:
+        return ActorUnavailable(f"on node {peer.node}", f"the connection broke: {why}")
+
+
+def user_error(error: BaseException, where: str) -> TaskFailed:
+    """What the caller of user code that raised gets."""
+    return TaskFailed.of(error, where, traceback_text(error))
+
+
+def traceback_text(error: BaseException) -> str:
+    """The traceback from the first line of user code on."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("partisan_actors.actors"):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace))

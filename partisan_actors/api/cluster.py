@@ -1,0 +1,36 @@
+"""What users ask about the cluster: its nodes and its resources, as this process's node knows them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from partisan_actors.api import session
+from partisan_actors.api.inspection import node_row
+
+__all__ = ["available_resources", "cluster_resources", "nodes"]
+
+
+def nodes() -> list[dict[str, Any]]:
+    """One row for every node this process knows of, ended ones too: name, id, state ("up", "down", "left"), addresses,
+    host, pid, overlay, resources, available, labels, actors, neighbours, is_me. Any thread may ask."""
+    system = session.system()
+    return [node_row(record, system.me.name) for record in system.node.directory]
+
+
+def cluster_resources() -> dict[str, float]:
+    """All that the nodes which are up offer, by resource."""
+    return _sum("resources")
+
+
+def available_resources() -> dict[str, float]:
+    """What of it is free, as far as gossip has told: some seconds old at most."""
+    return _sum("available")
+
+
+def _sum(column: str) -> dict[str, float]:
+    total: Counter[str] = Counter()
+    for row in nodes():
+        if row["state"] == "up":
+            total.update(row[column])
+    return {name: float(amount) for name, amount in sorted(total.items())}

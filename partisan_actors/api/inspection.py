@@ -1,0 +1,105 @@
+"""What one node tells about itself to whoever asks: commands, tests, and `partisan_actors.nodes()`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from partisan_actors.actors.system import ActorSystem
+from partisan_actors.node.directory import NodeRecord
+from partisan_actors.objects.store import ObjectStore
+from partisan_actors.scheduler.scheduler import Scheduler
+from partisan_actors.tasks.executor import TaskExecutor
+
+__all__ = ["Inspection", "node_row"]
+
+SERVICE = "inspect"
+
+
+def node_row(record: NodeRecord, me: str) -> dict[str, Any]:
+    """One node as a plain row, for people and programs."""
+    return {
+        "name": record.node.name,
+        "id": str(record.node),
+        "state": record.state_name,
+        "addresses": list(record.addresses),
+        "host": record.host,
+        "pid": record.pid,
+        "overlay": record.overlay,
+        "hosts_actors": record.hosts_actors,
+        "resources": dict(record.total),
+        "available": dict(record.available),
+        "labels": dict(record.labels),
+        "actors": record.actors,
+        "neighbours": list(record.neighbours),
+        "is_me": record.node.name == me,
+    }
+
+
+class Inspection:
+    """Answers questions about this node. Every answer is plain data."""
+
+    def __init__(
+        self, system: ActorSystem, scheduler: Scheduler, objects: ObjectStore, executor: TaskExecutor
+    ) -> None:
+        self._system = system
+        self._scheduler = scheduler
+        self._objects = objects
+        self._executor = executor
+        self._started = time.monotonic()
+        system.serve(SERVICE, self)
+
+    async def nodes(self, peer: Any) -> list[dict[str, Any]]:
+        """Every node that this one knows of, up or not."""
+        return [node_row(record, self._system.me.name) for record in self._system.node.directory]
+
+    async def views(self, peer: Any) -> dict[str, list[str]]:
+        """This node's views of the overlay."""
+        return {
+            name: [getattr(node, "name", str(node)) for node in view]
+            for name, view in self._system.node.driver.stack.views.items()
+        }
+
+    async def actors(self, peer: Any) -> list[dict[str, Any]]:
+        """The actors of this node."""
+        return [
+            {
+                "id": str(cell.actor),
+                "class": cell.definition.interface.class_name,
+                "name": cell.options.name,
+                "node": self._system.me.name,
+                "state": cell.state,
+                "mailbox": cell.mailbox_size,
+                "processed": cell.processed,
+                "restarts": cell.options.life,
+                "owner": str(cell.options.owner) if cell.options.owner else None,
+            }
+            for cell in self._system.local_cells()
+        ]
+
+    async def status(self, peer: Any) -> dict[str, Any]:
+        """This node in numbers."""
+        node = self._system.node
+        return {
+            "node": node.me.name,
+            "id": str(node.me),
+            "cluster": node.cluster,
+            "address": node.address,
+            "overlay": node.config.overlay,
+            "pid": os.getpid(),
+            "python": sys.version.split()[0],
+            "uptime_s": round(time.monotonic() - self._started, 1),
+            "actors": len(self._system.local_cells()),
+            "tasks_running": self._executor.running,
+            "tasks_queued": self._executor.queued,
+            "tasks_finished": self._executor.finished,
+            "objects_lent": self._objects.lent_count,
+            "connected_peers": sum(1 for peer_ in node.router.peers.values() if peer_.is_connected),
+            "dead_letters": self._system.dead_letter_count,
+            "refused_connections": node.refused_connections,
+            "restarts": self._scheduler.guardian.restarts,
+            "total": self._scheduler.pool.total.plain(),
+            "available": self._scheduler.pool.available.plain(),
+        }

@@ -1,0 +1,114 @@
+"""The options of actors and tasks: which there are, what they may be, and one clear error for anything else."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+from partisan_actors.errors import ConfigError
+from partisan_actors.scheduler.policy import Request
+from partisan_actors.tasks.retry import Retries
+
+__all__ = ["ActorOptions", "TaskOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """What actors and tasks have in common: what they need of a node, and which."""
+
+    num_cpus: float = 0
+    num_gpus: float = 0
+    memory: float = 0
+    resources: Mapping[str, float] = field(default_factory=dict)
+    placement: Any = "default"
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def request(self) -> Request:
+        """What the scheduler is asked for. Raises ConfigError."""
+        return Request.parse(
+            num_cpus=self.num_cpus,
+            num_gpus=self.num_gpus,
+            memory=self.memory,
+            resources=self.resources,
+            placement=self.placement,
+            labels=self.labels,
+        )
+
+    def with_(self, given: Mapping[str, Any]) -> Self:
+        """These options, with some changed. Raises ConfigError for an option that does not exist or is not valid."""
+        known = [item.name for item in fields(self)]
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                raise ConfigError(f"option {name}", given[name], f"{hint}one of the options {', '.join(known)}")
+        changed = replace(self, **given)
+        changed.check()
+        return changed
+
+    def check(self) -> None:
+        """Raises ConfigError for a value that is not valid."""
+        self.request()
+
+
+@dataclass(frozen=True, slots=True)
+class ActorOptions(_Placed):
+    """Options of an actor.
+
+    `num_cpus`, `num_gpus`, `memory` (bytes) and custom `resources` are held for its life; `placement` is "default",
+    "spread", "pack", "random" or a NodeAffinity; `labels` select nodes. `name` is unique in the cluster, and with
+    `get_if_exists` an existing actor of that name is returned. `max_restarts` (-1: without limit) is how often it is made
+    again after its node is lost. `lifetime="detached"` lets it outlive the node that made it. `max_concurrency` bounds
+    how many coroutines of it are in progress, `mailbox_max` how many messages may wait. `dedicated_thread` gives its
+    blocking methods one thread for life.
+    """
+
+    name: str | None = None
+    get_if_exists: bool = False
+    lifetime: str | None = None
+    max_restarts: int = 0
+    max_concurrency: int | None = None
+    mailbox_max: int | None = None
+    dedicated_thread: bool = False
+
+    def check(self) -> None:
+        self.request()
+        if self.name is not None and not (isinstance(self.name, str) and 0 < len(self.name) <= 256):
+            raise ConfigError("name", self.name, "a text of 1 to 256 characters")
+        if self.get_if_exists and self.name is None:
+            raise ConfigError("get_if_exists", self.get_if_exists, "False, unless the actor has a name")
+        if self.lifetime not in (None, "detached"):
+            raise ConfigError("lifetime", self.lifetime, 'None or "detached"')
+        if isinstance(self.max_restarts, bool) or not isinstance(self.max_restarts, int) or self.max_restarts < -1:
+            raise ConfigError("max_restarts", self.max_restarts, "a whole number, or -1 for no limit")
+        for name in ("max_concurrency", "mailbox_max"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise ConfigError(name, value, "a positive whole number")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOptions(_Placed):
+    """Options of a task: what it needs while it runs (one CPU unless said otherwise), where, and what is retried.
+
+    `max_retries` (-1: without limit) further attempts are made when its node is lost; with `retry_exceptions` True, or
+    a list of exception classes, also when the function raises.
+    """
+
+    num_cpus: float = 1
+    name: str | None = None
+    max_retries: int = 3
+    retry_exceptions: Any = False
+
+    def retries(self) -> Retries:
+        """What is retried. Raises ConfigError."""
+        kinds = self.retry_exceptions
+        return Retries(self.max_retries, tuple(kinds) if isinstance(kinds, list) else kinds)
+
+    def check(self) -> None:
+        self.request()
+        self.retries()
+        if self.name is not None and not isinstance(self.name, str):
+            raise ConfigError("name", self.name, "a text, for people to read")

@@ -1,0 +1,346 @@
+"""The session of this process: `init`, `shutdown`, and the node that everything else of the face talks to.
+
+In a plain program the node runs on a loop in a thread of its own; `async with init()` puts it on the caller's loop
+instead, which saves two thread switches a call. There is one session a process; a worker's is its own node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Generator, Mapping
+from types import TracebackType
+from typing import Any, Final
+
+from partisan_actors.actors.context import current_system
+from partisan_actors.actors.system import ActorSystem
+from partisan_actors.api.runtime import Runtime
+from partisan_actors.errors import ConfigError, NotYetConnected
+from partisan_actors.node.config import NodeConfig, random_name
+from partisan_actors.node.cookie import read_cookie
+from partisan_actors.node.loop import LoopThread
+from partisan_actors.node.workers import Worker, stop_workers
+from partisan_actors.telemetry.tracing import TracingOptions
+from partisan_actors.transport.channels import ChannelOptions, check_channels
+from partisan_actors.transport.tcp import parse_address
+
+__all__ = ["Session", "adopt", "current", "init", "is_initialized", "shutdown", "system"]
+
+logger = logging.getLogger(__name__)
+
+START_TIMEOUT_S: Final = 30.0
+WORKERS_MAX: Final = 1024
+WORKER_MODULE: Final = "partisan_actors.api.worker"
+
+_lock = threading.RLock()
+_session: Session | None = None
+
+
+class Session:
+    """What `init` returns: the running node, a context manager and an async context manager.
+
+    Under a running event loop nothing is started until the session is entered or first used: `async with` starts the
+    node on that loop; anything else starts it on a thread.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        contacts: list[str],
+        workers: int,
+        tracing: TracingOptions | None,
+        log_level: str,
+    ) -> None:
+        self._config = config
+        self._contacts = contacts
+        self._tracing = tracing
+        self._log_level = log_level
+        self._thread: LoopThread | None = None
+        self._runtime: Runtime | None = None
+        self._closed = False
+        # Interpreters take their time to start: begin before anything else.
+        self._workers: list[Worker] = []
+        try:
+            for number in range(workers):
+                self._workers.append(Worker(WORKER_MODULE, f"{config.name}-w{number + 1}"))
+        except OSError as error:
+            self._kill_workers()
+            raise ConfigError("workers", workers, f"as many processes as this machine can start ({error})") from error
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "not started" if self._runtime is None else f"at {self.address}"
+        return f"<partisan_actors session {self._config.name} {state}>"
+
+    # ---- what users see ---------------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT of this process's node: give it to `init(address=...)` elsewhere."""
+        return self.runtime.node.address
+
+    @property
+    def node_name(self) -> str:
+        """The name of this process's node."""
+        return self._config.name
+
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster."""
+        return self.runtime.node.cluster
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The process ids of the workers this session started."""
+        return [worker.pid for worker in self._workers]
+
+    def __enter__(self) -> Session:
+        self.runtime  # noqa: B018 - starts it
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __await__(self) -> Generator[Any, None, Session]:
+        return self.__aenter__().__await__()
+
+    async def __aenter__(self) -> Session:
+        if self._runtime is None:
+            try:
+                await self._start()
+            except BaseException:
+                self._kill_workers()
+                self._forget()
+                raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is not None:
+            await asyncio.to_thread(self.close)
+        else:
+            await self._close()
+            self._forget()
+
+    def close(self) -> None:
+        """End the session: its actors, its node, its workers. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        runtime, thread = self._runtime, self._thread
+        if thread is not None:
+            with contextlib.suppress(Exception):
+                thread.run(self._close(), timeout_s=15)
+            thread.stop()
+        elif runtime is not None and runtime.node.loop.is_running():
+            if runtime.system.thread_id == threading.get_ident():
+                raise RuntimeError("this session runs on the caller's own loop: leave its `async with` block instead")
+            asyncio.run_coroutine_threadsafe(self._close(), runtime.node.loop).result(15)
+        self._kill_workers()
+        self._forget()
+
+    # ---- starting ---------------------------------------------------------------------------------------------
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime, started on a thread of its own if it is not running yet."""
+        runtime = self._runtime
+        if runtime is not None:
+            return runtime
+        with _lock:
+            if self._runtime is None:
+                self._start_on_thread()
+            assert self._runtime is not None
+            return self._runtime
+
+    def _start_on_thread(self) -> None:
+        if self._closed:
+            raise NotYetConnected(self._config.name, "this session has been shut down: call init() again")
+        self._thread = LoopThread(f"{self._config.name}-loop")
+        try:
+            self._thread.run(self._start())
+        except BaseException:
+            self._kill_workers()
+            self._thread.stop()
+            self._closed = True
+            self._forget()
+            raise
+
+    async def _start(self) -> None:
+        runtime = Runtime(self._config, self._tracing)
+        await runtime.start(self._contacts)
+        try:
+            self._configure_workers(runtime)
+            await self._wait_for_cluster(runtime)
+        except BaseException:
+            await runtime.close()
+            raise
+        self._runtime = runtime
+
+    def _configure_workers(self, runtime: Runtime) -> None:
+        shared = runtime.settings_for_workers()
+        paths = [os.path.abspath(path) for path in sys.path if isinstance(path, str)]
+        for worker in self._workers:
+            worker.configure({**shared, "name": worker.name, "sys_path": paths, "log_level": self._log_level})
+
+    async def _wait_for_cluster(self, runtime: Runtime) -> None:
+        """Until every worker is a member; or, when joining, until some other node's record is here."""
+        directory = runtime.node.directory
+        missing = {worker.name for worker in self._workers}
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            names = {record.node.name for record in directory.live()}
+            if missing <= names and (not self._contacts or len(names) > 1):
+                return
+            for worker in self._workers:
+                epitaph = worker.epitaph()
+                if epitaph is not None:
+                    raise NotYetConnected(worker.name, f"{epitaph}; see its output above")
+            if time.monotonic() > deadline:
+                what = ", ".join(sorted(missing - names)) or ", ".join(self._contacts)
+                raise NotYetConnected(what, f"not in the cluster after {START_TIMEOUT_S:g} s")
+            await runtime.scheduler.wait_for_news(0.01)
+
+    # ---- ending -----------------------------------------------------------------------------------------------
+
+    async def _close(self) -> None:
+        self._closed = True
+        if self._runtime is not None:
+            stopping = asyncio.ensure_future(stop_workers(self._workers))
+            await self._runtime.close()
+            await stopping
+
+    def _kill_workers(self) -> None:
+        for worker in self._workers:
+            worker.kill()
+
+    def _forget(self) -> None:
+        global _session
+        with _lock:
+            if _session is self:
+                _session = None
+
+
+def init(
+    address: str | None = None,
+    *,
+    workers: int | None = None,
+    name: str | None = None,
+    cluster: str = "",
+    bind: str = "127.0.0.1:0",
+    advertise: str | list[str] | None = None,
+    overlay: str = "hyparview",
+    overlay_options: Mapping[str, Any] | None = None,
+    routing: str = "auto",
+    channels: Mapping[str, ChannelOptions | Mapping[str, int] | int] | None = None,
+    resources: Mapping[str, float] | None = None,
+    labels: Mapping[str, str] | None = None,
+    hosts_actors: bool = False,
+    cookie: str | bytes | None = None,
+    tracing: bool | TracingOptions | None = None,
+    log_level: str = "WARNING",
+    ignore_reinit_error: bool = False,
+) -> Session:
+    """Make this process a node: of a local cluster with one worker process per core, or of a running one.
+
+    Without `address`, `workers` processes are started on this machine (default: one per core that this process may
+    use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster.
+    The node binds to loopback unless `bind` says otherwise, and hosts no actors itself unless `hosts_actors`.
+    `tracing` is True, a TracingOptions, or None, which means: if the ``OTEL_*`` variables name an endpoint.
+
+    Returns a `Session`: use it as ``with``, ``async with`` (the node then lives on the running loop), or not at all.
+    Raises ConfigError for a bad setting, NotYetConnected when the address does not answer, AuthenticationError when
+    the cookies or clusters differ, RuntimeError when this process has a session already.
+    """
+    global _session
+    with _lock:
+        if _session is not None:
+            if ignore_reinit_error:
+                return _session
+            raise RuntimeError("this process has a session already: call shutdown() first")
+        if address is not None:
+            parse_address(address)
+            if workers:
+                raise ConfigError("workers", workers, "0 or nothing when an address is given")
+        count = (_cores() if address is None else 0) if workers is None else workers
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= WORKERS_MAX:
+            raise ConfigError("workers", workers, f"a whole number from 0 to {WORKERS_MAX}")
+        config = NodeConfig(
+            name=name or random_name("driver"),
+            cluster=cluster or (random_name("local") if address is None else ""),
+            bind=bind,
+            advertise=(advertise,) if isinstance(advertise, str) else tuple(advertise or ()),
+            overlay=overlay,
+            overlay_options=dict(overlay_options or {}),
+            routing=routing,
+            channels=check_channels(channels or {}),
+            cookie=read_cookie(cookie),
+            resources=dict(resources or {}),
+            labels=dict(labels or {}),
+            hosts_actors=hosts_actors or (address is None and count == 0),
+        )
+        session = Session(config, [address] if address else [], count, _tracing_options(tracing), log_level)
+        _session = session
+    if asyncio._get_running_loop() is None:
+        session.runtime  # noqa: B018 - starts it
+    return session
+
+
+def shutdown() -> None:
+    """End this process's session, if it has one: its actors, its node, and the workers it started."""
+    session = _session
+    if session is not None:
+        session.close()
+
+
+def is_initialized() -> bool:
+    """Whether this process has a session."""
+    return _session is not None
+
+
+def current() -> Session:
+    """The session of this process; `init()` is called when there is none, as a first use should just work."""
+    session = _session
+    return session if session is not None else init()
+
+
+def system() -> ActorSystem:
+    """The actor system that the running code belongs to."""
+    return current_system.get() or current().runtime.system
+
+
+def adopt(runtime: Runtime) -> None:
+    """In a worker: its node is the session, for threads that user code starts itself."""
+    global _session
+    session = Session(runtime.config, [], 0, None, "WARNING")
+    session._runtime = runtime
+    _session = session
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def _tracing_options(tracing: bool | TracingOptions | None) -> TracingOptions | None:
+    if isinstance(tracing, TracingOptions):
+        return tracing
+    if tracing is None:
+        names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        tracing = any(os.environ.get(name) for name in names)
+    if not isinstance(tracing, bool):
+        raise ConfigError("tracing", tracing, "True, False, None or TracingOptions")
+    return TracingOptions() if tracing else None
+
+
+atexit.register(shutdown)

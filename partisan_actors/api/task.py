@@ -1,0 +1,89 @@
+"""`@task` and what it makes: a function whose calls run somewhere in the cluster."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+from partisan_actors.api import session
+from partisan_actors.api.options import TaskOptions
+from partisan_actors.errors import ConfigError
+from partisan_actors.objects.ref import ObjectRef
+
+if TYPE_CHECKING:
+    from partisan_actors.api.runtime import Runtime
+
+__all__ = ["RemoteFunction", "task"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class RemoteFunction(Generic[P, R]):
+    """What `@task` makes of a function: `remote(...)` runs it somewhere and returns a ref. The plain one is `.function`."""
+
+    def __init__(self, function: Callable[P, R], options: TaskOptions) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self._options = options
+        self._signature = inspect.signature(function)
+
+    def remote(self, *args: P.args, **kwargs: P.kwargs) -> ObjectRef[R]:
+        """Run the function with these arguments. Returns at once.
+
+        Raises TypeError when the arguments do not fit, SerializationError when one cannot be sent; everything else,
+        Unplaceable included, is in the ref. A top-level ref among the arguments is replaced by its value.
+        """
+        name = self._options.name or self.function.__qualname__
+        try:
+            self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{name}{self._signature}: {error}") from None
+        system = session.system()
+        runtime: Runtime = system.extensions["runtime"]
+        code = system.code.add(self.function, f"the function {name}")
+        options = self._options
+        return runtime.submitter.submit(code, name, args, kwargs, options.request(), options.retries())
+
+    def options(self, **options: Any) -> RemoteFunction[P, R]:
+        """The same function with other options; see `TaskOptions`. Raises ConfigError naming what is wrong."""
+        return RemoteFunction(self.function, self._options.with_(options))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        name = self.function.__name__
+        raise TypeError(f"{name} is a task: write {name}.remote(...) to run it in the cluster, {name}.function(...) here")
+
+    def __repr__(self) -> str:
+        return f"<task {self.function.__module__}.{self.function.__qualname__}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RemoteFunction, (self.function, self._options)
+
+
+@overload
+def task(function: Callable[P, R], /) -> RemoteFunction[P, R]: ...
+
+
+@overload
+def task(**options: Any) -> Callable[[Callable[P, R]], RemoteFunction[P, R]]: ...
+
+
+def task(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
+    """Decorator: makes a function, plain or ``async``, a remote task. With options: ``@task(num_cpus=2)``.
+
+    Raises ConfigError for an option that is not valid, and for what is not a function.
+    """
+    defaults = TaskOptions().with_(options)
+    if function is not None:
+        return _decorate(function, defaults)
+    return lambda decorated: _decorate(decorated, defaults)
+
+
+def _decorate(function: Callable[P, R], options: TaskOptions) -> RemoteFunction[P, R]:
+    if not callable(function) or isinstance(function, type):
+        raise ConfigError("@task", function, "a function; for a class there is @actor")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigError("@task", function, "a function that returns: streaming tasks are not supported, return a list")
+    return RemoteFunction(function, options)

@@ -1,0 +1,149 @@
+"""What a worker process runs: a node that hosts actors and tasks, for as long as its parent lives.
+
+Started as ``python -m partisan_actors.api.worker`` with its settings on standard input (see `node.workers`). It imports
+nothing that a node does not need: neither aiohttp nor opentelemetry, click or rich.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+from partisan_actors.api import session
+from partisan_actors.api.runtime import Runtime
+from partisan_actors.errors import PartisanError
+from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.loop import new_event_loop
+from partisan_actors.telemetry.tracing import TracingOptions
+from partisan_actors.transport.channels import check_channels
+
+__all__ = ["main", "run_node"]
+
+# A blocking method that computes holds the interpreter for this long before the loop gets its turn.
+SWITCH_INTERVAL_S = 0.001
+
+
+def main() -> None:
+    """The worker's whole life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _die_with_parent()
+    pipe = os.dup(0)
+    _close_stdin()
+    line, rest = _read_line(pipe)
+    if not line:
+        return
+    settings = json.loads(line)
+    for path in settings.get("sys_path", ()):
+        if path not in sys.path:
+            sys.path.append(path)
+    if settings.get("main_dir"):
+        os.chdir(settings["main_dir"])
+    logging.basicConfig(level=settings.get("log_level", "WARNING"), format=f"{settings['name']}: %(message)s")
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    loop = new_event_loop()
+    asyncio.set_event_loop(loop)
+    stop = asyncio.Event()
+    threading.Thread(target=_watch, args=(pipe, rest, loop, stop), name="parent-watch", daemon=True).start()
+    try:
+        loop.run_until_complete(run_node(config_of(settings), settings["contacts"], tracing_of(settings), stop))
+    except PartisanError as error:
+        print(f"{settings['name']}: {error}", file=sys.stderr)
+        status = 1
+    else:
+        status = 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of methods that never return must not keep the process.
+    os._exit(status)
+
+
+async def run_node(
+    config: NodeConfig, contacts: list[str], tracing: TracingOptions | None, stop: asyncio.Event
+) -> None:
+    """Be a node until `stop` is set."""
+    runtime = Runtime(config, tracing)
+    await runtime.start(contacts)
+    session.adopt(runtime)
+    # Everything imported so far stays: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    await stop.wait()
+    await runtime.close()
+
+
+def config_of(settings: dict[str, Any]) -> NodeConfig:
+    """The node that the parent described."""
+    return NodeConfig(
+        name=settings["name"],
+        cluster=settings["cluster"],
+        bind=settings.get("bind", "127.0.0.1:0"),
+        advertise=tuple(settings.get("advertise", ())),
+        overlay=settings["overlay"],
+        overlay_options=settings["overlay_options"],
+        routing=settings["routing"],
+        channels=check_channels(settings["channels"]),
+        cookie=bytes.fromhex(settings["cookie"]),
+        resources=settings.get("resources", {}),
+        labels=settings.get("labels", {}),
+    )
+
+
+def tracing_of(settings: dict[str, Any]) -> TracingOptions | None:
+    """The tracing that the parent asked for."""
+    options = settings.get("tracing")
+    return TracingOptions(**options) if options is not None else None
+
+
+def _die_with_parent() -> None:
+    # The pipe tells as well; this also ends a worker whose interpreter is stuck in native code.
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    parent = os.getppid()
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _close_stdin() -> None:
+    # User code that reads standard input must not eat the parent's messages.
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+
+def _read_line(pipe: int) -> tuple[bytes, bytes]:
+    data = b""
+    while b"\n" not in data:
+        part = os.read(pipe, 65536)
+        if not part:
+            return b"", b""
+        data += part
+    line, _, rest = data.partition(b"\n")
+    return line, rest
+
+
+def _watch(pipe: int, rest: bytes, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    data = rest
+    while b"stop" not in data:
+        part = os.read(pipe, 4096)
+        if not part:
+            os._exit(1)  # the parent is gone: nothing here may outlive it
+        data += part
+    loop.call_soon_threadsafe(stop.set)
+    while os.read(pipe, 4096):
+        continue
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

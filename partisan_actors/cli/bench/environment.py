@@ -1,0 +1,76 @@
+"""What a process started by the benchmark inherits, and which machine and versions the figures were taken with."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["Machine", "child_environment", "describe_machine"]
+
+VERSIONED = ("partisan-actors", "uvloop", "msgpack", "cloudpickle")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where and with what the figures were taken. Holds no host name, user or path, so that it can be published."""
+
+    date: str
+    processor: str
+    cores: int
+    memory_gib: float
+    system: str
+    python: str
+    versions: dict[str, str]
+    load_before: float | None
+
+    def to_json(self) -> dict[str, object]:
+        """As values that JSON can hold."""
+        return asdict(self)
+
+
+def child_environment() -> dict[str, str]:
+    """This process's environment, with the package importable from wherever this process imported it."""
+    root = str(Path(__file__).resolve().parents[3])
+    inherited = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([root, inherited] if inherited else [root])}
+
+
+def describe_machine() -> Machine:
+    """Look at this machine now; `load_before` is its load average over the last minute."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Machine(
+        date=datetime.now(UTC).date().isoformat(),
+        processor=_processor(),
+        cores=cores,
+        memory_gib=round(_memory_bytes() / (1 << 30), 1),
+        system=f"{platform.system()} {platform.machine()}",
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        versions={name: _version(name) for name in VERSIONED},
+        load_before=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _memory_bytes() -> int:
+    import psutil  # only here: the answering and calling processes have no use for it
+
+    return int(psutil.virtual_memory().total)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"

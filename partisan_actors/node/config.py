@@ -1,0 +1,100 @@
+"""`NodeConfig`: everything that can be said about a node before it starts, checked in one place."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from partisan_actors.errors import ConfigError
+from partisan_actors.transport.channels import ChannelOptions, check_channels
+from partisan_actors.transport.tcp import parse_address
+
+__all__ = ["OVERLAYS", "ROUTINGS", "NodeConfig", "random_name"]
+
+OVERLAYS: Final = ("hyparview", "full_mesh")
+ROUTINGS: Final = ("auto", "direct", "relay")
+
+
+def random_name(prefix: str = "node") -> str:
+    """A name nobody else has: the prefix and eight random hexadecimal digits."""
+    return f"{prefix}-{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """The settings of one node. Times are in seconds, sizes in bytes.
+
+    `cluster` may be empty for a node that joins: it then takes the name of the cluster its contact is in.
+    `advertise` is where others can dial this node; by default the bound address.
+    `routing` says how nodes that are not neighbours are reached: "direct" dials them, "relay" never does and goes
+    through the overlay, "auto" dials and falls back to relaying.
+    `hosts_actors` False makes a node that calls others but is never chosen by the scheduler.
+    Raises ConfigError, naming field, value and what is allowed.
+    """
+
+    name: str = field(default_factory=random_name)
+    cluster: str = ""
+    bind: str = "127.0.0.1:0"
+    advertise: tuple[str, ...] = ()
+    overlay: str = "hyparview"
+    overlay_options: Mapping[str, Any] = field(default_factory=dict)
+    routing: str = "auto"
+    channels: Mapping[str, ChannelOptions] = field(default_factory=lambda: check_channels({}))
+    cookie: bytes = b""
+    resources: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    hosts_actors: bool = True
+    seed: int | None = None
+    dial_timeout_s: float = 2.0
+    idle_close_s: float = 60.0
+    dialled_max: int = 512
+    keep_alive_s: float = 2.0
+    keep_alive_misses: int = 3
+    load_period_s: float = 1.0
+    message_bytes_max: int = 2 * 1024**3
+    mailbox_max: int = 100_000
+    threads_kept: int = 64
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", self.name):
+            raise ConfigError("name", self.name, "letters, digits, '.', '_' and '-', at most 63, a letter or digit first")
+        if self.overlay not in OVERLAYS:
+            raise ConfigError("overlay", self.overlay, " or ".join(OVERLAYS))
+        if self.routing not in ROUTINGS:
+            raise ConfigError("routing", self.routing, ", ".join(ROUTINGS))
+        parse_address(self.bind, 0)
+        for address in self.advertise:
+            parse_address(address)
+        for key, value in self.labels.items():
+            if not isinstance(key, str) or not isinstance(value, str):
+                raise ConfigError("labels", dict(self.labels), "a map from text to text")
+        for name in ("dial_timeout_s", "idle_close_s", "keep_alive_s", "load_period_s"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(name, getattr(self, name), "a positive number of seconds")
+        for name in ("dialled_max", "keep_alive_misses", "message_bytes_max", "mailbox_max"):
+            if not getattr(self, name) >= 1:
+                raise ConfigError(name, getattr(self, name), "a positive whole number")
+
+    def total_resources(self) -> dict[str, float]:
+        """What this node offers: the given resources, with one CPU unless said otherwise."""
+        if not self.hosts_actors:
+            return {}
+        return {"num_cpus": 1.0, "memory": float(_memory_bytes()), **self.resources}
+
+
+def _memory_bytes() -> int:
+    # Half of the machine's memory, so that two nodes on a laptop do not promise it twice; say otherwise in resources.
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (ValueError, OSError, AttributeError):
+        return 4 * 1024**3
+
+
+def host_name() -> str:
+    """The name of this machine, for people to read."""
+    return socket.gethostname()

@@ -1,0 +1,150 @@
+"""Who is in the cluster: the record of every node, kept equal everywhere by broadcast and exchange.
+
+A record is one entry of the replicated map, under ``node/<name>``, with the stamp ``(incarnation, version, rank)``:
+a node raises the version when it has news of itself; whoever sees it fail writes rank DOWN over the version it knows,
+so that a node that is alive after all refutes this by raising its version. A higher incarnation always wins.
+
+Subscribers are told of each node once up and once down per life, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from partisan_actors.ids import NodeId
+
+__all__ = ["DOWN", "LEFT", "UP", "Directory", "NodeRecord"]
+
+UP: Final = 0
+DOWN: Final = 1
+LEFT: Final = 2
+PREFIX: Final = "node/"
+
+_STATES: Final = {UP: "up", DOWN: "down", LEFT: "left"}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """What a node tells about itself. `total` and `available` are amounts by resource name."""
+
+    node: NodeId
+    addresses: tuple[str, ...]
+    state: int = UP
+    overlay: str = ""
+    host: str = ""
+    pid: int = 0
+    hosts_actors: bool = True
+    total: Mapping[str, float] = field(default_factory=dict)
+    available: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    actors: int = 0
+    load: float = 0.0
+    neighbours: tuple[str, ...] = ()
+
+    @property
+    def state_name(self) -> str:
+        """ "up", "down" or "left"."""
+        return _STATES[self.state]
+
+    def plain(self) -> dict[str, Any]:
+        """As a msgpack map."""
+        return {
+            "incarnation": self.node.incarnation,
+            "addresses": list(self.addresses),
+            "overlay": self.overlay,
+            "host": self.host,
+            "pid": self.pid,
+            "hosts_actors": self.hosts_actors,
+            "total": dict(self.total),
+            "available": dict(self.available),
+            "labels": dict(self.labels),
+            "actors": self.actors,
+            "load": self.load,
+            "neighbours": list(self.neighbours),
+        }
+
+    @classmethod
+    def parse(cls, name: str, stamp: tuple[int, ...], plain: Any) -> NodeRecord | None:
+        """From an entry of the replicated map; None when it is malformed."""
+        if not isinstance(plain, dict) or len(stamp) != 3 or stamp[2] not in _STATES:
+            return None
+        try:
+            return cls(
+                node=NodeId(name, int(plain["incarnation"])),
+                addresses=tuple(str(address) for address in plain["addresses"]),
+                state=stamp[2],
+                overlay=str(plain["overlay"]),
+                host=str(plain["host"]),
+                pid=int(plain["pid"]),
+                hosts_actors=bool(plain["hosts_actors"]),
+                total={str(key): float(value) for key, value in plain["total"].items()},
+                available={str(key): float(value) for key, value in plain["available"].items()},
+                labels={str(key): str(value) for key, value in plain["labels"].items()},
+                actors=int(plain["actors"]),
+                load=float(plain["load"]),
+                neighbours=tuple(str(name) for name in plain["neighbours"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
+
+class Directory:
+    """The records by node name, and who wants to know of changes. Pure: it is told of entries and tells subscribers."""
+
+    def __init__(self, me: NodeId) -> None:
+        self.me = me
+        self.records: dict[str, NodeRecord] = {}
+        self.stamps: dict[str, tuple[int, ...]] = {}
+        self.on_up: list[Callable[[NodeRecord], None]] = []
+        self.on_down: list[Callable[[NodeRecord, str], None]] = []
+        self.on_change: list[Callable[[NodeRecord], None]] = []
+        self._live: dict[NodeId, NodeRecord] = {}
+
+    def __iter__(self) -> Iterator[NodeRecord]:
+        return iter(sorted(self.records.values(), key=lambda record: record.node))
+
+    def live(self) -> list[NodeRecord]:
+        """The records of every node that is up, this one included, in the order of their ids."""
+        return [self._live[node] for node in sorted(self._live)]
+
+    def is_up(self, node: NodeId) -> bool:
+        """Whether that life of that node is up, as far as is known here."""
+        return node in self._live
+
+    def find(self, node: NodeId) -> NodeRecord | None:
+        """The record of that life of that node, up or not; None when unknown or forgotten."""
+        record = self.records.get(node.name)
+        return record if record is not None and record.node == node else None
+
+    def changed(self, key: str, stamp: tuple[int, ...], value: Any) -> bool:
+        """An entry of the replicated map changed. Returns whether somebody wrote something false about this node."""
+        name = key.removeprefix(PREFIX)
+        if value is None:  # a tombstone that ran out: forget the name
+            self.records.pop(name, None)
+            self.stamps.pop(name, None)
+            return False
+        record = NodeRecord.parse(name, stamp, value)
+        if record is None:
+            return False
+        self.stamps[name] = stamp
+        if record.node == self.me and record.state == DOWN:
+            return True
+        before = self.records.get(name)
+        self.records[name] = record
+        if before is not None and before.node != record.node:
+            self._down(before, "another life of it has started")
+        if record.state == UP:
+            is_new = record.node not in self._live
+            self._live[record.node] = record
+            for tell in list(self.on_up if is_new else self.on_change):
+                tell(record)
+        else:
+            self._down(record, "it left the cluster" if record.state == LEFT else "it does not answer")
+        return False
+
+    def _down(self, record: NodeRecord, why: str) -> None:
+        if self._live.pop(record.node, None) is not None:
+            for tell in list(self.on_down):
+                tell(record, why)

@@ -1,0 +1,179 @@
+"""The driver: the only module where a protocol machine meets a socket.
+
+It tells the `ProtocolStack` what happened on the network and what time it is, and carries out the effects in order:
+messages are encoded and handed to the router, timers become the loop's, connections are held or let go, and what
+concerns the node above (a neighbour came or went, a broadcast arrived, the replicated map changed) goes to `DriverHost`.
+A failed send is told to the stack as `peer_down` in a later loop turn, so machines are never re-entered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from partisan_actors.errors import PartisanError
+from partisan_actors.ids import NodeId
+from partisan_actors.messages import tag_of
+from partisan_actors.node.router import Peer, Router
+from partisan_actors.protocols.broadcast.exchange import Refused
+from partisan_actors.protocols.broadcast.lww_map import Changed
+from partisan_actors.protocols.machine import (
+    CancelTimer,
+    Connect,
+    Deliver,
+    Disconnect,
+    NeighbourDown,
+    NeighbourUp,
+    Send,
+    SetTimer,
+)
+from partisan_actors.protocols.stack import ProtocolStack
+from partisan_actors.transport.channels import BROADCAST, CONTROL
+from partisan_actors.wire.codec import AddressBook, decode_message, encode_message, pack
+from partisan_actors.wire.frames import Kind
+
+__all__ = ["Driver"]
+
+
+class DriverHost(Protocol):
+    """Who is told what the stack decided."""
+
+    def neighbour_up(self, node: NodeId) -> None:
+        """The overlay has a new neighbour."""
+        ...
+
+    def neighbour_down(self, node: NodeId, failed: bool) -> None:
+        """The overlay lost a neighbour, or dropped it."""
+        ...
+
+    def delivered(self, deliver: Deliver) -> None:
+        """A broadcast arrived."""
+        ...
+
+    def entry_changed(self, changed: Changed) -> None:
+        """The replicated map changed."""
+        ...
+
+    def entry_refused(self, refused: Refused) -> None:
+        """The replicated map is full."""
+        ...
+
+
+class Driver:
+    """Runs one stack. Everything happens on the loop's thread."""
+
+    def __init__(
+        self,
+        stack: ProtocolStack,
+        router: Router,
+        host: DriverHost,
+        book: AddressBook,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.stack = stack
+        self._router = router
+        self._host = host
+        self._book = book
+        self._loop = loop
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._is_closed = False
+
+    def start(self) -> None:
+        """Set the stack going."""
+        self._carry_out(self.stack.start(self._loop.time()))
+
+    def close(self) -> None:
+        """Cancel every timer; later inputs are ignored."""
+        self._is_closed = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    # ---- inputs -----------------------------------------------------------------------------------------------
+
+    def join(self, contact: NodeId) -> None:
+        """Enter the overlay that `contact` is in."""
+        self._tell(self.stack.join, contact)
+
+    def leave(self) -> None:
+        """Tell the others that this node goes."""
+        self._tell(self.stack.leave)
+
+    def peer_up(self, node: NodeId) -> None:
+        """A connection to `node` is open."""
+        self._tell(self.stack.peer_up, node)
+
+    def peer_down(self, node: NodeId) -> None:
+        """`node` could not be reached, or its connection broke."""
+        self._tell(self.stack.peer_down, node)
+
+    def on_control(self, sender: Peer, message: list[Any], buffers: object = None) -> None:
+        """A control message arrived. Raises ProtocolError when it is malformed."""
+        self._tell(self.stack.receive, sender.node, decode_message(message[1], self._book))
+
+    def broadcast(self, topic: str, payload: object) -> None:
+        """Send `payload` to every other node."""
+        self._tell(self.stack.broadcast, topic, payload)
+
+    def write(self, key: str, stamp: tuple[int, ...], value: object) -> None:
+        """Write to the replicated map."""
+        self._tell(self.stack.write, key, stamp, value)
+
+    def _tell(self, stack_input: Callable[..., list[Any]], *arguments: Any) -> None:
+        if not self._is_closed:
+            self._carry_out(stack_input(*arguments, self._loop.time()))
+
+    # ---- effects ----------------------------------------------------------------------------------------------
+
+    def _carry_out(self, effects: Iterable[Any]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(peer, message):
+                    self._send(peer, message)
+                case SetTimer(name, delay_s):
+                    self._cancel(name)
+                    self._timers[name] = self._loop.call_later(delay_s, self._fire, name)
+                case CancelTimer(name):
+                    self._cancel(name)
+                case Connect(peer):
+                    self._hold(peer)
+                case Disconnect(peer):
+                    self._router.peer(peer).is_held = False
+                case NeighbourUp(peer):
+                    self._host.neighbour_up(peer)
+                case NeighbourDown(peer, failed):
+                    self._host.neighbour_down(peer, failed)
+                case Deliver():
+                    self._router.learn_next_hop(effect.origin, effect.sender)
+                    self._host.delivered(effect)
+                case Changed():
+                    self._host.entry_changed(effect)
+                case Refused():
+                    self._host.entry_refused(effect)
+
+    def _send(self, node: Any, message: object) -> None:
+        tag = tag_of(message) or ""
+        channel = BROADCAST if tag.startswith(("plumtree.", "flood.", "exchange.")) else CONTROL
+        packed = pack([Kind.CONTROL, encode_message(message, self._book)])
+        try:
+            self._router.peer(node).send(packed, channel)
+        except PartisanError:
+            self._loop.call_soon(self.peer_down, node)
+
+    def _hold(self, node: Any) -> None:
+        peer = self._router.peer(node)
+        peer.is_held = True
+        if peer.is_connected:
+            self._loop.call_soon(self.peer_up, node)
+        elif not self._router.connect(peer):
+            self._loop.call_soon(self.peer_down, node)
+
+    def _fire(self, name: str) -> None:
+        self._timers.pop(name, None)
+        self._tell(self.stack.timer_fired, name)
+
+    def _cancel(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()

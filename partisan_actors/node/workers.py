@@ -1,0 +1,77 @@
+"""Child processes that are nodes: started at once, configured over a pipe, and gone when their parent is.
+
+A worker gets its settings as one line of JSON on its standard input and watches that pipe for the rest of its life: a
+line ``stop`` asks it to leave, and the end of the pipe, which is how a killed parent looks, ends it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+from partisan_actors.errors import NotYetConnected
+
+__all__ = ["Worker", "stop_workers"]
+
+STOP_S: Final = 2.0
+
+
+class Worker:
+    """One child process. Made as early as possible, because its interpreter takes its time to start."""
+
+    def __init__(self, module: str, name: str, output: Any = None) -> None:
+        self.name = name
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=output, stderr=output, close_fds=True
+        )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def configure(self, settings: dict[str, Any]) -> None:
+        """Tell it who it is. Raises NotYetConnected when it has died already."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(settings).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise NotYetConnected(self.name, self.epitaph() or str(error)) from error
+
+    def epitaph(self) -> str | None:
+        """How it ended, or None while it runs."""
+        code = self._process.poll()
+        return None if code is None else f"worker process {self.pid} ended with exit status {code}"
+
+    def ask_to_stop(self) -> None:
+        """Let it leave the cluster and end."""
+        with contextlib.suppress(OSError, ValueError):
+            assert self._process.stdin is not None
+            self._process.stdin.write(b"stop\n")
+            self._process.stdin.flush()
+
+    def kill(self) -> None:
+        """End it now, and collect it."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+
+
+async def stop_workers(workers: Sequence[Worker]) -> None:
+    """Let all of them leave; kill those that take longer than STOP_S."""
+    for worker in workers:
+        worker.ask_to_stop()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + STOP_S
+    while any(worker.epitaph() is None for worker in workers) and loop.time() < deadline:
+        await asyncio.sleep(0.01)
+    for worker in workers:
+        worker.kill()

@@ -1,0 +1,93 @@
+"""`ObjectRef`: a future for a value that may be passed around: as an argument, in a result, in a message, by pickle.
+
+The node that called (or put) *owns* the value and keeps it while a ref exists there or on any node that borrowed it.
+A ref that arrives on another node fetches the value from its owner when somebody first waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from partisan_actors.actors.context import current_system
+from partisan_actors.actors.replies import Reply
+from partisan_actors.ids import NodeId, ObjectId
+
+if TYPE_CHECKING:
+    from partisan_actors.objects.store import ObjectStore
+
+__all__ = ["ObjectRef"]
+
+T = TypeVar("T")
+
+
+class ObjectRef(Reply[T], Generic[T]):
+    """A real future: `await ref`, `ref.result(timeout)`, `partisan_actors.get(ref)`, or give it to another call.
+
+    As a top-level argument it is replaced by its value before the method runs; inside a list or a dict it stays a ref.
+    Guarantees: every holder sees the same outcome. Raises ObjectLost when the owner is gone before the value was
+    fetched.
+    """
+
+    __slots__ = ("_fetch", "_id", "_store")
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._loop = store.loop
+        self._done = False
+        self._value = None
+        self._error = None
+        self._waiters = None
+        self._store = store
+        self._id: ObjectId | None = None
+        self._fetch: Callable[[], None] | None = None
+
+    @property
+    def id(self) -> ObjectId:
+        """The id of the value, which never changes."""
+        if self._id is None:
+            self._id = self._store.new_id()
+        return self._id
+
+    def __str__(self) -> str:
+        state = "failed" if self._error is not None else "ready" if self._done else "pending"
+        return f"ObjectRef({self.id}, {state})"
+
+    __repr__ = __str__
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, ObjectRef) and self.id == other.id)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        if self._fetch is not None:
+            self._start_fetch()
+        return super().__await__()
+
+    def wait(self, timeout: float | None = None) -> None:
+        if self._fetch is not None:
+            self._start_fetch()
+        super().wait(timeout)
+
+    def add_waiter(self, waiter: Callable[[], object]) -> None:
+        if self._fetch is not None:
+            self._start_fetch()
+        super().add_waiter(waiter)
+
+    def _start_fetch(self) -> None:
+        fetch, self._fetch = self._fetch, None
+        if fetch is not None:
+            fetch()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._store.lend(self)
+        return _rebuild, (*self.id.node, self.id.number)
+
+
+def _rebuild(name: str, incarnation: int, number: int) -> ObjectRef[Any]:
+    system = current_system.get()
+    if system is None:
+        raise RuntimeError("an ObjectRef can only be unpickled in a running node: call partisan_actors.init() first")
+    store: ObjectStore = system.extensions["objects"]
+    return store.adopt(ObjectId(NodeId(name, incarnation), number))

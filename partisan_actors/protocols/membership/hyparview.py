@@ -1,0 +1,451 @@
+"""HyParView: every node keeps a few symmetric links (the active view) and some addresses to repair it from (passive).
+
+After Leitão, Pereira, Rodrigues, "HyParView: a membership protocol for reliable gossip-based broadcast" (DSN 2007 and
+its technical report). Handlers have the paper's names. The rules of this module:
+
+1. This node is in neither view, the views share nobody, and neither exceeds its maximum.
+2. A peer enters the active view only when both ends have agreed: the end that asks waits for `NeighborReply`.
+3. A link has two ends, and each end numbers its own; a node never uses a number twice, and a later life that starts
+   at a later `now` uses greater ones. A message about a link names the *receiver's* number in `link`, the sender's in
+   `own`. A number that is no longer in use makes the message stale: it changes nothing.
+4. Whoever is told of a link it does not hold answers `Disconnect`. `KeepAlive`, sent to one active peer in turn with
+   every shuffle, makes sure it is told: a link held by one end only lasts `active_max` shuffle periods at most.
+
+What the paper leaves open, and what is done here:
+
+* A walk stops where its ttl is 0 or where at most one peer is active (that one is where it came from). It never goes
+  back to its sender nor to the newcomer; with nobody else to go to, it stops.
+* The node where a walk stops asks the newcomer (`Neighbor`, high), which answers. `Join` is answered too.
+* A low request is accepted only when a place is free, a high one always; a random peer makes place. A reply that
+  comes when a low request's place is gone is answered by `Disconnect`.
+* Requests that cross make one link: each end takes the other's number from the other's request. A request from a peer
+  that is active already means that it lost its end: the link is renewed under a new number, without a down and an up.
+* After `Disconnect` a free place is filled after `promotion_backoff_s` (None: with the next shuffle, as in the paper's
+  cycles), after a failure at once. A refusal moves on to the next candidate; after `promotion_refusals_max` of them, or
+  when nobody is left, the next shuffle starts over. Places are asked for all at once, with high priority as long as
+  fewer than `active_min` peers are certain (1: as in the paper, only a node without any).
+* A shuffle goes `shuffle_ttl` hops (the paper gives no figure). The reply goes to its origin and holds as many passive
+  peers as came, or fewer when there are fewer. Room is made first by those sent in the same exchange.
+* A node that leaves says so in `Disconnect`, and answers so until it starts again. A walk whose newcomer is gone ends
+  with that answer, with `peer_down` or with a timeout; nothing remains of it.
+
+Two things are added. Contacts given to `join` are tried until they answer, and remembered: a node with both views
+empty goes back to them. And a neighbour that failed is tried again with back-off, with high priority: the paper's
+overlay, once split by the network and repaired on both sides, has full views and would never grow together again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import ClassVar
+
+from partisan_actors.protocols import machine
+from partisan_actors.protocols.machine import CancelTimer, Connect, Effect, NeighbourDown, NeighbourUp, Peer, SetTimer
+from partisan_actors.protocols.membership.hyparview_messages import (
+    Disconnect,
+    ForwardJoin,
+    Join,
+    KeepAlive,
+    Neighbor,
+    NeighborReply,
+    Shuffle,
+    ShuffleReply,
+)
+from partisan_actors.protocols.membership.hyparview_options import HyParViewOptions
+from partisan_actors.protocols.membership.redial import ROUNDING_S, Redial
+from partisan_actors.protocols.view import View
+
+__all__ = ["HyParView", "HyParViewOptions"]
+
+SHUFFLE, PROMOTE, NEIGHBOR_TIMEOUT, REDIAL = "shuffle", "promote", "neighbor_timeout", "redial"
+
+
+@dataclass(slots=True)
+class _Link:
+    own: int
+    theirs: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    own: int
+    high: bool
+    promotion: bool
+    deadline: float
+
+
+class HyParView:
+    """One node's HyParView (a `MembershipStrategy`). `me` is its id in the others' eyes."""
+
+    messages: ClassVar[tuple[type, ...]] = (
+        Join, ForwardJoin, Neighbor, NeighborReply, Disconnect, KeepAlive, Shuffle, ShuffleReply,
+    )  # fmt: skip
+
+    def __init__(self, me: Peer, options: HyParViewOptions, rng: Random) -> None:
+        self.me = me
+        self.options = options
+        self._rng = rng
+        self._running = False
+        self._links: dict[Peer, _Link] = {}  # the active view
+        self._passive = View(options.passive_max)
+        self._requests: dict[Peer, _Request] = {}  # in order of their deadlines
+        self._refused: set[Peer] = set()  # in this round of promotion; only ever asked for membership
+        self._contacts: dict[Peer, None] = {}
+        self._redial = Redial(options.redial, rng)
+        self._shuffled: tuple[Peer, ...] = ()
+        self._shuffles = 0
+        self._last_number = 0
+        self._effects: list[Effect] = []
+
+    @property
+    def neighbours(self) -> Sequence[Peer]:
+        """The active view, in the order in which the links were made."""
+        return list(self._links)
+
+    @property
+    def views(self) -> Mapping[str, Sequence[Peer]]:
+        """Both views, by the paper's names."""
+        return {"active": list(self._links), "passive": list(self._passive)}
+
+    # Inputs. Each one lets private methods add to `_effects` and answers with what came together.
+
+    def start(self, now: float) -> list[Effect]:
+        """Begin to answer and to shuffle. The first shuffle comes at a random moment of the first period."""
+        self._start(now)
+        return self._answer()
+
+    def join(self, contact: Peer, now: float) -> list[Effect]:
+        """Ask `contact` for a link and for walks, again with back-off until it answers. Starts a node that left."""
+        if contact == self.me:
+            return []
+        self._start(now)
+        self._contacts.pop(contact, None)
+        if len(self._contacts) >= self.options.contacts_max:
+            del self._contacts[next(iter(self._contacts))]
+        self._contacts[contact] = None
+        if contact not in self._links:
+            self._redial.add(contact, now)
+            self._request(contact, now, join=True)
+            self._set_redial_timer(now)
+        return self._answer()
+
+    def leave(self, now: float) -> list[Effect]:
+        """Say goodbye to the active peers and forget everybody, contacts too."""
+        for peer in list(self._links):
+            self._part(peer, leaving=True)
+        self._passive.clear()
+        self._requests.clear()
+        self._refused.clear()
+        self._contacts.clear()
+        self._redial.clear()
+        self._shuffled = ()
+        if self._running:
+            self._running = False
+            self._effects += [CancelTimer(name) for name in (SHUFFLE, PROMOTE, NEIGHBOR_TIMEOUT, REDIAL)]
+        return self._answer()
+
+    def receive(self, sender: Peer, message: object, now: float) -> list[Effect]:
+        """Handle one of `messages`; anything else is ignored."""
+        if sender == self.me:
+            return []
+        if not self._running:
+            self._decline(sender, message)
+            return self._answer()
+        match message:
+            case Shuffle():
+                self._on_shuffle(sender, message)
+            case ShuffleReply():
+                self._integrate(message.peers, self._shuffled)
+                self._shuffled = ()
+            case KeepAlive():
+                self._on_keep_alive(sender, message)
+            case ForwardJoin():
+                self._on_forward_join(sender, message, now)
+            case Neighbor():
+                self._accept(sender, message.own, high=message.high, now=now)
+            case NeighborReply():
+                self._on_neighbor_reply(sender, message, now)
+            case Disconnect():
+                self._on_disconnect(sender, message, now)
+            case Join():
+                self._on_join(sender, message, now)
+        return self._answer()
+
+    def peer_up(self, peer: Peer, now: float) -> list[Effect]:
+        """A connection alone means nothing here: links are made by messages."""
+        return []
+
+    def peer_down(self, peer: Peer, now: float) -> list[Effect]:
+        """A failed neighbour is replaced at once and tried again later; a failed candidate is forgotten.
+
+        Said of anybody else it changes nothing: it may be the end of a connection that a `Disconnect` closed.
+        """
+        if peer in self._links:
+            self._drop(peer, failed=True)
+            self._redial.add(peer, now)
+            self._set_redial_timer(now)
+            self._start_promotion(now)
+        elif self._requests.pop(peer, None):
+            self._passive.discard(peer)
+            self._fill(now)
+        return self._answer()
+
+    def timer_fired(self, name: str, now: float) -> list[Effect]:
+        """Shuffle, promote, give up requests or dial again, by the timer's name."""
+        if not self._running:
+            return []
+        if name == SHUFFLE:
+            self._effects.append(SetTimer(SHUFFLE, self.options.shuffle_period_s))
+            self._shuffle()
+            self._start_promotion(now)
+        elif name == PROMOTE:
+            self._start_promotion(now)
+        elif name == NEIGHBOR_TIMEOUT:
+            self._give_up_requests(now)
+        elif name == REDIAL:
+            self._dial_again(now)
+        return self._answer()
+
+    # Messages.
+
+    def _on_join(self, newcomer: Peer, message: Join, now: float) -> None:
+        self._accept(newcomer, message.own, high=True, now=now)
+        walk = ForwardJoin(newcomer, self.options.arwl)
+        for peer in self._links:
+            if peer != newcomer:
+                self._send(peer, walk)
+
+    def _on_forward_join(self, sender: Peer, message: ForwardJoin, now: float) -> None:
+        newcomer, ttl = message.newcomer, min(message.ttl, self.options.arwl)
+        if newcomer == self.me:
+            return
+        step = None
+        if ttl > 0 and len(self._links) > 1:
+            step = self._random_active(sender, newcomer)
+        if step is None:
+            if newcomer not in self._links:
+                self._request(newcomer, now, high=True)
+            return
+        if ttl == self.options.prwl:
+            self._remember(newcomer)
+        self._send(step, ForwardJoin(newcomer, ttl - 1))
+
+    def _accept(self, peer: Peer, theirs: int, *, high: bool, now: float) -> None:
+        link = self._links.get(peer)
+        if link is not None:
+            if theirs < link.theirs:
+                return  # overtaken by a later request
+            if theirs > link.theirs:
+                link.own, link.theirs = self._number(now), theirs
+            self._send(peer, NeighborReply(theirs, True, link.own))
+            return
+        request = self._requests.get(peer)
+        high = high or (request is not None and request.high)
+        if not high and len(self._links) >= self.options.active_max:
+            self._send(peer, NeighborReply(theirs, False, 0))
+            return
+        own = self._number(now) if request is None else request.own
+        self._establish(peer, own, theirs, reply=True)
+
+    def _on_neighbor_reply(self, peer: Peer, message: NeighborReply, now: float) -> None:
+        request = self._requests.get(peer)
+        asked = request is not None and request.own == message.link
+        if not message.accepted:
+            if asked:  # else our requests crossed, and the answer to theirs decides
+                del self._requests[peer]
+                self._refused.add(peer)
+                self._fill(now)
+            return
+        if request is not None and asked and (request.high or len(self._links) < self.options.active_max):
+            self._establish(peer, request.own, message.own, reply=False)
+            return
+        if asked:
+            del self._requests[peer]
+        link = self._links.get(peer)
+        if link is not None and link.own == message.link:
+            link.theirs = max(link.theirs, message.own)
+        elif link is None or link.theirs != message.own:
+            self._send(peer, Disconnect(message.own, False))
+
+    def _on_disconnect(self, peer: Peer, message: Disconnect, now: float) -> None:
+        link, request = self._links.get(peer), self._requests.get(peer)
+        if link is not None and link.own == message.link:
+            self._drop(peer, failed=False)
+            self._remember(peer)
+        elif request is not None and request.own == message.link:
+            del self._requests[peer]
+            self._refused.add(peer)
+        else:
+            link = request = None
+        if message.leaving:
+            self._passive.discard(peer)
+        if request is not None or (link is not None and not self._links):
+            self._fill(now)
+        elif link is not None and self.options.promotion_backoff_s is not None:
+            back_off = self.options.promotion_backoff_s * self._rng.uniform(0.5, 1.5)
+            self._effects.append(SetTimer(PROMOTE, back_off))
+
+    def _on_keep_alive(self, peer: Peer, message: KeepAlive) -> None:
+        link = self._links.get(peer)
+        if link is None or link.own != message.link:
+            self._send(peer, Disconnect(message.own, False))
+        else:
+            link.theirs = max(link.theirs, message.own)
+
+    def _on_shuffle(self, sender: Peer, message: Shuffle) -> None:
+        if message.origin == self.me:
+            return
+        ttl = min(message.ttl, self.options.shuffle_ttl) - 1
+        if ttl > 0 and len(self._links) > 1:
+            step = self._random_active(sender, message.origin)
+            if step is not None:
+                self._send(step, Shuffle(message.origin, ttl, message.peers))
+                return
+        sample = tuple(self._passive.sample(self._rng, 1 + len(message.peers)))
+        if sample:
+            self._send(message.origin, ShuffleReply(sample))
+        self._integrate((message.origin, *message.peers), sample)
+
+    def _decline(self, peer: Peer, message: object) -> None:
+        match message:
+            case Join(own) | Neighbor(own) | KeepAlive(_, own) | NeighborReply(_, True, own):
+                self._send(peer, Disconnect(own, True))
+
+    # The active view.
+
+    def _establish(self, peer: Peer, own: int, theirs: int, *, reply: bool) -> None:
+        if len(self._links) >= self.options.active_max:
+            victim = self._rng.choice(list(self._links))
+            self._part(victim, leaving=False)
+            self._remember(victim)
+        self._requests.pop(peer, None)
+        self._passive.discard(peer)
+        self._redial.discard(peer)
+        self._links[peer] = _Link(own, theirs)
+        self._effects.append(Connect(peer))
+        if reply:  # before the layers above, told by NeighbourUp, send anything of theirs
+            self._send(peer, NeighborReply(theirs, True, own))
+        self._effects.append(NeighbourUp(peer))
+
+    def _part(self, peer: Peer, *, leaving: bool) -> None:
+        theirs = self._links.pop(peer).theirs
+        self._effects.append(NeighbourDown(peer, failed=False))
+        self._send(peer, Disconnect(theirs, leaving))
+        self._effects.append(machine.Disconnect(peer))
+
+    def _drop(self, peer: Peer, *, failed: bool) -> None:
+        del self._links[peer]
+        self._effects += [NeighbourDown(peer, failed), machine.Disconnect(peer)]
+
+    def _request(
+        self, peer: Peer, now: float, *, high: bool = False, join: bool = False, promote: bool = False
+    ) -> None:
+        if join:
+            self._requests.pop(peer, None)  # a new one, since only Join starts walks
+        elif peer in self._requests:
+            return
+        elif len(self._requests) >= self.options.requests_max:
+            self._remember(peer)
+            return
+        own = self._number(now)
+        if not self._requests:
+            self._effects.append(SetTimer(NEIGHBOR_TIMEOUT, self.options.neighbor_timeout_s))
+        self._requests[peer] = _Request(own, high or join, promote, now + self.options.neighbor_timeout_s)
+        self._send(peer, Join(own) if join else Neighbor(own, high))
+
+    def _give_up_requests(self, now: float) -> None:
+        for peer in [peer for peer, request in self._requests.items() if request.deadline <= now + ROUNDING_S]:
+            del self._requests[peer]
+            self._passive.discard(peer)
+        if self._requests:
+            first = next(iter(self._requests.values()))
+            self._effects.append(SetTimer(NEIGHBOR_TIMEOUT, first.deadline - now))
+        self._fill(now)
+
+    def _start_promotion(self, now: float) -> None:
+        self._refused.clear()
+        self._fill(now)
+
+    def _fill(self, now: float) -> None:
+        """Ask as many passive peers as there are free places, with high priority as far as `active_min` is not met."""
+        pending = [request for request in self._requests.values() if request.promotion]
+        certain = len(self._links) + sum(request.high for request in pending)
+        for _ in range(self.options.active_max - len(self._links) - len(pending)):
+            high = certain < self.options.active_min
+            if not high and len(self._refused) >= self.options.promotion_refusals_max:
+                break
+            candidate = self._passive.choice(self._rng, {*self._requests, *(() if high else self._refused)})
+            if candidate is None:
+                break
+            certain += high
+            self._request(candidate, now, high=high, promote=True)
+        if not self._links and not self._requests:
+            for contact in self._contacts:
+                self._redial.add(contact, now)
+            self._set_redial_timer(now)
+
+    def _dial_again(self, now: float) -> None:
+        for peer in self._redial.due(now, give_up=bool(self._links)):
+            if peer in self._links:
+                self._redial.discard(peer)
+            elif peer not in self._requests:
+                self._request(peer, now, high=True, join=peer in self._contacts)
+        self._set_redial_timer(now)
+
+    def _set_redial_timer(self, now: float) -> None:
+        delay = self._redial.next_delay(now)
+        if delay is not None:
+            self._effects.append(SetTimer(REDIAL, delay))
+
+    # The passive view.
+
+    def _shuffle(self) -> None:
+        if not self._links:
+            return
+        active, sample = list(self._links), self._rng.sample
+        checked = active[self._shuffles % len(active)]
+        self._shuffles += 1
+        self._send(checked, KeepAlive(self._links[checked].theirs, self._links[checked].own))
+        known = sample(active, min(self.options.ka, len(active)))
+        self._shuffled = (*known, *self._passive.sample(self._rng, self.options.kp))
+        self._send(self._rng.choice(active), Shuffle(self.me, self.options.shuffle_ttl, self._shuffled))
+
+    def _integrate(self, peers: Sequence[Peer], sent: Sequence[Peer]) -> None:
+        leaving_first = [peer for peer in sent if peer in self._passive]
+        for peer in peers[: 1 + self.options.ka + self.options.kp]:
+            if peer == self.me or peer in self._links or peer in self._passive:
+                continue
+            if self._passive.is_full and leaving_first:
+                self._passive.discard(leaving_first.pop())
+            self._remember(peer)
+
+    def _remember(self, peer: Peer) -> None:
+        if peer == self.me or peer in self._links or peer in self._passive or not self._passive.size_max:
+            return
+        if self._passive.is_full:
+            self._passive.discard(self._passive.choice(self._rng))
+        self._passive.add(peer)
+
+    def _random_active(self, *excluding: Peer) -> Peer | None:
+        others = [peer for peer in self._links if peer not in excluding]
+        return self._rng.choice(others) if others else None
+
+    # The rest.
+
+    def _start(self, now: float) -> None:
+        if not self._running:
+            self._running = True
+            self._effects.append(SetTimer(SHUFFLE, self.options.shuffle_period_s * self._rng.random()))
+
+    def _number(self, now: float) -> int:
+        self._last_number = max(self._last_number + 1, int(now * 1000))
+        return self._last_number
+
+    def _send(self, peer: Peer, message: object) -> None:
+        self._effects.append(machine.Send(peer, message))
+
+    def _answer(self) -> list[Effect]:
+        effects, self._effects = self._effects, []
+        return effects

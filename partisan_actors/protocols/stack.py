@@ -1,0 +1,227 @@
+"""`ProtocolStack`: one node's membership, broadcast and exchange wired together, for a socket and a simulator alike.
+
+A driver tells the stack what happened and carries out what it answers; it never meets the machines inside. The wiring:
+
+* a message goes to the layer that declares its class in `messages`; a class that neither broadcast nor exchange
+  declares belongs to the membership strategy, which may be a user's own;
+* the strategy's NeighbourUp and NeighbourDown go out, then to broadcast and exchange, in that order;
+* what broadcast delivers under EXCHANGE_TOPIC is merged into the map, everything else goes out as Deliver;
+* what the map publishes is broadcast under EXCHANGE_TOPIC;
+* a timer's name carries its layer, so that layers cannot collide.
+
+Effects keep the order in which the layers gave them: what an effect led to stands where that effect stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+from partisan_actors.errors import ConfigError
+from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, ExchangeEffect, Publish, Refused
+from partisan_actors.protocols.broadcast.lww_map import Changed, Entry, Stamp
+from partisan_actors.protocols.machine import (
+    CancelTimer,
+    Deliver,
+    Effect,
+    NeighbourDown,
+    NeighbourUp,
+    Peer,
+    SetTimer,
+)
+from partisan_actors.protocols.membership.strategy import MembershipStrategy
+
+__all__ = ["Broadcast", "ProtocolStack", "ReplicatedMap", "StackEffect"]
+
+StackEffect: TypeAlias = Effect | Changed | Refused
+
+_MEMBERSHIP, _BROADCAST, _EXCHANGE = "membership", "broadcast", "exchange"
+
+
+class Broadcast(Protocol):
+    """What the stack needs of a broadcast: `plumtree.Plumtree`, `flood.Flood` or another."""
+
+    @property
+    def messages(self) -> tuple[type, ...]:
+        """The message classes that this layer receives."""
+        ...
+
+    def start(self, now: float) -> list[Effect]: ...
+
+    def broadcast(self, topic: str, payload: object, now: float) -> list[Effect]: ...
+
+    def neighbour_up(self, peer: Peer, now: float) -> list[Effect]: ...
+
+    def neighbour_down(self, peer: Peer, now: float) -> list[Effect]: ...
+
+    def receive(self, sender: Peer, message: object, now: float) -> list[Effect]: ...
+
+    def timer_fired(self, name: str, now: float) -> list[Effect]: ...
+
+
+class ReplicatedMap(Protocol):
+    """What the stack needs of a replicated map: `exchange.Exchange` or another."""
+
+    @property
+    def messages(self) -> tuple[type, ...]:
+        """The message classes that this layer receives."""
+        ...
+
+    def start(self, now: float) -> list[ExchangeEffect]: ...
+
+    def get(self, key: str) -> Entry | None: ...
+
+    def items(self, prefix: str = "") -> Iterator[tuple[str, Entry]]: ...
+
+    def write(self, key: str, stamp: Stamp, value: object, now: float) -> list[ExchangeEffect]: ...
+
+    def merge(self, updates: Iterable[object], now: float) -> list[ExchangeEffect]: ...
+
+    def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
+
+    def neighbour_down(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
+
+    def receive(self, sender: Peer, message: object, now: float) -> list[ExchangeEffect]: ...
+
+    def timer_fired(self, name: str, now: float) -> list[ExchangeEffect]: ...
+
+
+class ProtocolStack:
+    """The three layers of one node as one machine. `exchange` None: a node without a replicated map."""
+
+    def __init__(
+        self, me: Peer, strategy: MembershipStrategy, broadcast: Broadcast, exchange: ReplicatedMap | None = None
+    ) -> None:
+        self.me = me
+        self.strategy = strategy
+        self.broadcasting = broadcast
+        self.exchange = exchange
+        self._broadcast_types = frozenset(broadcast.messages)
+        self._exchange_types = frozenset(exchange.messages if exchange is not None else ())
+
+    @property
+    def neighbours(self) -> Sequence[Peer]:
+        """The strategy's neighbours, in its order."""
+        return self.strategy.neighbours
+
+    @property
+    def views(self) -> Mapping[str, Sequence[Peer]]:
+        """The strategy's views, for people to look at."""
+        return self.strategy.views
+
+    def start(self, now: float) -> list[StackEffect]:
+        """The node is up and knows nobody yet."""
+        effects = self._membership(self.strategy.start(now), now)
+        effects += self._broadcasting(self.broadcasting.start(now), now)
+        if self.exchange is not None:
+            effects += self._exchanging(self.exchange.start(now), now)
+        return effects
+
+    def join(self, contact: Peer, now: float) -> list[StackEffect]:
+        """Enter the overlay that `contact` is in. May be called again, with other contacts, at any time."""
+        return self._membership(self.strategy.join(contact, now), now)
+
+    def leave(self, now: float) -> list[StackEffect]:
+        """Tell the others that this node goes, and forget them."""
+        return self._membership(self.strategy.leave(now), now)
+
+    def receive(self, sender: Peer, message: object, now: float) -> list[StackEffect]:
+        """`message` arrived from `sender`."""
+        kind = type(message)
+        if kind in self._broadcast_types:
+            return self._broadcasting(self.broadcasting.receive(sender, message, now), now)
+        if self.exchange is not None and kind in self._exchange_types:
+            return self._exchanging(self.exchange.receive(sender, message, now), now)
+        return self._membership(self.strategy.receive(sender, message, now), now)
+
+    def peer_up(self, peer: Peer, now: float) -> list[StackEffect]:
+        """A connection to `peer` is open, whoever opened it."""
+        return self._membership(self.strategy.peer_up(peer, now), now)
+
+    def peer_down(self, peer: Peer, now: float) -> list[StackEffect]:
+        """`peer` could not be reached, its connection broke, or the failure detector gave it up."""
+        return self._membership(self.strategy.peer_down(peer, now), now)
+
+    def timer_fired(self, name: str, now: float) -> list[StackEffect]:
+        """A timer the stack set ran out."""
+        layer, _, own_name = name.partition(":")
+        if layer == _BROADCAST:
+            return self._broadcasting(self.broadcasting.timer_fired(own_name, now), now)
+        if layer == _EXCHANGE and self.exchange is not None:
+            return self._exchanging(self.exchange.timer_fired(own_name, now), now)
+        return self._membership(self.strategy.timer_fired(own_name, now), now)
+
+    def broadcast(self, topic: str, payload: object, now: float) -> list[StackEffect]:
+        """Send `payload` to every other node, whose subscribers of `topic` get a Deliver; there is none on this node.
+
+        Raises ConfigError for EXCHANGE_TOPIC, which is the stack's own.
+        """
+        if topic == EXCHANGE_TOPIC:
+            raise ConfigError("topic", topic, "any name but this one, which the replicated map uses")
+        return self._broadcasting(self.broadcasting.broadcast(topic, payload, now), now)
+
+    def write(self, key: str, stamp: Stamp, value: object, now: float) -> list[StackEffect]:
+        """Write to the replicated map; see `Exchange.write`. Raises ConfigError when this node has none."""
+        if self.exchange is None:
+            raise ConfigError("exchange", None, "an Exchange, for a node that writes to the replicated map")
+        return self._exchanging(self.exchange.write(key, stamp, value, now), now)
+
+    def _membership(self, effects: list[Effect], now: float) -> list[StackEffect]:
+        out: list[StackEffect] = []
+        for effect in effects:
+            kind = type(effect)
+            if kind is SetTimer or kind is CancelTimer:
+                out.append(_in_layer(_MEMBERSHIP, effect))
+                continue
+            out.append(effect)
+            if kind is NeighbourUp or kind is NeighbourDown:
+                out += self._tell_neighbour(effect, now)
+        return out
+
+    def _tell_neighbour(self, effect: Effect, now: float) -> list[StackEffect]:
+        out: list[StackEffect] = []
+        match effect:
+            case NeighbourUp(peer):
+                out += self._broadcasting(self.broadcasting.neighbour_up(peer, now), now)
+                if self.exchange is not None:
+                    out += self._exchanging(self.exchange.neighbour_up(peer, now), now)
+            case NeighbourDown(peer):
+                out += self._broadcasting(self.broadcasting.neighbour_down(peer, now), now)
+                if self.exchange is not None:
+                    out += self._exchanging(self.exchange.neighbour_down(peer, now), now)
+        return out
+
+    def _broadcasting(self, effects: list[Effect], now: float) -> list[StackEffect]:
+        out: list[StackEffect] = []
+        for effect in effects:
+            match effect:
+                case SetTimer() | CancelTimer():
+                    out.append(_in_layer(_BROADCAST, effect))
+                case Deliver(topic=topic, payload=payload) if topic == EXCHANGE_TOPIC:
+                    # A node without a map passes it on in the tree and has no use for it.
+                    if self.exchange is not None and isinstance(payload, list | tuple):
+                        out += self._exchanging(self.exchange.merge(payload, now), now)
+                case _:
+                    out.append(effect)
+        return out
+
+    def _exchanging(self, effects: list[ExchangeEffect], now: float) -> list[StackEffect]:
+        out: list[StackEffect] = []
+        for effect in effects:
+            match effect:
+                case SetTimer() | CancelTimer():
+                    out.append(_in_layer(_EXCHANGE, effect))
+                case Publish(updates):
+                    out += self._broadcasting(self.broadcasting.broadcast(EXCHANGE_TOPIC, updates, now), now)
+                case _:
+                    out.append(effect)
+        return out
+
+
+def _in_layer(layer: str, effect: Effect) -> Effect:
+    match effect:
+        case SetTimer(name, delay_s):
+            return SetTimer(f"{layer}:{name}", delay_s)
+        case CancelTimer(name):
+            return CancelTimer(f"{layer}:{name}")
+    return effect

@@ -1,0 +1,88 @@
+"""A bounded set of peers with random choice, in which every answer is repeatable from the seed.
+
+Iteration follows insertion. Add, remove, membership and an unrestricted choice take constant time; a sample takes
+time in proportion to the view at most. Not to be changed while it is iterated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from random import Random
+
+from partisan_actors.protocols.machine import Peer
+
+__all__ = ["View"]
+
+
+class View:
+    """At most `size_max` peers, each once. Whoever adds to a full view decides first who goes."""
+
+    __slots__ = ("_peers", "_places", "size_max")
+
+    def __init__(self, size_max: int, peers: Iterable[Peer] = ()) -> None:
+        """Raises ValueError when `size_max` is negative, or when `peers` are more than it."""
+        if size_max < 0:
+            raise ValueError(f"size_max = {size_max!r} is not valid: expected an int of at least 0")
+        self.size_max = size_max
+        self._peers: list[Peer] = []  # in no particular order: a removed peer's place is taken by the last one
+        self._places: dict[Peer, int] = {}  # in order of insertion: where in `_peers` each one is
+        for peer in peers:
+            self.add(peer)
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def __contains__(self, peer: object) -> bool:
+        return peer in self._places
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self._places)
+
+    def __repr__(self) -> str:
+        return f"View({self.size_max}, {list(self)!r})"
+
+    @property
+    def is_full(self) -> bool:
+        """Whether an `add` of another peer would be refused."""
+        return len(self._peers) >= self.size_max
+
+    def add(self, peer: Peer) -> bool:
+        """Whether `peer` is new here. Raises ValueError when it is and the view is full."""
+        if peer in self._places:
+            return False
+        if self.is_full:
+            raise ValueError(f"a view of {self.size_max} peers has no place for {peer!r}")
+        self._places[peer] = len(self._peers)
+        self._peers.append(peer)
+        return True
+
+    def discard(self, peer: Peer) -> bool:
+        """Whether `peer` was here; it no longer is."""
+        place = self._places.pop(peer, None)
+        if place is None:
+            return False
+        last = self._peers.pop()
+        if place < len(self._peers):
+            self._peers[place] = last
+            self._places[last] = place
+        return True
+
+    def clear(self) -> None:
+        """Forget every peer."""
+        self._peers.clear()
+        self._places.clear()
+
+    def choice(self, rng: Random, excluding: Container[Peer] = ()) -> Peer | None:
+        """A peer drawn evenly from those not in `excluding`, or None when there is none."""
+        if not self._peers:
+            return None
+        # Most draws are not excluded: one try at constant cost. A second draw among the rest keeps it even.
+        drawn = rng.choice(self._peers)
+        if drawn not in excluding:
+            return drawn
+        rest = [peer for peer in self._peers if peer not in excluding]
+        return rng.choice(rest) if rest else None
+
+    def sample(self, rng: Random, count: int) -> list[Peer]:
+        """`count` different peers drawn evenly, or all of them in random order when there are fewer."""
+        return rng.sample(self._peers, min(count, len(self._peers)))

@@ -1,0 +1,80 @@
+"""Labels of nodes, and the selectors that ask for them: ``"v"``, ``"!v"``, ``"in(a, b)"`` and ``"!in(a, b)"``.
+
+A negative selector also accepts a node that lacks the label altogether, as in Kubernetes and Ray.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from partisan_actors.errors import ConfigError
+
+__all__ = ["LabelSelector", "parse_labels", "parse_selectors"]
+
+_NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+_KEY: Final = re.compile(rf"(?:{_NAME}/)?{_NAME}")
+_VALUE: Final = re.compile(_NAME)
+_LIST: Final = re.compile(r"in\((?P<values>[^()]*)\)")
+
+_NAME_ALLOWED: Final = "1 to 63 letters, digits, '-', '_' or '.', the first and the last a letter or a digit"
+_SELECTOR_ALLOWED: Final = '"value", "!value", "in(a, b)" or "!in(a, b)"; each value ' + _NAME_ALLOWED
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSelector:
+    """A condition on one label: its value is one of `values`, or, when `negated`, none of them."""
+
+    key: str
+    values: tuple[str, ...]
+    negated: bool = False
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether a node with these labels will do."""
+        return (labels.get(self.key) in self.values) is not self.negated
+
+    def __str__(self) -> str:
+        return f"{self.key} {'not ' if self.negated else ''}in ({', '.join(self.values)})"
+
+
+def parse_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
+    """The labels a node is given, checked. Raises ConfigError, naming the label, when a key or a value is not valid."""
+    checked = _mapping(labels)
+    for key, value in checked.items():
+        _check_key(key)
+        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+            raise ConfigError(f"labels[{key!r}]", value, _NAME_ALLOWED)
+    return checked
+
+
+def parse_selectors(labels: Mapping[str, str] | None) -> tuple[LabelSelector, ...]:
+    """The labels an actor or a task asks for, in the order of keys. Raises ConfigError, naming the label."""
+    return tuple(_parse_selector(key, value) for key, value in sorted(_mapping(labels).items()))
+
+
+def _parse_selector(key: str, text: object) -> LabelSelector:
+    _check_key(key)
+    if not isinstance(text, str):
+        raise ConfigError(f"labels[{key!r}]", text, _SELECTOR_ALLOWED)
+    negated = text.strip().startswith("!")
+    condition = text.strip().removeprefix("!").strip()
+    listed = _LIST.fullmatch(condition)
+    values = tuple(value.strip() for value in listed["values"].split(",")) if listed else (condition,)
+    if not all(_VALUE.fullmatch(value) for value in values):
+        raise ConfigError(f"labels[{key!r}]", text, _SELECTOR_ALLOWED)
+    return LabelSelector(key, values, negated)
+
+
+def _mapping(labels: Mapping[str, str] | None) -> dict[str, str]:
+    if labels is None:
+        return {}
+    if not isinstance(labels, Mapping) or not all(isinstance(key, str) for key in labels):
+        raise ConfigError("labels", labels, 'a mapping of texts to texts, as {"zone": "a"}')
+    return dict(labels)
+
+
+def _check_key(key: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise ConfigError("labels", key, f"as a key {_NAME_ALLOWED}; a prefix of the same form may stand before a '/'")

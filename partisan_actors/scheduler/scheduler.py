@@ -1,0 +1,318 @@
+"""The scheduler of one node: chooses where its own actors go, and admits or refuses those of others.
+
+Every node has one and none is special. A choice is made on the gossiped records, which may be old; the chosen node
+decides, and a refusal leads to the next. Creating an actor:
+
+    name claimed at its home -> nodes ranked -> create asked of each in turn -> guardians told -> messages flow
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from partisan_actors.actors.actor import Definition
+from partisan_actors.actors.cell import Cell, CellOptions
+from partisan_actors.actors.context import current_system
+from partisan_actors.actors.ref import PENDING, STOPPED, Location
+from partisan_actors.actors.system import ActorSystem
+from partisan_actors.errors import ActorStopped, InternalError, NodeError, PartisanError, Unplaceable
+from partisan_actors.ids import ActorId, NodeId
+from partisan_actors.node.directory import NodeRecord
+from partisan_actors.node.router import Peer
+from partisan_actors.scheduler.guardian import Guardian
+from partisan_actors.scheduler.names import Names
+from partisan_actors.scheduler.policy import Candidate, Ranking, Request, Verdict, choose
+from partisan_actors.scheduler.resources import Pool, Resources
+from partisan_actors.scheduler.spec import ActorSpec
+from partisan_actors.wire.payload import decode
+
+__all__ = ["Scheduler"]
+
+logger = logging.getLogger(__name__)
+
+SERVICE: Final = "scheduler"
+RETRY_S: Final = 0.5
+HOMES_MAX: Final = 100_000
+# What `create` answers.
+CREATED: Final = "created"
+REFUSED: Final = "refused"
+NEEDS_CODE: Final = "needs code"
+
+
+class Scheduler:
+    """Places actors. `create` and `kill` are for this node's loop; the public coroutines answer other nodes."""
+
+    def __init__(self, system: ActorSystem) -> None:
+        self.system = system
+        self.node = system.node
+        self.pool = Pool(Resources.parse(self.node.config.total_resources()))
+        self.names = Names(system)
+        self.guardian = Guardian(self)
+        self.on_room: list[Callable[[], None]] = []
+        self._placed: Counter[NodeId] = Counter()
+        self._news = asyncio.Event()
+        # Where this node has placed actors, for those who got a handle before they had a place. The oldest go first.
+        self._homes: dict[ActorId, NodeId] = {}
+        self._creating: dict[ActorId, asyncio.Task[None]] = {}
+        # What ended actors leave behind is freed by this table, not by the cell.
+        self._specs: dict[ActorId, ActorSpec] = {}
+        system.extensions["scheduler"] = self
+        system.serve(SERVICE, self)
+        system.on_cell_stopped.append(self._cell_stopped)
+        directory = self.node.directory
+        directory.on_up.append(self._changed)
+        directory.on_change.append(self._changed)
+        directory.on_down.append(self._node_down)
+        self.node.describe_load = self._describe
+
+    # ---- choosing ---------------------------------------------------------------------------------------------
+
+    def candidates(self, placements: Mapping[NodeId, int]) -> list[Candidate]:
+        """What this node knows of the nodes that take work; `placements` is what it has placed on each."""
+        me = self.node.me
+        found = []
+        for record in self.node.directory.live():
+            if not record.hosts_actors:
+                continue
+            local = record.node == me
+            available = self.pool.available if local else Resources.parse(record.available)
+            found.append(
+                Candidate(
+                    record.node,
+                    Resources.parse(record.total),
+                    available,
+                    record.labels,
+                    record.load,
+                    local,
+                    placements.get(record.node, 0),
+                )
+            )
+        return found
+
+    async def wait_for_news(self, timeout_s: float = RETRY_S) -> None:
+        """Return when a node's record changes, or after `timeout_s`."""
+        self._news.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    def _changed(self, record: NodeRecord) -> None:
+        self._news.set()
+
+    def choose(self, request: Request, placements: Mapping[NodeId, int] | None = None) -> Ranking | Verdict:
+        """The nodes to try now, from what is known here."""
+        return choose(request, self.candidates(self._placed if placements is None else placements), self.node.rng)
+
+    def room_made(self) -> None:
+        """Resources of this node were freed."""
+        self._news.set()
+        for tell in self.on_room:
+            tell()
+
+    # ---- creating ---------------------------------------------------------------------------------------------
+
+    def create(self, spec: ActorSpec, location: Location) -> asyncio.Task[None]:
+        """Place an actor and connect its location; failures go to whoever calls it."""
+        job = self.system.background.start(self._create(spec, location), f"create {spec}")
+        self._creating[spec.actor] = job
+        job.add_done_callback(lambda _: self._creating.pop(spec.actor, None))
+        return job
+
+    async def _create(self, spec: ActorSpec, location: Location) -> None:
+        named = False
+        try:
+            if spec.name is not None:
+                await self.names.register(spec.name, spec.actor, spec.handle)
+                named = True
+            host = await self.place(spec)
+            await self.guardian.guard(spec, host)
+        except asyncio.CancelledError:
+            self.system.fail_location(location, ActorStopped(str(spec), "it was stopped before it had a place"))
+            raise
+        except PartisanError as error:
+            if named and spec.name is not None:
+                self.names.unregister(spec.name, spec.actor)
+            self.system.fail_location(location, error)
+        except Exception as error:
+            logger.exception("creating %s failed", spec)
+            self.system.fail_location(location, InternalError(f"creating {spec} failed: {error}", repr(error)))
+        else:
+            if location.state != STOPPED:
+                self.system.outbound.placed(location, self.node.router.peer(host))
+
+    def wait_placed(self, location: Location) -> None:
+        """Block this thread until the actor has a place, or will never have one, which is raised."""
+        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+        def watch() -> None:
+            job = self._creating.get(location.actor)
+            if job is None:
+                done.set_result(None)
+            else:
+                job.add_done_callback(lambda _: done.set_result(None))
+
+        self.system.post(watch)
+        done.result()
+        if location.error is not None:
+            raise location.error
+
+    async def whereis(self, peer: Peer, number: int) -> NodeId | None:
+        """Another node has a handle of an actor that this one made: where is it? Answers when it has a place."""
+        actor = ActorId(self.node.me, number)
+        job = self._creating.get(actor)
+        if job is not None:
+            await asyncio.wait([job])
+        location = self.system.known_location(actor)
+        return location.peer.node if location is not None and location.peer is not None else self._homes.get(actor)
+
+    def locate(self, location: Location) -> None:
+        """Ask whoever made an actor where it is."""
+        if location.state == PENDING and location.actor not in self._creating:
+            self.system.background.start(self._locate(location), f"locate {location}")
+
+    async def _locate(self, location: Location) -> None:
+        maker, number = location.actor
+        try:
+            host = await self.system.request(maker, SERVICE, "whereis", number)
+        except PartisanError as error:
+            self.system.fail_location(location, error)
+            return
+        if location.state != PENDING:
+            return
+        if host is None:
+            self.system.fail_location(location, location.stopped_error("it has ended, or never had a place"))
+        else:
+            self.system.outbound.placed(location, self.node.router.peer(host))
+
+    async def place(self, spec: ActorSpec) -> NodeId:
+        """Find a node that takes the actor, waiting for room if need be. Raises Unplaceable."""
+        while True:
+            choice = self.choose(spec.request)
+            if isinstance(choice, Verdict):
+                raise Unplaceable(str(spec), choice.needed, choice.best_node)
+            for node in choice.nodes:
+                try:
+                    answer = await self._ask_create(node, spec)
+                except NodeError:
+                    continue
+                if answer == CREATED:
+                    self._placed[node] += 1
+                    self._homes[spec.actor] = node
+                    if len(self._homes) > HOMES_MAX:
+                        self._homes.pop(next(iter(self._homes)))
+                    return node
+            await self.wait_for_news()
+
+    async def _ask_create(self, node: NodeId, spec: ActorSpec) -> str:
+        code = self.system.code
+        peer = self.node.router.peer(node)
+        if peer.is_self:
+            return await self.create_here(peer, spec, None)
+        answer: str = await self.system.request(node, SERVICE, "create_here", spec, code.blob_for(peer, spec.code))
+        if answer == NEEDS_CODE:
+            answer = await self.system.request(node, SERVICE, "create_here", spec, code.blob(spec.code))
+        return answer
+
+    async def create_here(self, peer: Peer, spec: ActorSpec, blob: bytes | None) -> str:
+        """Another node asks this one to host an actor."""
+        code = self.system.code
+        if blob is not None:
+            code.keep(blob)
+        if code.blob(spec.code) is None:
+            return NEEDS_CODE
+        if not self.node.config.hosts_actors or not self.pool.acquire(spec.actor, spec.request.resources):
+            return REFUSED
+        self._specs[spec.actor] = spec
+        try:
+            definition = self.definition(spec.code)
+            token = current_system.set(self.system)
+            try:
+                args, kwargs = decode(spec.body, [bytearray(buffer) for buffer in spec.buffers])
+            finally:
+                current_system.reset(token)
+        except BaseException:
+            self._forget(spec.actor)
+            raise
+        options = CellOptions(
+            name=spec.name,
+            owner=spec.owner,
+            life=spec.life,
+            max_restarts=spec.max_restarts,
+            max_concurrency=spec.max_concurrency,
+            mailbox_max=spec.mailbox_max or self.node.config.mailbox_max,
+            dedicated_thread=spec.dedicated_thread,
+        )
+        self.system.start_cell(spec.actor, definition, options, args, kwargs)
+        return CREATED
+
+    def definition(self, code: bytes) -> Definition:
+        """The class of that hash, read once. Raises what importing or unpickling it raises."""
+        cls = self.system.code.load(code)
+        definition = self._definitions.get(code)
+        if definition is None:
+            definition = self._definitions[code] = Definition.of(cls)
+        return definition
+
+    @property
+    def _definitions(self) -> dict[bytes, Definition]:
+        found: dict[bytes, Definition] = self.system.extensions.setdefault("definitions", {})
+        return found
+
+    # ---- ending -----------------------------------------------------------------------------------------------
+
+    async def kill(self, location: Location, can_restart: bool = False) -> None:
+        """End an actor wherever it is; its name and its guardians' records go with it."""
+        job = self._creating.get(location.actor)
+        if job is not None:
+            job.cancel()
+            return
+        peer = location.peer
+        if not can_restart:
+            self.guardian.dismiss(location.actor)
+            self.system.fail_location(location, location.stopped_error("it was killed"))
+        if peer is not None and peer.down is None:
+            await self.system.request(peer.node, SERVICE, "stop_here", *location.actor.node, location.actor.number)
+
+    async def stop_here(self, peer: Peer, name: str, incarnation: int, number: int) -> bool:
+        """Another node asks to end an actor of this one."""
+        cell = self.system.cell(ActorId(NodeId(name, incarnation), number))
+        if cell is None:
+            return False
+        cell.stop(f"it was killed by node {peer.node.name}")
+        return True
+
+    def _cell_stopped(self, cell: Cell) -> None:
+        spec = self._forget(cell.actor)
+        if spec is not None and spec.name is not None:
+            self.names.unregister(spec.name, spec.actor)
+        if spec is not None and spec.max_restarts:
+            self.guardian.announce_end(spec, cell.reason)
+
+    def _forget(self, actor: ActorId) -> ActorSpec | None:
+        if actor in self.pool:
+            self.pool.release(actor)
+            self.room_made()
+        return self._specs.pop(actor, None)
+
+    def _node_down(self, record: NodeRecord, why: str) -> None:
+        self._placed.pop(record.node, None)
+        self._news.set()
+        for cell in self.system.local_cells():
+            if cell.options.owner == record.node:
+                cell.stop(f"its owner, node {record.node.name}, is gone: {why}")
+
+    def _describe(self) -> dict[str, Any]:
+        cells = self.system.local_cells()
+        return {
+            "total": self.pool.total.plain(),
+            "available": self.pool.available.plain(),
+            "actors": len(cells),
+            "load": float(sum(1 for cell in cells if cell.is_thread_busy or cell.stepper.suspended)),
+        }

@@ -1,0 +1,45 @@
+"""`ActorSpec`: everything a node needs to make an actor, and to make it again elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from partisan_actors.ids import ActorId, NodeId
+from partisan_actors.scheduler.policy import Request
+from partisan_actors.wire.payload import Payload
+
+__all__ = ["ActorSpec"]
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSpec:
+    """An actor to be made. `code` is the hash of its class, `body` and `buffers` its constructor's arguments, encoded.
+
+    `owner` is the node whose end ends the actor, or None for a detached one. `life` counts restarts so far.
+    """
+
+    actor: ActorId
+    class_name: str
+    code: bytes
+    body: bytes
+    buffers: tuple[Any, ...]
+    request: Request
+    owner: NodeId | None
+    name: str | None = None
+    life: int = 0
+    max_restarts: int = 0
+    max_concurrency: int | None = None
+    mailbox_max: int | None = None
+    dedicated_thread: bool = False
+    handle: bytes = b""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.class_name} {self.name!r}" if self.name else f"{self.class_name} ({self.actor})"
+
+    @staticmethod
+    def arguments(payload: Payload) -> tuple[bytes, tuple[Any, ...]]:
+        """An encoded payload as the two fields; buffers are copied, because the spec may be kept."""
+        return payload.body, tuple(bytes(view) for view in payload.buffers)

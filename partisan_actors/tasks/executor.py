@@ -1,0 +1,209 @@
+"""Running tasks on one node: as many at once as its resources allow, the others in a bounded queue.
+
+A task that blocks in `get` or `result` lends its CPUs to others meanwhile, so tasks that wait for their own sub-tasks
+never fill a node up; when it goes on, the node may be over its number for a while.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from partisan_actors.actors.cell import wait_for_arguments
+from partisan_actors.actors.context import current_system
+from partisan_actors.actors.replies import Reply, while_blocked
+from partisan_actors.actors.system import ActorSystem, user_error
+from partisan_actors.actors.threads import ActorThread
+from partisan_actors.errors import SerializationError
+from partisan_actors.node.router import Peer
+from partisan_actors.scheduler.resources import Resources
+from partisan_actors.scheduler.scheduler import Scheduler
+from partisan_actors.tasks.spec import TaskSpec
+from partisan_actors.telemetry.context import TraceContext
+from partisan_actors.telemetry.failure import Failure
+from partisan_actors.telemetry.records import AskServed
+from partisan_actors.wire.payload import decode
+
+__all__ = ["NEEDS_CODE", "REFUSED", "TaskExecutor", "current_task"]
+
+SERVICE: Final = "tasks"
+QUEUE_MAX: Final = 10_000
+THREADS_KEPT: Final = 32
+
+REFUSED: Final = "refused"
+NEEDS_CODE: Final = "needs code"
+DONE: Final = "done"
+
+# The task that the running code is, if it is one.
+current_task: contextvars.ContextVar[TaskSpec | None] = contextvars.ContextVar("partisan_current_task", default=None)
+
+
+class _Waiting:
+    """A task in the queue."""
+
+    __slots__ = ("reply", "spec")
+
+    def __init__(self, spec: TaskSpec, reply: Reply[Any]) -> None:
+        self.spec = spec
+        self.reply = reply
+
+
+class TaskExecutor:
+    """Serves the tasks that other nodes send here. Runs functions on threads, coroutine functions on the loop."""
+
+    def __init__(self, system: ActorSystem, scheduler: Scheduler) -> None:
+        self._system = system
+        self._scheduler = scheduler
+        self._queue: deque[_Waiting] = deque()
+        self._idle: list[ActorThread] = []
+        self._made = 0
+        self.running = 0
+        self.finished = 0
+        system.serve(SERVICE, self)
+        scheduler.on_room.append(self._start_waiting)
+
+    async def run(self, peer: Peer, spec: TaskSpec, blob: bytes | None) -> tuple[str, Any]:
+        """Another node asks this one to run a task. Raises TaskFailed for what the function raises."""
+        code = self._system.code
+        if blob is not None:
+            code.keep(blob)
+        if code.blob(spec.code) is None:
+            return NEEDS_CODE, None
+        fits = spec.request.resources.fits(self._scheduler.pool.total)
+        if not self._system.node.config.hosts_actors or not fits or len(self._queue) >= QUEUE_MAX:
+            return REFUSED, None
+        reply: Reply[Any] = Reply(self._system.loop)
+        self._queue.append(_Waiting(spec, reply))
+        self._start_waiting()
+        return DONE, await reply
+
+    @property
+    def queued(self) -> int:
+        """How many tasks wait for room."""
+        return len(self._queue)
+
+    def close(self) -> None:
+        """End the threads, those of running tasks when they are done."""
+        for thread in self._idle:
+            thread.stop()
+        self._idle.clear()
+
+    def _start_waiting(self) -> None:
+        # In order: a large task at the head is not overtaken for ever by small ones.
+        while self._queue and self._scheduler.pool.acquire(self._queue[0].spec.task, self._queue[0].spec.request.resources):
+            waiting = self._queue.popleft()
+            self.running += 1
+            try:
+                function = self._system.code.load(waiting.spec.code)
+            except Exception as error:
+                self._done(waiting, None, user_error(error, f"loading {waiting.spec}"), None)
+                continue
+            if inspect.iscoroutinefunction(function):
+                self._system.background.start(self._run_async(waiting, function), f"task {waiting.spec}")
+            else:
+                thread = self._idle.pop() if self._idle else self._make_thread()
+                thread.run(lambda waiting=waiting, function=function, thread=thread: self._run(waiting, function, thread))
+
+    def _make_thread(self) -> ActorThread:
+        self._made += 1
+        return ActorThread(f"{self._system.me.name}-task-{self._made}")
+
+    # ---- on a thread ------------------------------------------------------------------------------------------
+
+    def _run(self, waiting: _Waiting, function: Callable[..., Any], thread: ActorThread) -> None:
+        value, error = contextvars.Context().run(self._call, waiting, function)
+        self._system.post(self._done, waiting, value, error, thread)
+
+    def _call(self, waiting: _Waiting, function: Callable[..., Any]) -> tuple[Any, BaseException | None]:
+        span = self._enter(waiting.spec)
+        while_blocked.set(lambda: self._lending(waiting.spec))
+        try:
+            args, kwargs = wait_for_arguments(*_arguments(waiting.spec))
+            outcome = function(*args, **kwargs), None
+        except BaseException as error:
+            outcome = None, error
+        self._leave(waiting.spec, span, outcome[1])
+        return outcome
+
+    @contextmanager
+    def _lending(self, spec: TaskSpec) -> Iterator[None]:
+        """Around a blocking wait: other tasks may use what this one holds."""
+        self._system.post(self._lend, spec)
+        try:
+            yield
+        finally:
+            self._system.post(self._take_back, spec)
+
+    def _lend(self, spec: TaskSpec) -> None:
+        if spec.task in self._scheduler.pool:
+            self._scheduler.pool.release(spec.task)
+            self._scheduler.room_made()
+
+    def _take_back(self, spec: TaskSpec) -> None:
+        # When there is no room now, it runs on beside the others; nothing is held, so nothing leaks.
+        if spec.task not in self._scheduler.pool:
+            self._scheduler.pool.acquire(spec.task, spec.request.resources)
+
+    # ---- on the loop ------------------------------------------------------------------------------------------
+
+    async def _run_async(self, waiting: _Waiting, function: Callable[..., Any]) -> None:
+        span = self._enter(waiting.spec)
+        try:
+            args, kwargs = _arguments(waiting.spec)
+            ready = [await value if isinstance(value, Reply) else value for value in args]
+            named = {key: await value if isinstance(value, Reply) else value for key, value in kwargs.items()}
+            value, error = await function(*ready, **named), None
+        except Exception as caught:
+            value, error = None, caught
+        self._leave(waiting.spec, span, error)
+        self._done(waiting, value, error, None)
+
+    def _done(self, waiting: _Waiting, value: Any, error: BaseException | None, thread: ActorThread | None) -> None:
+        self.running -= 1
+        self.finished += 1
+        spec = waiting.spec
+        if thread is not None and len(self._idle) < THREADS_KEPT:
+            self._idle.append(thread)
+        elif thread is not None:
+            thread.stop()
+        if error is None:
+            waiting.reply.succeed(value)
+        elif isinstance(error, SerializationError):
+            waiting.reply.fail(error)
+        else:
+            waiting.reply.fail(user_error(error, f"task {spec.name} on node {self._system.me.name} ({spec.task})"))
+        if spec.task in self._scheduler.pool:
+            self._scheduler.pool.release(spec.task)
+        self._scheduler.room_made()
+
+    # ---- tracing ----------------------------------------------------------------------------------------------
+
+    def _enter(self, spec: TaskSpec) -> tuple[TraceContext, int] | None:
+        current_system.set(self._system)
+        current_task.set(spec)
+        recorder = self._system.recorder
+        if not recorder.enabled or not spec.trace:
+            return None
+        context = recorder.child_of(TraceContext.unpack(spec.trace))
+        recorder.attach(context)
+        return context, recorder.clock()
+
+    def _leave(self, spec: TaskSpec, span: tuple[TraceContext, int] | None, error: BaseException | None) -> None:
+        if span is None or not span[0].is_sampled:
+            return
+        recorder = self._system.recorder
+        failure = Failure.of_user_code(error) if error is not None else None
+        recorder.record(
+            AskServed(
+                span[0], span[1], span[1], recorder.clock(), spec.task, "task", spec.name, failure, "calls", 0, None
+            )
+        )
+
+
+def _arguments(spec: TaskSpec) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    args, kwargs = decode(spec.body, [bytearray(buffer) for buffer in spec.buffers])
+    return args, kwargs

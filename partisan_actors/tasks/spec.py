@@ -1,0 +1,30 @@
+"""`TaskSpec`: everything a node needs to run one remote function call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from partisan_actors.ids import TaskId
+from partisan_actors.scheduler.policy import Request
+
+__all__ = ["TaskSpec"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One call. `code` is the hash of the function, `body` and `buffers` its arguments, encoded.
+
+    `trace` is the caller's trace context in wire form, empty when the call is not traced.
+    """
+
+    task: TaskId
+    name: str
+    code: bytes
+    body: bytes
+    buffers: tuple[Any, ...]
+    request: Request
+    trace: bytes = b""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.task})"

@@ -1,0 +1,118 @@
+"""Submitting tasks: choose a node, ask it, try the next when it refuses, and again when it is lost.
+
+The caller counts what it has placed on each node and not seen finished, so a burst of tasks spreads over the cluster
+at once, without waiting for gossip to catch up.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter
+from typing import Any, Final
+
+from partisan_actors.actors.system import ActorSystem
+from partisan_actors.errors import ActorUnavailable, NodeError, TaskFailed, Unplaceable
+from partisan_actors.ids import NodeId, TaskId
+from partisan_actors.objects.ref import ObjectRef
+from partisan_actors.objects.store import ObjectStore
+from partisan_actors.scheduler.policy import Request, Verdict
+from partisan_actors.scheduler.scheduler import Scheduler
+from partisan_actors.tasks.executor import NEEDS_CODE, REFUSED, SERVICE
+from partisan_actors.tasks.retry import Retries
+from partisan_actors.tasks.spec import TaskSpec
+from partisan_actors.telemetry.failure import Failure
+from partisan_actors.telemetry.records import AskFinished
+from partisan_actors.wire.payload import encode_call
+
+__all__ = ["TaskSubmitter"]
+
+IN_FLIGHT_MAX: Final = 100_000
+
+
+class TaskSubmitter:
+    """The tasks that this node has submitted. `submit` may be called from any thread."""
+
+    def __init__(self, system: ActorSystem, scheduler: Scheduler, store: ObjectStore) -> None:
+        self._system = system
+        self._scheduler = scheduler
+        self._store = store
+        self._numbers = itertools.count(1)
+        self._outstanding: Counter[NodeId] = Counter()
+
+    def submit(
+        self, code: bytes, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], request: Request, retries: Retries
+    ) -> ObjectRef[Any]:
+        """Run the function of that hash somewhere. Raises SerializationError for arguments that cannot be sent."""
+        payload = encode_call(args, kwargs, f"the arguments of {name}")
+        buffers = tuple(bytes(view) for view in payload.buffers)
+        recorder = self._system.recorder
+        context = recorder.begin() if recorder.enabled else None
+        trace = context.pack() if context is not None else b""
+        task = TaskId(self._system.me, next(self._numbers))
+        spec = TaskSpec(task, name, code, payload.body, buffers, request, trace)
+        ref = self._store.new_ref()
+        if context is not None and context.is_sampled:
+            started = recorder.clock()
+
+            def finished() -> None:
+                error = ref.exception()
+                failure = Failure.of_call(error) if error is not None else None
+                recorder.record(AskFinished(context, started, recorder.clock(), task, "task", name, failure, "calls"))
+
+            ref.add_waiter(finished)
+        # The arguments stay referenced until the task is done, so refs among them are not dropped on the way.
+        held = (args, kwargs)
+        if threading.get_ident() == self._system.thread_id:
+            self._start(spec, ref, retries, held)
+        else:
+            self._system.post(self._start, spec, ref, retries, held)
+        return ref
+
+    def _start(self, spec: TaskSpec, ref: ObjectRef[Any], retries: Retries, held: Any) -> None:
+        self._system.background.start(self._run(spec, ref, retries, held), f"submit {spec}")
+
+    async def _run(self, spec: TaskSpec, ref: ObjectRef[Any], retries: Retries, held: Any) -> None:
+        attempt = 0
+        while True:
+            try:
+                ref.succeed(await self._once(spec))
+                return
+            except (NodeError, ActorUnavailable) as error:
+                lost: Exception = error
+                is_lost = True
+            except TaskFailed as error:
+                lost, is_lost = error, False
+            except Exception as error:
+                ref.fail(error)
+                return
+            attempt += 1
+            if not retries.allow(attempt, lost, node_lost=is_lost):
+                ref.fail(lost)
+                return
+
+    async def _once(self, spec: TaskSpec) -> Any:
+        """Run it on one node that takes it. Raises what the function raised, or why it could not run."""
+        while True:
+            choice = self._scheduler.choose(spec.request, self._outstanding)
+            if isinstance(choice, Verdict):
+                raise Unplaceable(str(spec), choice.needed, choice.best_node)
+            # A node queues what it has no room for yet, so the shortest queue of ours is a good place too.
+            nodes = sorted((*choice.nodes, *choice.busy), key=lambda node: self._outstanding[node])
+            for node in nodes:
+                answer, value = await self._ask(node, spec)
+                if answer != REFUSED:
+                    return value
+            await self._scheduler.wait_for_news()
+
+    async def _ask(self, node: NodeId, spec: TaskSpec) -> tuple[str, Any]:
+        code = self._system.code
+        peer = self._system.node.router.peer(node)
+        self._outstanding[node] += 1
+        try:
+            answer = await self._system.request(node, SERVICE, "run", spec, code.blob_for(peer, spec.code))
+            if answer[0] == NEEDS_CODE:
+                answer = await self._system.request(node, SERVICE, "run", spec, code.blob(spec.code))
+            return answer[0], answer[1]
+        finally:
+            self._outstanding[node] -= 1

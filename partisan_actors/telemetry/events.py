@@ -1,0 +1,224 @@
+"""The one table of everything that is exported: spans, their kinds and scopes, attributes and their types, statuses.
+
+Code that emits and tests that check read the same table. Rules:
+
+1.  An attribute key is either one of OpenTelemetry's semantic conventions, or begins with ``partisan.``.
+2.  One convention per span: an ask carries ``rpc.*`` and never ``messaging.*``, a tell or a broadcast the reverse.
+3.  Names hold classes, methods, channels and topics, which a program has few of; identities are attributes.
+4.  ``error.type`` is there exactly when the span's status is ERROR.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Final
+
+__all__ = [
+    "ATTRIBUTES",
+    "RESOURCE_ATTRIBUTES",
+    "SCHEMA_URL",
+    "SPANS",
+    "SYSTEM",
+    "AttributeValue",
+    "CallStatus",
+    "Scope",
+    "SpanKind",
+    "SpanShape",
+]
+
+AttributeValue = str | bool | int | float
+
+# The release of the conventions these keys were checked against.
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
+
+# The value of `rpc.system.name` and `messaging.system`.
+SYSTEM: Final = "partisan_actors"
+
+
+class SpanKind(IntEnum):
+    """As numbered by OTLP; 0 means unspecified there, and is never ours."""
+
+    INTERNAL = 1
+    SERVER = 2
+    CLIENT = 3
+    PRODUCER = 4
+    CONSUMER = 5
+
+
+class Scope(StrEnum):
+    """The instrumentation scope of a span: what a backend can filter or switch off by."""
+
+    CALLS = "partisan_actors.calls"
+    LIFECYCLE = "partisan_actors.lifecycle"
+    OVERLAY = "partisan_actors.overlay"
+
+
+class CallStatus(StrEnum):
+    """How a call ended, as ``rpc.response.status_code``. A user's exception is an APPLICATION_ERROR."""
+
+    OK = "OK"
+    APPLICATION_ERROR = "APPLICATION_ERROR"
+    TIMEOUT = "TIMEOUT"
+    CANCELLED = "CANCELLED"
+    ACTOR_DIED = "ACTOR_DIED"
+    ACTOR_NOT_FOUND = "ACTOR_NOT_FOUND"
+    MAILBOX_FULL = "MAILBOX_FULL"
+    NODE_UNREACHABLE = "NODE_UNREACHABLE"
+    OVERLOADED = "OVERLOADED"
+    SERIALIZATION_ERROR = "SERIALIZATION_ERROR"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+# Keys of the semantic conventions.
+CODE_FUNCTION_NAME: Final = "code.function.name"
+ERROR_TYPE: Final = "error.type"
+EXCEPTION_MESSAGE: Final = "exception.message"
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
+EXCEPTION_TYPE: Final = "exception.type"
+MESSAGING_DESTINATION_NAME: Final = "messaging.destination.name"
+MESSAGING_DESTINATION_TEMPLATE: Final = "messaging.destination.template"
+MESSAGING_MESSAGE_ID: Final = "messaging.message.id"
+MESSAGING_OPERATION_NAME: Final = "messaging.operation.name"
+MESSAGING_OPERATION_TYPE: Final = "messaging.operation.type"
+MESSAGING_SYSTEM: Final = "messaging.system"
+NETWORK_PEER_ADDRESS: Final = "network.peer.address"
+NETWORK_PEER_PORT: Final = "network.peer.port"
+RPC_METHOD: Final = "rpc.method"
+RPC_RESPONSE_STATUS_CODE: Final = "rpc.response.status_code"
+RPC_SYSTEM_NAME: Final = "rpc.system.name"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+
+# Keys of our own. Durations are in seconds.
+ACTOR_CLASS: Final = "partisan.actor.class"
+ACTOR_ID: Final = "partisan.actor.id"
+ACTOR_METHOD: Final = "partisan.actor.method"
+ATTEMPT: Final = "partisan.attempt"
+BROADCAST_PATH: Final = "partisan.broadcast.path"
+BROADCAST_ROUND: Final = "partisan.broadcast.round"
+CALL_KIND: Final = "partisan.call.kind"
+CHANNEL: Final = "partisan.channel"
+EXECUTE_DURATION: Final = "partisan.execute.duration"
+HOP_COUNT: Final = "partisan.hop.count"
+HOP_FROM: Final = "partisan.hop.from"
+HOP_INDEX: Final = "partisan.hop.index"
+HOP_REASON: Final = "partisan.hop.reason"
+HOP_TO: Final = "partisan.hop.to"
+HOP_TTL: Final = "partisan.hop.ttl"
+LANE: Final = "partisan.lane"
+MAILBOX_SIZE: Final = "partisan.mailbox.size"
+MAILBOX_WAIT: Final = "partisan.mailbox.wait"
+MESSAGE_ID: Final = "partisan.message.id"
+PEER_NODE: Final = "partisan.peer.node"
+RESTART_COUNT: Final = "partisan.restart.count"
+STOP_REASON: Final = "partisan.stop.reason"
+STREAM_ITEMS: Final = "partisan.stream.items"
+
+ATTRIBUTES: Final[Mapping[str, type]] = MappingProxyType(
+    {
+        CODE_FUNCTION_NAME: str,
+        ERROR_TYPE: str,
+        EXCEPTION_MESSAGE: str,
+        EXCEPTION_STACKTRACE: str,
+        EXCEPTION_TYPE: str,
+        MESSAGING_DESTINATION_NAME: str,
+        MESSAGING_DESTINATION_TEMPLATE: str,
+        MESSAGING_MESSAGE_ID: str,
+        MESSAGING_OPERATION_NAME: str,
+        MESSAGING_OPERATION_TYPE: str,
+        MESSAGING_SYSTEM: str,
+        NETWORK_PEER_ADDRESS: str,
+        NETWORK_PEER_PORT: int,
+        RPC_METHOD: str,
+        RPC_RESPONSE_STATUS_CODE: str,
+        RPC_SYSTEM_NAME: str,
+        SERVER_ADDRESS: str,
+        SERVER_PORT: int,
+        ACTOR_CLASS: str,
+        ACTOR_ID: str,
+        ACTOR_METHOD: str,
+        ATTEMPT: int,
+        BROADCAST_PATH: str,
+        BROADCAST_ROUND: int,
+        CALL_KIND: str,
+        CHANNEL: str,
+        EXECUTE_DURATION: float,
+        HOP_COUNT: int,
+        HOP_FROM: str,
+        HOP_INDEX: int,
+        HOP_REASON: str,
+        HOP_TO: str,
+        HOP_TTL: int,
+        LANE: int,
+        MAILBOX_SIZE: int,
+        MAILBOX_WAIT: float,
+        MESSAGE_ID: str,
+        PEER_NODE: str,
+        RESTART_COUNT: int,
+        STOP_REASON: str,
+        STREAM_ITEMS: int,
+    }
+)
+
+# Keys of the resource, which describes the process and node once for all their spans.
+HOST_NAME: Final = "host.name"
+NODE_INCARNATION: Final = "partisan.node.incarnation"
+NODE_NAME: Final = "partisan.node.name"
+PROCESS_PID: Final = "process.pid"
+PROCESS_RUNTIME_NAME: Final = "process.runtime.name"
+PROCESS_RUNTIME_VERSION: Final = "process.runtime.version"
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
+SERVICE_NAME: Final = "service.name"
+SERVICE_NAMESPACE: Final = "service.namespace"
+SERVICE_VERSION: Final = "service.version"
+
+RESOURCE_ATTRIBUTES: Final[Mapping[str, type]] = MappingProxyType(
+    {
+        HOST_NAME: str,
+        NODE_INCARNATION: int,
+        NODE_NAME: str,
+        PROCESS_PID: int,
+        PROCESS_RUNTIME_NAME: str,
+        PROCESS_RUNTIME_VERSION: str,
+        SERVICE_INSTANCE_ID: str,
+        SERVICE_NAME: str,
+        SERVICE_NAMESPACE: str,
+        SERVICE_VERSION: str,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanShape:
+    """One row of the table of spans: `name` holds placeholders such as ``{class}``; `level` is when it appears."""
+
+    name: str
+    kind: SpanKind
+    scope: Scope
+    level: str
+    meaning: str
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """What a name of this shape looks like; a filled-in placeholder holds no space and no slash."""
+        return re.compile(re.sub(r"\\\{\w+\\\}", r"[^\\s/]+", re.escape(self.name)))
+
+
+SPANS: Final[tuple[SpanShape, ...]] = (
+    SpanShape("{class}/{method}", SpanKind.CLIENT, Scope.CALLS, "calls", "an ask, until its future is done"),
+    SpanShape("{class}/{method}", SpanKind.SERVER, Scope.CALLS, "calls", "received until the reply is written"),
+    SpanShape("mailbox {class}", SpanKind.INTERNAL, Scope.CALLS, "calls", "an ask's wait in the mailbox, if over 1 ms"),
+    SpanShape("send {class}", SpanKind.PRODUCER, Scope.CALLS, "calls", "a tell handed to its channel"),
+    SpanShape("process {class}", SpanKind.CONSUMER, Scope.CALLS, "calls", "a tell being handled"),
+    SpanShape("relay {channel}", SpanKind.INTERNAL, Scope.OVERLAY, "hops", "a message forwarded by a node in between"),
+    SpanShape("publish {topic}", SpanKind.PRODUCER, Scope.CALLS, "calls", "a broadcast given to the tree"),
+    SpanShape("process {topic}", SpanKind.CONSUMER, Scope.CALLS, "calls", "a broadcast being handled on one node"),
+    SpanShape("create {class}", SpanKind.CLIENT, Scope.LIFECYCLE, "calls", "an actor asked for, until it is placed"),
+    SpanShape("activate {class}", SpanKind.SERVER, Scope.LIFECYCLE, "calls", "its constructor run where it lives"),
+    SpanShape("restart {class}", SpanKind.INTERNAL, Scope.LIFECYCLE, "calls", "a next life after a failure"),
+    SpanShape("stop {class}", SpanKind.INTERNAL, Scope.LIFECYCLE, "calls", "its end"),
+)

@@ -1,0 +1,77 @@
+"""Whether a trace is recorded: decided once, at its root, before anything about it is created.
+
+The same rules and environment variables as OpenTelemetry's own samplers, without importing them, so that a node and
+an instrumented program beside it decide alike for one trace id.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from partisan_actors.errors import ConfigError
+
+__all__ = ["ALWAYS_ON", "SAMPLER_ARGUMENT_VARIABLE", "SAMPLER_VARIABLE", "Sampler"]
+
+SAMPLER_VARIABLE: Final = "OTEL_TRACES_SAMPLER"
+SAMPLER_ARGUMENT_VARIABLE: Final = "OTEL_TRACES_SAMPLER_ARG"
+
+_LOW_64: Final = (1 << 64) - 1
+_PARENT_BASED: Final = "parentbased_"
+_RATIO: Final = "traceidratio"
+_DEFAULT: Final = "parentbased_always_on"
+_KNOWN: Final = ("always_on", "always_off", _RATIO)
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """Records the share `ratio` of all traces, chosen by trace id.
+
+    With `follows_parent` a caller's decision is kept, which makes a trace whole or absent; without, every node decides
+    again by the trace id. Raises ConfigError when `ratio` is not within 0 and 1.
+    """
+
+    ratio: float = 1.0
+    follows_parent: bool = True
+    _bound: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.ratio <= 1.0:
+            raise ConfigError("sampling ratio", self.ratio, "a number from 0 to 1")
+        object.__setattr__(self, "_bound", round(self.ratio * (1 << 64)))
+
+    def samples(self, trace_id: int) -> bool:
+        """The decision for a trace id, the same on every node with this ratio."""
+        return (trace_id & _LOW_64) < self._bound
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Sampler:
+        """The sampler that ``OTEL_TRACES_SAMPLER`` and ``OTEL_TRACES_SAMPLER_ARG`` describe.
+
+        As OpenTelemetry asks, a value that is not understood is logged and treated as if it were not set.
+        """
+        name = environ.get(SAMPLER_VARIABLE, "").strip().lower() or _DEFAULT
+        if name.removeprefix(_PARENT_BASED) not in _KNOWN:
+            _logger.warning("%s=%r is not a sampler known here; using %s", SAMPLER_VARIABLE, name, _DEFAULT)
+            name = _DEFAULT
+        root = name.removeprefix(_PARENT_BASED)
+        ratio = _ratio(environ) if root == _RATIO else float(root == "always_on")
+        return cls(ratio, follows_parent=name.startswith(_PARENT_BASED))
+
+
+def _ratio(environ: Mapping[str, str]) -> float:
+    text = environ.get(SAMPLER_ARGUMENT_VARIABLE, "").strip()
+    if not text:
+        return 1.0
+    try:
+        return Sampler(float(text)).ratio
+    except ValueError:  # ConfigError is one
+        _logger.warning("%s=%r is not a number from 0 to 1; using 1", SAMPLER_ARGUMENT_VARIABLE, text)
+        return 1.0
+
+
+ALWAYS_ON: Final = Sampler()

@@ -1,0 +1,98 @@
+"""The user's own OpenTelemetry spans: ours become children of them and they become children of ours.
+
+Nothing here imports opentelemetry. If other code of this process has loaded it, its modules are found in
+`sys.modules`; as long as nobody has, every question costs one dictionary look-up.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from partisan_actors.telemetry.context import TraceContext
+
+__all__ = ["UserSpans"]
+
+
+class _OpenTelemetry(NamedTuple):
+    """The names used of opentelemetry's API, looked up once, and the class of span that stands for ours there."""
+
+    get_current_span: Callable[[], Any]
+    set_span_in_context: Callable[[Any], Any]
+    attach: Callable[[Any], object]
+    detach: Callable[[Any], None]
+    our_span: type[Any]
+
+
+class UserSpans:
+    """The door to OpenTelemetry's current span, which opens when that package is loaded, and not before."""
+
+    __slots__ = ("_api",)
+
+    def __init__(self) -> None:
+        self._api: _OpenTelemetry | None = None
+
+    def innermost(self, ours: TraceContext | None) -> TraceContext | None:
+        """The user's current span, or `ours` when there is none.
+
+        A user's span is always the inner one: `attach` puts ours where users' spans look for their parent.
+        """
+        api = self._api or self._find()
+        if api is None:
+            return ours
+        span = api.get_current_span()
+        if type(span) is api.our_span:
+            context: TraceContext = span.ours
+            return context
+        users = span.get_span_context()
+        if not users.trace_id or not users.span_id:
+            return ours
+        trace_state = users.trace_state.to_header() if users.trace_state else ""
+        return TraceContext(users.trace_id, users.span_id, int(users.trace_flags), 0, trace_state)
+
+    def attach(self, context: TraceContext) -> object:
+        """Make `context` the parent of spans the user will open here; returns what `detach` wants."""
+        api = self._api or self._find()
+        return None if api is None else api.attach(api.set_span_in_context(api.our_span(context)))
+
+    def detach(self, token: object) -> None:
+        """Undo one `attach`; does nothing for one made before opentelemetry was loaded."""
+        if token is not None and self._api is not None:
+            self._api.detach(token)
+
+    def _find(self) -> _OpenTelemetry | None:
+        trace = sys.modules.get("opentelemetry.trace")
+        if trace is None:
+            return None
+        try:
+            context = sys.modules["opentelemetry.context"]
+            self._api = _OpenTelemetry(
+                trace.get_current_span,
+                trace.set_span_in_context,
+                context.attach,
+                context.detach,
+                _our_span_class(trace),
+            )
+        except (AttributeError, KeyError):  # another thread is in the middle of importing it: not loaded yet, then
+            return None
+        return self._api
+
+
+def _our_span_class(trace: ModuleType) -> type[Any]:
+    span_context, trace_flags, trace_state = trace.SpanContext, trace.TraceFlags, trace.TraceState
+
+    class OurSpan(trace.NonRecordingSpan):  # type: ignore[misc,name-defined]  # a class that is found at run time
+        """A span of ours as OpenTelemetry sees it. Most are never looked at, so its own form is made on demand."""
+
+        def __init__(self, ours: TraceContext) -> None:
+            self.ours = ours
+
+        @property
+        def _context(self) -> Any:
+            ours = self.ours
+            state = trace_state.from_header([ours.trace_state]) if ours.trace_state else None
+            return span_context(ours.trace_id, ours.span_id, False, trace_flags(ours.flags), state)
+
+    return OurSpan

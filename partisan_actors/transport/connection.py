@@ -1,0 +1,415 @@
+"""One connection, which is one lane of one channel to one peer: handshake, then frames in and frames out.
+
+The rules this file keeps:
+
+1. Until the handshake is done, nothing but HELLO frames is read, at most HELLO_BYTES_MAX each.
+2. `send` only appends; everything appended in one loop turn leaves as one BATCH frame in one write (`Flusher`).
+3. Messages leave and arrive in the order of the `send` calls, large ones included.
+4. What arrives is handed to `dispatch[kind](peer, message, buffers)` at once, in the loop's own call-back.
+5. Whatever the other side sends, the worst that happens is that this connection closes, with a reason.
+
+`peer` is whatever the owner puts there in `opened`; this file never looks at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgpack
+
+from partisan_actors.errors import AuthenticationError, Overloaded, PartisanError, ProtocolError
+from partisan_actors.wire.codec import pack, unpacker
+from partisan_actors.wire.frames import (
+    BATCH,
+    CHUNK,
+    CHUNK_BYTES,
+    FRAME_BYTES_MAX,
+    HEADER,
+    HELLO,
+    HELLO_BYTES_MAX,
+    LARGE,
+)
+from partisan_actors.wire.handshake import Handshake
+
+__all__ = ["Connection", "ConnectionOwner", "Flusher"]
+
+Handler = Callable[..., None]
+
+
+class Flusher:
+    """Collects the connections that have something to send; each is flushed once per loop turn."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, receive_bytes: int = 256 * 1024) -> None:
+        self._loop = loop
+        self._dirty: list[Connection] = []
+        self._scheduled = False
+        self.receiving = False
+        # Filled and emptied within one call-back of the loop, so every connection of a loop can share it.
+        self.receive_view = memoryview(bytearray(receive_bytes))
+
+    def mark(self, connection: Connection) -> None:
+        """`connection` has output. Flushed when the current read is handled, or else in the next loop turn."""
+        self._dirty.append(connection)
+        if not self._scheduled and not self.receiving:
+            self._scheduled = True
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write out everything that waits."""
+        self._scheduled = False
+        dirty, self._dirty = self._dirty, []
+        for connection in dirty:
+            connection.flush()
+
+
+class ConnectionOwner(Protocol):
+    """Who is told what becomes of a connection."""
+
+    @property
+    def dispatch(self) -> Sequence[Handler]:
+        """A handler for every message kind, called as ``handler(peer, message)`` or with a third, the buffers."""
+        ...
+
+    def opened(self, connection: Connection) -> None:
+        """The handshake is done. Must set `connection.peer`; may raise AuthenticationError to refuse."""
+        ...
+
+    def closed(self, connection: Connection, error: BaseException | None) -> None:
+        """The connection is gone; `error` is None when this side closed it."""
+        ...
+
+    def failed(self, connection: Connection, error: Exception) -> None:
+        """A handler raised: a bug of ours. The connection goes on."""
+        ...
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One lane. Not thread-safe: every method belongs to the loop's thread."""
+
+    def __init__(
+        self,
+        owner: ConnectionOwner,
+        flusher: Flusher,
+        handshake: Handshake,
+        queue_bytes_max: int,
+        message_bytes_max: int,
+    ) -> None:
+        self.owner = owner
+        self.handshake = handshake
+        self.peer: Any = None
+        self.is_open = False
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.last_received = 0.0
+        self.close_reason: BaseException | None = None
+        self._flusher = flusher
+        self._queue_bytes_max = queue_bytes_max
+        self._message_bytes_max = message_bytes_max
+        self._transport: asyncio.Transport | None = None
+        self._paused = False
+        self._waiting: list[asyncio.Future[None]] = []
+        self._queued = 0
+        # Outgoing: message bytes, or a list [header, *buffers] for a large message.
+        self._out: list[Any] = []
+        self._is_marked = False
+        # Incoming.
+        self._unpacker = unpacker(FRAME_BYTES_MAX + 1)
+        self._head = bytearray()
+        self._kind = 0
+        self._left = 0
+        self._body = bytearray()
+        self._large: _Incoming | None = None
+
+    # ---- life -------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=1024 * 1024)
+        self.handshake.start()
+        self._write_hello()
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        self.is_open = False
+        self._transport = None
+        self._out.clear()
+        self._wake_waiting()
+        self.owner.closed(self, self.close_reason or error or ConnectionResetError("the other side closed"))
+
+    def close(self, reason: BaseException | None = None) -> None:
+        """Write what waits, then close. `reason` is what the owner is told."""
+        if self.close_reason is None:
+            self.close_reason = reason
+        if self._transport is not None:
+            self.flush()
+            self._transport.close()
+
+    def abort(self, reason: BaseException) -> None:
+        """Close at once; what waits is lost."""
+        self.close_reason = self.close_reason or reason
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ---- sending ----------------------------------------------------------------------------------------------
+
+    def send(self, message: bytes) -> None:
+        """Queue one packed message. Raises Overloaded when the peer is slow and the queue is at its bound."""
+        if self._paused:
+            self._admit(len(message))
+        self._out.append(message)
+        if not self._is_marked:
+            self._is_marked = True
+            self._flusher.mark(self)
+
+    def send_large(self, message: bytes, buffers: Sequence[Any]) -> None:
+        """Queue one message with out-of-band buffers, which must not change until they are written."""
+        if self._paused:
+            self._admit(len(message) + sum(len(buffer) for buffer in buffers))
+        self._out.append((message, buffers))
+        if not self._is_marked:
+            self._is_marked = True
+            self._flusher.mark(self)
+
+    async def wait_writable(self) -> None:
+        """Return once the peer keeps up again, or the connection is closed."""
+        while self._paused and self._transport is not None:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the peer is slower than we send."""
+        return self._paused
+
+    def flush(self) -> None:
+        """Write everything queued as one frame; large messages as frames of their own, in their place."""
+        self._is_marked = False
+        transport = self._transport
+        if transport is None or self._paused or not self._out:
+            return
+        out, self._out = self._out, []
+        self._queued = 0
+        try:
+            body = b"".join(out)
+        except TypeError:
+            self._flush_mixed(transport, out)
+            return
+        if len(body) > FRAME_BYTES_MAX:
+            self._flush_mixed(transport, out)
+            return
+        self.bytes_out += len(body)
+        transport.write(HEADER.pack(len(body), BATCH) + body)
+
+    def _flush_mixed(self, transport: asyncio.Transport, out: list[Any]) -> None:
+        batch: list[bytes] = []
+        size = 0
+        pieces: list[Any] = []
+        for item in out:
+            if type(item) is bytes and size + len(item) <= FRAME_BYTES_MAX:
+                batch.append(item)
+                size += len(item)
+                continue
+            if batch:
+                pieces += [HEADER.pack(size, BATCH), *batch]
+                batch, size = [], 0
+            if type(item) is bytes:
+                batch, size = [item], len(item)
+            else:
+                pieces += _large_frames(*item)
+        if batch:
+            pieces += [HEADER.pack(size, BATCH), *batch]
+        self.bytes_out += sum(map(len, pieces))
+        transport.writelines(pieces)
+
+    def _admit(self, size: int) -> None:
+        self._queued += size
+        if self._queued > self._queue_bytes_max:
+            self._queued -= size
+            raise Overloaded(str(self.peer), self._queue_bytes_max)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._wake_waiting()
+        self.flush()
+
+    def _wake_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _write_hello(self) -> None:
+        output, self.handshake.output = self.handshake.output, []
+        if self._transport is not None:
+            for body in output:
+                self._transport.write(HEADER.pack(len(body), HELLO) + body)
+
+    # ---- receiving --------------------------------------------------------------------------------------------
+
+    def get_buffer(self, sizehint: int) -> Any:
+        large = self._large
+        if large is not None and self._left:
+            # The rest of this chunk goes straight to where it belongs.
+            return large.room(self._left)
+        return self._flusher.receive_view
+
+    def buffer_updated(self, count: int) -> None:
+        self.bytes_in += count
+        flusher = self._flusher
+        flusher.receiving = True
+        try:
+            if self._large is not None and self._left:
+                self._left -= count
+                self._large.filled(count)
+                self._finish_large()
+            else:
+                self._parse(flusher.receive_view[:count])
+        except AuthenticationError as error:
+            self.handshake.refuse(error.why)
+            self._write_hello()
+            self.close(error)
+        except PartisanError as error:
+            self.abort(error)
+        except (msgpack.UnpackException, ValueError, TypeError, IndexError, KeyError) as error:
+            self.abort(ProtocolError(f"malformed input: {type(error).__name__}: {error}"))
+        finally:
+            flusher.receiving = False
+            flusher.flush()
+
+    def eof_received(self) -> None:
+        return None
+
+    def _parse(self, view: memoryview) -> None:
+        position, end = 0, len(view)
+        while position < end:
+            if self._left == 0:
+                position = self._parse_header(view, position, end)
+                continue
+            take = min(self._left, end - position)
+            part = view[position : position + take]
+            position += take
+            self._left -= take
+            if self._kind == BATCH:
+                self._dispatch(part)
+            elif self._kind == CHUNK and self._large is not None:
+                self._large.copy(part)
+                self._finish_large()
+            else:
+                self._body += part
+                if self._left == 0:
+                    body, self._body = bytes(self._body), bytearray()
+                    self._parse_body(body)
+
+    def _parse_header(self, view: memoryview, position: int, end: int) -> int:
+        if not self._head and end - position >= HEADER.size:
+            length, kind = HEADER.unpack_from(view, position)
+            position += HEADER.size
+        else:
+            take = min(HEADER.size - len(self._head), end - position)
+            self._head += view[position : position + take]
+            position += take
+            if len(self._head) < HEADER.size:
+                return position
+            length, kind = HEADER.unpack(self._head)
+            self._head.clear()
+        self._check_header(length, kind)
+        self._left, self._kind = length, kind
+        return position
+
+    def _check_header(self, length: int, kind: int) -> None:
+        if not self.is_open:
+            if kind != HELLO or not 0 < length <= HELLO_BYTES_MAX:
+                raise ProtocolError("the other side does not speak this protocol")
+            return
+        if (kind == CHUNK) != (self._large is not None) or kind not in (BATCH, LARGE, CHUNK):
+            raise ProtocolError(f"frame of kind {kind} out of place")
+        if not 0 < length <= FRAME_BYTES_MAX:
+            raise ProtocolError(f"a frame of {length} bytes, the limit is {FRAME_BYTES_MAX}")
+        if self._large is not None and length > self._large.missing:
+            raise ProtocolError("more bytes than the large message announced")
+
+    def _dispatch(self, part: memoryview) -> None:
+        stream = self._unpacker
+        stream.feed(part)
+        dispatch, peer = self.owner.dispatch, self.peer
+        messages = iter(stream)
+        while True:
+            try:
+                for message in messages:
+                    dispatch[message[0]](peer, message)
+                return
+            except (PartisanError, msgpack.UnpackException, IndexError, TypeError, ValueError, KeyError):
+                raise
+            except Exception as error:
+                self.owner.failed(self, error)
+
+    def _parse_body(self, body: bytes) -> None:
+        if self._kind == HELLO:
+            self.handshake.receive(body)
+            self._write_hello()
+            if self.handshake.done:
+                self.is_open = True
+                self.owner.opened(self)
+            return
+        sizes, message = msgpack.unpackb(body, strict_map_key=False)
+        if not sizes or not all(type(size) is int and size > 0 for size in sizes):
+            raise ProtocolError("a large message without sizes")
+        if sum(sizes) > self._message_bytes_max:
+            raise ProtocolError(f"a message of {sum(sizes)} bytes, the limit is {self._message_bytes_max}")
+        self._large = _Incoming(message, sizes)
+
+    def _finish_large(self) -> None:
+        large = self._large
+        if large is not None and large.missing == 0:
+            self._large = None
+            self.owner.dispatch[large.message[0]](self.peer, large.message, large.buffers)
+
+
+class _Incoming:
+    """A large message while its buffers arrive."""
+
+    def __init__(self, message: list[Any], sizes: list[int]) -> None:
+        self.message = message
+        self.buffers = [bytearray(size) for size in sizes]
+        self.missing = sum(sizes)
+        self._index = 0
+        self._filled = 0
+
+    def room(self, most: int) -> memoryview:
+        """Where the next bytes of this chunk go; never more than `most`."""
+        target = self.buffers[self._index]
+        return memoryview(target)[self._filled : min(len(target), self._filled + most)]
+
+    def filled(self, count: int) -> None:
+        """`count` bytes were written to what `room` gave."""
+        self.missing -= count
+        self._filled += count
+        if self._filled == len(self.buffers[self._index]):
+            self._index += 1
+            self._filled = 0
+
+    def copy(self, part: memoryview) -> None:
+        """Bytes that came in the shared buffer."""
+        while len(part):
+            room = self.room(len(part))
+            count = len(room)
+            room[:] = part[:count]
+            self.filled(count)
+            part = part[count:]
+
+
+def _large_frames(message: bytes, buffers: Sequence[Any]) -> list[Any]:
+    views = [memoryview(buffer).cast("B") for buffer in buffers]
+    # The message is spliced in as it is: [[sizes], message].
+    head = b"\x92" + pack([len(view) for view in views]) + message
+    pieces: list[Any] = [HEADER.pack(len(head), LARGE), head]
+    for view in views:
+        for start in range(0, len(view), CHUNK_BYTES):
+            chunk = view[start : start + CHUNK_BYTES]
+            pieces += [HEADER.pack(len(chunk), CHUNK), chunk]
+    return pieces

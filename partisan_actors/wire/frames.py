@@ -1,0 +1,66 @@
+"""The layout of a connection: length-prefixed frames, and the kinds of message inside them.
+
+A connection is a sequence of frames ``u32 length (little-endian) | u8 kind | body``:
+
+- HELLO      one msgpack map; only before the connection is open, at most HELLO_BYTES_MAX long
+- BATCH      any number of msgpack arrays one after another, each one message; the flush of one loop turn
+- LARGE      one msgpack array ``[[size, ...], message]``: a message with out-of-band buffers, which follow as
+- CHUNK      raw bytes of the buffers of the last LARGE, in order; no other frame comes before they are complete
+
+A message is a msgpack array whose first item is its kind, one of the constants of `Kind`.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+__all__ = [
+    "BATCH",
+    "CHUNK",
+    "CHUNK_BYTES",
+    "FRAME_BYTES_MAX",
+    "HEADER",
+    "HELLO",
+    "HELLO_BYTES_MAX",
+    "INLINE_BYTES_MAX",
+    "LARGE",
+    "Kind",
+]
+
+HEADER: Final = struct.Struct("<IB")
+
+HELLO: Final = 1
+BATCH: Final = 2
+LARGE: Final = 3
+CHUNK: Final = 4
+
+HELLO_BYTES_MAX: Final = 16 * 1024
+FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
+# Buffers are cut into frames of this size, so that one frame never holds a connection for long.
+CHUNK_BYTES: Final = 1024 * 1024
+# A value up to this size is copied into the batch; a larger one travels as an out-of-band buffer, uncopied.
+INLINE_BYTES_MAX: Final = 32 * 1024
+
+
+class Kind:
+    """What a message is, as small ints because every message starts with one. The fields that follow are listed.
+
+    `actor` is the 12-byte key of an actor on the receiving node, `call` the caller's number for the reply,
+    `meta` a map of optional extras (trace context, deadline), or nil.
+    """
+
+    CONTROL: Final = 0  # body: a tagged control message, see codec
+    CALL: Final = 1  # call, actor, method, *scalar arguments
+    CALL_PICKLED: Final = 2  # call, actor, method, meta, payload (arguments and keyword arguments)
+    TELL: Final = 3  # actor, method, *scalar arguments
+    TELL_PICKLED: Final = 4  # actor, method, meta, payload
+    CALL_META: Final = 5  # call, actor, method, meta, *scalar arguments
+    TELL_META: Final = 6  # actor, method, meta, *scalar arguments
+    REPLY: Final = 7  # call, scalar value
+    REPLY_PICKLED: Final = 8  # call, payload
+    REPLY_ERROR: Final = 9  # call, payload of an exception
+    RELAY: Final = 10  # destination, origin, id, ttl, hops, meta, message bytes
+    PING: Final = 11  # are you there?
+    PONG: Final = 12  # yes
+    COUNT: Final = 13

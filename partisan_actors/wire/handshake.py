@@ -1,0 +1,205 @@
+"""How two nodes come to trust a connection: a challenge-response handshake as a pure machine.
+
+    dialler                                   acceptor
+      Hello(cluster, me, expected, nonce) ->    checks version and cluster
+                                       <- Challenge(me, nonce, proof)
+      checks identity and the proof
+      Proof(proof)                      ->    checks the proof
+                                       <- Welcome()
+
+A proof is HMAC-SHA256, keyed with the cluster's cookie, over the role, both nonces and everything both sides said, so
+it cannot be replayed, reflected or spliced; the cookie itself never travels. Any refusal is told to the other side as
+`Refused(reason)` before the connection closes, so both logs name the reason. Until `Handshake.done`, nothing but
+these five messages is read, and nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgpack
+
+from partisan_actors.errors import AuthenticationError, ProtocolError
+from partisan_actors.ids import NodeId
+
+__all__ = ["MAGIC", "PROTOCOL_VERSION", "Handshake", "Identity"]
+
+PROTOCOL_VERSION: Final = 1
+MAGIC: Final = "partisan-actors"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a node says of itself: its id, cluster, where it can be dialled, and its channels' lanes.
+
+    `observer` is True for a client that only asks questions and never joins the overlay.
+    """
+
+    node: NodeId
+    cluster: str
+    addresses: tuple[str, ...]
+    channels: Mapping[str, int]
+    observer: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """As a msgpack map."""
+        return {
+            "name": self.node.name,
+            "incarnation": self.node.incarnation,
+            "cluster": self.cluster,
+            "addresses": list(self.addresses),
+            "channels": dict(self.channels),
+            "observer": self.observer,
+        }
+
+    @classmethod
+    def parse(cls, plain: Any) -> Identity:
+        """The inverse of `plain`. Raises ProtocolError for anything else."""
+        match plain:
+            case {
+                "name": str() as name,
+                "incarnation": int() as incarnation,
+                "cluster": str() as cluster,
+                "addresses": list() as addresses,
+                "channels": dict() as channels,
+                "observer": bool() as observer,
+            } if (
+                name
+                and all(isinstance(address, str) for address in addresses)
+                and all(isinstance(key, str) and isinstance(lanes, int) for key, lanes in channels.items())
+            ):
+                return cls(NodeId(name, incarnation), cluster, tuple(addresses), channels, observer)
+        raise ProtocolError("malformed identity in the handshake")
+
+
+@dataclass
+class Handshake:
+    """One side of the handshake of one connection. `output` collects the frames to send.
+
+    The dialler gives the channel and lane the connection is for, and `expected`, the node it means to reach: either a
+    full NodeId, or None when only an address is known. After `done`, `peer`, `channel` and `lane` are set.
+    Raises AuthenticationError when the other side is not one of ours or refuses us, ProtocolError for garbage.
+    """
+
+    me: Identity
+    cookie: bytes
+    nonce: bytes
+    dialler: bool
+    channel: str = ""
+    lane: int = 0
+    expected: NodeId | None = None
+    peer: Identity | None = None
+    done: bool = False
+    output: list[bytes] = field(default_factory=list)
+    _said: bytes = b""
+    _heard: bytes = b""
+    _nonces: bytes = b""
+
+    def start(self) -> None:
+        """Called once the connection is made; the dialler speaks first."""
+        if self.dialler:
+            hello = {
+                "type": "hello",
+                "magic": MAGIC,
+                "version": PROTOCOL_VERSION,
+                "me": self.me.plain(),
+                "expected": list(self.expected) if self.expected else None,
+                "channel": self.channel,
+                "lane": self.lane,
+                "nonce": self.nonce,
+            }
+            self._said = self._say(hello)
+
+    def receive(self, body: bytes) -> None:
+        """One HELLO frame arrived."""
+        try:
+            said = msgpack.unpackb(body)
+        except Exception as error:
+            raise ProtocolError("the handshake is not msgpack") from error
+        match said:
+            case {"type": "hello"} if not self.dialler and not self._heard:
+                self._on_hello(said, body)
+            case {"type": "challenge"} if self.dialler and not self._heard:
+                self._on_challenge(said, body)
+            case {"type": "proof", "proof": bytes() as proof} if not self.dialler and self._heard:
+                self._check(proof, b"dialler")
+                self._say({"type": "welcome"})
+                self.done = True
+            case {"type": "welcome"} if self.dialler and self._heard:
+                self.done = True
+            case {"type": "refused", "reason": str() as reason}:
+                raise AuthenticationError(self._peer_name(), f"refused us: {reason[:500]}")
+            case _:
+                raise ProtocolError("unexpected message in the handshake")
+
+    def refuse(self, reason: str) -> None:
+        """Tell the other side why the connection is about to close."""
+        self._say({"type": "refused", "reason": reason})
+
+    def _on_hello(self, said: dict[str, Any], body: bytes) -> None:
+        if said.get("magic") != MAGIC:
+            raise ProtocolError("not a partisan_actors node")
+        if said.get("version") != PROTOCOL_VERSION:
+            raise AuthenticationError(
+                "the dialling node", f"protocol version {said.get('version')!r}, this node speaks {PROTOCOL_VERSION}"
+            )
+        self.peer = Identity.parse(said.get("me"))
+        channel, lane, nonce, expected = said.get("channel"), said.get("lane"), said.get("nonce"), said.get("expected")
+        if not isinstance(channel, str) or not isinstance(lane, int) or not isinstance(nonce, bytes):
+            raise ProtocolError("malformed hello")
+        self._check_cluster(self.peer)
+        if expected is not None and list(self.me.node) != expected:
+            raise AuthenticationError(
+                str(self.peer.node), f"it wanted another node than {self.me.node}, which listens here now"
+            )
+        if not self.peer.observer and not 0 <= lane < self.me.channels.get(channel, 0):
+            raise AuthenticationError(
+                str(self.peer.node), f"channel {channel!r} lane {lane} is not configured here: {dict(self.me.channels)}"
+            )
+        self.channel, self.lane = channel, lane
+        self._heard = body
+        self._nonces = nonce + self.nonce
+        challenge = {"type": "challenge", "me": self.me.plain(), "nonce": self.nonce}
+        self._said = msgpack.packb(challenge)
+        challenge["proof"] = self._proof(b"acceptor")
+        self._say(challenge)
+
+    def _on_challenge(self, said: dict[str, Any], body: bytes) -> None:
+        proof, nonce = said.pop("proof", b""), said.get("nonce")
+        self.peer = Identity.parse(said.get("me"))
+        if not isinstance(proof, bytes) or not isinstance(nonce, bytes):
+            raise ProtocolError("malformed challenge")
+        self._check_cluster(self.peer)
+        if self.expected is not None and self.peer.node != self.expected:
+            raise AuthenticationError(str(self.peer.node), f"unexpected peer, {self.expected} was dialled")
+        self._heard = msgpack.packb(said)
+        self._nonces = self.nonce + nonce
+        self._check(proof, b"acceptor")
+        self._say({"type": "proof", "proof": self._proof(b"dialler")})
+
+    def _check_cluster(self, peer: Identity) -> None:
+        # A node that joins may not know the name yet: it takes the one it finds, once the cookie is proven.
+        if peer.cluster and self.me.cluster and peer.cluster != self.me.cluster:
+            raise AuthenticationError(
+                str(peer.node), f"it belongs to cluster {peer.cluster!r}, this node to {self.me.cluster!r}"
+            )
+
+    def _check(self, proof: bytes, role: bytes) -> None:
+        if not hmac.compare_digest(proof, self._proof(role)):
+            raise AuthenticationError(self._peer_name(), "the cookies differ: use the same cookie on every node")
+
+    def _proof(self, role: bytes) -> bytes:
+        # The dialler's hello always comes first, whoever computes.
+        first, second = (self._said, self._heard) if self.dialler else (self._heard, self._said)
+        return hmac.digest(self.cookie, role + b"|" + self._nonces + b"|" + first + b"|" + second, "sha256")
+
+    def _peer_name(self) -> str:
+        return str(self.peer.node) if self.peer else "the other side"
+
+    def _say(self, plain: dict[str, Any]) -> bytes:
+        body: bytes = msgpack.packb(plain)
+        self.output.append(body)
+        return body

@@ -1,0 +1,160 @@
+"""The values of users as bytes: pickle protocol 5 with out-of-band buffers, cloudpickle where pickle cannot.
+
+Only authenticated peers' payloads are ever decoded. Three ways, cheapest first:
+
+- plain scalars (None, bool, int, float and short str and bytes) travel inside the msgpack envelope and never come here;
+- pickle, with every large buffer out of band, so that a NumPy array or a megabyte of bytes is not copied on sending;
+- cloudpickle, by value, for what pickle cannot do or would do wrongly: lambdas, local classes, and anything that lives
+  in `__main__` (a script, a notebook, the REPL), which another process could not import.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+import cloudpickle
+
+from partisan_actors.errors import SerializationError
+from partisan_actors.wire.frames import INLINE_BYTES_MAX
+
+__all__ = ["Payload", "decode", "encode", "encode_code", "is_scalars"]
+
+_TINY: Final = frozenset({int, float, bool, type(None)})
+_TEXT: Final = frozenset({str, bytes})
+_INT_MIN: Final = -(2**63)
+_INT_MAX: Final = 2**64 - 1
+_DEPTH_MAX: Final = 12
+
+
+class Payload(NamedTuple):
+    """An encoded value: the pickle, and the buffers that travel beside it."""
+
+    body: bytes
+    buffers: list[memoryview]
+
+
+def is_scalars(values: Iterable[Any]) -> bool:
+    """Whether every value may travel inside the envelope: exact scalar types only, none of them large.
+
+    Subclasses (an IntEnum, numpy.float64) and integers beyond 64 bits are not scalars in this sense.
+    """
+    for value in values:
+        kind = type(value)
+        if kind in _TINY:
+            if kind is int and not _INT_MIN <= value <= _INT_MAX:
+                return False
+        elif kind not in _TEXT or len(value) > INLINE_BYTES_MAX or (kind is str and not value.isascii()):
+            # A str that is not ASCII may hold lone surrogates, which only pickle carries.
+            return False
+    return True
+
+
+def encode(value: Any, what: str) -> Payload:
+    """Encode `value`; `what` names it in errors ("argument k of Counter.add").
+
+    Raises SerializationError, naming the path inside the value, when neither pickle nor cloudpickle can.
+    """
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        body = pickle.dumps(value, 5, buffer_callback=buffers.append)
+        if b"__main__" in body or _by_value_registered():
+            raise pickle.PicklingError("lives in __main__")
+    except Exception:
+        buffers.clear()
+        try:
+            body = cloudpickle.dumps(value, 5, buffer_callback=buffers.append)
+        except Exception as error:
+            path, why = _culprit(value, error)
+            raise SerializationError(what, path, why) from error
+    return Payload(body, [buffer.raw() for buffer in buffers])
+
+
+def encode_call(args: tuple[Any, ...], kwargs: dict[str, Any], what: str) -> Payload:
+    """Encode the arguments of a call. Large top-level `bytes` leave the pickle and are not copied."""
+    if any(type(value) is bytes and len(value) > INLINE_BYTES_MAX for value in args):
+        args = tuple(_beside(value) for value in args)
+    try:
+        return encode((args, kwargs), what)
+    except SerializationError as error:
+        # The pair of args and kwargs is ours, not the caller's: name what the caller wrote.
+        path = error.path.replace("value[0]", "args", 1).replace("value[1]", "kwargs", 1)
+        raise SerializationError(error.what, path, error.why) from error.__cause__
+
+
+def encode_value(value: Any, what: str) -> Payload:
+    """Encode one result or object. Large `bytes` leave the pickle and are not copied."""
+    return encode(_beside(value), what)
+
+
+def decode(body: bytes | memoryview, buffers: Iterable[Any] = ()) -> Any:
+    """The inverse of `encode`. Only call it on what an authenticated peer sent."""
+    return pickle.loads(body, buffers=buffers)
+
+
+def encode_code(code: Any, what: str) -> bytes:
+    """A class or function as bytes: by reference when it can be imported, else by value."""
+    try:
+        return cloudpickle.dumps(code, 5)
+    except Exception as error:
+        path, why = _culprit(code, error)
+        raise SerializationError(what, path, why) from error
+
+
+def _by_value_registered() -> bool:
+    return bool(cloudpickle.list_registry_pickle_by_value())
+
+
+class _BesideBytes:
+    """Pickles a bytes object as an out-of-band buffer; arrives as real bytes."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: bytes) -> None:
+        self.value = value
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return bytes, (pickle.PickleBuffer(self.value),)
+
+
+def _beside(value: Any) -> Any:
+    return _BesideBytes(value) if type(value) is bytes and len(value) > INLINE_BYTES_MAX else value
+
+
+def _culprit(value: Any, error: Exception) -> tuple[str, str]:
+    """The path to the innermost part that cannot be pickled, and why."""
+    path, current, why = "value", value, error
+    for _ in range(_DEPTH_MAX):
+        for step, part in _parts(current):
+            inner = _failure(part)
+            if inner is not None:
+                path, current, why = path + step, part, inner
+                break
+        else:
+            break
+    return f"{path} of type {type(current).__qualname__}", f"{type(why).__name__}: {why}"
+
+
+def _failure(part: Any) -> Exception | None:
+    try:
+        cloudpickle.dumps(part, 5)
+    except Exception as error:
+        return error
+    return None
+
+
+def _parts(value: Any) -> Iterable[tuple[str, Any]]:
+    if isinstance(value, dict):
+        yield from ((f"[{key!r}]", item) for key, item in value.items())
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        yield from ((f"[{index}]", item) for index, item in enumerate(value))
+    elif callable(value) and getattr(value, "__closure__", None):
+        names = value.__code__.co_freevars
+        for name, cell in zip(names, value.__closure__, strict=True):
+            try:
+                yield f".<closure {name}>", cell.cell_contents
+            except ValueError:  # an empty cell
+                continue
+    elif hasattr(value, "__dict__") and not isinstance(value, type):
+        yield from ((f".{name}", item) for name, item in vars(value).items())

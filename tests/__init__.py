@@ -1,0 +1,1 @@
+"""The tests: unit mirrors the package; properties, simulation, integration, typing and house rules stand beside it."""

@@ -1,0 +1,46 @@
+"""Starting a worker imports nothing that only other nodes need: start-up time is a feature."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Final
+
+import pytest
+
+from tests.house.source import PACKAGE, ROOT
+
+# Seconds of import time, all told; whoever needs one of them imports it then.
+HEAVY: Final = ("aiohttp", "click", "numpy", "opentelemetry", "psutil", "rich")
+
+# What a node runs when it comes up, and what a user's program imports first.
+ENTRANCES: Final = {
+    "partisan_actors.actors.system": PACKAGE / "actors" / "system.py",
+    "partisan_actors.node.node": PACKAGE / "node" / "node.py",
+    "partisan_actors.node.worker": PACKAGE / "node" / "worker.py",
+    "partisan_actors.api.worker": PACKAGE / "api" / "worker.py",
+    "partisan_actors": PACKAGE / "__init__.py",
+}
+
+
+def existing_entrances() -> list[str]:
+    """Those of ENTRANCES that there are: a package in the making has not all of them."""
+    return [name for name, path in ENTRANCES.items() if path.exists()]
+
+
+@pytest.mark.parametrize("module", existing_entrances())
+def test_nothing_heavy_is_imported_before_it_is_needed(module: str) -> None:
+    assert heavy_imports_of(f"import {module}") == []
+
+
+def test_a_planted_import_is_found() -> None:
+    assert heavy_imports_of("import click.testing") == ["click"]
+
+
+def heavy_imports_of(program: str) -> list[str]:
+    """Which of HEAVY a fresh interpreter has imported after `program`."""
+    probe = f"{program}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}} & {set(HEAVY)!r}))"
+    result = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, timeout=50, check=True
+    )
+    return result.stdout.split()

@@ -1,0 +1,277 @@
+"""Exchange: what is published, what is compared, what is fetched, and what happens at the bounds."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from partisan_actors.errors import ConfigError
+from partisan_actors.protocols.broadcast.exchange import (
+    Entries,
+    Exchange,
+    ExchangeEffect,
+    ExchangeOptions,
+    Offer,
+    Page,
+    Publish,
+    Refused,
+    Summary,
+    Want,
+)
+from partisan_actors.protocols.broadcast.lww_map import Changed, Entry, Update
+from partisan_actors.protocols.machine import Send, SetTimer
+from partisan_actors.simulation.checkers import check_converged, eventually
+from partisan_actors.wire.codec import decode_message, encode_message
+from tests.static_overlay import line, random_graph, running, with_exchange
+
+
+def exchange(name: str = "me", **options: object) -> Exchange:
+    return Exchange(name, ExchangeOptions(**options), random.Random(1))  # type: ignore[arg-type]  # options vary
+
+
+def holding(name: str, keys: Sequence[str], stamp: int = 1, **options: object) -> Exchange:
+    machine = exchange(name, **options)
+    machine.merge([Update(key, (stamp,), f"{key}{stamp}", 0.0) for key in keys], 0.0)
+    return machine
+
+
+def talk(one: Exchange, two: Exchange, effects: list[ExchangeEffect], now: float = 0.0) -> list[object]:
+    """Carry messages between the two until they fall silent, beginning with `effects` of `one`; all that were sent."""
+    machines = {"one": one, "two": two}
+    sent: list[object] = []
+    waiting = [("one", effect) for effect in effects if isinstance(effect, Send)]
+    while waiting:
+        sender, effect = waiting.pop(0)
+        receiver = "two" if sender == "one" else "one"
+        sent.append(effect.message)
+        answers = machines[receiver].receive(sender, effect.message, now)
+        waiting += [(receiver, answer) for answer in answers if isinstance(answer, Send)]
+        assert len(sent) < 1000
+    return sent
+
+
+def contents(machine: Exchange) -> dict[str, object]:
+    return {key: entry.value for key, entry in machine.items()}
+
+
+def test_a_write_that_wins_is_published_and_reported() -> None:
+    machine = exchange()
+
+    effects = machine.write("k", (1,), "v", 0.0)
+
+    assert effects == [Publish((Update("k", (1,), "v", 0.0),)), Changed("k", None, Entry((1,), "v"))]
+    assert machine.get("k") == Entry((1,), "v")
+
+
+def test_a_write_that_loses_is_neither() -> None:
+    machine = exchange()
+    machine.write("k", (2,), "v", 0.0)
+
+    assert machine.write("k", (1,), "older", 0.0) == []
+    assert machine.write("k", (2,), "v", 0.0) == []
+
+
+def test_what_a_broadcast_brought_is_reported_and_not_published_again() -> None:
+    machine = exchange()
+
+    effects = machine.merge([Update("k", (1,), "v", 0.0)], 0.0)
+
+    assert effects == [Changed("k", None, Entry((1,), "v"))]
+
+
+def test_what_is_not_an_update_is_dropped_and_counted() -> None:
+    machine = exchange()
+
+    assert machine.merge(["rubbish", Update("", (1,), "v", 0.0)], 0.0) == []
+    assert machine.dropped == 2
+
+
+def test_equal_maps_cost_one_message() -> None:
+    one, two = holding("one", "abc"), holding("two", "cba")
+
+    sent = talk(one, two, one.neighbour_up("two", 0.0))
+
+    assert sent == [one.summary]
+
+
+def test_two_maps_become_their_union_whoever_begins() -> None:
+    one, two = holding("one", "ab"), holding("two", "bc")
+    one.merge([Update("b", (2,), "newer", 0.0)], 0.0)
+
+    talk(one, two, one.neighbour_up("two", 0.0))
+
+    assert contents(one) == contents(two) == {"a": "a1", "b": "newer", "c": "c1"}
+    assert one.summary == two.summary
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [(0, 20), (20, 0), (20, 20)])
+def test_maps_larger_than_a_page_are_compared_page_by_page(mine: int, theirs: int) -> None:
+    one = holding("one", [f"mine{n:02}" for n in range(mine)], page_max=4, updates_max=3)
+    two = holding("two", [f"theirs{n:02}" for n in range(theirs)], page_max=4, updates_max=3)
+
+    sent = talk(one, two, one.neighbour_up("two", 0.0))
+
+    assert len(contents(one)) == mine + theirs
+    assert one.summary == two.summary
+    assert all(len(page.digests) <= 4 for page in sent if isinstance(page, Page | Offer))
+    assert all(len(want.keys) <= 4 for want in sent if isinstance(want, Want))
+    assert all(len(entries.updates) <= 3 for entries in sent if isinstance(entries, Entries))
+
+
+def test_only_what_differs_is_sent() -> None:
+    keys = [f"k{n:03}" for n in range(100)]
+    one, two = holding("one", keys), holding("two", keys)
+    one.merge([Update("extra", (1,), "v", 0.0)], 0.0)
+
+    sent = talk(one, two, one.neighbour_up("two", 0.0))
+
+    updates = [update.key for entries in sent if isinstance(entries, Entries) for update in entries.updates]
+    assert updates == ["extra"]
+
+
+def test_a_newcomer_fetches_from_one_peer_at_a_time() -> None:
+    newcomer = exchange("new")
+    page = holding("old", "ab").receive("new", newcomer.summary, 0.0)[0]
+    assert isinstance(page, Send)
+
+    first = newcomer.receive("old", page.message, 0.0)
+    second = newcomer.receive("older", page.message, 0.0)
+    after_silence = newcomer.receive("older", page.message, 5.0)
+
+    assert first == [Send("old", Want(("a", "b"), None))]
+    assert second == []
+    assert after_silence == [Send("older", Want(("a", "b"), None))]
+
+
+def test_a_peer_that_goes_down_frees_the_node_to_fetch_from_another() -> None:
+    newcomer = exchange("new")
+    page = holding("old", "ab").receive("new", newcomer.summary, 0.0)[0]
+    assert isinstance(page, Send)
+    newcomer.receive("old", page.message, 0.0)
+
+    newcomer.neighbour_down("old", 0.1)
+
+    assert newcomer.receive("older", page.message, 0.2) == [Send("older", Want(("a", "b"), None))]
+
+
+def test_every_period_compares_with_one_neighbour_and_sets_the_next() -> None:
+    machine = exchange(period_s=10.0)
+    (timer,) = machine.start(0.0)
+    assert isinstance(timer, SetTimer)
+    alone = machine.timer_fired(timer.name, 10.0)
+    machine.neighbour_up("a", 10.0)
+    machine.neighbour_up("b", 10.0)
+
+    effects = machine.timer_fired(timer.name, 20.0)
+
+    assert [type(effect) for effect in alone] == [SetTimer]
+    assert 7.5 <= timer.delay_s <= 12.5
+    sends = [effect for effect in effects if isinstance(effect, Send)]
+    assert len(sends) == 1
+    assert sends[0].peer in ("a", "b")
+    assert sends[0].message == machine.summary
+
+
+def test_at_the_bound_an_own_write_to_a_new_key_is_refused_and_known_keys_still_change() -> None:
+    machine = exchange(entries_max=1)
+    machine.write("a", (1,), "v", 0.0)
+
+    assert machine.write("b", (1,), "v", 0.0) == [Refused("b", 1)]
+    assert machine.write("a", (2,), "w", 0.0) != []
+
+
+def test_at_the_bound_a_new_key_from_elsewhere_is_dropped_and_counted() -> None:
+    machine = exchange(entries_max=1)
+    machine.write("a", (1,), "v", 0.0)
+
+    assert machine.merge([Update("b", (1,), "v", 0.0)], 0.0) == []
+    assert machine.dropped == 1
+
+
+def test_two_full_maps_that_cannot_agree_do_not_talk_for_ever() -> None:
+    one, two = holding("one", "ab", entries_max=2), holding("two", "cd", entries_max=2)
+
+    sent = talk(one, two, one.neighbour_up("two", 0.0))
+
+    assert len(sent) < 10
+
+
+def test_a_node_that_has_forgotten_a_tombstone_does_not_keep_it_alive() -> None:
+    one, two = exchange("one", tombstone_ttl_s=60.0), exchange("two", tombstone_ttl_s=60.0)
+    one.write("k", (1,), None, 0.0)
+    talk(one, two, one.neighbour_up("two", 30.0), now=30.0)
+    held = two.get("k")
+
+    talk(one, two, one.neighbour_up("two", 61.0), now=61.0)
+
+    assert held == Entry((1,), None)
+    assert one.summary == two.summary == Summary(0, 0)
+
+
+def test_an_empty_key_and_a_value_that_cannot_travel_are_refused() -> None:
+    with pytest.raises(ConfigError, match="key"):
+        exchange().write("", (1,), "v", 0.0)
+    with pytest.raises(TypeError, match="object"):
+        exchange().write("k", (1,), object(), 0.0)
+
+
+@pytest.mark.parametrize("field", ["period_s", "pull_timeout_s", "tombstone_ttl_s", "entries_max", "page_max"])
+def test_an_option_that_makes_no_sense_is_refused_by_its_name(field: str) -> None:
+    with pytest.raises(ConfigError, match=field):
+        exchange(**{field: 0})
+
+
+class _NoAddresses:
+    def addresses_of(self, node: object) -> list[str]:
+        return []
+
+    def learn(self, node: object, addresses: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Summary(3, 2**64 - 1),
+        Page("", None, ()),
+        Page("a", "c", (("b", (1, 2), 7), ("c", (), 2**63))),
+        Offer((("b", (1, 2), 7),)),
+        Want(("a", "b"), "c"),
+        Want((), None),
+        Entries((Update("a", (1,), {"k": [1, None]}, 0.5), Update("b", (2,), None, 0.0)), last=True),
+    ],
+)
+def test_every_message_travels_the_wire_unchanged(message: object) -> None:
+    assert decode_message(encode_message(message, _NoAddresses()), _NoAddresses()) == message
+
+
+# Whole clusters, over overlays that stand still.
+
+
+def test_a_write_reaches_every_node_by_broadcast_before_any_period_is_over() -> None:
+    links = random_graph(30, 4, seed=1)
+    simulation = running(links, with_exchange(links, ExchangeOptions(period_s=1000.0)), seed=1)
+
+    for node in links:
+        simulation.write(node, f"node/{node}", (1,), node)
+    simulation.run_for(2.0)
+
+    check_converged(simulation)
+    assert len(simulation.changes) == 30 * 30
+
+
+def test_writes_made_while_apart_are_everywhere_after_healing() -> None:
+    links = line(6)
+    simulation = running(links, with_exchange(links, ExchangeOptions(period_s=1.0)), seed=2)
+    with simulation.network.rule(lambda sender, receiver, message: None):
+        for node in links:
+            simulation.write(node, "shared", (1,), f"by {node}")
+            simulation.write(node, f"own/{node}", (1,), node)
+        simulation.run_for(5.0)
+
+    eventually(simulation, check_converged, within_s=30.0)
+
+    exchange_of_0 = simulation.stack(0).exchange
+    assert exchange_of_0 is not None
+    assert len(dict(exchange_of_0.items())) == 7

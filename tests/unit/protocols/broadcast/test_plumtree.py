@@ -1,0 +1,339 @@
+"""Plumtree, message by message."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from partisan_actors.errors import ConfigError
+from partisan_actors.ids import NodeId
+from partisan_actors.protocols.broadcast.plumtree import Gossip, Graft, IHave, Plumtree, PlumtreeOptions, Prune
+from partisan_actors.protocols.machine import CancelTimer, Deliver, Effect, Send, SetTimer
+from partisan_actors.wire.codec import decode_message, encode_message
+from tests.static_overlay import clique, line, random_graph, ring, running, with_plumtree
+
+ME = "me"
+
+
+def tree(*neighbours: str, **options: object) -> Plumtree:
+    machine = Plumtree(ME, PlumtreeOptions(**options), random.Random(1))  # type: ignore[arg-type]  # options vary
+    for peer in neighbours:
+        machine.neighbour_up(peer, 0.0)
+    return machine
+
+
+def gossip(counter: int = 1, hops: int = 1, origin: str = "o") -> Gossip:
+    return Gossip(origin, counter, "news", hops, "payload")
+
+
+def timers(effects: list[Effect]) -> list[SetTimer]:
+    return [effect for effect in effects if isinstance(effect, SetTimer)]
+
+
+def test_the_origin_sends_to_every_eager_neighbour_and_delivers_nothing_to_itself() -> None:
+    machine = tree("a", "b")
+
+    effects = machine.broadcast("news", "payload", 0.0)
+
+    sent = Gossip(ME, 1, "news", 1, "payload")
+    assert effects == [Send("a", sent), Send("b", sent)]
+
+
+def test_a_first_copy_is_forwarded_except_to_its_sender_and_delivered() -> None:
+    machine = tree("a", "b")
+
+    effects = machine.receive("a", gossip(hops=3), 0.0)
+
+    assert effects == [Send("b", gossip(hops=4)), Deliver("news", "o", "a", 3, "payload")]
+
+
+def test_a_second_copy_prunes_its_sender_and_is_not_delivered() -> None:
+    machine = tree("a", "b")
+    machine.receive("a", gossip(), 0.0)
+
+    effects = machine.receive("b", gossip(), 0.0)
+
+    assert effects == [Send("b", Prune())]
+    assert (machine.eager, machine.lazy) == (["a"], ["b"])
+
+
+def test_the_origins_own_message_coming_back_is_a_duplicate() -> None:
+    machine = tree("a")
+    machine.broadcast("news", "payload", 0.0)
+
+    effects = machine.receive("a", Gossip(ME, 1, "news", 3, "payload"), 0.0)
+
+    assert effects == [Send("a", Prune())]
+
+
+def test_a_pruned_link_gets_announcements_in_one_batch_at_the_tick() -> None:
+    machine = tree("a", "b", lazy_tick_s=0.1)
+    machine.receive("b", Prune(), 0.0)
+
+    first = machine.receive("a", gossip(1, hops=2), 0.0)
+    second = machine.receive("a", gossip(2, hops=5), 0.01)
+    batch = machine.timer_fired("lazy", 0.1)
+
+    assert [timer.name for timer in timers(first)] == ["lazy"]
+    assert 0.05 <= timers(first)[0].delay_s <= 0.1
+    assert timers(second) == []
+    assert batch == [Send("b", IHave((("o", 1, 3), ("o", 2, 6))))]
+    assert machine.timer_fired("lazy", 0.2) == []
+
+
+def test_a_full_batch_leaves_before_the_tick() -> None:
+    machine = tree("a", "b", announcements_max=2)
+    machine.receive("b", Prune(), 0.0)
+    machine.receive("a", gossip(1), 0.0)
+
+    effects = machine.receive("a", gossip(2), 0.0)
+
+    assert Send("b", IHave((("o", 1, 2), ("o", 2, 2)))) in effects
+    assert machine.timer_fired("lazy", 0.1) == []
+
+
+def test_an_announcement_waits_the_configured_time_before_the_first_announcer_is_grafted() -> None:
+    machine = tree("a", "b", graft_timeout_s=0.5, graft_retry_s=0.2)
+    machine.receive("a", Prune(), 0.0)
+
+    announced = machine.receive("a", IHave((("o", 1, 3),)), 0.0)
+    machine.receive("b", IHave((("o", 1, 2),)), 0.1)
+    (timer,) = timers(announced)
+    asked = machine.timer_fired(timer.name, 0.5)
+    asked_next = machine.timer_fired(timer.name, 0.7)
+
+    assert announced == [SetTimer(timer.name, 0.5)]
+    assert asked == [Send("a", Graft(("o", 1))), SetTimer(timer.name, 0.2)]
+    assert "a" in machine.eager
+    assert asked_next == [Send("b", Graft(("o", 1))), SetTimer(timer.name, 0.2)]
+
+
+def test_when_no_announcer_answers_the_message_is_given_up_and_counted() -> None:
+    machine = tree("a")
+    (timer,) = timers(machine.receive("a", IHave((("o", 1, 3),)), 0.0))
+    machine.timer_fired(timer.name, 0.5)
+
+    effects = machine.timer_fired(timer.name, 0.7)
+
+    assert effects == []
+    assert machine.unrecovered == 1
+    assert machine.timer_fired(timer.name, 0.9) == []
+
+
+def test_a_message_that_comes_by_itself_cancels_its_graft_timer() -> None:
+    machine = tree("a", "b")
+    (timer,) = timers(machine.receive("b", IHave((("o", 1, 3),)), 0.0))
+
+    effects = machine.receive("a", gossip(), 0.1)
+
+    assert CancelTimer(timer.name) in effects
+    assert machine.timer_fired(timer.name, 0.5) == []
+
+
+def test_a_graft_makes_the_link_eager_and_is_answered_with_the_message() -> None:
+    machine = tree("a", "b")
+    machine.receive("b", Prune(), 0.0)
+    machine.receive("a", gossip(hops=2), 0.0)
+
+    effects = machine.receive("b", Graft(("o", 1)), 1.0)
+
+    assert effects == [Send("b", gossip(hops=3))]
+    assert "b" in machine.eager
+
+
+def test_a_graft_for_a_message_no_longer_kept_is_not_answered() -> None:
+    machine = tree("a", "b", store_max=2)
+    for counter in (1, 2, 3):
+        machine.receive("a", gossip(counter), 0.0)
+
+    assert machine.receive("b", Graft(("o", 1)), 1.0) == []
+    assert machine.receive("b", Graft(("o", 2)), 1.0) != []
+
+
+def test_a_lost_neighbour_is_asked_and_told_nothing_more() -> None:
+    machine = tree("a", "b")
+    machine.receive("b", Prune(), 0.0)
+    (timer,) = timers(machine.receive("b", IHave((("o", 9, 3),)), 0.0))
+    machine.receive("a", gossip(), 0.0)
+
+    machine.neighbour_down("b", 0.1)
+
+    assert machine.timer_fired("lazy", 0.1) == []
+    assert machine.timer_fired(timer.name, 0.5) == []
+    assert machine.broadcast("news", 1, 0.6) == [Send("a", Gossip(ME, 1, "news", 1, 1))]
+
+
+def test_peers_that_are_not_neighbours_do_not_get_into_the_tree() -> None:
+    machine = tree("a")
+
+    machine.receive("stranger", gossip(), 0.0)
+    duplicate = machine.receive("stranger", gossip(), 0.0)
+    machine.receive("stranger", Graft(None), 0.0)
+
+    assert duplicate == []
+    assert (machine.eager, machine.lazy) == (["a"], [])
+
+
+def test_a_message_announced_on_a_much_shorter_way_swaps_the_links() -> None:
+    machine = tree("far", "near", optimise_threshold=3)
+    machine.receive("near", Prune(), 0.0)
+    machine.receive("near", IHave((("o", 1, 2),)), 0.0)
+
+    effects = machine.receive("far", gossip(hops=5), 0.1)
+
+    assert effects[-2:] == [Send("near", Graft(None)), Send("far", Prune())]
+    assert (machine.eager, machine.lazy) == (["near"], ["far"])
+
+
+def test_an_announcement_after_the_message_swaps_the_links_too_and_only_once() -> None:
+    machine = tree("far", "near", optimise_threshold=3)
+    machine.receive("near", Prune(), 0.0)
+    machine.receive("far", gossip(hops=5), 0.0)
+
+    effects = machine.receive("near", IHave((("o", 1, 2),)), 0.1)
+    again = machine.receive("near", IHave((("o", 1, 2),)), 0.2)
+
+    assert effects == [Send("near", Graft(None)), Send("far", Prune())]
+    assert again == []
+
+
+@pytest.mark.parametrize("threshold", [None, 4])
+def test_a_way_that_is_not_short_enough_swaps_nothing(threshold: int | None) -> None:
+    machine = tree("far", "near", optimise_threshold=threshold)
+    machine.receive("near", Prune(), 0.0)
+    machine.receive("far", gossip(hops=5), 0.0)
+
+    assert machine.receive("near", IHave((("o", 1, 2),)), 0.1) == []
+    assert machine.eager == ["far"]
+
+
+def test_announcements_beyond_the_bound_are_ignored_and_counted() -> None:
+    machine = tree("a", missing_max=1)
+
+    effects = machine.receive("a", IHave((("o", 1, 1), ("o", 2, 1))), 0.0)
+
+    assert len(effects) == 1
+    assert machine.ignored == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("lazy_tick_s", -1.0),
+        ("graft_timeout_s", float("nan")),
+        ("graft_retry_s", 0.0),
+        ("optimise_threshold", 0),
+        ("store_max", 0),
+        ("missing_max", 0),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused_by_its_name(field: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=field):
+        PlumtreeOptions(**{field: value})  # type: ignore[arg-type]  # the point of the test
+
+
+class _NoAddresses:
+    def addresses_of(self, node: NodeId) -> list[str]:
+        return []
+
+    def learn(self, node: NodeId, addresses: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Gossip(NodeId("a", 1), 7, "news", 2, ["plain", 1, b"x", None, {"k": 1.5}]),
+        IHave(((NodeId("a", 1), 7, 2), (NodeId("b", 2), 1, 1))),
+        Prune(),
+        Graft(None),
+        Graft((NodeId("a", 1), 7)),
+    ],
+)
+def test_every_message_travels_the_wire_unchanged(message: object) -> None:
+    assert decode_message(encode_message(message, _NoAddresses()), _NoAddresses()) == message
+
+
+# Whole trees, over overlays that stand still.
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sixteen_nodes_deliver_a_thousand_messages_from_random_roots_exactly_once(seed: int) -> None:
+    links = random_graph(16, 4, seed)
+    simulation = running(links, with_plumtree(links), seed)
+    rng = random.Random(seed)
+
+    origins = {}
+    for number in range(1000):
+        origins[number] = rng.choice(sorted(links))
+        simulation.broadcast(origins[number], "news", number)
+        simulation.run_for(0.002)
+    simulation.run_for(30.0)
+
+    per_message: dict[object, list[object]] = {number: [] for number in origins}
+    for delivery in simulation.deliveries:
+        per_message[delivery.broadcast.payload].append(delivery.node)
+    for number, origin in origins.items():
+        assert sorted(per_message[number]) == [node for node in sorted(links) if node != origin], f"seed {seed}"
+
+
+def test_after_warming_up_the_eager_links_are_a_spanning_tree() -> None:
+    links = clique(12)
+    simulation = running(links, with_plumtree(links), seed=4)
+    for number in range(50):
+        simulation.broadcast(number % 12, "news", number)
+        simulation.run_for(1.0)
+
+    edges = {
+        (node, peer)
+        for node in links
+        for peer in simulation.stack(node).broadcasting.eager  # type: ignore[attr-defined]  # a Plumtree
+    }
+
+    assert {(peer, node) for node, peer in edges} == edges
+    assert len(edges) == 2 * 11
+
+
+def test_when_an_inner_node_of_the_tree_dies_later_messages_reach_everybody_else() -> None:
+    links = ring(10)
+    simulation = running(links, with_plumtree(links), seed=5)
+    for number in range(3):
+        simulation.broadcast(0, "news", number)
+        simulation.run_for(1.0)
+
+    simulation.kill(3)
+    simulation.broadcast(0, "news", "after")
+    simulation.run_for(3.0)
+
+    got = sorted(d.node for d in simulation.deliveries if d.broadcast.payload == "after")
+    assert got == [1, 2, 4, 5, 6, 7, 8, 9]
+
+
+def test_without_loss_no_graft_is_sent_and_no_payload_comes_twice_once_the_tree_stands() -> None:
+    links = random_graph(30, 5, seed=6)
+    simulation = running(links, with_plumtree(links), seed=6)
+    simulation.broadcast(0, "news", "first")
+    simulation.run_for(2.0)
+    before = simulation.received.copy()
+
+    for number in range(20):
+        simulation.broadcast(0, "news", number)
+        simulation.run_for(2.0)
+
+    assert simulation.received[Graft] == before[Graft]
+    assert simulation.received[Gossip] - before[Gossip] == 20 * 29
+
+
+def test_hops_count_the_links_crossed() -> None:
+    links = line(5)
+    simulation = running(links, with_plumtree(links), seed=7)
+
+    simulation.broadcast(0, "news", 1)
+    simulation.run_for(1.0)
+
+    assert [(d.node, d.broadcast.hops, d.broadcast.sender) for d in simulation.deliveries] == [
+        (1, 1, 0),
+        (2, 2, 1),
+        (3, 3, 2),
+        (4, 4, 3),
+    ]

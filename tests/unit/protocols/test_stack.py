@@ -1,0 +1,183 @@
+"""ProtocolStack: who gets which input, and where each effect goes."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from partisan_actors.errors import ConfigError
+from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Exchange, ExchangeOptions, Refused, Summary
+from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
+from partisan_actors.protocols.broadcast.lww_map import Changed, Entry, Update
+from partisan_actors.protocols.broadcast.plumtree import Gossip, IHave, Plumtree, PlumtreeOptions, Prune
+from partisan_actors.protocols.machine import (
+    CancelTimer,
+    Connect,
+    Deliver,
+    Disconnect,
+    NeighbourDown,
+    NeighbourUp,
+    Send,
+    SetTimer,
+)
+from partisan_actors.protocols.stack import ProtocolStack
+from tests.static_overlay import HELLO, StaticOverlay
+
+
+def stack(*peers: str, exchange: bool = True, **options: object) -> ProtocolStack:
+    rng = random.Random(1)
+    table = Exchange("me", ExchangeOptions(**options), rng) if exchange else None  # type: ignore[arg-type]  # options vary
+    made = ProtocolStack("me", StaticOverlay(peers), Plumtree("me", PlumtreeOptions(), rng), table)
+    made.start(0.0)
+    for peer in peers:
+        made.peer_up(peer, 0.0)
+    return made
+
+
+def test_starting_starts_every_layer_and_each_timer_carries_its_layer() -> None:
+    rng = random.Random(1)
+    made = ProtocolStack(
+        "me",
+        StaticOverlay(()),
+        Plumtree("me", PlumtreeOptions(), rng),
+        Exchange("me", ExchangeOptions(), rng),
+    )
+
+    names = [effect.name for effect in made.start(0.0) if isinstance(effect, SetTimer)]
+
+    assert names == ["membership:tick", "exchange:period"]
+
+
+def test_a_fired_timer_goes_to_its_layer_under_the_name_that_layer_gave_it() -> None:
+    made = stack("a")
+    strategy = made.strategy
+    assert isinstance(strategy, StaticOverlay)
+
+    made.timer_fired("membership:tick", 1.0)
+    compared = made.timer_fired("exchange:period", 10.0)
+
+    assert strategy.fired == ["tick"]
+    assert Send("a", Summary(0, 0)) in compared
+
+
+def test_joining_and_leaving_are_the_strategys_and_cancelled_timers_carry_its_name() -> None:
+    made = stack("a")
+
+    assert made.join("contact", 0.0) == [Connect("a")]
+    assert made.leave(0.0) == [
+        CancelTimer("membership:tick"),
+        NeighbourDown("a", failed=False),
+        Disconnect("a"),
+    ]
+
+
+def test_a_new_neighbour_is_told_outside_first_then_to_the_layers_where_the_strategy_said_it() -> None:
+    made = stack("a")
+    made.peer_down("a", 0.0)
+
+    effects = made.peer_up("a", 0.0)
+
+    assert effects == [NeighbourUp("a"), Send("a", Summary(0, 0)), Send("a", HELLO)]
+    assert made.neighbours == ("a",)
+    assert made.views == {"static": ("a",)}
+
+
+def test_a_lost_neighbour_gets_no_more_broadcasts() -> None:
+    made = stack("a", "b")
+
+    lost = made.peer_down("a", 0.0)
+    sent = made.broadcast("news", 1, 0.0)
+
+    assert lost == [NeighbourDown("a", failed=True)]
+    assert sent == [Send("b", Gossip("me", 1, "news", 1, 1))]
+
+
+def test_messages_go_to_the_layer_that_declares_their_class_and_others_to_the_strategy() -> None:
+    made = stack("a")
+    strategy = made.strategy
+    assert isinstance(strategy, StaticOverlay)
+
+    made.receive("a", Gossip("o", 1, "news", 1, "payload"), 0.0)
+    duplicate = made.receive("a", Gossip("o", 1, "news", 1, "payload"), 0.0)
+    same_map = made.receive("a", Summary(0, 0), 0.0)
+    made.receive("a", HELLO, 0.0)
+
+    assert duplicate == [Send("a", Prune())]
+    assert same_map == []
+    assert strategy.heard == [("a", HELLO)]
+
+
+def test_application_topics_are_delivered() -> None:
+    effects = stack("a").receive("a", Gossip("o", 1, "news", 2, "payload"), 0.0)
+
+    assert effects == [Deliver("news", "o", "a", 2, "payload")]
+
+
+def test_a_write_is_broadcast_and_reported() -> None:
+    effects = stack("a").write("k", (1,), "v", 0.0)
+
+    published = Gossip("me", 1, EXCHANGE_TOPIC, 1, (Update("k", (1,), "v", 0.0),))
+    assert effects == [Send("a", published), Changed("k", None, Entry((1,), "v"))]
+
+
+@pytest.mark.parametrize("sequence", [tuple, list])
+def test_a_broadcast_write_is_merged_forwarded_and_not_delivered(sequence: type) -> None:
+    made = stack("a", "b")
+    updates = sequence([Update("k", (1,), "v", 0.0)])
+
+    effects = made.receive("a", Gossip("o", 1, EXCHANGE_TOPIC, 1, updates), 0.0)
+
+    assert effects == [
+        Send("b", Gossip("o", 1, EXCHANGE_TOPIC, 2, updates)),
+        Changed("k", None, Entry((1,), "v")),
+    ]
+
+
+def test_rubbish_under_the_exchange_topic_changes_nothing() -> None:
+    made = stack("a")
+
+    assert made.receive("a", Gossip("o", 1, EXCHANGE_TOPIC, 1, "rubbish"), 0.0) == []
+    assert made.receive("a", Gossip("o", 2, EXCHANGE_TOPIC, 1, [1, None]), 0.0) == []
+
+
+def test_a_refused_write_comes_back_to_the_writer() -> None:
+    made = stack("a", entries_max=1)
+    made.write("k", (1,), "v", 0.0)
+
+    assert made.write("other", (1,), "v", 0.0) == [Refused("other", 1)]
+
+
+def test_a_node_without_a_map_passes_writes_on_and_cannot_write() -> None:
+    made = stack("a", "b", exchange=False)
+
+    passed = made.receive("a", Gossip("o", 1, EXCHANGE_TOPIC, 1, []), 0.0)
+
+    assert passed == [Send("b", Gossip("o", 1, EXCHANGE_TOPIC, 2, []))]
+    with pytest.raises(ConfigError, match="exchange"):
+        made.write("k", (1,), "v", 0.0)
+
+
+def test_the_exchange_topic_is_not_for_applications() -> None:
+    with pytest.raises(ConfigError, match="topic"):
+        stack("a").broadcast(EXCHANGE_TOPIC, 1, 0.0)
+
+
+def test_broadcast_timers_come_back_to_broadcast() -> None:
+    made = stack("a", "b")
+    made.receive("b", Prune(), 0.0)
+
+    set_ = made.broadcast("news", 1, 0.0)
+    fired = made.timer_fired("broadcast:lazy", 0.1)
+
+    assert [effect.name for effect in set_ if isinstance(effect, SetTimer)] == ["broadcast:lazy"]
+    assert fired == [Send("b", IHave((("me", 1, 1),)))]
+
+
+def test_any_broadcast_with_the_same_face_will_do() -> None:
+    made = ProtocolStack("me", StaticOverlay(("a",)), Flood("me", FloodOptions(), random.Random(1)))
+    made.peer_up("a", 0.0)
+
+    effects = made.broadcast("news", 1, 0.0)
+
+    assert [effect.peer for effect in effects if isinstance(effect, Send)] == ["a"]

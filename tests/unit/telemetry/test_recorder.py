@@ -1,0 +1,221 @@
+"""The recorder: contexts it makes, records it keeps, and what survives a fork."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+from random import Random
+
+import pytest
+
+from partisan_actors.telemetry.context import RANDOM_TRACE_ID, SAMPLED, TraceContext
+from partisan_actors.telemetry.recorder import Recorder
+from partisan_actors.telemetry.records import BroadcastSent, Record
+from partisan_actors.telemetry.sampler import Sampler
+
+
+def recorder(seed: int = 5, **options: object) -> Recorder:
+    return Recorder(enabled=True, random_bits=Random(seed).getrandbits, **options)  # type: ignore[arg-type]  # options pass through
+
+
+def record(number: int) -> Record:
+    return BroadcastSent(TraceContext(1, 1, 1), number, number, "topic")
+
+
+def test_is_off_until_somebody_turns_it_on() -> None:
+    assert Recorder().enabled is False
+    assert Recorder().hops_enabled is False
+
+
+def test_without_a_current_span_a_new_trace_begins_and_says_its_id_is_random() -> None:
+    root = recorder().begin()
+
+    assert root.flags == SAMPLED | RANDOM_TRACE_ID
+    assert root.parent_span_id == 0
+    assert root.trace_id and root.span_id
+
+
+def test_a_child_keeps_the_trace_the_flags_and_the_tracestate() -> None:
+    parent = TraceContext(7, 8, 0xF1, 0, "v=1")
+
+    child = recorder().child_of(parent)
+
+    assert child == TraceContext(7, child.span_id, 0xF1, 8, "v=1")
+    assert child.span_id not in (0, 8)
+    assert type(child) is TraceContext
+
+
+def test_an_attached_context_is_the_parent_of_what_begins_under_it() -> None:
+    ours = recorder()
+    outer = ours.begin()
+
+    attachment = ours.attach(outer)
+    inner = ours.begin()
+    ours.detach(attachment)
+
+    assert (inner.trace_id, inner.parent_span_id) == (outer.trace_id, outer.span_id)
+    assert ours.current() is None
+
+
+def test_attachments_nest() -> None:
+    ours = recorder()
+    outer, inner = ours.begin(), ours.begin()
+
+    first = ours.attach(outer)
+    second = ours.attach(inner)
+    innermost = ours.current()
+    ours.detach(second)
+    after = ours.current()
+    ours.detach(first)
+
+    assert (innermost, after, ours.current()) == (inner, outer, None)
+
+
+def test_a_trace_that_is_not_sampled_stays_so_on_every_node_without_new_ids() -> None:
+    here = recorder(sampler=Sampler(0.0))
+    there = recorder(sampler=Sampler(1.0))
+    root = here.begin()
+
+    arrived = TraceContext.unpack(root.pack())
+    child = there.child_of(arrived)
+
+    assert not root.is_sampled
+    assert child is arrived
+
+
+def test_a_sampler_that_ignores_parents_decides_again() -> None:
+    unsampled = TraceContext(7, 8, RANDOM_TRACE_ID)
+
+    child = recorder(sampler=Sampler(1.0, follows_parent=False)).child_of(unsampled)
+    grandchild = recorder(sampler=Sampler(0.0, follows_parent=False)).child_of(child)
+
+    assert child.is_sampled
+    assert child.parent_span_id == 8
+    assert not grandchild.is_sampled
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.1, 0.5, 1.0])
+def test_the_share_of_sampled_roots_is_the_ratio(ratio: float) -> None:
+    ours = recorder(sampler=Sampler(ratio))
+
+    sampled = sum(ours.begin().is_sampled for _ in range(4_000))
+
+    assert abs(sampled / 4_000 - ratio) < 0.03
+
+
+def test_a_linked_root_is_another_trace_with_the_same_decision() -> None:
+    ours = recorder(sampler=Sampler(0.0))
+    cause = TraceContext(7, 8, SAMPLED)
+
+    root = ours.linked_root(cause)
+
+    assert root.trace_id != 7
+    assert root.parent_span_id == 0
+    assert root.is_sampled
+    assert not ours.linked_root(TraceContext(7, 8, RANDOM_TRACE_ID)).is_sampled
+
+
+def test_ids_are_never_zero() -> None:
+    zeros = Recorder(enabled=True, random_bits=lambda bits: 0)
+
+    root = zeros.begin()
+
+    assert root.trace_id == 1
+    assert root.span_id == 1
+    assert zeros.child_of(root).span_id == 1
+
+
+def test_records_are_taken_oldest_first() -> None:
+    ours = recorder()
+    for number in range(5):
+        ours.record(record(number))
+
+    first, rest = ours.take(2), ours.take(100)
+
+    assert [each.started_ns for each in first if isinstance(each, BroadcastSent)] == [0, 1]
+    assert [each.started_ns for each in rest if isinstance(each, BroadcastSent)] == [2, 3, 4]
+    assert len(ours) == 0
+
+
+def test_at_the_bound_new_records_are_dropped_and_counted() -> None:
+    ours = recorder(records_max=3)
+
+    for number in range(5):
+        ours.record(record(number))
+
+    assert ours.dropped == 2
+    assert [each.started_ns for each in ours.take(10) if isinstance(each, BroadcastSent)] == [0, 1, 2]
+
+
+def test_records_of_several_threads_are_all_kept() -> None:
+    ours = recorder()
+    threads = [threading.Thread(target=lambda: [ours.record(record(n)) for n in range(500)]) for _ in range(4)]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(ours.take(10_000)) == 2_000
+
+
+def test_switching_off_switches_hops_off_too() -> None:
+    ours = Recorder()
+    ours.configure(enabled=True, hops_enabled=True)
+    assert ours.hops_enabled
+
+    ours.configure(enabled=False, hops_enabled=True)
+
+    assert (ours.enabled, ours.hops_enabled) == (False, False)
+
+
+def test_two_recorders_draw_different_ids() -> None:
+    assert Recorder().begin().trace_id != Recorder().begin().trace_id
+
+
+def run(program: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_forked_child_starts_empty_and_draws_other_ids() -> None:
+    output = run("""
+        import os
+        from partisan_actors.telemetry.context import TraceContext
+        from partisan_actors.telemetry.recorder import Recorder
+        from partisan_actors.telemetry.records import BroadcastSent
+
+        recorder = Recorder(enabled=True)
+        recorder.record(BroadcastSent(TraceContext(1, 1, 1), 0, 0, "topic"))
+        child = os.fork()
+        if not child:
+            print("child", len(recorder), recorder.begin().trace_id, flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        print("parent", len(recorder), recorder.begin().trace_id)
+    """)
+
+    (_, in_child, child_id), (_, in_parent, parent_id) = (line.split() for line in output.splitlines())
+    assert (in_child, in_parent) == ("0", "1")
+    assert child_id != parent_id
+
+
+def test_recording_loads_no_opentelemetry() -> None:
+    output = run("""
+        import sys
+        from partisan_actors.telemetry import recorder, records, sampler, spans, tracing
+
+        ours = recorder.Recorder(enabled=True)
+        attachment = ours.attach(ours.begin())
+        context = ours.begin()
+        ours.record(records.BroadcastSent(context, 0, 0, "topic"))
+        ours.detach(attachment)
+        print(len(ours.take(10)), [name for name in sys.modules if name.startswith("opentelemetry")])
+    """)
+
+    assert output.strip() == "1 []"
