@@ -1,9 +1,9 @@
-"""The mypy plugin: decorated classes have `remote` and `options`, and handles have the methods of their class.
+"""The mypy plugin: decorated classes have `remote`, and handles have the methods of their class.
 
 mypy ignores what a class decorator returns, and no annotation can map the methods of `T` over `ActorHandle[T]`. Turn it
 on with `plugins = ["partisan_actors.typing_plugin"]` under `[tool.mypy]`. Nothing else of this package imports it.
 
-- A class under `@actor` has `remote`, which takes what its constructor takes, and `options`.
+- A class under `@actor` has `remote`, which takes what its constructor takes, `options` and `cls`.
 - `handle.name` on an `ActorHandle[C]` is an `ActorMethod` with the parameters and the result of `C.name`; for an
   `async def`, the result is what awaiting it gives. A name that `C` does not have is an error. A method that
   `ActorMethod` cannot describe (overloaded, or generic in its own right) stays unchecked.
@@ -41,15 +41,15 @@ __all__ = ["plugin"]
 _DECORATOR = "partisan_actors.api.actor.actor"
 _ACTOR = "partisan_actors.api.actor.Actor"
 _ACTOR_CLASS = "partisan_actors.api.actor.ActorClass"
-_LOCAL_METHOD = "partisan_actors.api.actor.LocalMethod"
-_HANDLE = "partisan_actors.api.handles.ActorHandle"
+_LOCAL_METHOD = "partisan_actors.api.typed.LocalMethod"
+_HANDLE = "partisan_actors.api.actor.ActorHandle"
 _OBJECT_REF = "partisan_actors.objects.ref.ObjectRef"
 _COROUTINE = "typing.Coroutine"
 
 # The decorators of functions, without options and with.
 _OF_FUNCTIONS = frozenset(
     {
-        "partisan_actors.api.actor.method",
+        "partisan_actors.api.typed.method",
         "partisan_actors.api.task.task",
         "partisan_actors.api.task.TaskDecorator.__call__",
     }
@@ -59,18 +59,19 @@ _OF_FUNCTIONS = frozenset(
 _CALLS = frozenset(
     {
         "partisan_actors.api.actor.ActorClass.remote",
-        "partisan_actors.api.actor.LocalMethod.remote",
-        "partisan_actors.api.actor.LocalMethod.tell",
-        "partisan_actors.api.handles.ActorMethod.remote",
-        "partisan_actors.api.handles.ActorMethod.tell",
+        "partisan_actors.api.typed.LocalMethod.remote",
+        "partisan_actors.api.typed.LocalMethod.tell",
+        "partisan_actors.api.actor.ActorMethod.remote",
+        "partisan_actors.api.actor.ActorMethod.tell",
         "partisan_actors.api.task.RemoteFunction.remote",
     }
 )
 
-# What @actor puts on a class, and the descriptor that each of them is.
+# The attributes that @actor gives a class, and the descriptor that describes each of them.
 _ADDED = {
     "remote": "partisan_actors.api.actor.RemoteOf",
     "options": "partisan_actors.api.actor.OptionsOf",
+    "cls": "partisan_actors.api.actor.ClassOf",
 }
 
 
@@ -109,6 +110,8 @@ class PartisanPlugin(Plugin):
         constructor = _constructor_of_actor(context.type, context.api)
         if constructor is None:
             return context.default_attr_type
+        if name == "cls":
+            return constructor
         if name == "remote":
             return self._remote_of(constructor, context.api)
         configured = self._actor_class_of(constructor)

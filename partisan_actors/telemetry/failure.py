@@ -53,19 +53,27 @@ class Failure(NamedTuple):
         if isinstance(error, asyncio.CancelledError):
             return cls(CallStatus.CANCELLED, _class_name(error), _message(error))
         text = stacktrace or "".join(traceback.format_exception(error))
-        return cls(CallStatus.APPLICATION_ERROR, _class_name(error), _message(error), text[-STACKTRACE_CHARS_MAX:])
+        cause = _users_own(error)
+        return cls(CallStatus.APPLICATION_ERROR, _class_name(cause), _message(cause), text[-STACKTRACE_CHARS_MAX:])
 
     @classmethod
     def of_call(cls, error: BaseException) -> Failure:
         """The failure as the caller sees it: `error` is what the call's future raises."""
         if isinstance(error, errors.TaskFailed):
-            cause = error.cause if error.cause is not None else error
+            cause = _users_own(error)
             stacktrace = error.remote_traceback[-STACKTRACE_CHARS_MAX:]
             return cls(CallStatus.APPLICATION_ERROR, _class_name(cause), _message(cause), stacktrace)
         for kind, status in _STATUSES:
             if isinstance(error, kind):
                 return cls(status, _class_name(error), _message(error))
         return cls(CallStatus.APPLICATION_ERROR, _class_name(error), _message(error))
+
+
+def _users_own(error: BaseException) -> BaseException:
+    """What was raised first, when one actor's failure went through the methods of others on its way here."""
+    while isinstance(error, errors.TaskFailed) and error.cause is not None:
+        error = error.cause
+    return error
 
 
 def _class_name(error: BaseException) -> str:

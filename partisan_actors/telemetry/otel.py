@@ -36,7 +36,6 @@ from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.otlp_json import TraceFile, to_line
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.resource import package_version, resource_attributes
-from partisan_actors.telemetry.sampler import Sampler
 from partisan_actors.telemetry.spans import SpanValue, spans_of
 from partisan_actors.telemetry.wall_clock import WallClock
 
@@ -77,14 +76,13 @@ def start(
     provider: object = None,
     processors: Sequence[object] = (),
 ) -> Exporting:
-    """Enable `recorder` and start exporting; `tracing.start_tracing` says the rest."""
+    """Start exporting what `recorder` holds; `tracing.start_tracing` says the rest."""
     users_provider = None if processors or not options.export else _users_provider(provider)
     given = _given_processors(processors, users_provider)
     owned = [_batching(exporter) for exporter in _exporters(options, from_environment=not given)]
     resource = _resource(node, cluster, options, users_provider)
     if options.adopt_user_spans and not given:
         _adopt_user_spans(resource, owned)
-    recorder.configure(enabled=True, hops_enabled=options.level == "hops", sampler=Sampler.from_environment(os.environ))
     exporting = Exporting(recorder, resource, given=given, owned=owned, queue_spans_max=_queue_spans_max())
     exporting.start()
     return exporting

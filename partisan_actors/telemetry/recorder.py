@@ -149,8 +149,9 @@ class Recorder:
         records = self._records
         return [records.popleft() for _ in range(min(records_max, len(records)))]
 
-    def __len__(self) -> int:
-        """How many records wait to be taken."""
+    @property
+    def waiting(self) -> int:
+        """How many records wait to be taken. Not `__len__`: an empty recorder must not be a false value."""
         return len(self._records)
 
     def attach(self, context: TraceContext) -> Attachment:

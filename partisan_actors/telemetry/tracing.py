@@ -9,8 +9,9 @@ from typing import Final, Protocol
 from partisan_actors.ids import NodeId
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.recorder import Recorder
+from partisan_actors.telemetry.sampler import Sampler
 
-__all__ = ["DISABLED_VARIABLE", "Tracing", "TracingOptions", "is_disabled_by", "start_tracing"]
+__all__ = ["DISABLED_VARIABLE", "Tracing", "TracingOptions", "begin_recording", "is_disabled_by", "start_tracing"]
 
 DISABLED_VARIABLE: Final = "OTEL_SDK_DISABLED"
 
@@ -31,6 +32,19 @@ def is_disabled_by(environ: Mapping[str, str]) -> bool:
     return environ.get(DISABLED_VARIABLE, "").strip().lower() == "true"
 
 
+def begin_recording(recorder: Recorder, options: TracingOptions) -> bool:
+    """Enable `recorder` at once, without opentelemetry; False, and nothing done, when the environment forbids it.
+
+    To be called before the node takes its first message. What is recorded waits for `start_tracing` to export it, and
+    a call that arrives while opentelemetry is still being loaded keeps its place in its trace.
+    """
+    if is_disabled_by(os.environ):
+        return False
+    sampler = Sampler.from_environment(os.environ)
+    recorder.configure(enabled=True, hops_enabled=options.level == "hops", sampler=sampler)
+    return True
+
+
 def start_tracing(
     recorder: Recorder,
     node: NodeId,
@@ -40,16 +54,23 @@ def start_tracing(
     provider: object = None,
     processors: Sequence[object] = (),
 ) -> Tracing | None:
-    """Enable `recorder` and export what it holds from a background thread; None when the environment forbids it.
+    """Export what `recorder` holds from a background thread; None when the environment forbids it.
 
-    Spans go to `processors` (opentelemetry `SpanProcessor`s) if any are given, else through `provider` (an SDK
-    `TracerProvider`), else through the provider the program has installed globally, else as the ``OTEL_*`` variables
-    say (by OTLP/HTTP if they are silent). What the user gave is flushed at the end but not shut down. Loads
-    opentelemetry, which takes a second, so call it before the loop is busy. Raises ConfigError when a processor or the
-    provider is not one.
+    Begins the recording if that has not been done. Spans go to `processors` (opentelemetry `SpanProcessor`s) if any are
+    given, else through `provider` (an SDK `TracerProvider`), else through the provider the program has installed
+    globally, else as the ``OTEL_*`` variables say (by OTLP/HTTP if they are silent). What the user gave is flushed at
+    the end but not shut down. Loads opentelemetry, which takes a second and is better done off the loop. Raises
+    ConfigError when a processor or the provider is not one, or the trace file cannot be written.
     """
+    options = options or TracingOptions()
     if is_disabled_by(os.environ):
         return None
-    from partisan_actors.telemetry import otel  # not above: a node that does not trace never pays for this import
+    if not recorder.enabled:
+        begin_recording(recorder, options)
+    try:
+        from partisan_actors.telemetry import otel  # not above: a node that does not trace never pays for this import
 
-    return otel.start(recorder, node, cluster, options or TracingOptions(), provider=provider, processors=processors)
+        return otel.start(recorder, node, cluster, options, provider=provider, processors=processors)
+    except BaseException:
+        recorder.configure(enabled=False)  # nobody will come for what it holds
+        raise

@@ -64,6 +64,11 @@ def from_a_class_of_somebody_else() -> None:
     Remote.remote(3).grow.remote("3")  # error: mypy
 
 
+def without_a_cluster() -> None:
+    Counter.cls("ten")  # error
+    Counter.cls(1).ad(2)  # error
+
+
 def calling(c: pa.ActorHandle[Counter]) -> None:
     c.add.remote("5")  # error: mypy
     c.add.remote()  # error: mypy

@@ -12,10 +12,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from partisan_actors.api.options import ActorKeywords, ActorOptions, TaskKeywords, TaskOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = Path(__file__).resolve().parent
@@ -95,6 +98,11 @@ CHECKERS: dict[str, Callable[[Path], Report]] = {"mypy": run_mypy, "basedpyright
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
     return {name: check(tmp_path_factory.mktemp(name)) for name, check in CHECKERS.items()}
+
+
+@pytest.mark.parametrize(("keywords", "options"), [(ActorKeywords, ActorOptions), (TaskKeywords, TaskOptions)])
+def test_the_checkers_know_every_option(keywords: type, options: type) -> None:
+    assert set(keywords.__annotations__) == {field.name for field in fields(options)}
 
 
 def marked_lines(path: Path, checker: str) -> set[int]:

@@ -221,16 +221,13 @@ class HyParView:
         newcomer, ttl = message.newcomer, min(message.ttl, self.options.arwl)
         if newcomer == self.me:
             return
-        step = None
-        if ttl > 0 and len(self._links) > 1:
-            step = self._random_active(sender, newcomer)
-        if step is None:
-            if newcomer not in self._links:
-                self._request(newcomer, now, high=True)
-            return
-        if ttl == self.options.prwl:
-            self._remember(newcomer)
-        self._send(step, ForwardJoin(newcomer, ttl - 1))
+        step = self._next_hop(ttl, sender, newcomer)
+        if step is not None:
+            if ttl == self.options.prwl:
+                self._remember(newcomer)
+            self._send(step, ForwardJoin(newcomer, ttl - 1))
+        elif newcomer not in self._links:
+            self._request(newcomer, now, high=True)
 
     def _accept(self, peer: Peer, theirs: int, *, high: bool, now: float) -> None:
         link = self._links.get(peer)
@@ -273,7 +270,8 @@ class HyParView:
         link, request = self._links.get(peer), self._requests.get(peer)
         if link is not None and link.own == message.link:
             self._drop(peer, failed=False)
-            self._remember(peer)
+            if not message.leaving:
+                self._remember(peer)
         elif request is not None and request.own == message.link:
             del self._requests[peer]
             self._refused.add(peer)
@@ -298,15 +296,19 @@ class HyParView:
         if message.origin == self.me:
             return
         ttl = min(message.ttl, self.options.shuffle_ttl) - 1
-        if ttl > 0 and len(self._links) > 1:
-            step = self._random_active(sender, message.origin)
-            if step is not None:
-                self._send(step, Shuffle(message.origin, ttl, message.peers))
-                return
+        step = self._next_hop(ttl, sender, message.origin)
+        if step is not None:
+            self._send(step, Shuffle(message.origin, ttl, message.peers))
+            return
         sample = tuple(self._passive.sample(self._rng, 1 + len(message.peers)))
         if sample:
             self._send(message.origin, ShuffleReply(sample))
         self._integrate((message.origin, *message.peers), sample)
+
+    def _next_hop(self, ttl: int, *excluding: Peer) -> Peer | None:
+        """Where a walk goes on to, or None when it stops here."""
+        others = [peer for peer in self._links if peer not in excluding] if ttl > 0 and len(self._links) > 1 else []
+        return self._rng.choice(others) if others else None
 
     def _decline(self, peer: Peer, message: object) -> None:
         match message:
@@ -427,10 +429,6 @@ class HyParView:
         if self._passive.is_full:
             self._passive.discard(self._passive.choice(self._rng))
         self._passive.add(peer)
-
-    def _random_active(self, *excluding: Peer) -> Peer | None:
-        others = [peer for peer in self._links if peer not in excluding]
-        return self._rng.choice(others) if others else None
 
     # The rest.
 

@@ -72,7 +72,7 @@ class MemberSet:
     def add(self, peer: Peer, longer_than: int = 0) -> tuple[Peer, int]:
         """The new entry of `peer`, for `peer` itself to send to others.
 
-        It exceeds all that this replica knows of this life, and `longer_than`, which `peer` remembers from before it left.
+        It exceeds what this replica knows of this life, and `longer_than`, which `peer` remembers from before it left.
         """
         length = max(self.length(peer), longer_than) + 1
         entry = (peer, length if length % 2 == 1 else length + 1)

@@ -1,3 +1,5 @@
+"""The bounded set of peers: its order, its bound, and even random choice."""
+
 from __future__ import annotations
 
 from collections import Counter

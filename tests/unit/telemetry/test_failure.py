@@ -65,6 +65,15 @@ def test_a_builtin_class_is_named_without_its_module() -> None:
     assert Failure.of_user_code(KeyError("k"), "text").error_type == "KeyError"
 
 
+def test_a_failure_that_went_through_several_actors_is_named_by_what_was_raised_first() -> None:
+    inner = errors.TaskFailed.of(OutOfMoney("3 short"), "Bank/pay", "inner text")
+    outer = errors.TaskFailed.of(inner, "Teller/sell", "outer text")
+
+    assert Failure.of_user_code(inner, "text").error_type == f"{__name__}.OutOfMoney"
+    assert Failure.of_call(outer).error_type == f"{__name__}.OutOfMoney"
+    assert Failure.of_call(outer).message == "3 short"
+
+
 def test_a_cause_that_could_not_travel_leaves_the_error_of_ours() -> None:
     failure = Failure.of_call(errors.TaskFailed(None, "Bank/pay", "Traceback text"))
 

@@ -28,12 +28,27 @@ from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.otlp_json import ids_to_base64
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import AskFinished, BroadcastSent
+from partisan_actors.telemetry.tracing import Tracing, start_tracing
 from tests.otlp_receiver import OtlpReceiver, attributes_of, check_spans, locate
 from tests.unit.telemetry.story import Ticks, play, three_nodes
 
 ADA = NodeId("ada", 1_700_000_000_000_000)
 CLOSE_S = 10.0
 SPANS_OF_THE_STORY = 15
+
+
+def start(
+    recorder: Recorder,
+    node: NodeId,
+    cluster: str,
+    options: TracingOptions,
+    *,
+    provider: object = None,
+    processors: Sequence[object] = (),
+) -> Tracing:
+    started = start_tracing(recorder, node, cluster, options, provider=provider, processors=processors)
+    assert started is not None
+    return started
 
 
 def one_span(recorder: Recorder) -> TraceContext:
@@ -45,7 +60,7 @@ def one_span(recorder: Recorder) -> TraceContext:
 def test_a_story_over_three_nodes_breaks_no_rule(receiver: OtlpReceiver) -> None:
     clock = Ticks()
     nodes = three_nodes(clock)
-    exporting = [otel.start(node.recorder, node.id, "shop", TracingOptions(level="hops")) for node in nodes]
+    exporting = [start(node.recorder, node.id, "shop", TracingOptions(level="hops")) for node in nodes]
 
     play(nodes, clock)
     flushed = [each.close(CLOSE_S) for each in exporting]
@@ -58,7 +73,7 @@ def test_a_story_over_three_nodes_breaks_no_rule(receiver: OtlpReceiver) -> None
 def test_one_call_through_a_relay_is_one_trace(receiver: OtlpReceiver) -> None:
     clock = Ticks()
     nodes = three_nodes(clock)
-    exporting = [otel.start(node.recorder, node.id, "shop", TracingOptions(level="hops")) for node in nodes]
+    exporting = [start(node.recorder, node.id, "shop", TracingOptions(level="hops")) for node in nodes]
 
     play(nodes, clock)
     for each in exporting:
@@ -75,7 +90,7 @@ def test_one_call_through_a_relay_is_one_trace(receiver: OtlpReceiver) -> None:
 
 def test_times_are_the_time_of_day(receiver: OtlpReceiver) -> None:
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+    exporting = start(recorder, ADA, "shop", TracingOptions())
 
     before_ns = time.time_ns()
     one_span(recorder)
@@ -88,7 +103,7 @@ def test_times_are_the_time_of_day(receiver: OtlpReceiver) -> None:
 
 def test_the_resource_says_which_node_of_which_cluster(receiver: OtlpReceiver) -> None:
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+    exporting = start(recorder, ADA, "shop", TracingOptions())
     one_span(recorder)
     exporting.close(CLOSE_S)
 
@@ -117,7 +132,7 @@ def test_the_service_name_comes_from_the_option_then_the_variable(
 ) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", variable)
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", options)
+    exporting = start(recorder, ADA, "shop", options)
     one_span(recorder)
     exporting.close(CLOSE_S)
 
@@ -132,7 +147,7 @@ def test_resource_attributes_headers_and_compression_are_taken_from_the_environm
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20t0ken")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+    exporting = start(recorder, ADA, "shop", TracingOptions())
     one_span(recorder)
     exporting.close(CLOSE_S)
 
@@ -146,7 +161,7 @@ def test_resource_attributes_headers_and_compression_are_taken_from_the_environm
 def test_the_sampler_of_the_environment_decides(receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+    exporting = start(recorder, ADA, "shop", TracingOptions())
 
     root = recorder.begin()
     child = recorder.child_of(TraceContext(7, 8, SAMPLED))
@@ -158,7 +173,7 @@ def test_the_sampler_of_the_environment_decides(receiver: OtlpReceiver, monkeypa
 
 def test_spans_arrive_while_the_program_runs_and_not_only_at_its_end(receiver: OtlpReceiver) -> None:
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+    exporting = start(recorder, ADA, "shop", TracingOptions())
 
     for _ in range(200):
         one_span(recorder)
@@ -170,7 +185,7 @@ def test_spans_arrive_while_the_program_runs_and_not_only_at_its_end(receiver: O
 
 def test_tracestate_and_links_are_exported(receiver: OtlpReceiver) -> None:
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+    exporting = start(recorder, ADA, "shop", TracingOptions())
     parent = TraceContext(7, 8, SAMPLED, 0, "vendor=1")
     recorder.record(AskFinished(recorder.child_of(parent), 1, 2, "actor:1", "Bank", "pay"))
     exporting.close(CLOSE_S)
@@ -184,7 +199,7 @@ def test_tracestate_and_links_are_exported(receiver: OtlpReceiver) -> None:
 
 def test_closing_stops_the_recording(receiver: OtlpReceiver) -> None:
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions(level="hops"))
+    exporting = start(recorder, ADA, "shop", TracingOptions(level="hops"))
     assert (recorder.enabled, recorder.hops_enabled) == (True, True)
 
     assert exporting.close(CLOSE_S)
@@ -208,7 +223,7 @@ def test_the_trace_file_holds_what_a_collector_gets(receiver: OtlpReceiver, tmp_
     clock = Ticks()
     nodes = three_nodes(clock)
     options = TracingOptions(level="hops", trace_file=str(path))
-    exporting = [otel.start(node.recorder, node.id, "shop", options) for node in nodes]
+    exporting = [start(node.recorder, node.id, "shop", options) for node in nodes]
 
     play(nodes, clock)
     for each in exporting:
@@ -225,7 +240,7 @@ def test_the_trace_file_holds_what_a_collector_gets(receiver: OtlpReceiver, tmp_
 def test_a_line_follows_the_rules_of_otlp_json(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions(export=False, trace_file=str(path)))
+    exporting = start(recorder, ADA, "shop", TracingOptions(export=False, trace_file=str(path)))
     context = one_span(recorder)
     exporting.close(CLOSE_S)
 
@@ -245,7 +260,7 @@ def test_a_line_follows_the_rules_of_otlp_json(tmp_path: Path) -> None:
 def test_without_export_nothing_goes_to_the_collector(receiver: OtlpReceiver, tmp_path: Path) -> None:
     recorder = Recorder()
     options = TracingOptions(export=False, trace_file=str(tmp_path / "trace.jsonl"))
-    exporting = otel.start(recorder, ADA, "shop", options)
+    exporting = start(recorder, ADA, "shop", options)
     one_span(recorder)
     exporting.close(CLOSE_S)
 
@@ -256,7 +271,7 @@ def test_a_trace_file_that_cannot_be_written_is_a_configuration_error(tmp_path: 
     recorder = Recorder()
 
     with pytest.raises(ConfigError, match="trace_file"):
-        otel.start(recorder, ADA, "shop", TracingOptions(export=False, trace_file=str(tmp_path / "no" / "trace")))
+        start(recorder, ADA, "shop", TracingOptions(export=False, trace_file=str(tmp_path / "no" / "trace")))
 
     assert not recorder.enabled
 
@@ -265,7 +280,7 @@ def test_a_full_trace_file_is_reported_once(tmp_path: Path, caplog: pytest.LogCa
     path = tmp_path / "trace.jsonl"
     recorder = Recorder()
     options = TracingOptions(export=False, trace_file=str(path), trace_file_bytes_max=1_500)
-    exporting = otel.start(recorder, ADA, "shop", options)
+    exporting = start(recorder, ADA, "shop", options)
     for _ in range(50):
         one_span(recorder)
     exporting.close(CLOSE_S)
@@ -285,7 +300,7 @@ def in_memory() -> tuple[InMemorySpanExporter, SpanProcessor]:
 def test_spans_go_to_processors_that_are_given_and_nowhere_else(receiver: OtlpReceiver) -> None:
     exporter, processor = in_memory()
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions(), processors=[processor])
+    exporting = start(recorder, ADA, "shop", TracingOptions(), processors=[processor])
     one_span(recorder)
     exporting.close(CLOSE_S)
 
@@ -298,7 +313,7 @@ def test_a_provider_that_is_given_exports_our_spans_under_its_own_resource() -> 
     provider = TracerProvider(resource=Resource({"service.name": "users"}), shutdown_on_exit=False)
     provider.add_span_processor(processor)
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions(), provider=provider)
+    exporting = start(recorder, ADA, "shop", TracingOptions(), provider=provider)
     one_span(recorder)
     exporting.close(CLOSE_S)
 
@@ -313,7 +328,7 @@ def test_the_provider_the_program_has_installed_is_used() -> None:
     provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+    exporting = start(recorder, ADA, "shop", TracingOptions())
     one_span(recorder)
     exporting.close(CLOSE_S)
 
@@ -325,7 +340,7 @@ def test_what_the_user_gave_still_works_after_we_close() -> None:
     exporter, processor = in_memory()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(processor)
-    otel.start(Recorder(), ADA, "shop", TracingOptions(), provider=provider).close(CLOSE_S)
+    start(Recorder(), ADA, "shop", TracingOptions(), provider=provider).close(CLOSE_S)
 
     provider.get_tracer("user").start_span("afterwards").end()
 
@@ -335,12 +350,12 @@ def test_what_the_user_gave_still_works_after_we_close() -> None:
 @pytest.mark.parametrize("wrong", [{"provider": "mine"}, {"processors": ["mine"]}])
 def test_something_else_than_a_provider_or_processor_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
-        otel.start(Recorder(), ADA, "shop", TracingOptions(), **wrong)  # type: ignore[arg-type]  # what is tested
+        start(Recorder(), ADA, "shop", TracingOptions(), **wrong)  # type: ignore[arg-type]  # what is tested
 
 
 def test_spans_that_users_open_are_exported_inside_ours(receiver: OtlpReceiver) -> None:
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+    exporting = start(recorder, ADA, "shop", TracingOptions())
     context = recorder.begin()
     started_ns = recorder.clock()
 
@@ -357,9 +372,9 @@ def test_spans_that_users_open_are_exported_inside_ours(receiver: OtlpReceiver) 
 
 
 def test_users_spans_find_the_next_tracing_after_the_first_has_closed(receiver: OtlpReceiver) -> None:
-    otel.start(Recorder(), ADA, "shop", TracingOptions()).close(CLOSE_S)
+    start(Recorder(), ADA, "shop", TracingOptions()).close(CLOSE_S)
     trace.get_tracer("user").start_span("between").end()
-    exporting = otel.start(Recorder(), ADA, "shop", TracingOptions())
+    exporting = start(Recorder(), ADA, "shop", TracingOptions())
     trace.get_tracer("user").start_span("again").end()
     exporting.close(CLOSE_S)
 
@@ -367,7 +382,7 @@ def test_users_spans_find_the_next_tracing_after_the_first_has_closed(receiver: 
 
 
 def test_users_spans_are_left_alone_when_not_wanted(receiver: OtlpReceiver) -> None:
-    exporting = otel.start(Recorder(), ADA, "shop", TracingOptions(adopt_user_spans=False))
+    exporting = start(Recorder(), ADA, "shop", TracingOptions(adopt_user_spans=False))
 
     trace.get_tracer("user").start_span("query").end()
     exporting.close(CLOSE_S)
@@ -380,7 +395,7 @@ def test_no_exporter_is_made_when_the_environment_says_none(
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+    exporting = start(recorder, ADA, "shop", TracingOptions())
     one_span(recorder)
     exporting.close(CLOSE_S)
 
@@ -395,7 +410,7 @@ def test_an_exporter_that_is_not_installed_is_logged_and_the_program_runs(
 ) -> None:
     monkeypatch.setenv(variable, value)
 
-    exporting = otel.start(Recorder(), ADA, "shop", TracingOptions())
+    exporting = start(Recorder(), ADA, "shop", TracingOptions())
 
     assert exporting.close(CLOSE_S)
     assert "it cannot be made" in caplog.text
@@ -416,7 +431,7 @@ def test_the_queue_of_the_environment_is_used_when_it_fits(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+    exporting = start(recorder, ADA, "shop", TracingOptions())
     for _ in range(7):
         one_span(recorder)
     exporting.close(CLOSE_S)
@@ -430,7 +445,7 @@ def test_a_burst_larger_than_the_queue_arrives_whole(receiver: OtlpReceiver, mon
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "200")
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "50")
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+    exporting = start(recorder, ADA, "shop", TracingOptions())
 
     for _ in range(2_000):
         one_span(recorder)
@@ -449,7 +464,7 @@ def test_a_collector_that_refuses_is_logged_once(
     with OtlpReceiver(status=400) as refusing, caplog.at_level(logging.INFO):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refusing.endpoint)
         recorder = Recorder()
-        exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+        exporting = start(recorder, ADA, "shop", TracingOptions())
         for _ in range(5):
             one_span(recorder)
         exporting.close(CLOSE_S)
@@ -466,7 +481,7 @@ def test_a_collector_that_is_away_holds_nobody_up(
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{taken.getsockname()[1]}")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
         recorder = Recorder()
-        exporting = otel.start(recorder, ADA, "shop", TracingOptions())
+        exporting = start(recorder, ADA, "shop", TracingOptions())
         one_span(recorder)
 
         assert exporting.close(CLOSE_S)
@@ -483,7 +498,7 @@ def test_closing_returns_at_its_deadline_when_an_exporter_hangs(caplog: pytest.L
             release.wait(30)
 
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions(), processors=[Hanging()])
+    exporting = start(recorder, ADA, "shop", TracingOptions(), processors=[Hanging()])
     one_span(recorder)
     assert reached.wait(10)
 
@@ -508,7 +523,7 @@ def test_a_processor_that_raises_costs_its_span_and_one_line_in_the_log(caplog: 
             raise RuntimeError("nor this")
 
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions(), processors=[Choosy()])
+    exporting = start(recorder, ADA, "shop", TracingOptions(), processors=[Choosy()])
     for topic in ("bad", "worse", "good"):
         recorder.record(BroadcastSent(recorder.begin(), 1, 2, topic))
 
@@ -553,7 +568,7 @@ def test_records_of_traces_that_are_not_sampled_reach_no_processor() -> None:
             self.names.append(span.name)
 
     recorder = Recorder()
-    exporting = otel.start(recorder, ADA, "shop", TracingOptions(), processors=[Collecting()])
+    exporting = start(recorder, ADA, "shop", TracingOptions(), processors=[Collecting()])
     recorder.record(AskFinished(TraceContext(7, 8, 0), 1, 2, "actor:1", "Bank", "unsampled"))
     recorder.record(AskFinished(TraceContext(7, 9, SAMPLED), 1, 2, "actor:1", "Bank", "sampled"))
     exporting.close(CLOSE_S)

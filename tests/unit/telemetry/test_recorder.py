@@ -136,7 +136,13 @@ def test_records_are_taken_oldest_first() -> None:
 
     assert [each.started_ns for each in first if isinstance(each, BroadcastSent)] == [0, 1]
     assert [each.started_ns for each in rest if isinstance(each, BroadcastSent)] == [2, 3, 4]
-    assert len(ours) == 0
+    assert ours.waiting == 0
+
+
+def test_an_empty_recorder_is_a_true_value() -> None:
+    given = Recorder()
+
+    assert (given or Recorder()) is given
 
 
 def test_at_the_bound_new_records_are_dropped_and_counted() -> None:
@@ -194,10 +200,10 @@ def test_a_forked_child_starts_empty_and_draws_other_ids() -> None:
         recorder.record(BroadcastSent(TraceContext(1, 1, 1), 0, 0, "topic"))
         child = os.fork()
         if not child:
-            print("child", len(recorder), recorder.begin().trace_id, flush=True)
+            print("child", recorder.waiting, recorder.begin().trace_id, flush=True)
             os._exit(0)
         os.waitpid(child, 0)
-        print("parent", len(recorder), recorder.begin().trace_id)
+        print("parent", recorder.waiting, recorder.begin().trace_id)
     """)
 
     (_, in_child, child_id), (_, in_parent, parent_id) = (line.split() for line in output.splitlines())

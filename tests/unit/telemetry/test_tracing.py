@@ -9,9 +9,10 @@ import textwrap
 import pytest
 
 from partisan_actors.ids import NodeId
+from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import AskFinished
-from partisan_actors.telemetry.tracing import is_disabled_by, start_tracing
+from partisan_actors.telemetry.tracing import begin_recording, is_disabled_by, start_tracing
 from tests.otlp_receiver import OtlpReceiver, check_spans
 
 ADA = NodeId("ada", 1)
@@ -37,6 +38,37 @@ def test_what_was_recorded_between_start_and_close_is_exported(receiver: OtlpRec
     assert flushed
     assert [span.name for span in receiver.spans()] == ["Bank/pay"]
     assert check_spans(receiver.requests) == []
+
+
+def test_what_happens_before_opentelemetry_is_loaded_is_exported_too(receiver: OtlpReceiver) -> None:
+    recorder = Recorder()
+
+    begun = begin_recording(recorder, TracingOptions(level="hops"))
+    recorder.record(AskFinished(recorder.begin(), recorder.clock(), recorder.clock(), "actor:1", "Bank", "early"))
+    tracing = start_tracing(recorder, ADA, "shop", TracingOptions(level="hops"))
+    assert tracing is not None
+    tracing.close(10.0)
+
+    assert begun
+    assert [span.name for span in receiver.spans()] == ["Bank/early"]
+
+
+def test_recording_begins_with_the_level_and_sampler_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    recorder = Recorder()
+
+    begin_recording(recorder, TracingOptions(level="hops"))
+
+    assert (recorder.enabled, recorder.hops_enabled) == (True, True)
+    assert not recorder.begin().is_sampled
+
+
+def test_recording_does_not_begin_when_the_environment_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    recorder = Recorder()
+
+    assert not begin_recording(recorder, TracingOptions())
+    assert not recorder.enabled
 
 
 def test_disabled_tracing_stays_off_and_loads_no_opentelemetry() -> None:

@@ -1,3 +1,5 @@
+"""The full mesh: how news spreads, and what becomes of members that fail, leave and come back."""
+
 from __future__ import annotations
 
 from random import Random

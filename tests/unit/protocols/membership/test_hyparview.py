@@ -1,3 +1,5 @@
+"""HyParView, handler by handler: what each message and each failure does to one node."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -91,7 +93,7 @@ def test_contact_admits_newcomer_and_walks_it_through_its_other_peers() -> None:
 
 
 def test_a_full_contact_drops_a_random_peer_first_and_remembers_it() -> None:
-    dropped = Counter()
+    dropped: Counter[object] = Counter()
     for seed in range(60):
         contact = member("b", "c", "d", seed=seed)
 

@@ -1,3 +1,5 @@
+"""The set of members: what adding, removing and merging mean, and its bound."""
+
 from __future__ import annotations
 
 import pytest

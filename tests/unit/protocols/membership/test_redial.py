@@ -1,3 +1,5 @@
+"""Dialling again: back-off, the bounds on tries and peers, and rounding."""
+
 from __future__ import annotations
 
 from random import Random
@@ -103,4 +105,4 @@ def test_a_moment_rounded_down_is_not_too_early() -> None:
 )
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, float], text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        RedialOptions(**wrong)
+        RedialOptions(**wrong)  # type: ignore[arg-type]  # on purpose
