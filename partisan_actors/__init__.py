@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, wait
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, task
+    from partisan_actors.api.typed import method, typed
     from partisan_actors.errors import (
         ActorError,
         ActorExists,
@@ -81,25 +82,76 @@ _HOMES = {
     "init": "partisan_actors.api.session",
     "is_initialized": "partisan_actors.api.session",
     "kill": "partisan_actors.api.results",
+    "method": "partisan_actors.api.typed",
     "nodes": "partisan_actors.api.cluster",
     "put": "partisan_actors.api.results",
     "shutdown": "partisan_actors.api.session",
     "task": "partisan_actors.api.task",
+    "typed": "partisan_actors.api.typed",
     "wait": "partisan_actors.api.results",
 }
 
-__all__ = [*_HOMES]  # noqa: PLE0604 - the names are the keys above
+# The keys of _HOMES: written out, because type checkers export only what they can read here.
+__all__ = [
+    "ActorClass",
+    "ActorError",
+    "ActorExists",
+    "ActorHandle",
+    "ActorMethod",
+    "ActorNotFound",
+    "ActorStopped",
+    "ActorUnavailable",
+    "AuthenticationError",
+    "CallTimeout",
+    "ChannelOptions",
+    "ConfigError",
+    "MailboxFull",
+    "NoRoute",
+    "NodeAffinity",
+    "NodeDown",
+    "NodeError",
+    "NotYetConnected",
+    "ObjectLost",
+    "ObjectRef",
+    "Overloaded",
+    "PartisanError",
+    "RemoteFunction",
+    "SerializationError",
+    "Session",
+    "TaskCancelled",
+    "TaskFailed",
+    "TracingOptions",
+    "Unplaceable",
+    "actor",
+    "available_resources",
+    "cluster_resources",
+    "get",
+    "get_actor",
+    "get_actor_async",
+    "init",
+    "is_initialized",
+    "kill",
+    "method",
+    "nodes",
+    "put",
+    "shutdown",
+    "task",
+    "typed",
+    "wait",
+]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # a type checker knows the names above, and that there are no others
 
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+
+        value = getattr(importlib.import_module(home), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -30,6 +30,9 @@ from partisan_actors.actors.tracing import begin_serving, finish_serving
 from partisan_actors.errors import ActorStopped, MailboxFull, PartisanError
 from partisan_actors.ids import ActorId, NodeId
 
+from partisan_actors.wire.codec import pack
+from partisan_actors.wire.frames import Kind
+
 if TYPE_CHECKING:
     from partisan_actors.actors.system import ActorSystem
     from partisan_actors.node.router import Peer
@@ -44,6 +47,9 @@ STOPPING: Final = "stopping"
 STOPPED: Final = "stopped"
 
 ASYNC_CONCURRENCY: Final = 1000
+
+_TINY: Final = frozenset({int, float, bool, type(None)})
+_REPLY: Final = Kind.REPLY
 
 
 class Message(NamedTuple):
@@ -97,15 +103,16 @@ class Cell:
         self.is_thread_busy = False
         self.thread: ActorThread | None = None
         self.dedicated_thread = options.dedicated_thread
-        self.stepper = Stepper(system.loop, self._finished)
+        self.stepper = Stepper(system.loop, self._ended)
         self._concurrency = options.max_concurrency or ASYNC_CONCURRENCY
         self._bound: dict[str, Callable[..., Any]] = {}
         self._context = contextvars.Context()
         self._context.run(current_cell.set, self)
         self._context.run(current_system.set, system)
         self._is_pumping = False
-        # Messages whose coroutine waits, so that they can be told when the actor ends.
-        self._in_progress: set[tuple[Peer, int]] = set()
+        # Coroutine functions that may be called directly, and whether any may be now.
+        self._direct: dict[str, Callable[..., Any]] = {}
+        self._is_closed = True
 
     def __str__(self) -> str:
         name = f" {self.options.name!r}" if self.options.name else ""
@@ -170,6 +177,11 @@ class Cell:
             self.stop(f"its constructor raised {type(error).__name__}: {error}", run_hook=False)
             return
         self.state = ALIVE
+        self._is_closed = False
+        for method in self.definition.interface.methods.values():
+            function = getattr(self.instance, method.name, None)
+            if method.kind == ASYNC and asyncio.iscoroutinefunction(function):
+                self._direct[method.name] = function
         self.system.loop.call_soon(self._pump)
 
     def stop(self, reason: str, run_hook: bool = True) -> None:
@@ -178,15 +190,16 @@ class Cell:
             return
         was_alive = self.state == ALIVE
         self.state = STOPPING
+        self._is_closed = True
         self.reason = reason
         waiting = [*self.mailbox, *self.inbox]
         self.mailbox.clear()
         self.inbox.clear()
         for message in waiting:
             self._refuse(message.peer, message.number)
-        for peer, number in self._in_progress:
-            self.system.reply_error(peer, number, self._stopped_error())
-        self._in_progress.clear()
+        for step, item in list(self.stepper.active.items()):
+            self._refuse(item[0], item.number if type(item) is Message else item[1][1])
+            step.cancel()
         hook = getattr(self.instance, "on_stop", None) if was_alive and run_hook else None
         if hook is None:
             self._stopped()
@@ -219,11 +232,29 @@ class Cell:
         self.system.threads.give_back(self)
         self.instance = None
         self._bound.clear()
+        self._direct.clear()
         self.system.cell_stopped(self)
         for tell in self.on_stopped:
             tell(self)
 
     # ---- messages ---------------------------------------------------------------------------------------------
+
+    def call(self, peer: Peer, m: list[Any]) -> None:
+        """A plain call, ``[kind, number, key, method, *arguments]``: stepped here and now when the actor is idle."""
+        function = self._direct.get(m[3])
+        stepper = self.stepper
+        if function is None or self.mailbox or self._is_closed or len(stepper.active) >= self._concurrency:
+            self.deliver(peer, m[1], m[3], m[4:])
+            return
+        try:
+            coroutine = function(*m[4:])
+        except BaseException as error:  # the caller's arguments do not fit, or user code raised
+            self._finished(self._message(peer, m), None, error)
+            return
+        stepper.run((peer, m), coroutine, self._context.copy())
+
+    def _message(self, peer: Peer, m: list[Any]) -> Message:
+        return Message(peer, m[1], self.definition.interface.methods[m[3]], m[4:], None, None)
 
     def deliver(
         self,
@@ -251,13 +282,13 @@ class Cell:
         elif self.mailbox or self._is_pumping:
             self._enqueue(self.mailbox, message)
         elif method.kind != ASYNC:
-            if self.stepper.suspended >= self._concurrency:
+            if len(self.stepper.active) >= self._concurrency:
                 self._enqueue(self.mailbox, message)
             else:
                 self._enqueue(self.inbox, message)
                 if not self.is_thread_busy:
                     self._on_thread(self._drain)
-        elif self.is_thread_busy or self.stepper.suspended >= self._concurrency:
+        elif self.is_thread_busy or len(self.stepper.active) >= self._concurrency:
             self._enqueue(self.mailbox, message)
         else:
             self._step(message)
@@ -276,12 +307,12 @@ class Cell:
         """Start whatever may start, in order."""
         if self._is_pumping:
             return
-        self._is_pumping = True
+        self._is_pumping = self._is_closed = True
         try:
             mailbox = self.mailbox
             while mailbox and self.state == ALIVE:
                 is_async = mailbox[0].method.kind == ASYNC
-                if self.stepper.suspended >= self._concurrency or (is_async and self.is_thread_busy):
+                if len(self.stepper.active) >= self._concurrency or (is_async and self.is_thread_busy):
                     return
                 message = mailbox.popleft()
                 if is_async:
@@ -292,6 +323,7 @@ class Cell:
                         self._on_thread(self._drain)
         finally:
             self._is_pumping = False
+            self._reopen()
 
     # ---- coroutines, on the loop ------------------------------------------------------------------------------
 
@@ -314,15 +346,26 @@ class Cell:
         if message.meta is not None:
             context.run(begin_serving, self.system.recorder, message)
         self.stepper.run(message, coroutine, context)
-        if self.stepper.suspended and message.number is not None and not coroutine_ended(coroutine):
-            self._in_progress.add((message.peer, message.number))
+
+    def _ended(self, item: Any, value: Any, error: BaseException | None) -> None:
+        """A coroutine ended. The item of a plain call is its raw message, so that the usual case makes no other."""
+        if type(item) is Message:
+            self._finished(item, value, error)
+            return
+        peer, m = item
+        connection = peer.calls
+        if error is None and type(value) in _TINY and connection is not None and not self._is_closed and not self.mailbox:
+            self.processed += 1
+            try:
+                connection.send(pack([_REPLY, m[1], value]))
+                return
+            except (OverflowError, PartisanError):  # beyond 64 bits, or a caller that does not read
+                self.processed -= 1
+        self._finished(self._message(peer, m), value, error)
 
     def _finished(self, message: Message, value: Any, error: BaseException | None) -> None:
         self.processed += 1
         number = message.number
-        if self._in_progress:
-            if number is not None:
-                self._in_progress.discard((message.peer, number))
         if number is not None and self.state in (ALIVE, STARTING):
             if error is None:
                 self.system.reply(message.peer, number, value, self, message.method.name)
@@ -339,13 +382,17 @@ class Cell:
     # ---- blocking methods, on the actor's thread --------------------------------------------------------------
 
     def _on_thread(self, job: Callable[[], None]) -> None:
-        self.is_thread_busy = True
+        self.is_thread_busy = self._is_closed = True
         self.stepper.is_held = True
         (self.thread or self.system.threads.lease(self)).run(job)
 
     def _off_thread(self) -> None:
         self.is_thread_busy = False
+        self._reopen()
         self.stepper.release()
+
+    def _reopen(self) -> None:
+        self._is_closed = self._is_pumping or self.is_thread_busy or self.state != ALIVE
 
     def _drain(self) -> None:
         """On the actor's thread: run everything in the inbox, then tell the loop."""
@@ -425,8 +472,3 @@ def call_when_ready(function: Callable[..., Any], args: tuple[Any, ...], kwargs:
         return await function(*ready, **named)
 
     return call()
-
-
-def coroutine_ended(coroutine: Any) -> bool:
-    """Whether a coroutine has run to its end."""
-    return getattr(coroutine, "cr_frame", None) is None

@@ -73,7 +73,7 @@ class Inbound:
     def on_call(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         cell = self._cells.get(m[2])
         if cell is not None:
-            cell.deliver(peer, m[1], m[3], m[4:])
+            cell.call(peer, m)
         else:
             self._system.refuse(peer, m[1], m[2])
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from partisan_actors.actors.ref import ALIVE, Location, Parked
@@ -35,10 +35,16 @@ _CALL, _TELL = Kind.CALL, Kind.TELL
 def pack_payload(head: list[Any], payload: Payload) -> tuple[bytes, list[Any] | None]:
     """A message that ends in a payload. A large pickle travels beside it, as its first buffer, announced by None."""
     # A buffer that its owner may still change is copied now: what was sent is what the value was at the call.
-    buffers: list[Any] = [view if view.readonly else bytes(view) for view in payload.buffers]
+    buffers: list[Any] = [_as_sent(view) for view in payload.buffers]
     if len(payload.body) <= INLINE_BYTES_MAX:
         return pack([*head, payload.body]), buffers or None
     return pack([*head, None]), [payload.body, *buffers]
+
+
+def _as_sent(view: memoryview) -> Any:
+    if isinstance(view.obj, bytes) and len(view.obj) == view.nbytes:
+        return view.obj
+    return view if view.readonly else bytearray(view)
 
 
 class Outbound:
@@ -48,7 +54,7 @@ class Outbound:
         self._system = system
         self._loop = system.loop
         self._recorder = system.recorder
-        self._thread_id = threading.get_ident()
+        self._thread_id = get_ident()
         self.next_number: Callable[[], int] = itertools.count(1).__next__
         self._outbox: deque[tuple[Any, ...]] = deque()
         self._is_awake = False
@@ -79,7 +85,15 @@ class Outbound:
             if message is None:
                 head = [Kind.CALL_PICKLED, number, location.key, method, None]
                 message, buffers = self._pickled(head, location, method, args, kwargs)
-        if threading.get_ident() == self._thread_id:
+        if get_ident() == self._thread_id:
+            peer = location.peer
+            if peer is not None and buffers is None and timeout_s is None and channel is CALLS:
+                connection = peer.calls
+                if connection is not None and not connection.is_paused:
+                    # The usual case, spelled out: what `_submit` would do.
+                    peer.pending[number] = reply
+                    connection.send(message)
+                    return
             self._submit(location, number, message, buffers, reply, channel, timeout_s)
         else:
             self._from_thread(location, number, message, buffers, reply, channel, timeout_s)
@@ -100,7 +114,7 @@ class Outbound:
             if message is None:
                 head = [Kind.TELL_PICKLED, location.key, method, None]
                 message, buffers = self._pickled(head, location, method, args, kwargs)
-        if threading.get_ident() == self._thread_id:
+        if get_ident() == self._thread_id:
             self._submit(location, 0, message, buffers, None, channel, None)
         else:
             self._from_thread(location, 0, message, buffers, None, channel, None)

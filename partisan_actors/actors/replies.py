@@ -20,7 +20,7 @@ from partisan_actors.errors import CallTimeout
 
 __all__ = ["Reply", "while_blocked"]
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 # Entered around every blocking wait of the running code, if set: a task lends its CPUs meanwhile.
 while_blocked: ContextVar[Callable[[], AbstractContextManager[None]] | None] = ContextVar(
@@ -28,7 +28,7 @@ while_blocked: ContextVar[Callable[[], AbstractContextManager[None]] | None] = C
 )
 
 
-class Reply(Generic[T]):
+class Reply(Generic[T_co]):
     """The future result of a call: `await` it, or block on `result()`.
 
     Guarantees: resolved exactly once; every waiter sees the same value or error. Cancelling a coroutine that awaits
@@ -50,7 +50,7 @@ class Reply(Generic[T]):
         """Whether the value or the error is here."""
         return self._done
 
-    def result(self, timeout: float | None = None) -> T:
+    def result(self, timeout: float | None = None) -> T_co:
         """The value, waiting up to `timeout` seconds (None: for ever); blocks this thread.
 
         Raises CallTimeout when it is not there in time, and whatever the call raised. Raises RuntimeError on the
@@ -92,7 +92,7 @@ class Reply(Generic[T]):
             if not self._done:
                 raise CallTimeout(str(self), timeout or 0.0)
 
-    def __await__(self) -> Generator[Any, None, T]:
+    def __await__(self) -> Generator[Any, None, T_co]:
         if not self._done:
             loop = asyncio.get_running_loop()
             future: asyncio.Future[None] = loop.create_future()
@@ -113,9 +113,9 @@ class Reply(Generic[T]):
         """Call `callback(self)` once done: at once if it is, else on the node's loop, where it must not block."""
         self.add_waiter(lambda: callback(self))
 
-    def future(self) -> concurrent.futures.Future[T]:
+    def future(self) -> concurrent.futures.Future[T_co]:
         """A `concurrent.futures.Future` with the same outcome, for code that wants exactly that class."""
-        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        future: concurrent.futures.Future[T_co] = concurrent.futures.Future()
 
         def copy() -> None:
             if not future.set_running_or_notify_cancel():

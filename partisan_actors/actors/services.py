@@ -35,6 +35,10 @@ class Service:
     def __str__(self) -> str:
         return f"service {self._name}"
 
+    def call(self, peer: Peer, m: list[Any]) -> None:
+        """A request with scalar arguments arrived."""
+        self.deliver(peer, m[1], m[3], m[4:])
+
     def deliver(
         self,
         peer: Peer,

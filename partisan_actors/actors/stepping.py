@@ -12,10 +12,10 @@ actor's code never runs on two threads at once.
 from __future__ import annotations
 
 import asyncio
-import sys
 from asyncio import _enter_task, _leave_task, _register_task  # documented for third-party tasks
 from collections.abc import Callable, Coroutine
 from contextvars import Context
+from sys import getrefcount
 from typing import Any
 
 __all__ = ["Step", "Stepper"]
@@ -84,30 +84,17 @@ class Step(asyncio.Future[None]):
 
     # The engine.
 
-    def begin(self, item: Any, coroutine: Coroutine[Any, Any, Any], context: Context) -> bool:
-        """Run until the first real wait. Returns whether it finished, and so whether this Step is free again."""
+    def adopt(self, item: Any, coroutine: Coroutine[Any, Any, Any], context: Context, yielded: Any) -> None:
+        """`coroutine`, begun under this Step, waits for `yielded`: from now on this is its task."""
         self._item, self._coroutine, self._context = item, coroutine, context
-        _enter_task(self._step_loop, self)  # type: ignore[arg-type]  # a third-party task
-        try:
-            yielded = context.run(coroutine.send, None)
-        except StopIteration as stop:
-            value, error = stop.value, None
-        except (KeyboardInterrupt, SystemExit) as caught:
-            value, error = None, caught
-        except BaseException as caught:
-            value, error = None, caught
-        else:
-            _register_task(self)  # type: ignore[arg-type]  # a third-party task
-            self._stepper.suspended += 1
-            self._wait(yielded)
-            return False
-        finally:
-            _leave_task(self._step_loop, self)  # type: ignore[arg-type]  # a third-party task
-        self._item = self._coroutine = self._context = None
+        _register_task(self)  # type: ignore[arg-type]  # a third-party task
+        self._stepper.active[self] = item
+        self._wait(yielded)
+
+    def reset(self) -> None:
+        """What the last coroutine may have left behind."""
         self._cancels_requested = 0
         self._must_cancel = False
-        self._stepper.finish(item, value, error)
-        return True
 
     def resume(self, error: BaseException | None = None) -> None:
         """Go on after a wait; `error` is thrown in."""
@@ -141,7 +128,7 @@ class Step(asyncio.Future[None]):
     def _end(self, value: Any, error: BaseException | None) -> None:
         item, self._item = self._item, None
         self._coroutine = None
-        self._stepper.suspended -= 1
+        self._stepper.active.pop(self, None)
         self._step_loop.call_soon(self._stepper.finish, item, value, error)
         if not self.done():
             super().set_result(None)
@@ -157,7 +144,8 @@ class Step(asyncio.Future[None]):
             self._step_loop.call_soon(self.resume, RuntimeError("a method cannot await itself"))
         else:
             yielded._asyncio_future_blocking = False
-            yielded.add_done_callback(self._wake, context=self._context)
+            # Not in our context: `resume` enters it itself, which must not happen twice.
+            yielded.add_done_callback(self._wake)
             self._waits_for = yielded
             if self._must_cancel and yielded.cancel():
                 self._must_cancel = False
@@ -178,23 +166,39 @@ class Stepper:
         self.finish = finish
         self.is_held = False
         self.held: list[tuple[Step, BaseException | None]] = []
-        self.suspended = 0
+        # What waits now, with the item each is for, the oldest first.
+        self.active: dict[Step, Any] = {}
         self._loop = loop
         self._spare: Step | None = None
 
     def run(self, item: Any, coroutine: Coroutine[Any, Any, Any], context: Context) -> None:
-        """Start `coroutine` now. Must be called from a call-back of the loop, not from inside a task."""
+        """Run `coroutine` until its first real wait. From a call-back of the loop, never from inside a task."""
+        loop = self._loop
         step = self._spare
         if step is None:
-            step = Step(self, self._loop)
-        self._spare = None
-        if not step.begin(item, coroutine, context):
+            step = Step(self, loop)
+        else:
+            self._spare = None
+        _enter_task(loop, step)  # type: ignore[arg-type]  # a third-party task
+        try:
+            yielded = context.run(coroutine.send, None)
+        except StopIteration as stop:
+            value, error = stop.value, None
+        except BaseException as caught:
+            value, error = None, caught
+        else:
+            _leave_task(loop, step)  # type: ignore[arg-type]  # a third-party task
+            step.adopt(item, coroutine, context, yielded)
             return
-        if sys.getrefcount(step) <= _UNSHARED:
+        _leave_task(loop, step)  # type: ignore[arg-type]  # a third-party task
+        if getrefcount(step) <= _UNSHARED:
+            if step._cancels_requested:
+                step.reset()
             self._spare = step
         else:
             # Somebody kept it (a timeout, a library's registry): it is over for them, and is not used again.
             asyncio.Future.set_result(step, None)
+        self.finish(item, value, error)
 
     def release(self) -> None:
         """The blocking method is over: go on with what was held back."""
@@ -206,14 +210,12 @@ class Stepper:
 
 def _count_unshared() -> int:
     # What getrefcount answers in `run` for a Step nobody else holds; it differs between versions of Python.
-    class Probe:
-        def begin(self) -> bool:
-            return True
-
-    step = Probe()
-    if not step.begin():
+    step = object()
+    try:
+        step.__hash__()
+    except BaseException:
         return 0
-    return sys.getrefcount(step)
+    return getrefcount(step)
 
 
 _UNSHARED = _count_unshared()

@@ -10,13 +10,14 @@ import itertools
 import pickle
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from partisan_actors.actors.actor import Definition, Interface, Method
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
+from partisan_actors.api.calls import takes_references
 from partisan_actors.api.options import ActorOptions
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import ActorId, NodeId
@@ -27,23 +28,48 @@ from partisan_actors.transport.channels import CALLS
 from partisan_actors.wire.payload import encode_call
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from partisan_actors.api.calls import RemoteCall
+    from partisan_actors.api.options import ActorKeywords
     from partisan_actors.api.runtime import Runtime
 
 __all__ = ["ActorClass", "ActorHandle", "ActorMethod", "actor"]
 
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+C = TypeVar("C", bound=Callable[..., Any])
+C_co = TypeVar("C_co", covariant=True)
 
 # Actor ids are numbered per node; 0 is for services.
 _numbers = itertools.count(1)
 
 
-class ActorMethod:
+class ActorMethod(Generic[P, R_co]):
     """A method of a remote actor: `remote` asks and returns a ref, `tell` sends and returns nothing."""
 
-    __slots__ = ("_ask", "_channel", "_least", "_location", "_method", "_most", "_name", "_store", "_system", "_timeout")
+    __slots__ = (
+        "_ask",
+        "_channel",
+        "_least",
+        "_location",
+        "_method",
+        "_most",
+        "_name",
+        "_store",
+        "_system",
+        "_timeout",
+    )
 
     def __init__(
-        self, system: ActorSystem, location: Location, method: Method, channel: str = CALLS, timeout: float | None = None
+        self,
+        system: ActorSystem,
+        location: Location,
+        method: Method,
+        channel: str = CALLS,
+        timeout: float | None = None,
     ) -> None:
         self._system = system
         self._store = system.extensions["objects"]
@@ -56,7 +82,8 @@ class ActorMethod:
         self._channel = channel
         self._timeout = timeout
 
-    def remote(self, *args: Any, **kwargs: Any) -> ObjectRef[Any]:
+    @takes_references
+    def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> ObjectRef[R_co]:
         """Call the method. Returns at once.
 
         Raises TypeError when the arguments do not fit, SerializationError when one cannot be sent; everything else is
@@ -64,34 +91,39 @@ class ActorMethod:
         """
         if kwargs or not self._least <= len(args) <= self._most:
             self._method.bind(f"{self._location.class_name}.{self._name}", args, kwargs)
-        ref: ObjectRef[Any] = ObjectRef(self._store)
+        ref: ObjectRef[R_co] = ObjectRef(self._store)
         self._ask(self._location, self._name, args, kwargs, ref, self._channel, self._timeout)
         return ref
 
-    def tell(self, *args: Any, **kwargs: Any) -> None:
+    @takes_references
+    def tell(self, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Send without wanting a reply; an error in the method is logged on its node. Raises as `remote` does."""
         if kwargs or not self._least <= len(args) <= self._most:
             self._method.bind(f"{self._location.class_name}.{self._name}", args, kwargs)
         self._system.tell(self._location, self._name, args, kwargs, self._channel)
 
-    def options(self, *, timeout: float | None = None, channel: str | None = None) -> ActorMethod:
+    def options(self, *, timeout: float | None = None, channel: str | None = None) -> ActorMethod[P, R_co]:
         """The same method, called with a deadline of `timeout` seconds, or over another `channel`. Raises ConfigError."""
         if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
             raise ConfigError("timeout", timeout, "a positive number of seconds")
         channels = self._system.node.config.channels
         if channel is not None and channel not in channels:
             raise ConfigError("channel", channel, f"one of {', '.join(channels)}")
-        return ActorMethod(self._system, self._location, self._method, channel or self._channel, timeout or self._timeout)
+        return ActorMethod(
+            self._system, self._location, self._method, channel or self._channel, timeout or self._timeout
+        )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        where = f"{self._location.class_name}.{self._name}"
-        raise TypeError(f"{where} runs on another node: write handle.{self._name}.remote(...) or .tell(...)")
+    if not TYPE_CHECKING:  # a type checker says so by itself
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            where = f"{self._location.class_name}.{self._name}"
+            raise TypeError(f"{where} runs on another node: write handle.{self._name}.remote(...) or .tell(...)")
 
     def __repr__(self) -> str:
         return f"<method {self._name} of {self._location}>"
 
 
-class ActorHandle(Generic[T]):
+class ActorHandle(Generic[T_co]):
     """A remote actor. Copy it, pass it, store it, send it: every copy means the same actor, and compares equal."""
 
     _location: Location
@@ -101,7 +133,7 @@ class ActorHandle(Generic[T]):
     def __init__(self, system: ActorSystem, location: Location, interface: Interface) -> None:
         self.__dict__.update(_location=location, _interface=interface, _system=system)
 
-    def __getattr__(self, name: str) -> ActorMethod:
+    def __getattr__(self, name: str) -> ActorMethod[..., Any]:
         interface = self._interface
         method = interface.methods.get(name)
         if method is None:
@@ -112,7 +144,8 @@ class ActorHandle(Generic[T]):
             else:
                 why = f"its methods are {', '.join(sorted(interface.methods)) or 'none'}"
             raise AttributeError(f"{interface.class_name} has no remote method {name!r}: {why}")
-        bound = self.__dict__[name] = ActorMethod(self._system, self._location, method)
+        bound: ActorMethod[..., Any] = ActorMethod(self._system, self._location, method)
+        self.__dict__[name] = bound
         return bound
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -143,10 +176,10 @@ class ActorHandle(Generic[T]):
             self._interface,
         )
 
-    def __copy__(self) -> ActorHandle[T]:
+    def __copy__(self) -> ActorHandle[T_co]:
         return self
 
-    def __deepcopy__(self, memo: Any) -> ActorHandle[T]:
+    def __deepcopy__(self, memo: Any) -> ActorHandle[T_co]:
         return self
 
 
@@ -169,13 +202,13 @@ def _rebuild(
     return ActorHandle(system, location, interface)
 
 
-class ActorClass(Generic[T]):
+class ActorClass(Generic[P, T_co]):
     """What `@actor` makes of a class: `remote(...)` creates an actor somewhere in the cluster.
 
     The plain class is `.cls`: make local instances of it, or derive from it.
     """
 
-    def __init__(self, cls: type[T], options: ActorOptions) -> None:
+    def __init__(self, cls: type[T_co], options: ActorOptions) -> None:
         self.cls = cls
         self.__name__ = cls.__name__
         self.__qualname__ = cls.__qualname__
@@ -184,7 +217,8 @@ class ActorClass(Generic[T]):
         self._options = options
         self._definition = Definition.of(cls)
 
-    def remote(self, *args: Any, **kwargs: Any) -> ActorHandle[T]:
+    @takes_references
+    def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> ActorHandle[T_co]:
         """Create an actor with these constructor arguments. Returns its handle at once; it is placed meanwhile.
 
         Raises TypeError when the arguments do not fit the constructor, SerializationError when one cannot be sent. An
@@ -202,26 +236,28 @@ class ActorClass(Generic[T]):
                 return existing
         return _create(system, self, args, kwargs)
 
-    def options(self, **options: Any) -> ActorClass[T]:
+    def options(self, /, **options: Unpack[ActorKeywords]) -> ActorClass[P, T_co]:
         """The same class with other options; see `ActorOptions`. Raises ConfigError naming what is wrong."""
-        changed: ActorClass[T] = object.__new__(ActorClass)
+        changed: ActorClass[P, T_co] = object.__new__(ActorClass)
         changed.__dict__.update(self.__dict__)
         changed._options = self._options.with_(options)
         return changed
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(
-            f"{self.__name__} is an actor class: write {self.__name__}.remote(...) for an actor, "
-            f"or {self.__name__}.cls(...) for a plain local object"
-        )
+    if not TYPE_CHECKING:  # type checkers see a class where the name of a decorated class stands: `Actor`, below
 
-    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        return (self.cls,)
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            raise TypeError(
+                f"{self.__name__} is an actor class: write {self.__name__}.remote(...) for an actor, "
+                f"or {self.__name__}.cls(...) for a plain local object"
+            )
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "cls":
-            raise AttributeError(name)
-        return getattr(self.cls, name)
+        def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+            return (self.cls,)
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__") or name == "cls":
+                raise AttributeError(name)
+            return getattr(self.cls, name)
 
     def __repr__(self) -> str:
         return f"<actor class {self.__module__}.{self.__qualname__}>"
@@ -230,15 +266,61 @@ class ActorClass(Generic[T]):
         return ActorClass, (self.cls, self._options)
 
 
-@overload
-def actor(cls: type[T], /) -> ActorClass[T]: ...
+if TYPE_CHECKING:
+    # The name of a decorated class also stands in annotations, as in ActorHandle[Counter], and only a class may. So the
+    # checkers see the ActorClass that `actor` makes as a class, `type[Actor[type[Counter]]]`. mypy ignores what a class
+    # decorator returns: there, typing_plugin adds the same three attributes to the class itself.
+
+    class RemoteOf:
+        """`Counter.remote`: ActorClass.remote, with the constructor of the class that it is read from."""
+
+        def __get__(self, instance: object, owner: Callable[P, T]) -> RemoteCall[P, ActorHandle[T]]: ...
+
+    class OptionsOf:
+        """`Counter.options`: ActorClass.options, likewise."""
+
+        def __get__(self, instance: object, owner: Callable[P, T]) -> OptionsCall[P, T]: ...
+
+    class ClassOf(Protocol):
+        """`Counter.cls`: the plain class."""
+
+        @overload
+        def __get__(self, instance: object, owner: type[Creatable[C]]) -> C: ...
+        @overload
+        def __get__(self, instance: object, owner: C) -> C: ...
+
+    class OptionsCall(Protocol[P, T_co]):
+        """ActorClass.options as a function."""
+
+        def __call__(self, **options: Unpack[ActorKeywords]) -> ActorClass[P, T_co]: ...
+
+    class Creatable(Any, Generic[C_co]):  # type: ignore[misc]  # Any: the other attributes of the class, unchecked
+        """What an actor class has beside its own attributes, for derived classes too."""
+
+        remote: RemoteOf
+        options: OptionsOf
+        cls: ClassOf
+
+        def __init__(self: Creatable[Callable[P, Any]], *args: P.args, **kwargs: P.kwargs) -> None: ...
+
+    class Actor(Creatable[C_co], Protocol[C_co]):  # type: ignore[misc]  # a protocol, so that plain objects match it
+        """An actor of the class `C_co`: what the name of a decorated class means in an annotation."""
+
+    class ActorDecorator(Protocol):
+        """What `actor` with options gives."""
+
+        def __call__(self, cls: C, /) -> type[Actor[C]]: ...
 
 
 @overload
-def actor(**options: Any) -> Callable[[type[T]], ActorClass[T]]: ...
+def actor(cls: C, /) -> type[Actor[C]]: ...
 
 
-def actor(cls: type[T] | None = None, /, **options: Any) -> Any:
+@overload
+def actor(**options: Unpack[ActorKeywords]) -> ActorDecorator: ...
+
+
+def actor(cls: Any = None, /, **options: Any) -> Any:
     """Class decorator: makes a class remotely addressable. With options: ``@actor(max_restarts=3)``.
 
     Methods written with ``def`` run one at a time on the actor's own thread, ``async def`` ones on the node's loop and
@@ -251,14 +333,16 @@ def actor(cls: type[T] | None = None, /, **options: Any) -> Any:
 
 
 def _create(
-    system: ActorSystem, actor_class: ActorClass[T], args: tuple[Any, ...], kwargs: dict[str, Any]
+    system: ActorSystem, actor_class: ActorClass[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> ActorHandle[T]:
     options = actor_class._options
     interface = actor_class._definition.interface
     actor_id = ActorId(system.me, next(_numbers))
     location = system.location(actor_id, interface.class_name, options.name, options.max_restarts != 0, None)
     handle: ActorHandle[T] = ActorHandle(system, location, interface)
-    body, buffers = ActorSpec.arguments(encode_call(args, kwargs, f"the constructor arguments of {interface.class_name}"))
+    body, buffers = ActorSpec.arguments(
+        encode_call(args, kwargs, f"the constructor arguments of {interface.class_name}")
+    )
     spec = ActorSpec(
         actor=actor_id,
         class_name=interface.class_name,

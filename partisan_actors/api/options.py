@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.tasks.retry import Retries
 
-__all__ = ["ActorOptions", "TaskOptions"]
+if TYPE_CHECKING:
+    from partisan_actors.scheduler.strategies import NodeAffinity
+
+__all__ = ["ActorKeywords", "ActorOptions", "TaskKeywords", "TaskOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +115,34 @@ class TaskOptions(_Placed):
         self.retries()
         if self.name is not None and not isinstance(self.name, str):
             raise ConfigError("name", self.name, "a text, for people to read")
+
+
+class _PlacedKeywords(TypedDict, total=False):
+    """The fields of `_Placed`, as keywords that a type checker knows."""
+
+    num_cpus: float
+    num_gpus: float
+    memory: float
+    resources: Mapping[str, float]
+    placement: Literal["default", "spread", "pack", "random"] | NodeAffinity
+    labels: Mapping[str, str]
+
+
+class ActorKeywords(_PlacedKeywords, total=False):
+    """The fields of ActorOptions, as keywords of `actor` and `options`."""
+
+    name: str | None
+    get_if_exists: bool
+    lifetime: Literal["detached"] | None
+    max_restarts: int
+    max_concurrency: int | None
+    mailbox_max: int | None
+    dedicated_thread: bool
+
+
+class TaskKeywords(_PlacedKeywords, total=False):
+    """The fields of TaskOptions, as keywords of `task` and `options`."""
+
+    name: str | None
+    max_retries: int
+    retry_exceptions: bool | Sequence[type[BaseException]]

@@ -7,7 +7,7 @@ A ref that arrives on another node fetches the value from its owner when somebod
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.replies import Reply
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectRef"]
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class ObjectRef(Reply[T], Generic[T]):
+class ObjectRef(Reply[T_co], Generic[T_co]):
     """A real future: `await ref`, `ref.result(timeout)`, `partisan_actors.get(ref)`, or give it to another call.
 
     As a top-level argument it is replaced by its value before the method runs; inside a list or a dict it stays a ref.
@@ -60,7 +60,11 @@ class ObjectRef(Reply[T], Generic[T]):
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, ObjectRef) and self.id == other.id)
 
-    def __await__(self) -> Generator[Any, None, T]:
+    def as_argument(self) -> T_co:
+        """This very ref, typed as its value: for a type checker that refuses a ref where an argument goes."""
+        return cast("T_co", self)
+
+    def __await__(self) -> Generator[Any, None, T_co]:
         if self._fetch is not None:
             self._start_fetch()
         return super().__await__()

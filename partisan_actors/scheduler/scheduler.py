@@ -314,5 +314,5 @@ class Scheduler:
             "total": self.pool.total.plain(),
             "available": self.pool.available.plain(),
             "actors": len(cells),
-            "load": float(sum(1 for cell in cells if cell.is_thread_busy or cell.stepper.suspended)),
+            "load": float(sum(1 for cell in cells if cell.is_thread_busy or cell.stepper.active)),
         }

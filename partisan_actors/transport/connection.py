@@ -14,6 +14,7 @@ The rules this file keeps:
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -37,6 +38,14 @@ __all__ = ["Connection", "ConnectionOwner", "Flusher"]
 
 Handler = Callable[..., None]
 
+_unpack_header = HEADER.unpack_from
+_pack_header = HEADER.pack
+
+# A turn of the loop that sends much is flushed on the way, so that the other side can begin: at so many messages, and
+# the transport writes at once what is longer than so many bytes.
+FLUSH_MESSAGES = 512
+WRITE_AT_ONCE_BYTES = 8 * 1024
+
 
 class Flusher:
     """Collects the connections that have something to send; each is flushed once per loop turn."""
@@ -56,11 +65,16 @@ class Flusher:
             self._scheduled = True
             self._loop.call_soon(self.flush)
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call when the running call-back of the loop is over."""
+        self._loop.call_soon(call)
+
     def flush(self) -> None:
         """Write out everything that waits."""
         self._scheduled = False
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
+            connection._is_marked = False
             connection.flush()
 
 
@@ -108,7 +122,8 @@ class Connection(asyncio.BufferedProtocol):
         self._queue_bytes_max = queue_bytes_max
         self._message_bytes_max = message_bytes_max
         self._transport: asyncio.Transport | None = None
-        self._paused = False
+        # Whether the peer is slower than we send.
+        self.is_paused = False
         self._waiting: list[asyncio.Future[None]] = []
         self._queued = 0
         # Outgoing: message bytes, or a list [header, *buffers] for a large message.
@@ -121,12 +136,13 @@ class Connection(asyncio.BufferedProtocol):
         self._left = 0
         self._body = bytearray()
         self._large: _Incoming | None = None
+        self._complete: _Incoming | None = None
 
     # ---- life -------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        transport.set_write_buffer_limits(high=1024 * 1024)
+        transport.set_write_buffer_limits(high=WRITE_AT_ONCE_BYTES)
         self.handshake.start()
         self._write_hello()
 
@@ -155,16 +171,19 @@ class Connection(asyncio.BufferedProtocol):
 
     def send(self, message: bytes) -> None:
         """Queue one packed message. Raises Overloaded when the peer is slow and the queue is at its bound."""
-        if self._paused:
+        if self.is_paused:
             self._admit(len(message))
-        self._out.append(message)
+        out = self._out
+        out.append(message)
         if not self._is_marked:
             self._is_marked = True
             self._flusher.mark(self)
+        elif len(out) == FLUSH_MESSAGES:
+            self.flush()
 
     def send_large(self, message: bytes, buffers: Sequence[Any]) -> None:
         """Queue one message with out-of-band buffers, which must not change until they are written."""
-        if self._paused:
+        if self.is_paused:
             self._admit(len(message) + sum(len(buffer) for buffer in buffers))
         self._out.append((message, buffers))
         if not self._is_marked:
@@ -173,21 +192,16 @@ class Connection(asyncio.BufferedProtocol):
 
     async def wait_writable(self) -> None:
         """Return once the peer keeps up again, or the connection is closed."""
-        while self._paused and self._transport is not None:
+        while self.is_paused and self._transport is not None:
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             await waiter
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether the peer is slower than we send."""
-        return self._paused
-
     def flush(self) -> None:
         """Write everything queued as one frame; large messages as frames of their own, in their place."""
-        self._is_marked = False
+        # Stays marked when flushed on the way, until the turn's own flush.
         transport = self._transport
-        if transport is None or self._paused or not self._out:
+        if transport is None or self.is_paused or not self._out:
             return
         out, self._out = self._out, []
         self._queued = 0
@@ -200,7 +214,7 @@ class Connection(asyncio.BufferedProtocol):
             self._flush_mixed(transport, out)
             return
         self.bytes_out += len(body)
-        transport.write(HEADER.pack(len(body), BATCH) + body)
+        transport.write(_pack_header(len(body), BATCH) + body)
 
     def _flush_mixed(self, transport: asyncio.Transport, out: list[Any]) -> None:
         batch: list[bytes] = []
@@ -230,10 +244,10 @@ class Connection(asyncio.BufferedProtocol):
             raise Overloaded(str(self.peer), self._queue_bytes_max)
 
     def pause_writing(self) -> None:
-        self._paused = True
+        self.is_paused = True
 
     def resume_writing(self) -> None:
-        self._paused = False
+        self.is_paused = False
         self._wake_waiting()
         self.flush()
 
@@ -252,6 +266,8 @@ class Connection(asyncio.BufferedProtocol):
     # ---- receiving --------------------------------------------------------------------------------------------
 
     def get_buffer(self, sizehint: int) -> Any:
+        if self._complete is not None:
+            self._hand_over()
         large = self._large
         if large is not None and self._left:
             # The rest of this chunk goes straight to where it belongs.
@@ -266,9 +282,20 @@ class Connection(asyncio.BufferedProtocol):
             if self._large is not None and self._left:
                 self._left -= count
                 self._large.filled(count)
-                self._finish_large()
+                if self._large.missing == 0:
+                    # The loop still holds the memory it has just filled; only after this call-back can it be handed
+                    # over uncopied, and before anything else is read.
+                    self._complete, self._large = self._large, None
+                    self._flusher.soon(self._hand_over)
             else:
-                self._parse(flusher.receive_view[:count])
+                view = flusher.receive_view
+                if self._left == 0 and self.is_open and count > 5 and not self._head and self._large is None:
+                    length, kind = _unpack_header(view)
+                    if kind == BATCH and length == count - 5:
+                        # Exactly one whole batch, as nearly every read of small messages is.
+                        self._dispatch(view[5:count])
+                        return
+                self._parse(view[:count])
         except AuthenticationError as error:
             self.handshake.refuse(error.why)
             self._write_hello()
@@ -276,7 +303,7 @@ class Connection(asyncio.BufferedProtocol):
         except PartisanError as error:
             self.abort(error)
         except (msgpack.UnpackException, ValueError, TypeError, IndexError, KeyError) as error:
-            self.abort(ProtocolError(f"malformed input: {type(error).__name__}: {error}"))
+            self.abort(_malformed(error))
         finally:
             flusher.receiving = False
             flusher.flush()
@@ -337,10 +364,9 @@ class Connection(asyncio.BufferedProtocol):
         stream = self._unpacker
         stream.feed(part)
         dispatch, peer = self.owner.dispatch, self.peer
-        messages = iter(stream)
         while True:
             try:
-                for message in messages:
+                for message in stream:
                     dispatch[message[0]](peer, message)
                 return
             except (PartisanError, msgpack.UnpackException, IndexError, TypeError, ValueError, KeyError):
@@ -357,17 +383,30 @@ class Connection(asyncio.BufferedProtocol):
                 self.owner.opened(self)
             return
         sizes, message = msgpack.unpackb(body, strict_map_key=False)
-        if not sizes or not all(type(size) is int and size > 0 for size in sizes):
+        if not sizes or not all(type(size) is int and size != 0 for size in sizes):
             raise ProtocolError("a large message without sizes")
-        if sum(sizes) > self._message_bytes_max:
-            raise ProtocolError(f"a message of {sum(sizes)} bytes, the limit is {self._message_bytes_max}")
+        total = sum(map(abs, sizes))
+        if total > self._message_bytes_max:
+            raise ProtocolError(f"a message of {total} bytes, the limit is {self._message_bytes_max}")
         self._large = _Incoming(message, sizes)
 
     def _finish_large(self) -> None:
-        large = self._large
-        if large is not None and large.missing == 0:
-            self._large = None
+        if self._large is not None and self._large.missing == 0:
+            self._complete, self._large = self._large, None
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        large, self._complete = self._complete, None
+        if large is None or not self.is_open:
+            return
+        try:
             self.owner.dispatch[large.message[0]](self.peer, large.message, large.buffers)
+        except (PartisanError, IndexError, TypeError, ValueError, KeyError) as error:
+            self.abort(error if isinstance(error, PartisanError) else _malformed(error))
+
+
+def _malformed(error: Exception) -> ProtocolError:
+    return ProtocolError(f"malformed input: {type(error).__name__}: {error}")
 
 
 class _Incoming:
@@ -375,21 +414,28 @@ class _Incoming:
 
     def __init__(self, message: list[Any], sizes: list[int]) -> None:
         self.message = message
-        self.buffers = [bytearray(size) for size in sizes]
-        self.missing = sum(sizes)
+        self.missing = sum(map(abs, sizes))
+        self._targets = [bytearray(size) if size > 0 else _BytesTarget(-size) for size in sizes]
+        self._views = [target.view if isinstance(target, _BytesTarget) else memoryview(target) for target in self._targets]
         self._index = 0
         self._filled = 0
 
+    @property
+    def buffers(self) -> list[bytes | bytearray]:
+        """The buffers, once nothing is missing."""
+        self._views.clear()
+        return [target.finish() if isinstance(target, _BytesTarget) else target for target in self._targets]
+
     def room(self, most: int) -> memoryview:
         """Where the next bytes of this chunk go; never more than `most`."""
-        target = self.buffers[self._index]
-        return memoryview(target)[self._filled : min(len(target), self._filled + most)]
+        view = self._views[self._index]
+        return view[self._filled : min(len(view), self._filled + most)]
 
     def filled(self, count: int) -> None:
         """`count` bytes were written to what `room` gave."""
         self.missing -= count
         self._filled += count
-        if self._filled == len(self.buffers[self._index]):
+        if self._filled == len(self._views[self._index]):
             self._index += 1
             self._filled = 0
 
@@ -403,10 +449,33 @@ class _Incoming:
             part = part[count:]
 
 
+class _BytesTarget:
+    """Room for a `bytes` object that is filled from the socket and then handed over without a copy.
+
+    BytesIO keeps its content in a bytes object and gives that very object away when nothing else looks into it:
+    a megabyte costs 50 us here, against 630 us for a bytearray that is then copied.
+    """
+
+    __slots__ = ("_io", "view")
+
+    def __init__(self, size: int) -> None:
+        self._io = io.BytesIO()
+        self._io.seek(size - 1)
+        self._io.write(b"\0")
+        self.view = self._io.getbuffer()
+
+    def finish(self) -> bytes:
+        """The bytes."""
+        self.view.release()
+        return self._io.getvalue()
+
+
 def _large_frames(message: bytes, buffers: Sequence[Any]) -> list[Any]:
     views = [memoryview(buffer).cast("B") for buffer in buffers]
-    # The message is spliced in as it is: [[sizes], message].
-    head = b"\x92" + pack([len(view) for view in views]) + message
+    # Bytes arrive as bytes (a negative size says so), anything else as a buffer that may be written to. The message is
+    # spliced in as it is: [[sizes], message].
+    sizes = [-len(view) if type(buffer) is bytes else len(view) for view, buffer in zip(views, buffers, strict=True)]
+    head = b"\x92" + pack(sizes) + message
     pieces: list[Any] = [HEADER.pack(len(head), LARGE), head]
     for view in views:
         for start in range(0, len(view), CHUNK_BYTES):

@@ -4,7 +4,8 @@ A connection is a sequence of frames ``u32 length (little-endian) | u8 kind | bo
 
 - HELLO      one msgpack map; only before the connection is open, at most HELLO_BYTES_MAX long
 - BATCH      any number of msgpack arrays one after another, each one message; the flush of one loop turn
-- LARGE      one msgpack array ``[[size, ...], message]``: a message with out-of-band buffers, which follow as
+- LARGE      one msgpack array ``[[size, ...], message]``: a message with out-of-band buffers, which follow as CHUNKs; a
+             negative size is that of a bytes object, a positive one of a buffer that the receiver may write to
 - CHUNK      raw bytes of the buffers of the last LARGE, in order; no other frame comes before they are complete
 
 A message is a msgpack array whose first item is its kind, one of the constants of `Kind`.
