@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from partisan_actors.objects.ref import ObjectRef
     from partisan_actors.scheduler.strategies import NodeAffinity
     from partisan_actors.telemetry.tracing import TracingOptions
-    from partisan_actors.transport.channels import ChannelOptions
+    from partisan_actors.wire.channels import ChannelOptions
 
 __version__ = "0.1.0"
 
@@ -54,7 +54,7 @@ _HOMES = {
     "ActorUnavailable": _ERRORS,
     "AuthenticationError": _ERRORS,
     "CallTimeout": _ERRORS,
-    "ChannelOptions": "partisan_actors.transport.channels",
+    "ChannelOptions": "partisan_actors.wire.channels",
     "ConfigError": _ERRORS,
     "MailboxFull": _ERRORS,
     "NoRoute": _ERRORS,

@@ -30,7 +30,7 @@ Subclasses name their constructor's parameters in order in `_fields`.
 from __future__ import annotations
 
 import contextlib
-from types import GetSetDescriptorType, MemberDescriptorType
+from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, ClassVar
 
 __all__ = [
@@ -183,7 +183,9 @@ class TaskFailed(PartisanError):
 
     What a caller catches is an instance of this class *and* of the cause's own class, so `except ValueError` works.
     `cause` (also `__cause__`) is the original exception, or None when it could not be pickled; `remote_traceback` is
-    its text; `where` names actor or task, method and node.
+    its text; `where` names actor or task, method and node. When the cause is itself a TaskFailed, from a call that the
+    method made, the class is that of the first cause. A constructor or `on_start` that raised has ended its actor, so
+    then it is an ActorStopped too.
     """
 
     _fields = ("cause", "where", "remote_traceback")
@@ -201,7 +203,8 @@ class TaskFailed(PartisanError):
         return f"{self.where} raised:\n\n{self.remote_traceback.rstrip()}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (TaskFailed.of, (self.cause, self.where, self.remote_traceback), self._notes())
+        cause = portable(self.cause)
+        return (TaskFailed.of, (cause, self.where, self.remote_traceback, isinstance(self, ActorStopped)), self._notes())
 
     def __getattr__(self, name: str) -> Any:
         # Fields of the cause are reachable, as in `except OSError as error: error.errno`.
@@ -211,30 +214,68 @@ class TaskFailed(PartisanError):
         return getattr(cause, name)
 
     @staticmethod
-    def of(cause: BaseException | None, where: str, remote_traceback: str) -> TaskFailed:
+    def of(
+        cause: BaseException | None, where: str, remote_traceback: str, has_stopped_actor: bool = False
+    ) -> TaskFailed:
         """The TaskFailed to raise for `cause`: of a class that is also the cause's own, whenever Python allows one."""
-        made = _failed_class(type(cause))
+        first = cause
+        while isinstance(first, TaskFailed):
+            first = first.cause
+        family: tuple[type, ...] = (TaskFailed, ActorStopped) if has_stopped_actor else (TaskFailed,)
+        made = _failed_class(type(first), family)
         error: TaskFailed
-        if isinstance(cause, BaseExceptionGroup) and issubclass(made, BaseExceptionGroup):
-            error = made.__new__(made, cause.message, cause.exceptions)
-        else:
-            error = made.__new__(made)
+        try:
+            if isinstance(first, BaseExceptionGroup) and issubclass(made, BaseExceptionGroup):
+                error = made.__new__(made, first.message, first.exceptions)
+            else:
+                error = made.__new__(made)
+        except TypeError:  # a __new__ that wants more than we know
+            error = TaskFailed.__new__(_failed_class(object, family))
         TaskFailed.__init__(error, cause, where, remote_traceback)
+        if isinstance(error, ActorStopped) and not isinstance(first, ActorStopped):
+            error.actor, error.reason = where, f"{type(first).__name__}: {first}"
         return error
 
 
-def _failed_class(cause: type) -> type[TaskFailed]:
-    if not issubclass(cause, Exception) or issubclass(cause, TaskFailed):
+def portable(error: BaseException | None) -> Any:
+    """What to pickle instead of `error`, so that it can be unpickled: pickle calls an exception's class with its
+    `args`, and many a constructor takes others than it passes on."""
+    kind = type(error)
+    takes_its_own = isinstance(kind.__init__, FunctionType) and kind.__reduce__ is BaseException.__reduce__
+    if error is None or not takes_its_own or any(vars(base).get("__slots__") for base in kind.__mro__):
+        return error
+    return _Portable(error)
+
+
+class _Portable:
+    """Pickles as an exception whose constructor is not called when it is unpickled."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive, (type(self.error), self.error.args, vars(self.error))
+
+
+def _revive(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+def _failed_class(cause: type, family: tuple[type, ...]) -> type[TaskFailed]:
+    bases = (*family, cause) if issubclass(cause, Exception) and not issubclass(cause, family) else family
+    if bases == (TaskFailed,):
         return TaskFailed
+    own = {"__module__": TaskFailed.__module__, "__init__": TaskFailed.__init__, "__str__": TaskFailed.__str__}
     try:
         # The cause's own fields stay readable through TaskFailed.__getattr__; its constructor is never run.
-        return type(
-            f"TaskFailed({cause.__name__})",
-            (TaskFailed, cause),
-            {"__module__": TaskFailed.__module__, "__init__": TaskFailed.__init__, "__str__": TaskFailed.__str__},
-        )
+        return type(f"TaskFailed({bases[-1].__name__})", bases, {**own, "_fields": TaskFailed._fields})
     except TypeError:  # a final class, or a layout Python cannot combine
-        return TaskFailed
+        return TaskFailed if family == (TaskFailed,) else _failed_class(object, family)
 
 
 def _copy_native_fields(cause: BaseException | None, error: BaseException) -> None:

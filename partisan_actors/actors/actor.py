@@ -59,6 +59,8 @@ class Definition:
 
     cls: type
     interface: Interface
+    # The methods that are certain to make a coroutine, so that no look at what they return is needed.
+    coroutines: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, actor_class: type) -> Definition:
@@ -83,7 +85,10 @@ class Definition:
             methods[name] = _method(name, function, bound=not isinstance(attribute, staticmethod))
         constructor = _method("__init__", actor_class.__init__, bound=True)
         interface = Interface(actor_class.__qualname__, methods, constructor, inspect.getdoc(actor_class) or "", refused)
-        return cls(actor_class, interface)
+        plain = frozenset(
+            name for name in methods if inspect.iscoroutinefunction(inspect.getattr_static(actor_class, name))
+        )
+        return cls(actor_class, interface, plain)
 
 
 def _method(name: str, function: Any, bound: bool) -> Method:

@@ -8,23 +8,30 @@ The rules this file keeps:
 2. A plain call to an idle actor makes no task and no effect: it is stepped here, inside the loop's own call-back.
 3. The constructor and `on_start` run first, `on_stop` last, on the actor's thread when they block.
 4. Whatever ends the cell, everyone who waits for a reply hears why, and later callers too.
-5. All state belongs to the loop's thread, but for `inbox`, which the actor's thread drains, and what user code owns.
+5. State belongs to the loop's thread. The two threads meet in `_inbox` and `_claim`: whoever puts a message into the
+   inbox tries to take the claim and, if it gets it, sends the thread to drain the inbox; the thread gives the claim
+   back when the inbox is empty, and looks once more. So no message is forgotten, and no wake-up is spent on telling
+   the loop what it does not need to know.
+6. An idle actor is small (thousands per node): what it does not use now, it does not hold.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
+import inspect
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from sys import getrefcount
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from partisan_actors.actors.actor import ASYNC, Definition, Method
 from partisan_actors.actors.context import current_cell, current_system
 from partisan_actors.actors.replies import Reply
-from partisan_actors.actors.stepping import Stepper
+from partisan_actors.actors.stepping import UNSHARED, Stepper, enter_task, leave_task
 from partisan_actors.actors.threads import ActorThread
 from partisan_actors.actors.tracing import begin_serving, finish_serving
 from partisan_actors.errors import ActorStopped, MailboxFull, PartisanError
@@ -50,6 +57,7 @@ ASYNC_CONCURRENCY: Final = 1000
 
 _TINY: Final = frozenset({int, float, bool, type(None)})
 _REPLY: Final = Kind.REPLY
+_EMPTY: Final = ()
 
 
 class Message(NamedTuple):
@@ -77,11 +85,35 @@ class CellOptions:
     max_concurrency: int | None = None
     mailbox_max: int = 100_000
     dedicated_thread: bool = False
-    resources: dict[str, float] = field(default_factory=dict)
 
 
 class Cell:
     """One actor of this node."""
+
+    __slots__ = (
+        "_claim",
+        "_concurrency",
+        "_copy_context",
+        "_coroutines",
+        "_inbox",
+        "_is_closed",
+        "_is_pumping",
+        "_running",
+        "actor",
+        "cause",
+        "dedicated_thread",
+        "definition",
+        "instance",
+        "key",
+        "mailbox",
+        "options",
+        "processed",
+        "reason",
+        "state",
+        "stepper",
+        "system",
+        "thread",
+    )
 
     def __init__(
         self, system: ActorSystem, actor: ActorId, key: bytes, definition: Definition, options: CellOptions
@@ -93,25 +125,25 @@ class Cell:
         self.options = options
         self.state = STARTING
         self.reason = ""
-        self.cause: BaseException | None = None
+        # What the constructor or `on_start` raised, as callers get it.
+        self.cause: PartisanError | None = None
         self.instance: Any = None
         self.processed = 0
-        self.on_stopped: list[Callable[[Cell], None]] = []
-        # Rule 1.
-        self.mailbox: deque[Message] = deque()
-        self.inbox: deque[Message] = deque()
-        self.is_thread_busy = False
         self.thread: ActorThread | None = None
         self.dedicated_thread = options.dedicated_thread
-        self.stepper = Stepper(system.loop, self._ended)
+        self.mailbox: deque[Message] | tuple[()] = _EMPTY
+        self.stepper = Stepper(system.steps, self)
+        self._inbox: SimpleQueue[Message] | None = None
+        self._claim: Lock | None = None
+        self._running: Message | None = None
         self._concurrency = options.max_concurrency or ASYNC_CONCURRENCY
-        self._bound: dict[str, Callable[..., Any]] = {}
-        self._context = contextvars.Context()
-        self._context.run(current_cell.set, self)
-        self._context.run(current_system.set, system)
+        context = contextvars.Context()
+        context.run(current_cell.set, self)
+        context.run(current_system.set, system)
+        self._copy_context = context.copy
+        self._coroutines = definition.coroutines
         self._is_pumping = False
-        # Coroutine functions that may be called directly, and whether any may be now.
-        self._direct: dict[str, Callable[..., Any]] = {}
+        # Whether a coroutine must not be started at once, for reasons other than a blocking method.
         self._is_closed = True
 
     def __str__(self) -> str:
@@ -121,7 +153,17 @@ class Cell:
     @property
     def mailbox_size(self) -> int:
         """How many messages wait."""
-        return len(self.mailbox) + len(self.inbox)
+        return len(self.mailbox) + (self._inbox.qsize() if self._inbox is not None else 0)
+
+    @property
+    def is_thread_busy(self) -> bool:
+        """Whether the actor's thread has something to do."""
+        return self._claim is not None and self._claim.locked()
+
+    def is_blocked(self) -> bool:
+        """Whether a blocking method runs, or is about to."""
+        claim, inbox = self._claim, self._inbox
+        return claim is not None and (claim.locked() or (inbox is not None and not inbox.empty()))
 
     # ---- life -------------------------------------------------------------------------------------------------
 
@@ -129,40 +171,47 @@ class Cell:
         """Construct the instance; messages that arrive meanwhile wait. Called once, from a loop call-back."""
         cls = self.definition.cls
         hook = getattr(cls, "on_start", None)
-        if cls.__init__ is object.__init__ and hook is None and cls.__new__ is object.__new__:
-            self._constructed(cls(), None)
+        is_plain = cls.__init__ is object.__init__ and cls.__new__ is object.__new__ and not inspect.isabstract(cls)
+        if is_plain and hook is None:
+            self.instance = cls()
+            self._started(None)
             return
 
         def construct() -> None:
+            context = self._copy_context()
             try:
-                instance, error = self._context.copy().run(cls, *args, **kwargs), None
-            except BaseException as caught:
+                ready, named = context.run(wait_for_arguments, args, kwargs)
+                instance, error = context.run(cls, *ready, **named), None
+            except BaseException as caught:  # noqa: BLE001 - user code: whatever it raises is the reason it ended
                 instance, error = None, caught
-            if error is None and hook is not None and not asyncio.iscoroutinefunction(hook):
+            if error is None and hook is not None and not inspect.iscoroutinefunction(hook):
                 try:
-                    self._context.copy().run(hook, instance)
-                except BaseException as caught:
+                    self._copy_context().run(hook, instance)
+                except BaseException as caught:  # noqa: BLE001 - as above
                     error = caught
             self.system.post(self._constructed, instance, error)
 
-        self._on_thread(construct)
+        self._claim = Lock()
+        self._claim.acquire()
+        self._lease().run(construct)
 
     def _constructed(self, instance: Any, error: BaseException | None) -> None:
-        self._off_thread()
+        if self._claim is not None:
+            self._claim.release()
         self.instance = instance
         hook = getattr(instance, "on_start", None)
-        if error is None and hook is not None and asyncio.iscoroutinefunction(hook):
+        if error is None and inspect.iscoroutinefunction(hook):
             self.system.background.start(self._start_async(hook), f"on_start of {self}")
         else:
             self._started(error)
 
     async def _start_async(self, hook: Callable[[], Any]) -> None:
         try:
-            await self.system.background.start(self._in_context(hook), f"on_start of {self}")
-        except Exception as error:
-            self._started(error)
+            await self._in_context(hook)
+        except Exception as error:  # noqa: BLE001 - user code: whatever it raises is the reason it ended
+            self.system.loop.call_soon(self._started, error)
         else:
-            self._started(None)
+            self.system.loop.call_soon(self._started, None)
 
     async def _in_context(self, hook: Callable[[], Any]) -> None:
         current_cell.set(self)
@@ -173,16 +222,12 @@ class Cell:
         if self.state != STARTING:
             return
         if error is not None:
-            self.cause = error
+            self.cause = self.system.failed_to_start(self, error)
             self.stop(f"its constructor raised {type(error).__name__}: {error}", run_hook=False)
             return
         self.state = ALIVE
         self._is_closed = False
-        for method in self.definition.interface.methods.values():
-            function = getattr(self.instance, method.name, None)
-            if method.kind == ASYNC and asyncio.iscoroutinefunction(function):
-                self._direct[method.name] = function
-        self.system.loop.call_soon(self._pump)
+        self._pump()
 
     def stop(self, reason: str, run_hook: bool = True) -> None:
         """End the actor: what waits fails with ActorStopped, `on_stop` runs, the thread is given back."""
@@ -192,13 +237,20 @@ class Cell:
         self.state = STOPPING
         self._is_closed = True
         self.reason = reason
-        waiting = [*self.mailbox, *self.inbox]
-        self.mailbox.clear()
-        self.inbox.clear()
+        waiting = list(self.mailbox)
+        self.mailbox = _EMPTY
+        while self._inbox is not None:
+            try:
+                waiting.append(self._inbox.get_nowait())
+            except Empty:
+                break
+        if self._running is not None:
+            # It goes on, as a thread cannot be stopped; its caller is told now, and its reply will find nobody.
+            waiting.append(self._running)
         for message in waiting:
             self._refuse(message.peer, message.number)
         for step, item in list(self.stepper.active.items()):
-            self._refuse(item[0], item.number if type(item) is Message else item[1][1])
+            self._refuse(item.peer, item.number)
             step.cancel()
         hook = getattr(self.instance, "on_stop", None) if was_alive and run_hook else None
         if hook is None:
@@ -208,21 +260,21 @@ class Cell:
 
     async def _stop_with(self, hook: Callable[[], Any]) -> None:
         try:
-            if asyncio.iscoroutinefunction(hook):
+            if inspect.iscoroutinefunction(hook):
                 await self._in_context(hook)
             else:
                 done = self.system.loop.create_future()
 
                 def run() -> None:
                     try:
-                        self._context.copy().run(hook)
-                    except BaseException:
+                        self._copy_context().run(hook)
+                    except BaseException:  # noqa: BLE001 - user code: it is logged, and the actor ends all the same
                         logger.exception("on_stop of %s failed", self)
                     self.system.post(done.set_result, None)
 
-                (self.thread or self.system.threads.lease(self)).run(run)
+                self._lease().run(run)
                 await done
-        except Exception:
+        except Exception:  # noqa: BLE001 - as above
             logger.exception("on_stop of %s failed", self)
         finally:
             self._stopped()
@@ -231,27 +283,63 @@ class Cell:
         self.state = STOPPED
         self.system.threads.give_back(self)
         self.instance = None
-        self._bound.clear()
-        self._direct.clear()
         self.system.cell_stopped(self)
-        for tell in self.on_stopped:
-            tell(self)
+
+    def _lease(self) -> ActorThread:
+        return self.thread or self.system.threads.lease(self)
 
     # ---- messages ---------------------------------------------------------------------------------------------
 
     def call(self, peer: Peer, m: list[Any]) -> None:
-        """A plain call, ``[kind, number, key, method, *arguments]``: stepped here and now when the actor is idle."""
-        function = self._direct.get(m[3])
+        """A plain call, ``[kind, number, key, method, *arguments]``: stepped here and now when the actor is idle.
+
+        This is the hot path: `deliver`, `Stepper.run` and `ended` spelled out for the usual case, in one function.
+        """
+        name = m[3]
         stepper = self.stepper
-        if function is None or self.mailbox or self._is_closed or len(stepper.active) >= self._concurrency:
-            self.deliver(peer, m[1], m[3], m[4:])
+        if (
+            self._is_closed
+            or name not in self._coroutines
+            or self.mailbox
+            or (stepper.active and len(stepper.active) >= self._concurrency)
+            or (self._inbox is not None and self.is_blocked())
+        ):
+            self.deliver(peer, m[1], name, m[4:])
             return
         try:
-            coroutine = function(*m[4:])
-        except BaseException as error:  # the caller's arguments do not fit, or user code raised
+            coroutine = getattr(self.instance, name)(*m[4:])
+        except BaseException as error:  # noqa: BLE001 - arguments that do not fit, or a decorator of the user's
             self._finished(self._message(peer, m), None, error)
             return
-        stepper.run((peer, m), coroutine, self._context.copy())
+        steps = stepper.steps
+        step = steps.spare or steps.make_spare()
+        loop = steps.loop
+        context = self._copy_context()
+        enter_task(loop, step)
+        try:
+            yielded = context.run(coroutine.send, None)
+        except StopIteration as stop:
+            leave_task(loop, step)
+            value = stop.value
+            if getrefcount(step) > UNSHARED:
+                steps.retire(step)
+            connection = peer.calls
+            if type(value) in _TINY and connection is not None and not self._is_closed:
+                try:
+                    connection.send(pack([_REPLY, m[1], value]))
+                except (OverflowError, PartisanError):  # beyond 64 bits, or a caller that does not read
+                    self._finished(self._message(peer, m), value, None)
+                else:
+                    self.processed += 1
+            else:
+                self._finished(self._message(peer, m), value, None)
+        except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
+            leave_task(loop, step)
+            steps.retire(step)
+            self._finished(self._message(peer, m), None, error)
+        else:
+            leave_task(loop, step)
+            step.adopt(stepper, self._message(peer, m), coroutine, context, yielded)
 
     def _message(self, peer: Peer, m: list[Any]) -> Message:
         return Message(peer, m[1], self.definition.interface.methods[m[3]], m[4:], None, None)
@@ -274,105 +362,91 @@ class Cell:
             meta["arrived"] = self.system.recorder.clock()
             meta["ahead"] = self.mailbox_size
         message = Message(peer, number, method, args, kwargs, meta)
-        if self.state != ALIVE:
-            if self.state == STARTING:
-                self._enqueue(self.mailbox, message)
-            else:
-                self._refuse(peer, number)
-        elif self.mailbox or self._is_pumping:
-            self._enqueue(self.mailbox, message)
+        if self.state not in (ALIVE, STARTING):
+            self._refuse(peer, number)
+        elif self._is_closed or self.mailbox or len(self.stepper.active) >= self._concurrency:
+            self._enqueue(message)
         elif method.kind != ASYNC:
-            if len(self.stepper.active) >= self._concurrency:
-                self._enqueue(self.mailbox, message)
-            else:
-                self._enqueue(self.inbox, message)
-                if not self.is_thread_busy:
-                    self._on_thread(self._drain)
-        elif self.is_thread_busy or len(self.stepper.active) >= self._concurrency:
-            self._enqueue(self.mailbox, message)
+            self._send_to_thread(message)
+        elif self.is_blocked():
+            self._enqueue(message)
+            if not self.is_blocked():
+                self._pump()  # the thread became free after we looked, and did not see the message
         else:
             self._step(message)
 
-    def _enqueue(self, queue: deque[Message], message: Message) -> None:
-        limit = self.options.mailbox_max
-        if len(self.mailbox) + len(self.inbox) >= limit:
-            if message.number is not None:
-                self.system.reply_error(message.peer, message.number, MailboxFull(str(self), limit))
-            else:
-                self.system.dead_letter(self, message.method.name, "mailbox full")
+    def _enqueue(self, message: Message) -> None:
+        if self.mailbox_size >= self.options.mailbox_max:
+            self._overflow(message)
             return
-        queue.append(message)
+        if not self.mailbox:
+            self.mailbox = deque()
+        assert isinstance(self.mailbox, deque)
+        self.mailbox.append(message)
+
+    def _overflow(self, message: Message) -> None:
+        limit = self.options.mailbox_max
+        if message.number is not None:
+            self.system.reply_error(message.peer, message.number, MailboxFull(str(self), limit))
+        else:
+            self.system.dead_letter(self, message.method.name, f"its mailbox is full ({limit})")
 
     def _pump(self) -> None:
         """Start whatever may start, in order."""
-        if self._is_pumping:
+        if self._is_pumping or self.state != ALIVE:
             return
         self._is_pumping = self._is_closed = True
         try:
-            mailbox = self.mailbox
-            while mailbox and self.state == ALIVE:
-                is_async = mailbox[0].method.kind == ASYNC
-                if len(self.stepper.active) >= self._concurrency or (is_async and self.is_thread_busy):
-                    return
-                message = mailbox.popleft()
+            while isinstance(self.mailbox, deque) and self.state == ALIVE:
+                is_async = self.mailbox[0].method.kind == ASYNC
+                if len(self.stepper.active) >= self._concurrency or (is_async and self.is_blocked()):
+                    break
+                message = self.mailbox.popleft()
+                if not self.mailbox:
+                    self.mailbox = _EMPTY
                 if is_async:
                     self._step(message)
                 else:
-                    self.inbox.append(message)
-                    if not self.is_thread_busy:
-                        self._on_thread(self._drain)
+                    self._send_to_thread(message)
         finally:
             self._is_pumping = False
-            self._reopen()
+            self._is_closed = self.state != ALIVE
 
     # ---- coroutines, on the loop ------------------------------------------------------------------------------
 
     def _step(self, message: Message) -> None:
         name = message.method.name
-        context = self._context.copy()
+        context = self._copy_context()
         try:
-            function = self._bound.get(name)
-            if function is None:
-                function = self._bound[name] = getattr(self.instance, name)
+            function = getattr(self.instance, name)
             args, kwargs = message.args, message.kwargs
             if callable(args):
                 args, kwargs = context.run(args)
                 coroutine = call_when_ready(function, args, kwargs)
             else:
                 coroutine = function(*args)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - user code, or arguments that cannot be unpickled here
             self._finished(message, None, error)
             return
         if message.meta is not None:
             context.run(begin_serving, self.system.recorder, message)
         self.stepper.run(message, coroutine, context)
 
-    def _ended(self, item: Any, value: Any, error: BaseException | None) -> None:
-        """A coroutine ended. The item of a plain call is its raw message, so that the usual case makes no other."""
-        if type(item) is Message:
-            self._finished(item, value, error)
-            return
-        peer, m = item
-        connection = peer.calls
-        if error is None and type(value) in _TINY and connection is not None and not self._is_closed and not self.mailbox:
-            self.processed += 1
-            try:
-                connection.send(pack([_REPLY, m[1], value]))
-                return
-            except (OverflowError, PartisanError):  # beyond 64 bits, or a caller that does not read
-                self.processed -= 1
-        self._finished(self._message(peer, m), value, error)
+    def ended(self, item: Message, value: Any, error: BaseException | None) -> None:
+        """A coroutine that had to wait, or that was not called plainly, has ended."""
+        self._finished(item, value, error)
 
     def _finished(self, message: Message, value: Any, error: BaseException | None) -> None:
         self.processed += 1
         number = message.number
-        if number is not None and self.state in (ALIVE, STARTING):
+        if number is None:
+            if error is not None and self.state in (ALIVE, STARTING):
+                self.system.tell_failed(self, message.method.name, error)
+        elif self.state in (ALIVE, STARTING):
             if error is None:
                 self.system.reply(message.peer, number, value, self, message.method.name)
             else:
                 self.system.reply_failed(message.peer, number, error, self, message.method.name)
-        elif number is None and error is not None:
-            self.system.tell_failed(self, message.method.name, error)
         if message.meta is not None:
             finish_serving(self.system.recorder, self, message, error)
         if self.mailbox:
@@ -381,37 +455,44 @@ class Cell:
 
     # ---- blocking methods, on the actor's thread --------------------------------------------------------------
 
-    def _on_thread(self, job: Callable[[], None]) -> None:
-        self.is_thread_busy = self._is_closed = True
-        self.stepper.is_held = True
-        (self.thread or self.system.threads.lease(self)).run(job)
-
-    def _off_thread(self) -> None:
-        self.is_thread_busy = False
-        self._reopen()
-        self.stepper.release()
-
-    def _reopen(self) -> None:
-        self._is_closed = self._is_pumping or self.is_thread_busy or self.state != ALIVE
+    def _send_to_thread(self, message: Message) -> None:
+        inbox = self._inbox
+        if inbox is None:
+            inbox = self._inbox = SimpleQueue()
+            if self._claim is None:
+                self._claim = Lock()
+        elif inbox.qsize() >= self.options.mailbox_max:
+            self._overflow(message)
+            return
+        inbox.put(message)
+        assert self._claim is not None
+        if self._claim.acquire(blocking=False):
+            self._lease().run(self._drain)
 
     def _drain(self) -> None:
-        """On the actor's thread: run everything in the inbox, then tell the loop."""
-        inbox, system = self.inbox, self.system
+        """On the actor's thread: run what is in the inbox. See rule 5."""
+        inbox, claim, system = self._inbox, self._claim, self.system
+        assert inbox is not None and claim is not None
         while True:
-            try:
-                message = inbox.popleft()
-            except IndexError:
+            while True:
+                try:
+                    message = inbox.get_nowait()
+                except Empty:
+                    break
+                self._running = message
+                value, error = self._invoke(message)
+                self._running = None
+                system.outcome(self, message, value, error, is_last=inbox.empty())
+            claim.release()
+            if inbox.empty() or not claim.acquire(blocking=False):
                 break
-            system.post_outcome(self, message, *self._invoke(message))
-        system.post(self._drained)
+        if self.mailbox or self.stepper.held:
+            system.post(self._unblocked)
 
     def _invoke(self, message: Message) -> tuple[Any, BaseException | None]:
-        name = message.method.name
-        context = self._context.copy()
+        context = self._copy_context()
         try:
-            function = self._bound.get(name)
-            if function is None:
-                function = self._bound[name] = getattr(self.instance, name)
+            function = getattr(self.instance, message.method.name)
             args, kwargs = message.args, message.kwargs
             if callable(args):
                 args, kwargs = context.run(args)
@@ -421,15 +502,12 @@ class Cell:
             if kwargs:
                 return context.run(function, *args, **kwargs), None
             return context.run(function, *args), None
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
             return None, error
 
-    def _drained(self) -> None:
-        if self.inbox and self.state == ALIVE:
-            self._on_thread(self._drain)  # something came while the thread was telling us
-            return
-        self._off_thread()
-        if self.mailbox:
+    def _unblocked(self) -> None:
+        if not self.is_blocked():
+            self.stepper.release()
             self._pump()
 
     # ---- refusals ---------------------------------------------------------------------------------------------
@@ -439,9 +517,7 @@ class Cell:
             self.system.reply_error(peer, number, self._stopped_error())
 
     def _stopped_error(self) -> PartisanError:
-        error = ActorStopped(str(self), self.reason)
-        error.__cause__ = self.cause
-        return error
+        return self.cause or ActorStopped(str(self), self.reason)
 
     def _no_method(self, peer: Peer, number: int | None, name: str) -> None:
         interface = self.definition.interface

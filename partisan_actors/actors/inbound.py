@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.outbound import pack_payload
-from partisan_actors.errors import PartisanError, SerializationError, TaskFailed
+from partisan_actors.errors import ActorStopped, PartisanError, SerializationError, TaskFailed
 from partisan_actors.node.router import Peer
-from partisan_actors.transport.channels import CALLS
+from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
-from partisan_actors.wire.payload import decode, encode, encode_value
+from partisan_actors.wire.payload import can_be_sent, decode, encode, encode_value
 
 if TYPE_CHECKING:
     from partisan_actors.actors.system import ActorSystem
@@ -41,16 +41,36 @@ def encode_reply(number: int, value: Any, what: str) -> Encoded:
 
 
 def encode_reply_error(number: int, error: BaseException) -> Encoded:
-    """The reply that carries `error`; one that cannot be pickled still arrives, without its cause."""
-    try:
-        payload = encode(error, "the error")
-        decode(payload.body, payload.buffers)  # some exceptions pickle, and then cannot be unpickled
-    except Exception:
-        if isinstance(error, TaskFailed):
-            payload = encode(TaskFailed.of(None, error.where, error.remote_traceback), "the error")
-        else:
-            payload = encode(TaskFailed.of(None, type(error).__name__, str(error)), "the error")
+    """The reply that carries `error`. What of it cannot be pickled is left behind: fields first, then its cause."""
+    for lighten in (_whole, without_unpicklable, _bare):
+        try:
+            payload = encode(lighten(error), "the error")
+            decode(payload.body, payload.buffers)  # some exceptions pickle, and then cannot be unpickled
+            break
+        except Exception:  # noqa: BLE001 - pickling runs code of users, and every error must arrive somehow
+            continue
     return pack_payload([Kind.REPLY_ERROR, number], payload)
+
+
+def _whole(error: BaseException) -> BaseException:
+    return error
+
+
+def _bare(error: BaseException) -> TaskFailed:
+    if isinstance(error, TaskFailed):
+        return TaskFailed.of(None, error.where, error.remote_traceback, isinstance(error, ActorStopped))
+    return TaskFailed.of(None, type(error).__name__, str(error))
+
+
+def without_unpicklable(error: BaseException) -> BaseException:
+    """`error` with a cause of the same class, but without the fields that cannot be sent."""
+    if not isinstance(error, TaskFailed) or error.cause is None:
+        return error
+    cause = error.cause
+    made = type(cause).__new__(type(cause))
+    made.args = tuple(value if can_be_sent(value) else repr(value) for value in cause.args)
+    made.__dict__.update({name: value for name, value in vars(cause).items() if can_be_sent(value)})
+    return TaskFailed.of(made, error.where, error.remote_traceback, isinstance(error, ActorStopped))
 
 
 class Inbound:
@@ -60,7 +80,7 @@ class Inbound:
         self._system = system
         self._cells = system.cells
         dispatch = system.node.dispatch
-        dispatch[Kind.CALL] = self.on_call
+        dispatch[Kind.CALL] = _make_on_call(system)
         dispatch[Kind.CALL_META] = self.on_call_meta
         dispatch[Kind.CALL_PICKLED] = self.on_call_pickled
         dispatch[Kind.TELL] = self.on_tell
@@ -69,13 +89,6 @@ class Inbound:
         dispatch[Kind.REPLY] = self.on_reply
         dispatch[Kind.REPLY_PICKLED] = self.on_reply_pickled
         dispatch[Kind.REPLY_ERROR] = self.on_reply_error
-
-    def on_call(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
-        cell = self._cells.get(m[2])
-        if cell is not None:
-            cell.call(peer, m)
-        else:
-            self._system.refuse(peer, m[1], m[2])
 
     def on_call_meta(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         cell = self._cells.get(m[2])
@@ -140,6 +153,20 @@ class Inbound:
             return _load(body, buffers)
         finally:
             current_system.reset(token)
+
+
+def _make_on_call(system: ActorSystem) -> Callable[..., None]:
+    """The handler of plain calls. A closure, because it is the hottest function of all: no attribute is looked up."""
+    find, refuse = system.cells.get, system.refuse
+
+    def on_call(peer: Peer, m: list[Any], buffers: Any = None) -> None:
+        cell = find(m[2])
+        if cell is not None:
+            cell.call(peer, m)
+        else:
+            refuse(peer, m[1], m[2])
+
+    return on_call
 
 
 def _undecodable(error: Exception) -> PartisanError:

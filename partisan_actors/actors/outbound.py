@@ -19,7 +19,7 @@ from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.tracing import CallTrace, TellTrace
 from partisan_actors.errors import CallTimeout, Overloaded, PartisanError
 from partisan_actors.node.router import Peer
-from partisan_actors.transport.channels import CALLS
+from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
 from partisan_actors.wire.payload import Payload, encode_call, is_scalars

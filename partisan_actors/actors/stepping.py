@@ -5,31 +5,34 @@ current task while the coroutine runs, so `asyncio.timeout`, task groups and lib
 work. A call that never waits costs no task at all: its Step is used again for the next call. One that waits keeps its
 Step, which then is its task, can be cancelled, and is resumed in the context it started in.
 
-While a blocking method of the same actor runs on a thread, resumptions are held back (`Stepper.hold`), so that an
-actor's code never runs on two threads at once.
+While a blocking method of the same actor runs on a thread, resumptions are held back, so that an actor's code never
+runs on two threads at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import _enter_task, _leave_task, _register_task  # documented for third-party tasks
+from asyncio import _enter_task, _leave_task, _register_task
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from sys import getrefcount
-from typing import Any
+from typing import Any, Final, Protocol
 
-__all__ = ["Step", "Stepper"]
+__all__ = ["UNSHARED", "Step", "StepHost", "Stepper", "Steps", "enter_task", "leave_task"]
 
-Finish = Callable[[Any, Any, BaseException | None], None]
+# Documented for third-party tasks, in spite of their names.
+enter_task: Callable[[asyncio.AbstractEventLoop, Any], None] = _enter_task
+leave_task: Callable[[asyncio.AbstractEventLoop, Any], None] = _leave_task
 
 
 class Step(asyncio.Future[None]):
     """One coroutine being run. Its own result is only a signal; the coroutine's goes to `finish`."""
 
-    def __init__(self, stepper: Stepper, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop=loop)
-        self._stepper = stepper
-        self._step_loop = loop
+    def __init__(self, steps: Steps) -> None:
+        super().__init__(loop=steps.loop)
+        self._steps = steps
+        self._stepper: Stepper | None = None
+        self._step_loop = steps.loop
         self._coroutine: Coroutine[Any, Any, Any] | None = None
         self._context: Context | None = None
         self._item: Any = None
@@ -66,6 +69,8 @@ class Step(asyncio.Future[None]):
         if self.done():
             return False
         self._cancels_requested += 1
+        if self._steps.spare is self:
+            self._steps.spare = None  # begun and cancelled before it waited: not for the next coroutine
         if self._waits_for is None or not self._waits_for.cancel(msg=msg):
             self._must_cancel = True
         return True
@@ -84,33 +89,31 @@ class Step(asyncio.Future[None]):
 
     # The engine.
 
-    def adopt(self, item: Any, coroutine: Coroutine[Any, Any, Any], context: Context, yielded: Any) -> None:
+    def adopt(
+        self, stepper: Stepper, item: Any, coroutine: Coroutine[Any, Any, Any], context: Context, yielded: Any
+    ) -> None:
         """`coroutine`, begun under this Step, waits for `yielded`: from now on this is its task."""
-        self._item, self._coroutine, self._context = item, coroutine, context
+        self._stepper, self._item, self._coroutine, self._context = stepper, item, coroutine, context
+        self._steps.spare = None
         _register_task(self)  # type: ignore[arg-type]  # a third-party task
-        self._stepper.active[self] = item
+        stepper.active[self] = item
         self._wait(yielded)
-
-    def reset(self) -> None:
-        """What the last coroutine may have left behind."""
-        self._cancels_requested = 0
-        self._must_cancel = False
 
     def resume(self, error: BaseException | None = None) -> None:
         """Go on after a wait; `error` is thrown in."""
         if self.done():
             return
-        if self._stepper.is_held:
-            self._stepper.held.append((self, error))
+        stepper, coroutine, context = self._stepper, self._coroutine, self._context
+        assert stepper is not None and coroutine is not None and context is not None
+        if stepper.host.is_blocked():
+            stepper.hold(self, error)
             return
-        coroutine, context = self._coroutine, self._context
-        assert coroutine is not None and context is not None
         if self._must_cancel:
             if not isinstance(error, asyncio.CancelledError):
                 error = asyncio.CancelledError()
             self._must_cancel = False
         self._waits_for = None
-        _enter_task(self._step_loop, self)  # type: ignore[arg-type]  # a third-party task
+        enter_task(self._step_loop, self)
         try:
             if error is None:
                 yielded = context.run(coroutine.send, None)
@@ -123,13 +126,14 @@ class Step(asyncio.Future[None]):
         else:
             self._wait(yielded)
         finally:
-            _leave_task(self._step_loop, self)  # type: ignore[arg-type]  # a third-party task
+            leave_task(self._step_loop, self)
 
     def _end(self, value: Any, error: BaseException | None) -> None:
         item, self._item = self._item, None
         self._coroutine = None
+        assert self._stepper is not None
         self._stepper.active.pop(self, None)
-        self._step_loop.call_soon(self._stepper.finish, item, value, error)
+        self._step_loop.call_soon(self._stepper.host.ended, item, value, error)
         if not self.done():
             super().set_result(None)
 
@@ -159,27 +163,35 @@ class Step(asyncio.Future[None]):
             self.resume()
 
 
-class Stepper:
-    """Runs the coroutines of one actor; `finish(item, value, error)` is called as each ends."""
+class StepHost(Protocol):
+    """Whose coroutines are run: a cell."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, finish: Finish) -> None:
-        self.finish = finish
-        self.is_held = False
-        self.held: list[tuple[Step, BaseException | None]] = []
+    def ended(self, item: Any, value: Any, error: BaseException | None) -> None:
+        """The coroutine started for `item` has ended."""
+        ...
+
+    def is_blocked(self) -> bool:
+        """Whether a blocking method of the same actor runs on a thread now."""
+        ...
+
+
+class Stepper:
+    """The coroutines of one actor. `steps` is shared by all actors of a loop."""
+
+    __slots__ = ("active", "held", "host", "steps")
+
+    def __init__(self, steps: Steps, host: StepHost) -> None:
+        self.steps = steps
+        self.host = host
         # What waits now, with the item each is for, the oldest first.
         self.active: dict[Step, Any] = {}
-        self._loop = loop
-        self._spare: Step | None = None
+        self.held: list[tuple[Step, BaseException | None]] = []
 
     def run(self, item: Any, coroutine: Coroutine[Any, Any, Any], context: Context) -> None:
         """Run `coroutine` until its first real wait. From a call-back of the loop, never from inside a task."""
-        loop = self._loop
-        step = self._spare
-        if step is None:
-            step = Step(self, loop)
-        else:
-            self._spare = None
-        _enter_task(loop, step)  # type: ignore[arg-type]  # a third-party task
+        steps = self.steps
+        loop, step = steps.loop, steps.spare or steps.make_spare()
+        enter_task(loop, step)
         try:
             yielded = context.run(coroutine.send, None)
         except StopIteration as stop:
@@ -187,35 +199,57 @@ class Stepper:
         except BaseException as caught:
             value, error = None, caught
         else:
-            _leave_task(loop, step)  # type: ignore[arg-type]  # a third-party task
-            step.adopt(item, coroutine, context, yielded)
+            leave_task(loop, step)
+            step.adopt(self, item, coroutine, context, yielded)
             return
-        _leave_task(loop, step)  # type: ignore[arg-type]  # a third-party task
-        if getrefcount(step) <= _UNSHARED:
-            if step._cancels_requested:
-                step.reset()
-            self._spare = step
-        else:
-            # Somebody kept it (a timeout, a library's registry): it is over for them, and is not used again.
-            asyncio.Future.set_result(step, None)
-        self.finish(item, value, error)
+        leave_task(loop, step)
+        if getrefcount(step) > UNSHARED:
+            steps.retire(step)
+        self.host.ended(item, value, error)
+
+    def hold(self, step: Step, error: BaseException | None) -> None:
+        """Resume `step` when the blocking method is over, which it may be by now."""
+        self.held.append((step, error))
+        if not self.host.is_blocked():
+            self.release()
 
     def release(self) -> None:
         """The blocking method is over: go on with what was held back."""
-        self.is_held = False
         held, self.held = self.held, []
         for step, error in held:
             step.resume(error)
 
 
+class Steps:
+    """The loop that the coroutines of many actors run on, and the Step that is free for the next of them."""
+
+    __slots__ = ("loop", "spare")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.spare: Step | None = None
+
+    def make_spare(self) -> Step:
+        """A new Step, free for the next coroutine."""
+        self.spare = Step(self)
+        return self.spare
+
+    def retire(self, step: Step) -> None:
+        """Somebody kept `step` (a timeout, a library's registry): it is over for them, and is not used again."""
+        if self.spare is step:
+            self.spare = None
+        if not step.done():
+            asyncio.Future.set_result(step, None)
+
+
 def _count_unshared() -> int:
-    # What getrefcount answers in `run` for a Step nobody else holds; it differs between versions of Python.
-    step = object()
-    try:
-        step.__hash__()
-    except BaseException:
-        return 0
+    # What getrefcount answers after a run for a Step that only its runner and `Steps` hold; Pythons differ.
+    class Holder:
+        spare = None
+
+    holder = Holder()
+    holder.spare = step = object()  # type: ignore[assignment]  # stands for a Step
     return getrefcount(step)
 
 
-_UNSHARED = _count_unshared()
+UNSHARED: Final = _count_unshared()

@@ -22,10 +22,10 @@ from partisan_actors.actors.outbound import Outbound, pack_payload
 from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, Location, actor_key
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.services import Service, service_key
+from partisan_actors.actors.stepping import Steps
 from partisan_actors.actors.threads import Threads
 from partisan_actors.actors.tracing import finish_serving
 from partisan_actors.errors import (
-    ActorError,
     ActorNotFound,
     ActorStopped,
     ActorUnavailable,
@@ -38,7 +38,7 @@ from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer
-from partisan_actors.transport.channels import CALLS
+from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.payload import encode_call, is_scalars
@@ -62,6 +62,7 @@ class ActorSystem:
         self.background = node.background
         self.thread_id = threading.get_ident()
         self.code = CodeStore()
+        self.steps = Steps(node.loop)
         self.threads = Threads(node.config.name, node.config.threads_kept)
         self.cells: dict[bytes, Any] = {}
         # What the services above keep with the system, by name.
@@ -70,7 +71,7 @@ class ActorSystem:
         self.dead_letter_count = 0
         self.on_cell_stopped: list[Callable[[Cell], None]] = []
         self._locations: weakref.WeakValueDictionary[ActorId, Location] = weakref.WeakValueDictionary()
-        self._tombstones: OrderedDict[bytes, tuple[str, str, BaseException | None]] = OrderedDict()
+        self._tombstones: OrderedDict[bytes, tuple[str, str, PartisanError | None]] = OrderedDict()
         self._posted: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._is_awake = False
         self._sender = 0
@@ -120,10 +121,9 @@ class ActorSystem:
     def refuse(self, peer: Peer, number: int | None, key: bytes) -> None:
         """A message named an actor that is not here."""
         known = self._tombstones.get(key)
-        error: ActorError
+        error: PartisanError
         if known is not None:
-            error = ActorStopped(known[0], known[1])
-            error.__cause__ = known[2]
+            error = known[2] or ActorStopped(known[0], known[1])
         else:
             error = ActorNotFound(f"with key {key.hex()} on node {self.me}")
         if number is not None:
@@ -151,6 +151,14 @@ class ActorSystem:
         """A method raised."""
         where = f"{cell.definition.interface.class_name}.{method} on node {self.me.name} ({cell.actor})"
         send_encoded(peer, encode_reply_error(number, user_error(error, where)), self._affinity_of(cell))
+
+    def failed_to_start(self, cell: Cell, error: BaseException) -> PartisanError:
+        """What callers of an actor get whose constructor or `on_start` raised."""
+        where = f"{cell.definition.interface.class_name}.__init__ on node {self.me.name} ({cell.actor})"
+        failed = TaskFailed.of(error, where, traceback_text(error), has_stopped_actor=True)
+        # It may be kept for long, and the frames of a traceback hold everything that the constructor had.
+        error.__traceback__ = error.__context__ = None
+        return failed
 
     def reply_error(self, peer: Peer, number: int, error: BaseException) -> None:
         """A call was refused by us, not by user code."""
@@ -189,8 +197,11 @@ class ActorSystem:
             except RuntimeError:  # the loop is closed: the node has ended before its actor's method did
                 return
 
-    def post_outcome(self, cell: Cell, message: Message, value: Any, error: BaseException | None) -> None:
-        """A blocking method ended: encode its reply here, on the actor's thread, and post it."""
+    def outcome(
+        self, cell: Cell, message: Message, value: Any, error: BaseException | None, is_last: bool
+    ) -> None:
+        """On an actor's thread: a blocking method ended. Its reply is encoded here, and written from here when it is
+        the last of a batch and the connection is free; otherwise the loop is asked to."""
         cell.processed += 1
         number = message.number
         if message.meta is not None:
@@ -208,11 +219,10 @@ class ActorSystem:
         else:
             where = f"{name}.{message.method.name} on node {self.me.name} ({cell.actor})"
             encoded = encode_reply_error(number, user_error(error, where))
-        self.post(self._send_outcome, message.peer, encoded, cell)
-
-    def _send_outcome(self, peer: Peer, encoded: Encoded, cell: Cell) -> None:
-        if cell.state in (ALIVE, STARTING):
-            send_encoded(peer, encoded, self._affinity_of(cell))
+        connection = message.peer.calls
+        if is_last and encoded[1] is None and connection is not None and connection.send_from_thread(encoded[0]):
+            return
+        self.post(send_encoded, message.peer, encoded, self._affinity_of(cell))
 
     def _run_posted(self) -> None:
         self._is_awake = False

@@ -24,7 +24,7 @@ from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.spec import ActorSpec
-from partisan_actors.transport.channels import CALLS
+from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.payload import encode_call
 
 if TYPE_CHECKING:

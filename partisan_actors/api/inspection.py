@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any
+from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.node.directory import NodeRecord
@@ -13,9 +13,9 @@ from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
 
-__all__ = ["Inspection", "node_row"]
+__all__ = ["INSPECT", "Inspection", "node_row"]
 
-SERVICE = "inspect"
+INSPECT: Final = "inspect"
 
 
 def node_row(record: NodeRecord, me: str) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class Inspection:
         self._objects = objects
         self._executor = executor
         self._started = time.monotonic()
-        system.serve(SERVICE, self)
+        system.serve(INSPECT, self)
 
     async def nodes(self, peer: Any) -> list[dict[str, Any]]:
         """Every node that this one knows of, up or not."""
@@ -96,7 +96,9 @@ class Inspection:
             "tasks_queued": self._executor.queued,
             "tasks_finished": self._executor.finished,
             "objects_lent": self._objects.lent_count,
-            "connected_peers": sum(1 for peer_ in node.router.peers.values() if peer_.is_connected),
+            "connected_peers": sum(
+                other.is_connected and not other.is_observer for other in node.router.peers.values()
+            ),
             "dead_letters": self._system.dead_letter_count,
             "refused_connections": node.refused_connections,
             "restarts": self._scheduler.guardian.restarts,

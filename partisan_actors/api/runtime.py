@@ -8,15 +8,17 @@ from dataclasses import asdict
 from typing import Any
 
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.api.control import Control
 from partisan_actors.api.inspection import Inspection
 from partisan_actors.node.config import NodeConfig
-from partisan_actors.node.node import Node, Transport
+from partisan_actors.node.node import Node
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
 from partisan_actors.tasks.submit import TaskSubmitter
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.tracing import Tracing, TracingOptions, start_tracing
+from partisan_actors.transport.base import Transport
 
 __all__ = ["Runtime"]
 
@@ -47,6 +49,7 @@ class Runtime:
         self.executor = TaskExecutor(self.system, self.scheduler)
         self.submitter = TaskSubmitter(self.system, self.scheduler, self.objects)
         self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor)
+        self.control = Control(self.system)
         self.system.extensions["runtime"] = self
         self._tracing_options = tracing
         self._tracing: Tracing | None = None

@@ -27,15 +27,16 @@ from partisan_actors.node.cookie import read_cookie
 from partisan_actors.node.loop import LoopThread
 from partisan_actors.node.workers import Worker, stop_workers
 from partisan_actors.telemetry.tracing import TracingOptions
-from partisan_actors.transport.channels import ChannelOptions, check_channels
-from partisan_actors.transport.tcp import parse_address
+from partisan_actors.wire.channels import ChannelOptions, check_channels
+from partisan_actors.wire.addresses import parse_address
 
-__all__ = ["Session", "adopt", "current", "init", "is_initialized", "shutdown", "system"]
+__all__ = ["AUTO", "Session", "adopt", "current", "init", "is_initialized", "shutdown", "system", "tracing_options"]
 
 logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S: Final = 30.0
 WORKERS_MAX: Final = 1024
+AUTO: Final = "auto"
 WORKER_MODULE: Final = "partisan_actors.api.worker"
 
 _lock = threading.RLock()
@@ -56,11 +57,17 @@ class Session:
         workers: int,
         tracing: TracingOptions | None,
         log_level: str,
+        worker_settings: Mapping[str, Any] | None = None,
     ) -> None:
+        """`workers` processes are started at once; ConfigError when they cannot be.
+
+        `worker_settings` is what they are told beside what they share with this node; see `api.worker.config_of`.
+        """
         self._config = config
         self._contacts = contacts
         self._tracing = tracing
         self._log_level = log_level
+        self._worker_settings = dict(worker_settings or {})
         self._thread: LoopThread | None = None
         self._runtime: Runtime | None = None
         self._closed = False
@@ -98,6 +105,11 @@ class Session:
     def worker_pids(self) -> list[int]:
         """The process ids of the workers this session started."""
         return [worker.pid for worker in self._workers]
+
+    def ended_workers(self) -> dict[str, str]:
+        """How those worker processes ended that have, by name."""
+        epitaphs = {worker.name: worker.epitaph() for worker in self._workers}
+        return {name: epitaph for name, epitaph in epitaphs.items() if epitaph is not None}
 
     def __enter__(self) -> Session:
         self.runtime  # noqa: B018 - starts it
@@ -189,7 +201,8 @@ class Session:
         shared = runtime.settings_for_workers()
         paths = [os.path.abspath(path) for path in sys.path if isinstance(path, str)]
         for worker in self._workers:
-            worker.configure({**shared, "name": worker.name, "sys_path": paths, "log_level": self._log_level})
+            mine = {"name": worker.name, "sys_path": paths, "log_level": self._log_level}
+            worker.configure({**shared, **mine, **self._worker_settings})
 
     async def _wait_for_cluster(self, runtime: Runtime) -> None:
         """Until every worker is a member; or, when joining, until some other node's record is here."""
@@ -198,7 +211,7 @@ class Session:
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
             names = {record.node.name for record in directory.live()}
-            if missing <= names and (not self._contacts or len(names) > 1):
+            if missing <= names and (not self._contacts or names - missing - {self._config.name}):
                 return
             for worker in self._workers:
                 epitaph = worker.epitaph()
@@ -252,7 +265,9 @@ def init(
     """Make this process a node: of a local cluster with one worker process per core, or of a running one.
 
     Without `address`, `workers` processes are started on this machine (default: one per core that this process may
-    use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster.
+    use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster; with
+    ``address="auto"`` the one at $PARTISAN_ADDRESS, or else the only one that `partisan start` runs on this machine
+    (the one named `cluster`, if that is given).
     The node binds to loopback unless `bind` says otherwise, and hosts no actors itself unless `hosts_actors`.
     `tracing` is True, a TracingOptions, or None, which means: if the ``OTEL_*`` variables name an endpoint.
 
@@ -266,8 +281,9 @@ def init(
             if ignore_reinit_error:
                 return _session
             raise RuntimeError("this process has a session already: call shutdown() first")
+        contacts: list[str] = []
         if address is not None:
-            parse_address(address)
+            contacts = _contacts(address, cluster)
             if workers:
                 raise ConfigError("workers", workers, "0 or nothing when an address is given")
         count = (_cores() if address is None else 0) if workers is None else workers
@@ -287,7 +303,7 @@ def init(
             labels=dict(labels or {}),
             hosts_actors=hosts_actors or (address is None and count == 0),
         )
-        session = Session(config, [address] if address else [], count, _tracing_options(tracing), log_level)
+        session = Session(config, contacts, count, tracing_options(tracing), log_level)
         _session = session
     if asyncio._get_running_loop() is None:
         session.runtime  # noqa: B018 - starts it
@@ -332,7 +348,20 @@ def _cores() -> int:
         return os.cpu_count() or 1
 
 
-def _tracing_options(tracing: bool | TracingOptions | None) -> TracingOptions | None:
+def _contacts(address: str, cluster: str) -> list[str]:
+    if address == AUTO:
+        found = os.environ.get("PARTISAN_ADDRESS")
+        if not found:
+            from partisan_actors.node.rundir import contacts_of_only_cluster  # only here: POSIX has the locks it needs
+
+            return contacts_of_only_cluster(cluster)
+        address = found
+    parse_address(address)
+    return [address]
+
+
+def tracing_options(tracing: bool | TracingOptions | None) -> TracingOptions | None:
+    """What to trace with; None, the user having said nothing, lets the ``OTEL_*`` variables decide. Raises ConfigError."""
     if isinstance(tracing, TracingOptions):
         return tracing
     if tracing is None:

@@ -22,9 +22,9 @@ from partisan_actors.errors import PartisanError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.loop import new_event_loop
 from partisan_actors.telemetry.tracing import TracingOptions
-from partisan_actors.transport.channels import check_channels
+from partisan_actors.wire.channels import check_channels
 
-__all__ = ["main", "run_node"]
+__all__ = ["config_of", "main", "run_node", "settle_in"]
 
 # A blocking method that computes holds the interpreter for this long before the loop gets its turn.
 SWITCH_INTERVAL_S = 0.001
@@ -46,13 +46,12 @@ def main() -> None:
     if settings.get("main_dir"):
         os.chdir(settings["main_dir"])
     logging.basicConfig(level=settings.get("log_level", "WARNING"), format=f"{settings['name']}: %(message)s")
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     stop = asyncio.Event()
     threading.Thread(target=_watch, args=(pipe, rest, loop, stop), name="parent-watch", daemon=True).start()
     try:
-        loop.run_until_complete(run_node(config_of(settings), settings["contacts"], tracing_of(settings), stop))
+        loop.run_until_complete(run_node(settings, stop))
     except PartisanError as error:
         print(f"{settings['name']}: {error}", file=sys.stderr)
         status = 1
@@ -64,18 +63,24 @@ def main() -> None:
     os._exit(status)
 
 
-async def run_node(
-    config: NodeConfig, contacts: list[str], tracing: TracingOptions | None, stop: asyncio.Event
-) -> None:
-    """Be a node until `stop` is set."""
-    runtime = Runtime(config, tracing)
-    await runtime.start(contacts)
+async def run_node(settings: dict[str, Any], stop: asyncio.Event) -> None:
+    """Be the node that the parent described until `stop` is set."""
+    runtime = Runtime(config_of(settings), tracing_of(settings))
+    if settings.get("stops_on_request"):
+        runtime.control.on_stop = stop.set
+    await runtime.start(settings["contacts"])
     session.adopt(runtime)
+    settle_in()
+    await stop.wait()
+    await runtime.close()
+
+
+def settle_in() -> None:
+    """Make this process one that hosts actors, once everything it needs is imported."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     # Everything imported so far stays: the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    await stop.wait()
-    await runtime.close()
 
 
 def config_of(settings: dict[str, Any]) -> NodeConfig:

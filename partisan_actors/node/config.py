@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.transport.channels import ChannelOptions, check_channels
-from partisan_actors.transport.tcp import parse_address
+from partisan_actors.wire.channels import ChannelOptions, check_channels
+from partisan_actors.wire.addresses import parse_address
 
 __all__ = ["OVERLAYS", "ROUTINGS", "NodeConfig", "random_name"]
 
@@ -30,10 +30,11 @@ class NodeConfig:
     """The settings of one node. Times are in seconds, sizes in bytes.
 
     `cluster` may be empty for a node that joins: it then takes the name of the cluster its contact is in.
-    `advertise` is where others can dial this node; by default the bound address.
+    `advertise` is where others can dial this node; by default the bound address. Port 0 there means the bound port.
     `routing` says how nodes that are not neighbours are reached: "direct" dials them, "relay" never does and goes
     through the overlay, "auto" dials and falls back to relaying.
     `hosts_actors` False makes a node that calls others but is never chosen by the scheduler.
+    `observer` makes a client that neither listens nor joins, and only asks nodes questions; see `api.observer`.
     Raises ConfigError, naming field, value and what is allowed.
     """
 
@@ -49,6 +50,7 @@ class NodeConfig:
     resources: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     hosts_actors: bool = True
+    observer: bool = False
     seed: int | None = None
     dial_timeout_s: float = 2.0
     idle_close_s: float = 60.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from partisan_actors.errors import ConfigError
 
-__all__ = ["cookie_path", "read_cookie"]
+__all__ = ["cookie_from_file", "cookie_path", "read_cookie"]
 
 COOKIE_BYTES_MIN = 8
 
@@ -29,7 +29,15 @@ def read_cookie(given: str | bytes | None = None) -> bytes:
     Raises ConfigError when the file can be read by others, or the cookie is too short.
     """
     text = given or os.environ.get("PARTISAN_COOKIE") or _from_file(cookie_path())
-    cookie = text.encode() if isinstance(text, str) else text
+    return _checked(text.encode() if isinstance(text, str) else text)
+
+
+def cookie_from_file(path: Path) -> bytes:
+    """The cookie in that file, which is made when it does not exist. Raises ConfigError as `read_cookie` does."""
+    return _checked(_from_file(path))
+
+
+def _checked(cookie: bytes) -> bytes:
     if len(cookie) < COOKIE_BYTES_MIN:
         raise ConfigError("cookie", f"<{len(cookie)} bytes>", f"at least {COOKIE_BYTES_MIN} bytes of secret")
     return cookie

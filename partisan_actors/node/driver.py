@@ -29,7 +29,7 @@ from partisan_actors.protocols.machine import (
     SetTimer,
 )
 from partisan_actors.protocols.stack import ProtocolStack
-from partisan_actors.transport.channels import BROADCAST, CONTROL
+from partisan_actors.wire.channels import BROADCAST, CONTROL
 from partisan_actors.wire.codec import AddressBook, decode_message, encode_message, pack
 from partisan_actors.wire.frames import Kind
 

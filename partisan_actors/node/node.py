@@ -13,7 +13,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError
 from partisan_actors.ids import NodeId
@@ -30,13 +30,15 @@ from partisan_actors.protocols.machine import Deliver
 from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import RelayHop
-from partisan_actors.transport.channels import CONTROL
+from partisan_actors.transport.base import Transport
+from partisan_actors.wire.channels import CALLS, CONTROL
 from partisan_actors.transport.connection import Connection, Flusher
-from partisan_actors.transport.tcp import TcpTransport, parse_address
+from partisan_actors.transport.tcp import TcpTransport
+from partisan_actors.wire.addresses import parse_address, with_port
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.handshake import Handshake, Identity
 
-__all__ = ["Node", "Transport"]
+__all__ = ["Node"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,22 +46,6 @@ NONCE_BYTES: Final = 16
 ADDRESSES_MAX: Final = 65_536
 FLUSH_AT_CLOSE_S: Final = 1.0
 EVENTS_MAX: Final = 1000
-
-
-class Transport(Protocol):
-    """A way to get byte streams: `TcpTransport` or `MemoryTransport`."""
-
-    async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
-        """Accept at `address`; returns the bound address."""
-        ...
-
-    async def dial(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> None:
-        """Open a byte stream. Raises OSError."""
-        ...
-
-    async def close(self) -> None:
-        """Stop listening."""
-        ...
 
 
 class Node:
@@ -159,9 +145,9 @@ class Node:
         self.stopped.set()
 
     def _advertised(self) -> tuple[str, ...]:
-        if self.config.advertise:
-            return self.config.advertise
         host, port = parse_address(self.address)
+        if self.config.advertise:
+            return tuple(with_port(address, port) for address in self.config.advertise)
         if host in ("0.0.0.0", "::"):
             return (f"{host_name()}:{port}",)
         return (self.address,)
@@ -178,14 +164,14 @@ class Node:
             return
         raise failures[0]
 
-    async def connect(self, address: str) -> Peer:
-        """A control connection to whoever listens at `address`.
+    async def connect(self, address: str, expected: NodeId | None = None) -> Peer:
+        """A control connection to whoever listens at `address`, or an observer's one connection, which is for calls.
 
-        Raises NotYetConnected when nobody answers, AuthenticationError when it is not one of ours.
+        Raises NotYetConnected when nobody answers, AuthenticationError when it is not one of ours, or not `expected`.
         """
         parse_address(address)
         try:
-            connection = await self._open(address, CONTROL, 0, None)
+            connection = await self._open(address, CALLS if self.config.observer else CONTROL, 0, expected)
         except AuthenticationError as error:
             raise AuthenticationError(f"{address} ({error.peer})", error.why) from error
         except (OSError, TimeoutError, PartisanError) as error:
@@ -381,7 +367,7 @@ class Node:
         return connection
 
     def _identity(self) -> Identity:
-        return Identity(self.me, self.cluster, self._book.get(self.me, ()), self.lanes)
+        return Identity(self.me, self.cluster, self._book.get(self.me, ()), self.lanes, self.config.observer)
 
     # ---- ConnectionOwner --------------------------------------------------------------------------------------
 
@@ -392,9 +378,11 @@ class Node:
             self.cluster = identity.cluster
         if identity.node == self.me:
             raise AuthenticationError(str(self.me), "a node cannot connect to itself")
-        connection.last_received = self.loop.time()
+        if connection.handshake.channel == CALLS:
+            connection.allow_threads()
         peer = self.router.peer(identity.node)
         connection.peer = peer
+        peer.is_observer = identity.observer
         if not identity.observer:
             if identity.addresses:
                 self.learn(identity.node, identity.addresses)
@@ -420,6 +408,11 @@ class Node:
                 logger.warning("refused a connection: %s", error)
             return
         was_ours = self.router.closed(peer, connection)
+        if peer.is_observer and not peer.is_connected:
+            # It cannot be dialled and never comes back: answers it did not wait for go nowhere.
+            self.router.mark_down(peer.node, "the observer has gone")
+            self.router.forget(peer.node)
+            return
         if self._is_closing:
             return
         if was_ours and peer.pending and peer.down is None and peer.calls is None:

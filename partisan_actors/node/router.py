@@ -23,7 +23,7 @@ import msgpack
 
 from partisan_actors.errors import NodeDown, NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
-from partisan_actors.transport.channels import CALLS, CONTROL
+from partisan_actors.wire.channels import CALLS, CONTROL
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 
@@ -56,6 +56,7 @@ class Peer:
         "calls",
         "down",
         "is_held",
+        "is_observer",
         "is_self",
         "lanes",
         "last_used",
@@ -79,6 +80,7 @@ class Peer:
         self.down: str | None = None
         self.is_self = False
         self.is_held = False
+        self.is_observer = False
         self.relay_until = 0.0
         self.last_used = 0.0
 

@@ -16,7 +16,7 @@ from partisan_actors.ids import NodeId, ObjectId
 if TYPE_CHECKING:
     from partisan_actors.objects.store import ObjectStore
 
-__all__ = ["ObjectRef"]
+__all__ = ["ObjectRef", "rebuild_ref"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -86,10 +86,11 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._store.lend(self)
-        return _rebuild, (*self.id.node, self.id.number)
+        return self._store.rebuild, (*self.id.node, self.id.number)
 
 
-def _rebuild(name: str, incarnation: int, number: int) -> ObjectRef[Any]:
+def rebuild_ref(name: str, incarnation: int, number: int) -> ObjectRef[Any]:
+    """What a pickled ref becomes, in code that belongs to a node: a method, a task, a message that is decoded."""
     system = current_system.get()
     if system is None:
         raise RuntimeError("an ObjectRef can only be unpickled in a running node: call partisan_actors.init() first")

@@ -1,12 +1,14 @@
 """The objects of one node: what it lends to others, and what it has borrowed.
 
 A lent object is kept for its borrowers: each borrowing node says when it takes a ref and when it drops its last one, and
-a borrower that goes down drops all of its. A ref that was sent but has not arrived yet is covered by a grace period
-of GRACE_S seconds, after which an object nobody borrowed is let go.
+a borrower that goes down drops all of its. A ref on its way is kept by whoever sent it, until its call has returned,
+and for a grace period of GRACE_S seconds where nothing returns. After that, an object that nobody borrows lives for as
+long as somebody on its own node refers to it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import threading
@@ -14,13 +16,14 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+from partisan_actors.actors.context import current_system, refs_in_message
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.errors import NodeError, ObjectLost, PartisanError
+from partisan_actors.errors import NodeError, ObjectLost, TaskFailed
 from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
-from partisan_actors.objects.ref import ObjectRef
-from partisan_actors.transport.channels import BULK
+from partisan_actors.objects.ref import ObjectRef, rebuild_ref
+from partisan_actors.wire.channels import BULK
 from partisan_actors.wire.payload import decode, encode_value
 
 __all__ = ["ObjectStore"]
@@ -51,6 +54,10 @@ class ObjectStore:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._lent: dict[int, _Lent] = {}
+        # What was lent once and is still referred to here, by number.
+        self._own: weakref.WeakValueDictionary[int, ObjectRef[Any]] = weakref.WeakValueDictionary()
+        # How a ref is unpickled. The face puts a function here that also finds the node of plain user code.
+        self.rebuild: Callable[[str, int, int], ObjectRef[Any]] = rebuild_ref
         self._borrowed: weakref.WeakValueDictionary[ObjectId, ObjectRef[Any]] = weakref.WeakValueDictionary()
         system.extensions["objects"] = self
         system.serve(SERVICE, self, channel=BULK)
@@ -70,15 +77,23 @@ class ObjectStore:
         payload = encode_value(value, "the value given to put")
         buffers = [view if view.readonly else bytes(view) for view in payload.buffers]
         ref = self.new_ref()
-        ref.succeed(value if type(value) in _IMMUTABLE else decode(payload.body, buffers))
+        token = current_system.set(self.system)
+        try:
+            ref.succeed(value if type(value) in _IMMUTABLE else decode(payload.body, buffers))
+        finally:
+            current_system.reset(token)
         return ref
 
     # ---- lending ----------------------------------------------------------------------------------------------
 
     def lend(self, ref: ObjectRef[Any]) -> None:
         """`ref` is being sent somewhere: keep its value until nobody borrows it any more."""
+        message = refs_in_message.get()
+        if message is not None:
+            message.append(ref)
         if ref.id.node == self.system.me:
             with self._lock:
+                self._own[ref.id.number] = ref
                 lent = self._lent.get(ref.id.number)
                 if lent is None:
                     lent = self._lent[ref.id.number] = _Lent(ref, 0.0)
@@ -86,23 +101,31 @@ class ObjectStore:
 
     async def borrow(self, peer: Peer, number: int) -> None:
         """A node has received a ref to one of our objects."""
-        lent = self._lent.get(number)
+        lent = self._find_lent(number)
         if lent is not None:
             lent.borrowers.add(peer.node)
 
     async def give_back(self, peer: Peer, number: int) -> None:
-        """A node has dropped its last ref to one of our objects."""
+        """A node has dropped its last ref to one of our objects. It may have passed it on, to one we do not know yet."""
         lent = self._lent.get(number)
         if lent is not None:
             lent.borrowers.discard(peer.node)
+            lent.until = self.loop.time() + GRACE_S
 
     async def fetch(self, peer: Peer, number: int) -> Any:
         """The value of one of our objects, once it is there. Raises ObjectLost, or what the call raised."""
-        lent = self._lent.get(number)
+        lent = self._find_lent(number)
         if lent is None:
             owner = self.system.me
             raise ObjectLost(str(ObjectId(owner, number)), str(owner), "its last reference is gone")
         return await lent.ref
+
+    def _find_lent(self, number: int) -> _Lent | None:
+        lent = self._lent.get(number)
+        ref = self._own.get(number) if lent is None else None
+        if ref is not None:
+            lent = self._lent[number] = _Lent(ref, self.loop.time() + GRACE_S)
+        return lent
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
         for lent in list(self._lent.values()):
@@ -125,7 +148,8 @@ class ObjectStore:
     def adopt(self, identity: ObjectId) -> ObjectRef[Any]:
         """The ref for an id that arrived here: our own, or a borrowed one."""
         if identity.node == self.system.me:
-            lent = self._lent.get(identity.number)
+            with self._lock:
+                lent = self._find_lent(identity.number)
             if lent is not None:
                 return lent.ref
             ref: ObjectRef[Any] = ObjectRef(self)
@@ -164,10 +188,16 @@ class ObjectStore:
         owner, number = ref.id
         try:
             ref.succeed(await self.system.request(owner, SERVICE, "fetch", number, channel=BULK))
-        except NodeError as error:
-            ref.fail(ObjectLost(str(ref.id), str(owner), f"its owner cannot be reached: {error}"))
-        except (PartisanError, Exception) as error:
+        except asyncio.CancelledError:
+            ref.fail(ObjectLost(str(ref.id), str(owner), "this node stopped before its value had come"))
+            raise
+        except Exception as error:  # noqa: BLE001 - what the owner's value is, or why there is none
+            if isinstance(error, NodeError) and not isinstance(error, TaskFailed) and not self._is_up(owner):
+                error = ObjectLost(str(ref.id), str(owner), f"its owner cannot be reached: {error}")
             ref.fail(error)
+
+    def _is_up(self, node: NodeId) -> bool:
+        return self.system.node.directory.is_up(node)
 
 
 _IMMUTABLE: Final = frozenset({int, float, bool, str, bytes, type(None)})

@@ -16,10 +16,10 @@ from typing import Any, Final, NamedTuple
 
 import cloudpickle
 
-from partisan_actors.errors import SerializationError
+from partisan_actors.errors import SerializationError, portable
 from partisan_actors.wire.frames import INLINE_BYTES_MAX
 
-__all__ = ["Payload", "decode", "encode", "encode_code", "is_scalars"]
+__all__ = ["Payload", "can_be_sent", "decode", "encode", "encode_call", "encode_code", "encode_value", "is_scalars"]
 
 _TINY: Final = frozenset({int, float, bool, type(None)})
 _TEXT: Final = frozenset({str, bytes})
@@ -73,8 +73,8 @@ def encode(value: Any, what: str) -> Payload:
 
 def encode_call(args: tuple[Any, ...], kwargs: dict[str, Any], what: str) -> Payload:
     """Encode the arguments of a call. Large top-level `bytes` leave the pickle and are not copied."""
-    if any(type(value) is bytes and len(value) > INLINE_BYTES_MAX for value in args):
-        args = tuple(_beside(value) for value in args)
+    if any(_needs_care(value) for value in args):
+        args = tuple(_cared_for(value) for value in args)
     try:
         return encode((args, kwargs), what)
     except SerializationError as error:
@@ -85,7 +85,12 @@ def encode_call(args: tuple[Any, ...], kwargs: dict[str, Any], what: str) -> Pay
 
 def encode_value(value: Any, what: str) -> Payload:
     """Encode one result or object. Large `bytes` leave the pickle and are not copied."""
-    return encode(_beside(value), what)
+    return encode(_cared_for(value), what)
+
+
+def can_be_sent(value: Any) -> bool:
+    """Whether `encode` can do it. As costly as encoding it: for the way to an error, not for the way to the wire."""
+    return _failure(value) is None
 
 
 def decode(body: bytes | memoryview, buffers: Iterable[Any] = ()) -> Any:
@@ -118,8 +123,14 @@ class _BesideBytes:
         return bytes, (pickle.PickleBuffer(self.value),)
 
 
-def _beside(value: Any) -> Any:
-    return _BesideBytes(value) if type(value) is bytes and len(value) > INLINE_BYTES_MAX else value
+def _needs_care(value: Any) -> bool:
+    return (type(value) is bytes and len(value) > INLINE_BYTES_MAX) or isinstance(value, BaseException)
+
+
+def _cared_for(value: Any) -> Any:
+    if not _needs_care(value):
+        return value
+    return _BesideBytes(value) if type(value) is bytes else portable(value)
 
 
 def _culprit(value: Any, error: Exception) -> tuple[str, str]:

@@ -1,0 +1,141 @@
+"""`Observer`: a short-lived client that asks nodes questions and belongs to no cluster.
+
+It proves the cookie as a node does, but neither listens nor joins: no node lists it as a member or dials it, and
+answers come back over the connection it made. Commands are observers; so is any program that only wants to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final
+
+from partisan_actors.actors.system import ActorSystem
+from partisan_actors.api.inspection import INSPECT
+from partisan_actors.errors import NotYetConnected, PartisanError
+from partisan_actors.ids import NodeId
+from partisan_actors.node.config import NodeConfig, random_name
+from partisan_actors.node.node import Node
+
+__all__ = ["Answer", "Observer"]
+
+ANSWER_TIMEOUT_S: Final = 5.0
+ASKED_AT_ONCE: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one node said: `value`, or, when it did not answer, `why`. `row` is what its cluster knows of it."""
+
+    row: dict[str, Any]
+    value: Any = None
+    why: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the node."""
+        return str(self.row["name"])
+
+
+class Observer:
+    """Use it as ``async with Observer(cookie) as observer``, then `connect`, then ask.
+
+    With `cluster` it refuses nodes of any other cluster; otherwise it keeps to the cluster of its first contact.
+    """
+
+    def __init__(self, cookie: bytes, cluster: str = "") -> None:
+        self._config = NodeConfig(
+            name=random_name("observer"), cluster=cluster, cookie=cookie, hosts_actors=False, observer=True
+        )
+        self._node: Node | None = None
+        self._system: ActorSystem | None = None
+        self._contact: NodeId | None = None
+
+    async def __aenter__(self) -> Observer:
+        self._node = Node(self._config, asyncio.get_running_loop())
+        # It takes part in no protocol: whatever the stack is told from here on, it does nothing.
+        self._node.driver.close()
+        self._system = ActorSystem(self._node)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._system is not None
+        self._system.close()
+        await self.node.close(graceful=False)
+
+    @property
+    def node(self) -> Node:
+        """The node that is none: it has an id and connections, and nothing else."""
+        assert self._node is not None, "enter the observer first"
+        return self._node
+
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster that is looked at; empty before `connect`, unless it was given."""
+        return self.node.cluster
+
+    @property
+    def contact(self) -> NodeId:
+        """The node that answers questions about the whole cluster."""
+        assert self._contact is not None, "connect first"
+        return self._contact
+
+    async def connect(self, addresses: Sequence[str]) -> NodeId:
+        """Find the first of these addresses at which a node answers.
+
+        Raises ConfigError for what is no address, NotYetConnected when none answers, AuthenticationError when one is
+        not ours: that is not passed over, for it is a mistake somebody wants to hear of.
+        """
+        failure: NotYetConnected | None = None
+        for address in addresses:
+            try:
+                self._contact = (await self.node.connect(address)).node
+            except NotYetConnected as error:
+                failure = failure or error
+                continue
+            return self._contact
+        raise failure or NotYetConnected("a cluster", "no address was given")
+
+    async def ask(
+        self, node: NodeId, service: str, method: str, *args: Any, timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> Any:
+        """Ask a service of a node that this observer is connected to. Raises what it raises, NodeError, CallTimeout."""
+        assert self._system is not None
+        return await self._system.request(node, service, method, *args, timeout_s=timeout_s)
+
+    async def members(self) -> list[dict[str, Any]]:
+        """Every node that the contact knows of, up or not, by name."""
+        rows: list[dict[str, Any]] = await self.ask(self.contact, INSPECT, "nodes")
+        return sorted(rows, key=lambda row: row["name"])
+
+    async def ask_all(self, rows: Sequence[dict[str, Any]], service: str, method: str, *args: Any) -> list[Answer]:
+        """Ask each of these members itself, dialling it. One that cannot be reached is an Answer too."""
+        turns = asyncio.Semaphore(ASKED_AT_ONCE)
+
+        async def ask_one(row: dict[str, Any]) -> Answer:
+            async with turns:
+                try:
+                    await self._reach(row)
+                    return Answer(row, await self.ask(NodeId.parse(row["id"]), service, method, *args))
+                except PartisanError as error:
+                    return Answer(row, why=str(error))
+
+        return await asyncio.gather(*map(ask_one, rows))
+
+    async def _reach(self, row: dict[str, Any]) -> None:
+        node = NodeId.parse(row["id"])
+        if self.node.router.peer(node).is_connected:
+            return
+        failure: PartisanError = NotYetConnected(row["name"], "it has no address")
+        for address in row["addresses"]:
+            try:
+                await self.node.connect(address, node)
+            except PartisanError as error:
+                failure = error
+                continue
+            return
+        raise failure
