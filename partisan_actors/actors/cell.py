@@ -29,7 +29,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from partisan_actors.actors.actor import ASYNC, Definition, Method
-from partisan_actors.actors.context import current_cell, current_system
+from partisan_actors.actors.context import current_cell, current_owner, current_system
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.stepping import UNSHARED, Stepper, enter_task, leave_task
 from partisan_actors.actors.threads import ActorThread
@@ -140,6 +140,7 @@ class Cell:
         context = contextvars.Context()
         context.run(current_cell.set, self)
         context.run(current_system.set, system)
+        context.run(current_owner.set, options.owner)
         self._copy_context = context.copy
         self._coroutines = definition.coroutines
         self._is_pumping = False
@@ -216,6 +217,7 @@ class Cell:
     async def _in_context(self, hook: Callable[[], Any]) -> None:
         current_cell.set(self)
         current_system.set(self.system)
+        current_owner.set(self.options.owner)
         await hook()
 
     def _started(self, error: BaseException | None) -> None:

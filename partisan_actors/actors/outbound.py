@@ -12,8 +12,10 @@ import itertools
 from collections import deque
 from collections.abc import Callable
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from time import sleep
+from typing import TYPE_CHECKING, Any, Final
 
+from partisan_actors.actors.context import refs_in_message
 from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.tracing import CallTrace, TellTrace
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
 __all__ = ["Outbound", "pack_payload"]
 
 _CALL, _TELL = Kind.CALL, Kind.TELL
+# A thread that sends without pause gives the interpreter away after so many messages, so that the loop can begin to write
+# them while it goes on; the shortest sleep there is.
+TURN_MESSAGES: Final = 256
+TURN_S: Final = 1e-6
+
+_are_tiny = frozenset({int, float, bool, type(None)}).issuperset
 
 
 def pack_payload(head: list[Any], payload: Payload) -> tuple[bytes, list[Any] | None]:
@@ -58,6 +66,7 @@ class Outbound:
         self.next_number: Callable[[], int] = itertools.count(1).__next__
         self._outbox: deque[tuple[Any, ...]] = deque()
         self._is_awake = False
+        self._closed: PartisanError | None = None
 
     # ---- from anywhere ----------------------------------------------------------------------------------------
 
@@ -77,14 +86,14 @@ class Outbound:
             message, buffers = self._traced_call(number, location, method, args, kwargs, reply, channel)
         else:
             message = None
-            if not kwargs and is_scalars(args):
+            if not kwargs and (_are_tiny(map(type, args)) or is_scalars(args)):
                 try:
                     message, buffers = pack([_CALL, number, location.key, method, *args]), None
                 except (OverflowError, ValueError):  # beyond 64 bits, or text that UTF-8 cannot carry
                     message = None
             if message is None:
                 head = [Kind.CALL_PICKLED, number, location.key, method, None]
-                message, buffers = self._pickled(head, location, method, args, kwargs)
+                message, buffers = self._pickled(head, location, method, args, kwargs, reply)
         if get_ident() == self._thread_id:
             peer = location.peer
             if peer is not None and buffers is None and timeout_s is None and channel is CALLS:
@@ -96,7 +105,12 @@ class Outbound:
                     return
             self._submit(location, number, message, buffers, reply, channel, timeout_s)
         else:
-            self._from_thread(location, number, message, buffers, reply, channel, timeout_s)
+            outbox = self._outbox
+            outbox.append((location, number, message, buffers, reply, channel, timeout_s))
+            if not self._is_awake:
+                self._wake(location)
+            elif len(outbox) >= TURN_MESSAGES:
+                sleep(TURN_S)
 
     def tell(
         self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str = CALLS
@@ -113,16 +127,32 @@ class Outbound:
                     message = None
             if message is None:
                 head = [Kind.TELL_PICKLED, location.key, method, None]
-                message, buffers = self._pickled(head, location, method, args, kwargs)
+                message, buffers = self._pickled(head, location, method, args, kwargs, None)
         if get_ident() == self._thread_id:
             self._submit(location, 0, message, buffers, None, channel, None)
         else:
-            self._from_thread(location, 0, message, buffers, None, channel, None)
+            self._outbox.append((location, 0, message, buffers, None, channel, None))
+            if not self._is_awake:
+                self._wake(location)
 
     def _pickled(
-        self, head: list[Any], location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        head: list[Any],
+        location: Location,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        reply: Reply[Any] | None,
     ) -> tuple[bytes, list[Any] | None]:
-        return pack_payload(head, encode_call(args, kwargs, f"the arguments of {location.class_name}.{method}"))
+        refs: list[object] = []
+        token = refs_in_message.set(refs)
+        try:
+            payload = encode_call(args, kwargs, f"the arguments of {location.class_name}.{method}")
+        finally:
+            refs_in_message.reset(token)
+        if refs and reply is not None:
+            reply.add_waiter(refs.clear)  # until then the list keeps them
+        return pack_payload(head, payload)
 
     def _traced_call(
         self,
@@ -143,7 +173,8 @@ class Outbound:
                 return pack([Kind.CALL_META, number, location.key, method, meta, *args]), None
             except (OverflowError, ValueError):
                 pass
-        return self._pickled([Kind.CALL_PICKLED, number, location.key, method, meta], location, method, args, kwargs)
+        head = [Kind.CALL_PICKLED, number, location.key, method, meta]
+        return self._pickled(head, location, method, args, kwargs, reply)
 
     def _traced_tell(
         self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str
@@ -156,7 +187,7 @@ class Outbound:
                     return pack([Kind.TELL_META, location.key, method, meta, *args]), None
                 except (OverflowError, ValueError):
                     pass
-            return self._pickled([Kind.TELL_PICKLED, location.key, method, meta], location, method, args, kwargs)
+            return self._pickled([Kind.TELL_PICKLED, location.key, method, meta], location, method, args, kwargs, None)
         finally:
             trace.sent(location.peer)
 
@@ -222,22 +253,39 @@ class Outbound:
 
     # ---- from other threads -----------------------------------------------------------------------------------
 
-    def _from_thread(self, *item: Any) -> None:
-        location: Location = item[0]
+    def _wake(self, location: Location) -> None:
+        """The loop sleeps as far as we know: have it drain the outbox. `location` is where the first message goes."""
+        if self._closed is not None:
+            self.close(self._closed)
+            return
+        self._is_awake = True
+        self._loop.call_soon_threadsafe(self._drain)
         peer = location.peer
-        if peer is not None and peer.calls is not None and peer.calls.is_paused:
+        if peer is not None and peer.calls is not None and peer.calls.is_clogged:
             self._wait_writable(peer)
-        self._outbox.append(item)
-        if not self._is_awake:
-            self._is_awake = True
-            self._loop.call_soon_threadsafe(self._drain)
+
+    def close(self, error: PartisanError) -> None:
+        """The node has stopped: what is still to be sent, and whatever comes later, fails with `error`."""
+        self._closed = error
+        self._is_awake = False
+        while self._outbox:
+            reply: Reply[Any] | None = self._outbox.popleft()[4]
+            if reply is not None:
+                reply.fail(error)
 
     def _drain(self) -> None:
         self._is_awake = False
         outbox = self._outbox
-        submit = self._submit
         for _ in range(len(outbox)):
-            submit(*outbox.popleft())
+            location, number, message, buffers, reply, channel, timeout_s = outbox.popleft()
+            peer = location.peer
+            if peer is not None and buffers is None and timeout_s is None and reply is not None and channel is CALLS:
+                connection = peer.calls
+                if connection is not None and not connection.is_paused:
+                    peer.pending[number] = reply
+                    connection.send(message)
+                    continue
+            self._submit(location, number, message, buffers, reply, channel, timeout_s)
 
     def _wait_writable(self, peer: Peer) -> None:
         """Back-pressure: a thread that sends faster than its peer takes waits, unless it runs a loop of its own."""

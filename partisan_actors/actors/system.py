@@ -5,6 +5,7 @@ Everything here belongs to the loop's thread, except what says "from any thread"
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import traceback
@@ -30,6 +31,7 @@ from partisan_actors.errors import (
     ActorStopped,
     ActorUnavailable,
     NodeDown,
+    NotYetConnected,
     PartisanError,
     SerializationError,
     TaskFailed,
@@ -48,6 +50,8 @@ __all__ = ["ActorSystem"]
 logger = logging.getLogger(__name__)
 
 TOMBSTONES_MAX: Final = 20_000
+RESTART_PATIENCE_S: Final = 30.0
+HOOKS_S: Final = 1.0
 DEAD_LETTERS_MAX: Final = 200
 
 
@@ -70,7 +74,12 @@ class ActorSystem:
         self.dead_letters: deque[tuple[str, str, str]] = deque(maxlen=DEAD_LETTERS_MAX)
         self.dead_letter_count = 0
         self.on_cell_stopped: list[Callable[[Cell], None]] = []
+        # Why nothing can be sent any more, once that is so.
+        self.closed: PartisanError | None = None
+        # Where a restarted actor is now, or why it is nowhere; the scheduler knows.
+        self.where_now: Callable[[ActorId], NodeId | PartisanError | None] = lambda actor: None
         self._locations: weakref.WeakValueDictionary[ActorId, Location] = weakref.WeakValueDictionary()
+        self._locating = threading.Lock()
         self._tombstones: OrderedDict[bytes, tuple[str, str, PartisanError | None]] = OrderedDict()
         self._posted: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._is_awake = False
@@ -131,11 +140,18 @@ class ActorSystem:
         else:
             self._dead_letter(known[0] if known else key.hex(), "tell", str(error))
 
-    def close(self) -> None:
-        """The node stops: every actor ends, and every caller is told."""
+    async def close(self, hooks_s: float = HOOKS_S) -> None:
+        """The node stops: every actor ends, its `on_stop` within `hooks_s` seconds, and every caller is told."""
         for cell in self.local_cells():
             cell.stop("its node stopped")
+        deadline = self.loop.time() + hooks_s
+        while self.local_cells() and self.loop.time() < deadline:
+            await asyncio.sleep(0.005)
         self.threads.close()
+        self.closed = NotYetConnected(str(self.me), "this node has stopped; call init() again for another")
+        for location in list(self._locations.values()):
+            self.fail_location(location, self.closed)
+        self.outbound.close(self.closed)
 
     # ---- replies ----------------------------------------------------------------------------------------------
 
@@ -275,22 +291,28 @@ class ActorSystem:
     def location(
         self, actor: ActorId, class_name: str, name: str | None, can_restart: bool, host: NodeId | None
     ) -> Location:
-        """The location of an actor that a handle names; `host` is where it was when the handle was made."""
-        location = self._locations.get(actor)
-        if location is None:
+        """The location of an actor that a handle names; `host` is where it was when the handle was made. From any
+        thread."""
+        with self._locating:
+            location = self._locations.get(actor)
+            if location is not None:
+                return location
             location = self._locations[actor] = Location(actor, class_name, name, can_restart)
-            if host is not None:
-                self.loop.call_soon_threadsafe(self._find, location, host)
+        if self.closed is not None:
+            self.fail_location(location, self.closed)
+        elif host is not None:
+            self.post(self.found, location, host)
         return location
 
     def known_location(self, actor: ActorId) -> Location | None:
         """The location of an actor, if this node has handles of it."""
         return self._locations.get(actor)
 
-    def _find(self, location: Location, host: NodeId) -> None:
+    def found(self, location: Location, host: NodeId) -> None:
+        """An actor that nobody here knew the place of was last seen on `host`."""
         if location.state != PENDING:
             return
-        peer = self.node.router.peer(host)
+        peer = location.peer = self.node.router.peer(host)
         if peer.down is None:
             self.outbound.placed(location, peer)
         else:
@@ -326,14 +348,38 @@ class ActorSystem:
     def _host_lost(self, location: Location, why: str) -> None:
         peer = location.peer
         location.peer = None
-        if location.can_restart:
-            location.state = RESTARTING
-        else:
+        if not location.can_restart:
             node = str(peer.node) if peer is not None else str(location.actor.node)
             self.fail_location(location, NodeDown(node, f"{why}; actor {location} ended with it"))
+            return
+        location.state = RESTARTING
+        now = self.where_now(location.actor)
+        if isinstance(now, PartisanError):
+            self.fail_location(location, now)
+        elif now is not None and self.node.router.peer(now).down is None:
+            self.outbound.placed(location, self.node.router.peer(now))
+        else:
+            self.loop.call_later(RESTART_PATIENCE_S, self._give_up_waiting, weakref.ref(location))
+
+    def _give_up_waiting(self, reference: weakref.ref[Location]) -> None:
+        """A restart takes its time: whoever has waited for it that long is told."""
+        location = reference()
+        if location is None or location.state != RESTARTING:
+            return
+        parked, location.parked = location.parked, deque()
+        why = f"its node is down and it has not been restarted within {RESTART_PATIENCE_S:g} s"
+        for item in parked:
+            if item.reply is not None:
+                item.reply.fail(ActorUnavailable(str(location), why))
+            else:
+                self.dead_letter(location, "tell", why)
+        self.loop.call_later(RESTART_PATIENCE_S, self._give_up_waiting, reference)
 
     def _connection_lost(self, peer: Peer, why: str) -> PartisanError:
         return ActorUnavailable(f"on node {peer.node}", f"the connection broke: {why}")
+
+
+_NOT_USERS: Final = ("partisan_actors.actors", "partisan_actors.tasks")
 
 
 def user_error(error: BaseException, where: str) -> TaskFailed:
@@ -344,6 +390,6 @@ def user_error(error: BaseException, where: str) -> TaskFailed:
 def traceback_text(error: BaseException) -> str:
     """The traceback from the first line of user code on."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("partisan_actors.actors"):
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_NOT_USERS):
         trace = trace.tb_next
     return "".join(traceback.format_exception(type(error), error, trace))

@@ -6,6 +6,8 @@ A handle is typed by the class it belongs to. It has no public attributes of its
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import itertools
 import pickle
 import sys
@@ -13,13 +15,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from partisan_actors.actors.actor import Definition, Interface, Method
-from partisan_actors.actors.context import current_system
+from partisan_actors.actors.context import current_owner, current_system, refs_in_message
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
 from partisan_actors.api.options import ActorOptions
-from partisan_actors.errors import ConfigError
+from partisan_actors.errors import ActorExists, ConfigError
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.scheduler.scheduler import Scheduler
@@ -215,7 +217,11 @@ class ActorClass(Generic[P, T_co]):
         self.__module__ = cls.__module__
         self.__doc__ = cls.__doc__
         self._options = options
-        self._definition = Definition.of(cls)
+
+    @functools.cached_property
+    def _definition(self) -> Definition:
+        # Read at the first use: a class that refers to itself by its own name is unpickled while it is still empty.
+        return Definition.of(self.cls)
 
     @takes_references
     def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> ActorHandle[T_co]:
@@ -230,11 +236,14 @@ class ActorClass(Generic[P, T_co]):
         if kwargs or len(args) < constructor.least or (constructor.most is not None and len(args) > constructor.most):
             constructor.bind(interface.class_name, args, kwargs)
         system = session.system()
-        if self._options.get_if_exists and self._options.name is not None:
+        if not self._options.get_if_exists or self._options.name is None:
+            return _create(system, self, args, kwargs)
+        while True:
             existing = _find_existing(system, self._options.name)
             if existing is not None:
                 return existing
-        return _create(system, self, args, kwargs)
+            with contextlib.suppress(ActorExists):  # somebody else was faster: take theirs
+                return _create(system, self, args, kwargs)
 
     def options(self, /, **options: Unpack[ActorKeywords]) -> ActorClass[P, T_co]:
         """The same class with other options; see `ActorOptions`. Raises ConfigError naming what is wrong."""
@@ -328,8 +337,15 @@ def actor(cls: Any = None, /, **options: Any) -> Any:
     """
     defaults = ActorOptions().with_(options)
     if cls is not None:
-        return ActorClass(cls, defaults)
-    return lambda decorated: ActorClass(decorated, defaults)
+        return _decorate(cls, defaults)
+    return lambda decorated: _decorate(decorated, defaults)
+
+
+def _decorate(cls: type[T], options: ActorOptions) -> ActorClass[..., T]:
+    definition = Definition.of(cls)
+    made: ActorClass[..., T] = ActorClass(cls, options)
+    made._definition = definition
+    return made
 
 
 def _create(
@@ -340,9 +356,13 @@ def _create(
     actor_id = ActorId(system.me, next(_numbers))
     location = system.location(actor_id, interface.class_name, options.name, options.max_restarts != 0, None)
     handle: ActorHandle[T] = ActorHandle(system, location, interface)
-    body, buffers = ActorSpec.arguments(
-        encode_call(args, kwargs, f"the constructor arguments of {interface.class_name}")
-    )
+    refs: list[object] = []
+    token = refs_in_message.set(refs)
+    try:
+        what = f"the constructor arguments of {interface.class_name}"
+        body, buffers = ActorSpec.arguments(encode_call(args, kwargs, what))
+    finally:
+        refs_in_message.reset(token)
     spec = ActorSpec(
         actor=actor_id,
         class_name=interface.class_name,
@@ -350,7 +370,8 @@ def _create(
         body=body,
         buffers=buffers,
         request=options.request(),
-        owner=None if options.lifetime == "detached" else system.me,
+        # What an actor or a task creates ends with whoever owns that, on whichever node it runs.
+        owner=None if options.lifetime == "detached" else current_owner.get() or system.me,
         name=options.name,
         max_restarts=options.max_restarts,
         max_concurrency=options.max_concurrency,
@@ -359,13 +380,16 @@ def _create(
         handle=pickle.dumps(handle, 5) if options.name is not None else b"",
     )
     runtime: Runtime = system.extensions["runtime"]
-    system.post(runtime.scheduler.create, spec, location)
+    system.post(runtime.scheduler.create, spec, location, refs)
     if options.name is not None and asyncio._get_running_loop() is None:
         runtime.scheduler.wait_placed(location)
     return handle
 
 
 def _find_existing(system: ActorSystem, name: str) -> ActorHandle[Any] | None:
-    from partisan_actors.api.results import find_actor
+    from partisan_actors.api.results import find_actor, known_actor
 
+    if asyncio._get_running_loop() is system.loop:
+        # The loop cannot wait for the name's home. What this node has heard of is moments old.
+        return known_actor(system, name)
     return find_actor(system, name)

@@ -64,7 +64,7 @@ class Observer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._system is not None
-        self._system.close()
+        await self._system.close()
         await self.node.close(graceful=False)
 
     @property

@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
-from partisan_actors.actors.context import current_system
+from partisan_actors.actors.context import current_cell, current_system
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
 from partisan_actors.api.actor import ActorHandle
 from partisan_actors.errors import ActorNotFound, CallTimeout
+from partisan_actors.ids import NodeId
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
@@ -126,7 +127,7 @@ async def get_actor_async(name: str) -> ActorHandle[Any]:
     system = session.system()
     scheduler: Scheduler = system.extensions["scheduler"]
     job = asyncio.run_coroutine_threadsafe(scheduler.names.find(name), system.loop)
-    return _decode_handle(system, await asyncio.wrap_future(job))
+    return _decode_handle(system, *await asyncio.wrap_future(job))
 
 
 def find_actor(system: ActorSystem, name: str, timeout: float = 10.0) -> ActorHandle[Any] | None:
@@ -138,7 +139,7 @@ def find_actor(system: ActorSystem, name: str, timeout: float = 10.0) -> ActorHa
     scheduler: Scheduler = system.extensions["scheduler"]
     job = asyncio.run_coroutine_threadsafe(scheduler.names.find(name), system.loop)
     try:
-        return _decode_handle(system, job.result(timeout))
+        return _decode_handle(system, *job.result(timeout))
     except ActorNotFound:
         return None
     except TimeoutError as error:
@@ -146,27 +147,40 @@ def find_actor(system: ActorSystem, name: str, timeout: float = 10.0) -> ActorHa
         raise CallTimeout(f"looking for actor {name!r}", timeout) from error
 
 
-def _decode_handle(system: ActorSystem, encoded: bytes) -> ActorHandle[Any]:
+def known_actor(system: ActorSystem, name: str) -> ActorHandle[Any] | None:
+    """The actor of that name, if this node has heard of it. Blocks nobody; on the node's own loop only."""
+    scheduler: Scheduler = system.extensions["scheduler"]
+    known = scheduler.names.known(name)
+    return None if known is None else _decode_handle(system, *known)
+
+
+def _decode_handle(system: ActorSystem, encoded: bytes, host: NodeId | None) -> ActorHandle[Any]:
     token = current_system.set(system)
     try:
         handle: ActorHandle[Any] = decode(encoded)
     finally:
         current_system.reset(token)
+    if host is not None:
+        system.post(system.found, handle._location, host)
     return handle
 
 
 def kill(actor: ActorHandle[Any]) -> None:
     """End an actor, wherever it is: its running and waiting calls fail with ActorStopped, and it is not restarted.
 
-    From a thread, returns when it has ended or its node is unreachable; on a loop, at once. Killing an actor that has
-    ended does nothing. Raises TypeError for what is not a handle.
+    From a thread, returns when it has ended or its node is unreachable; on a loop, and for an actor that kills itself,
+    at once. Killing an actor that has ended does nothing. Raises TypeError for what is not a handle.
     """
     if not isinstance(actor, ActorHandle):
         raise TypeError(f"kill takes an ActorHandle, not {type(actor).__name__}; to cancel a ref is another thing")
     system = actor._system
+    if system.closed is not None:
+        return
     scheduler: Scheduler = system.extensions["scheduler"]
     job = asyncio.run_coroutine_threadsafe(scheduler.kill(actor._location), system.loop)
-    if asyncio._get_running_loop() is None:
+    cell = current_cell.get()
+    is_itself = cell is not None and cell.actor == actor._location.actor
+    if asyncio._get_running_loop() is None and not is_itself:
         try:
             job.result(KILL_TIMEOUT_S)
         except TimeoutError as error:

@@ -65,7 +65,7 @@ class Runtime:
 
     async def close(self) -> None:
         """End the actors, leave the cluster, and export what is left to export."""
-        self.system.close()
+        await self.system.close()
         self.executor.close()
         await self.node.close()
         if self._tracing is not None:

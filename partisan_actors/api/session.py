@@ -22,10 +22,12 @@ from partisan_actors.actors.context import current_system
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import ConfigError, NotYetConnected
+from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.node.config import NodeConfig, random_name
 from partisan_actors.node.cookie import read_cookie
 from partisan_actors.node.loop import LoopThread
-from partisan_actors.node.workers import Worker, stop_workers
+from partisan_actors.node.workers import Spawner, Worker, stop_workers
+from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.telemetry.tracing import TracingOptions
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 from partisan_actors.wire.addresses import parse_address
@@ -35,12 +37,15 @@ __all__ = ["AUTO", "Session", "adopt", "current", "init", "is_initialized", "shu
 logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S: Final = 30.0
+CLOSE_TIMEOUT_S: Final = 15.0
 WORKERS_MAX: Final = 1024
 AUTO: Final = "auto"
 WORKER_MODULE: Final = "partisan_actors.api.worker"
 
 _lock = threading.RLock()
 _session: Session | None = None
+# Whether the last session was ended on purpose: what still runs must not start a cluster by using it.
+_was_shut_down = False
 
 
 class Session:
@@ -73,9 +78,11 @@ class Session:
         self._closed = False
         # Interpreters take their time to start: begin before anything else.
         self._workers: list[Worker] = []
+        self._spawner = Spawner() if workers else None
         try:
             for number in range(workers):
-                self._workers.append(Worker(WORKER_MODULE, f"{config.name}-w{number + 1}"))
+                assert self._spawner is not None
+                self._workers.append(Worker(WORKER_MODULE, f"{config.name}-w{number + 1}", self._spawner))
         except OSError as error:
             self._kill_workers()
             raise ConfigError("workers", workers, f"as many processes as this machine can start ({error})") from error
@@ -126,6 +133,7 @@ class Session:
     async def __aenter__(self) -> Session:
         if self._runtime is None:
             try:
+                self._check_open()
                 await self._start()
             except BaseException:
                 self._kill_workers()
@@ -139,25 +147,32 @@ class Session:
         if self._thread is not None:
             await asyncio.to_thread(self.close)
         else:
-            await self._close()
-            self._forget()
+            try:
+                await self._close()
+            finally:
+                self._kill_workers()
+                self._forget(on_purpose=True)
 
     def close(self) -> None:
         """End the session: its actors, its node, its workers. May be called twice."""
-        if self._closed:
-            return
-        self._closed = True
         runtime, thread = self._runtime, self._thread
-        if thread is not None:
-            with contextlib.suppress(Exception):
-                thread.run(self._close(), timeout_s=15)
-            thread.stop()
-        elif runtime is not None and runtime.node.loop.is_running():
-            if runtime.system.thread_id == threading.get_ident():
-                raise RuntimeError("this session runs on the caller's own loop: leave its `async with` block instead")
-            asyncio.run_coroutine_threadsafe(self._close(), runtime.node.loop).result(15)
-        self._kill_workers()
-        self._forget()
+        is_on_loop = runtime is not None and thread is None and runtime.node.loop.is_running()
+        if is_on_loop and runtime is not None and runtime.system.thread_id == threading.get_ident():
+            raise RuntimeError("this session runs on the caller's own loop: leave its `async with` block instead")
+        with _lock:
+            if self._closed:
+                return
+            self._closed = True
+        try:
+            if thread is not None:
+                with contextlib.suppress(Exception):
+                    thread.run(self._close(), timeout_s=CLOSE_TIMEOUT_S)
+                thread.stop()
+            elif is_on_loop and runtime is not None:
+                asyncio.run_coroutine_threadsafe(self._close(), runtime.node.loop).result(CLOSE_TIMEOUT_S)
+        finally:
+            self._kill_workers()
+            self._forget(on_purpose=True)
 
     # ---- starting ---------------------------------------------------------------------------------------------
 
@@ -173,9 +188,12 @@ class Session:
             assert self._runtime is not None
             return self._runtime
 
-    def _start_on_thread(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise NotYetConnected(self._config.name, "this session has been shut down: call init() again")
+
+    def _start_on_thread(self) -> None:
+        self._check_open()
         self._thread = LoopThread(f"{self._config.name}-loop")
         try:
             self._thread.run(self._start())
@@ -188,6 +206,7 @@ class Session:
 
     async def _start(self) -> None:
         runtime = Runtime(self._config, self._tracing)
+        runtime.objects.rebuild = rebuild_ref
         await runtime.start(self._contacts)
         try:
             self._configure_workers(runtime)
@@ -234,12 +253,15 @@ class Session:
     def _kill_workers(self) -> None:
         for worker in self._workers:
             worker.kill()
+        if self._spawner is not None:
+            self._spawner.close()
 
-    def _forget(self) -> None:
-        global _session
+    def _forget(self, on_purpose: bool = False) -> None:
+        global _session, _was_shut_down
         with _lock:
             if _session is self:
                 _session = None
+                _was_shut_down = on_purpose
 
 
 def init(
@@ -323,9 +345,16 @@ def is_initialized() -> bool:
 
 
 def current() -> Session:
-    """The session of this process; `init()` is called when there is none, as a first use should just work."""
+    """The session of this process; `init()` is called when there was none yet, as a first use should just work.
+
+    Raises NotYetConnected after `shutdown()`.
+    """
     session = _session
-    return session if session is not None else init()
+    if session is not None:
+        return session
+    if _was_shut_down:
+        raise NotYetConnected("this process's cluster", "its session has been shut down: call init() again")
+    return init()
 
 
 def system() -> ActorSystem:
@@ -338,7 +367,14 @@ def adopt(runtime: Runtime) -> None:
     global _session
     session = Session(runtime.config, [], 0, None, "WARNING")
     session._runtime = runtime
+    runtime.objects.rebuild = rebuild_ref
     _session = session
+
+
+def rebuild_ref(name: str, incarnation: int, number: int) -> ObjectRef[Any]:
+    """What a pickled ref becomes, here: one of the node that the running code belongs to."""
+    runtime: Runtime = system().extensions["runtime"]
+    return runtime.objects.adopt(ObjectId(NodeId(name, incarnation), number))
 
 
 def _cores() -> int:
@@ -361,7 +397,7 @@ def _contacts(address: str, cluster: str) -> list[str]:
 
 
 def tracing_options(tracing: bool | TracingOptions | None) -> TracingOptions | None:
-    """What to trace with; None, the user having said nothing, lets the ``OTEL_*`` variables decide. Raises ConfigError."""
+    """What to trace with; when the user has said nothing, the ``OTEL_*`` variables decide. Raises ConfigError."""
     if isinstance(tracing, TracingOptions):
         return tracing
     if tracing is None:

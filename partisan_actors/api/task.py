@@ -33,7 +33,14 @@ class RemoteFunction(Generic[P, R_co]):
         functools.update_wrapper(cast(Any, self), function)
         self.function = function
         self._options = options
-        self._signature = inspect.signature(function)
+
+    @functools.cached_property
+    def _signature(self) -> inspect.Signature | None:
+        # Read at the first use: a function that calls itself is unpickled while it still lacks its defaults.
+        try:
+            return inspect.signature(self.function)
+        except ValueError:  # written in C, without a signature
+            return None
 
     @takes_references
     def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> ObjectRef[R_co]:
@@ -43,10 +50,12 @@ class RemoteFunction(Generic[P, R_co]):
         Unplaceable included, is in the ref. A top-level ref among the arguments is replaced by its value.
         """
         name = self._options.name or self.function.__qualname__
-        try:
-            self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{name}{self._signature}: {error}") from None
+        signature = self._signature
+        if signature is not None:
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{name}{signature}: {error}") from None
         system = session.system()
         runtime: Runtime = system.extensions["runtime"]
         code = system.code.add(self.function, f"the function {name}")

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.wire.channels import ChannelOptions, check_channels
 from partisan_actors.wire.addresses import parse_address
+from partisan_actors.wire.channels import ChannelOptions, check_channels
 
 __all__ = ["OVERLAYS", "ROUTINGS", "NodeConfig", "random_name"]
 
@@ -64,7 +64,8 @@ class NodeConfig:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", self.name):
-            raise ConfigError("name", self.name, "letters, digits, '.', '_' and '-', at most 63, a letter or digit first")
+            allowed = "letters, digits, '.', '_' and '-', at most 63, a letter or digit first"
+            raise ConfigError("name", self.name, allowed)
         if self.overlay not in OVERLAYS:
             raise ConfigError("overlay", self.overlay, " or ".join(OVERLAYS))
         if self.routing not in ROUTINGS:

@@ -45,7 +45,7 @@ class NodeRecord:
 
     @property
     def state_name(self) -> str:
-        """ "up", "down" or "left"."""
+        """In a word: "up", "down" or "left"."""
         return _STATES[self.state]
 
     def plain(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The driver: the only module where a protocol machine meets a socket.
 
 It tells the `ProtocolStack` what happened on the network and what time it is, and carries out the effects in order:
-messages are encoded and handed to the router, timers become the loop's, connections are held or let go, and what
-concerns the node above (a neighbour came or went, a broadcast arrived, the replicated map changed) goes to `DriverHost`.
+messages are encoded and handed to the router, timers become the loop's, connections are held or not, and what concerns
+the node above (a neighbour came or went, a broadcast arrived, the replicated map changed) goes to `DriverHost`.
 A failed send is told to the stack as `peer_down` in a later loop turn, so machines are never re-entered.
 """
 
@@ -129,30 +129,29 @@ class Driver:
     def _carry_out(self, effects: Iterable[Any]) -> None:
         for effect in effects:
             match effect:
-                case Send(peer, message):
+                case Send(NodeId() as peer, message):
                     self._send(peer, message)
                 case SetTimer(name, delay_s):
                     self._cancel(name)
                     self._timers[name] = self._loop.call_later(delay_s, self._fire, name)
                 case CancelTimer(name):
                     self._cancel(name)
-                case Connect(peer):
+                case Connect(NodeId() as peer):
                     self._hold(peer)
-                case Disconnect(peer):
+                case Disconnect(NodeId() as peer):
                     self._router.peer(peer).is_held = False
-                case NeighbourUp(peer):
+                case NeighbourUp(NodeId() as peer):
                     self._host.neighbour_up(peer)
-                case NeighbourDown(peer, failed):
+                case NeighbourDown(NodeId() as peer, failed):
                     self._host.neighbour_down(peer, failed)
                 case Deliver():
-                    self._router.learn_next_hop(effect.origin, effect.sender)
                     self._host.delivered(effect)
                 case Changed():
                     self._host.entry_changed(effect)
                 case Refused():
                     self._host.entry_refused(effect)
 
-    def _send(self, node: Any, message: object) -> None:
+    def _send(self, node: NodeId, message: object) -> None:
         tag = tag_of(message) or ""
         channel = BROADCAST if tag.startswith(("plumtree.", "flood.", "exchange.")) else CONTROL
         packed = pack([Kind.CONTROL, encode_message(message, self._book)])
@@ -161,7 +160,7 @@ class Driver:
         except PartisanError:
             self._loop.call_soon(self.peer_down, node)
 
-    def _hold(self, node: Any) -> None:
+    def _hold(self, node: NodeId) -> None:
         peer = self._router.peer(node)
         peer.is_held = True
         if peer.is_connected:

@@ -1,8 +1,21 @@
 """Keep-alive: notices peers that no longer answer although their connection looks open, and closes idle connections.
 
-Any traffic counts as a sign of life. A held connection that was silent for a period is pinged; after `misses` silent
-periods it is closed, which the overlay learns as a lost peer. A loop that was itself stalled gives everybody another
-period first, so that a slow node suspects itself before the others.
+Any traffic counts as a sign of life. A connection to a peer that is held and was silent for a period is pinged; after
+`misses` silent periods it is closed, which the overlay learns as a lost peer. A loop that was itself stalled gives
+everybody another period first, so that a slow node suspects itself before the others.
+
+A peer that is not held, whom nobody asked anything that is unanswered, and with whom nothing was exchanged for
+`idle_close_s`, is let go; so is, when more than `dialled_max` such peers are connected, the one least recently used.
+No message is lost or overtaken by that:
+
+    this side                                    the other side
+      sends nothing more, and asks: ASK   ->       has handled all that was sent to it
+                                                   in use: KEEP, and everything stays as it was
+                                          <-       not in use: sends nothing more either, and AGREEs
+      has handled all that was sent to it
+      closes                              ->       both sides dial anew when there is something to send
+
+What is sent meanwhile waits. Neither side reports a lost peer.
 """
 
 from __future__ import annotations
@@ -10,6 +23,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.transport.connection import Connection
 from partisan_actors.wire.codec import pack
@@ -21,47 +35,152 @@ _PING: Final = pack([Kind.PING])
 _PONG: Final = pack([Kind.PONG])
 
 
+class Phase:
+    """What an IDLE message says, as small ints."""
+
+    ASK: Final = 0
+    AGREE: Final = 1
+    KEEP: Final = 2
+
+
 class KeepAlive:
     """Watches the connections of one router."""
 
-    def __init__(self, router: Router, period_s: float, misses: int, idle_close_s: float) -> None:
+    def __init__(self, router: Router, config: NodeConfig, loop: asyncio.AbstractEventLoop) -> None:
         self._router = router
-        self._period_s = period_s
-        self._misses = misses
-        self._idle_close_s = idle_close_s
+        self._loop = loop
+        self._period_s = config.keep_alive_s
+        self._misses = config.keep_alive_misses
+        self._patience_s = config.keep_alive_misses * config.keep_alive_s
+        self._idle_close_s = config.idle_close_s
+        self._dialled_max = config.dialled_max
         self._silent: dict[Connection, tuple[int, int]] = {}
+        # Of each connected peer that is not held: how many bytes were exchanged, and when that number was first seen.
+        # In the order of last use.
+        self._used: dict[Peer, tuple[int, float]] = {}
+        # How many bytes had come on a connection that is being let go.
+        self._last_bytes: dict[Connection, int] = {}
 
     async def run(self) -> None:
         """Check every period, for ever."""
-        loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + self._period_s
+            due = self._loop.time() + self._period_s
             await asyncio.sleep(self._period_s)
-            if loop.time() - due > self._period_s / 2:
+            if self._loop.time() - due > self._period_s / 2:
                 continue  # this loop was stalled: what the others sent is still unread
-            self._check()
+            self.check(self._loop.time())
 
-    def _check(self) -> None:
+    def check(self, now: float) -> None:
+        """Ping who is silent, give up who stays silent, let go of who is idle."""
         silent: dict[Connection, tuple[int, int]] = {}
+        used: dict[Peer, tuple[int, float]] = {}
+        last_bytes: dict[Connection, int] = {}
         for peer in list(self._router.peers.values()):
-            if not peer.is_held:
-                continue
-            for connection in peer.connections():
-                count, seen = self._silent.get(connection, (0, -1))
-                if connection.bytes_in != seen:
-                    silent[connection] = (0, connection.bytes_in)
-                    continue
-                if count >= self._misses:
-                    connection.abort(TimeoutError(f"no sign of life for {count * self._period_s:g} s"))
-                    continue
+            if peer.leaving:
+                self._check_leaving(peer, last_bytes, now)
+            if peer.is_held:
+                self._check_held(peer, silent)
+            elif _is_watched(peer):
+                count = sum(connection.bytes_in + connection.bytes_out for connection in peer.open)
+                before = self._used.get(peer)
+                used[peer] = before if before is not None and before[0] == count else (count, now)
+        self._silent, self._last_bytes = silent, last_bytes
+        self._used = dict(sorted(used.items(), key=lambda item: item[1][1]))
+        self._let_go_of_idle(now)
+
+    def connected(self, peer: Peer) -> None:
+        """There is a connection to `peer`, where there was none: is it one too many?"""
+        now = self._loop.time()
+        self._used = {each: use for each, use in self._used.items() if _is_watched(each)}
+        if _is_watched(peer):
+            self._used[peer] = (0, now)
+        if len(self._used) > self._dialled_max:
+            self._loop.call_soon(self._let_go_of_idle, now)
+
+    # ---- who does not answer ----------------------------------------------------------------------------------
+
+    def _check_held(self, peer: Peer, silent: dict[Connection, tuple[int, int]]) -> None:
+        for connection in list(peer.open):
+            count, seen = self._silent.get(connection, (0, -1))
+            if connection.bytes_in != seen:
+                silent[connection] = (0, connection.bytes_in)
+            elif count >= self._misses:
+                connection.abort(TimeoutError(f"no sign of life for {count * self._period_s:g} s"))
+            else:
                 silent[connection] = (count + 1, seen)
-                connection.send(_PING)
-        self._silent = silent
+                if connection not in peer.leaving:
+                    connection.send(_PING)
 
     def on_ping(self, peer: Peer, message: list[Any], buffers: object = None) -> None:
-        """A peer asks whether we live: answer on every lane it may be watching."""
-        for connection in peer.connections():
-            connection.send(_PONG)
+        """A peer asks whether we live: answer on every connection it may be watching."""
+        for connection in peer.open:
+            if connection not in peer.leaving:
+                connection.send(_PONG)
 
     def on_pong(self, peer: Peer, message: list[Any], buffers: object = None) -> None:
         """A peer lives; that its bytes came is all that counts."""
+
+    # ---- who is not needed ------------------------------------------------------------------------------------
+
+    def _let_go_of_idle(self, now: float) -> None:
+        surplus = len(self._used) - self._dialled_max
+        for peer, (_, since) in list(self._used.items()):
+            if surplus <= 0 and now - since < self._idle_close_s:
+                return
+            if self._may_go(peer):
+                self._ask(peer, now)
+                surplus -= 1
+
+    def _may_go(self, peer: Peer) -> bool:
+        """Whether nobody here needs a connection to `peer` now, and one can be made when somebody does."""
+        return (
+            not peer.is_held
+            and not peer.pending
+            and not any(peer.waiting.values())
+            and not any(connection.is_paused for connection in peer.open)
+            and self._router.can_dial(peer)
+        )
+
+    def _ask(self, peer: Peer, now: float) -> None:
+        for connection in list(peer.open):
+            if connection not in peer.leaving:
+                self._router.let_go(peer, connection, now + self._patience_s)
+                _say(connection, Phase.ASK)
+
+    def _check_leaving(self, peer: Peer, last_bytes: dict[Connection, int], now: float) -> None:
+        for connection, patience_ends in list(peer.leaving.items()):
+            last_bytes[connection] = connection.bytes_in
+            if connection.bytes_in != self._last_bytes.get(connection):
+                peer.leaving[connection] = now + self._patience_s
+            elif now > patience_ends:
+                connection.abort(TimeoutError("no answer to the question whether it may be closed"))
+
+    def on_idle(self, peer: Peer, message: list[Any], buffers: object = None) -> None:
+        """The other side asks whether a connection may be closed, or has answered."""
+        _, phase, identity = message
+        connection = next((each for each in peer.open if each.handshake.connection_id == identity), None)
+        match phase:
+            case Phase.ASK if connection is not None:
+                self._answer(peer, connection)
+            case Phase.AGREE if connection in peer.leaving:
+                connection.close()
+            case Phase.KEEP if connection is not None:
+                self._router.keep(peer, connection)
+
+    def _answer(self, peer: Peer, connection: Connection) -> None:
+        if connection in peer.leaving:  # both sides asked at once
+            _say(connection, Phase.AGREE)
+        elif self._may_go(peer):
+            self._router.let_go(peer, connection, self._loop.time() + self._patience_s)
+            _say(connection, Phase.AGREE)
+        else:
+            _say(connection, Phase.KEEP)
+
+
+def _is_watched(peer: Peer) -> bool:
+    # An observer cannot be dialled: it goes when it wants to.
+    return bool(peer.open) and not peer.is_held and not peer.is_observer
+
+
+def _say(connection: Connection, phase: int) -> None:
+    connection.send(pack([Kind.IDLE, phase, connection.handshake.connection_id]))

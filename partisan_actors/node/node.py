@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError
 from partisan_actors.ids import NodeId
+from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig, host_name
-from partisan_actors.node.directory import DOWN, LEFT, PREFIX, UP, Directory, NodeRecord
+from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
+from partisan_actors.node.directory import LEFT, PREFIX, Directory
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.overlays import make_stack
-from partisan_actors.node.router import Peer, Router
+from partisan_actors.node.presence import Presence
+from partisan_actors.node.relay import Relay, trace_of
+from partisan_actors.node.router import Buffers, Peer, Router
 from partisan_actors.protocols.broadcast.exchange import Refused
 from partisan_actors.protocols.broadcast.lww_map import Changed
 from partisan_actors.protocols.machine import Deliver
@@ -31,27 +34,26 @@ from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import RelayHop
 from partisan_actors.transport.base import Transport
-from partisan_actors.wire.channels import CALLS, CONTROL
 from partisan_actors.transport.connection import Connection, Flusher
 from partisan_actors.transport.tcp import TcpTransport
 from partisan_actors.wire.addresses import parse_address, with_port
+from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL
 from partisan_actors.wire.frames import Kind
-from partisan_actors.wire.handshake import Handshake, Identity
+from partisan_actors.wire.handshake import Identity
 
-__all__ = ["Node"]
+__all__ = ["Node", "Transport"]
 
 logger = logging.getLogger(__name__)
 
-NONCE_BYTES: Final = 16
-ADDRESSES_MAX: Final = 65_536
-FLUSH_AT_CLOSE_S: Final = 1.0
-EVENTS_MAX: Final = 1000
+# The channels of protocols, whose messages have no replies.
+_WITHOUT_REPLIES: Final = frozenset({CONTROL, BROADCAST})
 
 
 class Node:
     """One node. `start` before anything else; everything belongs to the loop it was started on.
 
-    `transport`, `clock` and `rng` are arguments so that the same code runs in memory, in virtual time, from a seed.
+    The loop, the transport, the wall clock and the seed (in `config`) are arguments, so that the same code runs in
+    memory, in virtual time, and twice alike.
     """
 
     def __init__(
@@ -62,10 +64,12 @@ class Node:
         transport: Transport | None = None,
         recorder: Recorder | None = None,
         incarnation: int | None = None,
+        wall_clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.config = config
         self.loop = loop
-        self.me = NodeId(config.name, incarnation if incarnation is not None else time.time_ns() // 1000)
+        self.wall_clock_ns = wall_clock_ns
+        self.me = NodeId(config.name, incarnation if incarnation is not None else wall_clock_ns() // 1000)
         self.cluster = config.cluster
         self.lanes = {name: options.parallelism for name, options in config.channels.items()}
         self.routing = config.routing
@@ -75,36 +79,44 @@ class Node:
         self.flusher = Flusher(loop)
         self.dispatch: list[Callable[..., None]] = [self._unexpected] * Kind.COUNT
         self.directory = Directory(self.me)
+        self.addresses = Addresses(self.me)
         self.address = ""
-        self.on_entry: dict[str, Callable[[Changed], None]] = {PREFIX: self._node_entry}
+        # Who wants to know of entries of the replicated map, by how their keys begin: called with key, stamp, value.
+        self.on_entry: dict[str, Callable[[str, tuple[int, ...], Any], None]] = {}
         self.on_topic: dict[str, Callable[[Deliver], None]] = {}
         self.on_neighbours: list[Callable[[], None]] = []
         self.on_sweep: list[Callable[[], None]] = []
         self.describe_load: Callable[[], dict[str, Any]] = dict
+        # What a call gets whose connection broke while the node may well be alive. The actors' floor words it.
+        self.connection_lost_error: Callable[[Peer, str], PartisanError] = _connection_lost
         self.refused_connections = 0
         self.stopped = asyncio.Event()
-        self._transport = transport or TcpTransport(loop)
-        self._book: dict[NodeId, tuple[str, ...]] = {}
-        self._connections: set[Connection] = set()
-        self._opening: dict[Connection, asyncio.Future[Connection]] = {}
+        self.is_closing = False
+        self.dialling = Dialling(
+            config, loop, transport or TcpTransport(loop), self.flusher, owner=self, identity=self._identity
+        )
         self.router = Router(self)
-        self.driver = Driver(make_stack(self.me, config, self.rng), self.router, self, self, loop)
+        self.relays = Relay(self, self.router)
+        self.driver = Driver(make_stack(self.me, config, self.rng), self.router, self, self.addresses, loop)
+        self._presence = Presence(self)
+        self.keep_alive = KeepAlive(self.router, config, loop)
+        self.on_entry[PREFIX] = self._presence.entry_changed
         self.dispatch[Kind.CONTROL] = self.driver.on_control
-        self.dispatch[Kind.RELAY] = self.router.on_relay
-        self._keep_alive = KeepAlive(self.router, config.keep_alive_s, config.keep_alive_misses, config.idle_close_s)
-        self.dispatch[Kind.PING] = self._keep_alive.on_ping
-        self.dispatch[Kind.PONG] = self._keep_alive.on_pong
-        self._version = 0
-        self._last_written: NodeRecord | None = None
-        self._is_closing = False
+        self.dispatch[Kind.RELAY] = self.relays.on_relay
+        self.dispatch[Kind.PING] = self.keep_alive.on_ping
+        self.dispatch[Kind.PONG] = self.keep_alive.on_pong
+        self.dispatch[Kind.IDLE] = self.keep_alive.on_idle
 
     # ---- life -------------------------------------------------------------------------------------------------
 
     async def start(self, contacts: Sequence[str] = ()) -> None:
-        """Listen and join. Raises ConfigError when the address cannot be bound, NotYetConnected or
-        AuthenticationError when no contact takes us in."""
-        self.address = await self._transport.listen(self.config.bind, self._accept)
-        self._book[self.me] = self._advertised()
+        """Listen and join.
+
+        Raises ConfigError when the address cannot be bound, NotYetConnected or AuthenticationError when no contact
+        takes us in.
+        """
+        self.address = await self.dialling.listen()
+        self.addresses.advertise(self._advertised())
         self.driver.start()
         try:
             if contacts:
@@ -113,32 +125,25 @@ class Node:
             await self.close(graceful=False)
             raise
         self.cluster = self.cluster or f"cluster-{secrets.token_hex(4)}"
-        self.publish_record()
-        self.background.start(self._keep_alive.run(), "keep-alive")
-        self.background.start(self._publish_load(), "load")
+        self._presence.publish()
+        self.background.start(self.keep_alive.run(), "keep-alive")
+        self.background.start(self._presence.keep_current(), "load")
 
     async def close(self, graceful: bool = True) -> None:
         """Leave the cluster and close every connection. May be called twice."""
-        if self._is_closing:
+        if self.is_closing:
             await self.stopped.wait()
             return
-        self._is_closing = True
+        self.is_closing = True
         if graceful:
-            self.publish_record(state=LEFT)
+            self._presence.publish(state=LEFT)
             self.driver.leave()
             self.flusher.flush()
             # One turn for what the others answer, then everything queued is written before closing.
             await asyncio.sleep(0)
         self.driver.close()
         await self.background.close()
-        await self._transport.close()
-        for connection in list(self._connections):
-            connection.close()
-        deadline = self.loop.time() + FLUSH_AT_CLOSE_S
-        while self._connections and self.loop.time() < deadline:
-            await asyncio.sleep(0.005)
-        for connection in list(self._connections):
-            connection.abort(ConnectionAbortedError("this node stopped"))
+        await self.dialling.close()
         for peer in list(self.router.peers.values()):
             peer.down = peer.down or "this node has stopped"
             peer.fail_pending(lambda: NotYetConnected(str(self.me), "this node has stopped"))
@@ -171,60 +176,13 @@ class Node:
         """
         parse_address(address)
         try:
-            connection = await self._open(address, CALLS if self.config.observer else CONTROL, 0, expected)
+            connection = await self.dialling.open(address, CALLS if self.config.observer else CONTROL, 0, expected)
         except AuthenticationError as error:
             raise AuthenticationError(f"{address} ({error.peer})", error.why) from error
-        except (OSError, TimeoutError, PartisanError) as error:
+        except DIAL_ERRORS as error:
             raise NotYetConnected(address, _reason(error)) from error
         peer: Peer = connection.peer
         return peer
-
-    # ---- the record of this node ------------------------------------------------------------------------------
-
-    def publish_record(self, state: int = UP) -> None:
-        """Announce this node's record, if it says anything new."""
-        load = self.describe_load()
-        record = NodeRecord(
-            node=self.me,
-            addresses=self._book[self.me],
-            state=state,
-            overlay=self.config.overlay,
-            host=host_name(),
-            pid=os.getpid(),
-            hosts_actors=self.config.hosts_actors,
-            labels=self.config.labels,
-            neighbours=tuple(sorted(node.name for node in self.neighbours())),
-            **load,
-        )
-        if record == self._last_written:
-            return
-        self._last_written = record
-        known = self.directory.stamps.get(self.me.name)
-        self._version = max(self._version, known[1] if known and known[0] == self.me.incarnation else 0) + 1
-        self.driver.write(PREFIX + self.me.name, (self.me.incarnation, self._version, state), record.plain())
-
-    async def _publish_load(self) -> None:
-        while True:
-            # Spread, so that a thousand nodes started together do not speak together.
-            await asyncio.sleep(self.config.load_period_s * self.rng.uniform(0.5, 1.5))
-            self.publish_record()
-            for sweep in self.on_sweep:
-                sweep()
-
-    def _node_entry(self, changed: Changed) -> None:
-        is_false = self.directory.changed(changed.key, changed.after.stamp, changed.after.value)
-        if is_false and not self._is_closing:
-            # Somebody believes that this node is down: refute it with a higher version.
-            self._last_written = None
-            self.loop.call_soon(self.publish_record)
-            return
-        record = self.directory.records.get(changed.key.removeprefix(PREFIX))
-        if record is None:
-            return
-        if record.state == UP:
-            self.learn(record.node, record.addresses)
-        elif record.node != self.me:
-            self.router.mark_down(record.node, "it left the cluster" if record.state == LEFT else "it does not answer")
 
     # ---- DriverHost -------------------------------------------------------------------------------------------
 
@@ -233,16 +191,17 @@ class Node:
 
     def neighbour_down(self, node: NodeId, failed: bool) -> None:
         self.loop.call_soon(self._neighbours_changed)
-        if failed and not self._is_closing:
-            self.background.start(self._verify(node), f"verify {node}")
+        if failed and not self.is_closing:
+            self._presence.suspect(node)
 
     def _neighbours_changed(self) -> None:
         for tell in self.on_neighbours:
             tell()
-        if not self._is_closing:
-            self.publish_record()
+        if not self.is_closing:
+            self._presence.publish()
 
     def delivered(self, deliver: Deliver) -> None:
+        self.relays.learn(_node(deliver.origin), _node(deliver.sender))
         handler = self.on_topic.get(deliver.topic)
         if handler is not None:
             handler(deliver)
@@ -251,54 +210,56 @@ class Node:
         prefix, slash, _ = changed.key.partition("/")
         handler = self.on_entry.get(prefix + slash)
         if handler is not None:
-            handler(changed)
+            handler(changed.key, changed.after.stamp, changed.after.value)
 
     def entry_refused(self, refused: Refused) -> None:
         logger.error("the cluster's map is full (%d entries): %s is not announced", refused.entries_max, refused.key)
 
-    async def _verify(self, node: NodeId) -> None:
-        """A neighbour's connection broke: is it down? Ask it once more; if it does not answer, tell everybody."""
-        if self.router.peer(node).is_connected:
-            return
-        for address in self.addresses_of(node):
-            try:
-                await self._open(address, CONTROL, 0, node)
-            except (OSError, TimeoutError, PartisanError):
-                continue
-            return
-        self.declare_down(node)
-
-    def declare_down(self, node: NodeId) -> None:
-        """Tell the cluster that this life of this node is over; it refutes that if it is not."""
-        record = self.directory.find(node)
-        stamp = self.directory.stamps.get(node.name)
-        if record is None or stamp is None or record.state != UP:
-            self.router.mark_down(node, "it does not answer")
-            return
-        logger.info("node %s is down", node)
-        self.driver.write(PREFIX + node.name, (stamp[0], stamp[1], DOWN), record.plain())
-
-    # ---- AddressBook ------------------------------------------------------------------------------------------
-
-    def addresses_of(self, node: NodeId) -> Sequence[str]:
-        return self._book.get(node, ())
-
-    def learn(self, node: NodeId, addresses: Iterable[str]) -> None:
-        if node != self.me:
-            self._book[node] = tuple(addresses)
-            if len(self._book) > ADDRESSES_MAX:
-                self._book.pop(next(iter(self._book)))
+    def write(self, key: str, stamp: tuple[int, ...], value: object) -> None:
+        """Write to the replicated map."""
+        self.driver.write(key, stamp, value)
 
     # ---- RouterHost -------------------------------------------------------------------------------------------
 
     def can_dial(self, node: NodeId) -> bool:
-        return bool(self._book.get(node))
+        return bool(self.addresses.addresses_of(node))
 
     def neighbours(self) -> Sequence[NodeId]:
         return self.driver.stack.neighbours  # type: ignore[return-value]  # peers are NodeIds on a real node
 
     def dial(self, peer: Peer, channel: str, index: int) -> None:
         self.background.start(self._dial(peer, channel, index), f"dial {peer.node} {channel}/{index}")
+
+    async def _dial(self, peer: Peer, channel: str, index: int) -> None:
+        error: Exception = ConnectionError("no address is known")
+        for address in self.addresses.addresses_of(peer.node):
+            if peer.lanes[channel][index] is not None:
+                return  # it dialled us meanwhile
+            try:
+                await self.dialling.open(address, channel, index, peer.node)
+                return
+            except DIAL_ERRORS as failure:
+                error = failure
+        if peer.lanes[channel][index] is None:
+            self.router.dial_failed(peer, channel, index, error)
+            if not peer.is_connected:
+                self.driver.peer_down(peer.node)
+
+    def relay(self, destination: NodeId, message: bytes, buffers: Buffers | None, channel: str) -> None:
+        self.relays.send(destination, message, buffers, channel)
+
+    def connected(self, peer: Peer) -> None:
+        if not peer.is_observer:
+            self.keep_alive.connected(peer)
+            self.loop.call_soon(self.driver.peer_up, peer.node)
+
+    def went_down(self, node: NodeId) -> None:
+        self.relays.forget(node)
+
+    # ---- RelayHost --------------------------------------------------------------------------------------------
+
+    def trace_of(self, message: bytes) -> bytes | None:
+        return trace_of(message) if self.recorder.enabled and self.recorder.hops_enabled else None
 
     def relayed(
         self,
@@ -308,66 +269,21 @@ class Node:
         next_hop: NodeId | None,
         ttl: int,
         hops: int,
-        meta: Any,
+        trace: Any,
     ) -> None:
         recorder = self.recorder
-        if next_hop is None or origin == self.me or not recorder.hops_enabled or not isinstance(meta, bytes):
+        if next_hop is None or origin == self.me or not recorder.hops_enabled or not isinstance(trace, bytes):
             return
-        parent = TraceContext.unpack(meta)
+        parent = TraceContext.unpack(trace)
         if parent is not None and parent.is_sampled:
             now = recorder.clock()
             context = recorder.child_of(parent)
-            reason = "tree" if self.router.next_hops.get(destination) == next_hop else "no_direct_link"
+            reason = "tree" if self.relays.next_hops.get(destination) == next_hop else "no_direct_link"
             recorder.record(RelayHop(context, now, now, "calls", hops, ttl, came_from, next_hop, reason))
 
-    # ---- connections ------------------------------------------------------------------------------------------
-
-    async def _dial(self, peer: Peer, channel: str, index: int) -> None:
-        error: Exception = ConnectionError("no address is known")
-        for address in self.addresses_of(peer.node):
-            if peer.lanes[channel][index] is not None:
-                return  # it dialled us meanwhile
-            try:
-                await self._open(address, channel, index, peer.node)
-                return
-            except (OSError, TimeoutError, PartisanError) as failure:
-                error = failure
-        if peer.lanes[channel][index] is None:
-            self.router.dial_failed(peer, channel, index, error)
-            if not peer.is_connected:
-                self.driver.peer_down(peer.node)
-
-    async def _open(self, address: str, channel: str, index: int, expected: NodeId | None) -> Connection:
-        """Dial and shake hands. Raises OSError, TimeoutError, AuthenticationError or ProtocolError."""
-        handshake = Handshake(
-            self._identity(), self.config.cookie, secrets.token_bytes(NONCE_BYTES), True, channel, index, expected
-        )
-        connection = self._make_connection(handshake)
-        opening = self._opening[connection] = self.loop.create_future()
-        try:
-            async with asyncio.timeout(self.config.dial_timeout_s):
-                await self._transport.dial(address, lambda: connection)
-                return await opening
-        except TimeoutError as error:
-            connection.abort(error)
-            raise TimeoutError(f"no answer within {self.config.dial_timeout_s:g} s") from error
-        finally:
-            self._opening.pop(connection, None)
-
-    def _accept(self) -> Connection:
-        return self._make_connection(
-            Handshake(self._identity(), self.config.cookie, secrets.token_bytes(NONCE_BYTES), dialler=False)
-        )
-
-    def _make_connection(self, handshake: Handshake) -> Connection:
-        options = self.config.channels.get(handshake.channel or CONTROL)
-        queue_bytes_max = options.queue_bytes_max if options else 64 * 1024 * 1024
-        connection = Connection(self, self.flusher, handshake, queue_bytes_max, self.config.message_bytes_max)
-        self._connections.add(connection)
-        return connection
-
     def _identity(self) -> Identity:
-        return Identity(self.me, self.cluster, self._book.get(self.me, ()), self.lanes, self.config.observer)
+        addresses = tuple(self.addresses.addresses_of(self.me))
+        return Identity(self.me, self.cluster, addresses, self.lanes, self.config.observer)
 
     # ---- ConnectionOwner --------------------------------------------------------------------------------------
 
@@ -378,55 +294,40 @@ class Node:
             self.cluster = identity.cluster
         if identity.node == self.me:
             raise AuthenticationError(str(self.me), "a node cannot connect to itself")
-        if connection.handshake.channel == CALLS:
-            connection.allow_threads()
         peer = self.router.peer(identity.node)
         connection.peer = peer
         peer.is_observer = identity.observer
-        if not identity.observer:
-            if identity.addresses:
-                self.learn(identity.node, identity.addresses)
-            was_connected = peer.is_connected
-            self.router.opened(peer, connection)
-            if not was_connected:
-                self.loop.call_soon(self.driver.peer_up, identity.node)
-        else:
-            self.router.opened(peer, connection)
-        opening = self._opening.get(connection)
-        if opening is not None and not opening.done():
-            opening.set_result(connection)
+        if identity.addresses and not identity.observer:
+            self.addresses.learn(identity.node, identity.addresses)
+        self.router.opened(peer, connection)
+        self.dialling.opened(connection)
 
     def closed(self, connection: Connection, error: BaseException | None) -> None:
-        self._connections.discard(connection)
-        opening = self._opening.get(connection)
-        if opening is not None and not opening.done():
-            opening.set_exception(error or ConnectionResetError("closed during the handshake"))
+        self.dialling.closed(connection, error)
         peer: Peer | None = connection.peer
         if peer is None:
-            self.refused_connections += 1
+            if not connection.handshake.dialler:
+                self.refused_connections += 1
             if isinstance(error, AuthenticationError):
                 logger.warning("refused a connection: %s", error)
             return
-        was_ours = self.router.closed(peer, connection)
+        broke = self.router.closed(peer, connection)
         if peer.is_observer and not peer.is_connected:
             # It cannot be dialled and never comes back: answers it did not wait for go nowhere.
             self.router.mark_down(peer.node, "the observer has gone")
             self.router.forget(peer.node)
             return
-        if self._is_closing:
+        if self.is_closing or not broke:
             return
-        if was_ours and peer.pending and peer.down is None and peer.calls is None:
+        if peer.pending and peer.down is None and connection.handshake.channel not in _WITHOUT_REPLIES:
+            # Whether it was to carry the question or the answer: nobody can tell which of them are lost.
             text = _reason(error)
             peer.fail_pending(lambda: self.connection_lost_error(peer, text))
-        if was_ours and not peer.is_connected and connection.close_reason is not IDLE:
+        if not peer.is_connected:
             self.loop.call_soon(self._peer_lost, peer)
 
-    def connection_lost_error(self, peer: Peer, why: str) -> PartisanError:
-        """What a call gets whose connection broke while the node may well be alive. Replaced by the actors' floor."""
-        return NotYetConnected(str(peer.node), why)
-
     def _peer_lost(self, peer: Peer) -> None:
-        if not peer.is_connected and not self._is_closing:
+        if not peer.is_connected and not self.is_closing:
             self.driver.peer_down(peer.node)
 
     def failed(self, connection: Connection, error: Exception) -> None:
@@ -436,8 +337,13 @@ class Node:
         logger.warning("node %s sent a message of kind %r, which this node does not take", peer.node, message[0])
 
 
-# The reason of a connection that was closed because nobody used it.
-IDLE: Final = ConnectionAbortedError("idle")
+def _connection_lost(peer: Peer, why: str) -> PartisanError:
+    return NotYetConnected(str(peer.node), why)
+
+
+def _node(peer: object) -> NodeId:
+    assert isinstance(peer, NodeId), "on a real node, the machines' peers are node ids"
+    return peer
 
 
 def _reason(error: BaseException | None) -> str:

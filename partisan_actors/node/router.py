@@ -3,19 +3,19 @@
 The rules this file keeps:
 
 1. There is one `Peer` per life of a node. For each lane, one connection is *the* one we send on, from the moment it
-   opens until it closes, so messages between one sender and one receiver stay in order, whoever dialled. When two
-   nodes dial each other at once both connections stay, each serving one direction.
-2. While a lane is being dialled, its messages wait in order; when it cannot be dialled they are relayed, or fail.
-3. A relayed message goes to the next hop learned from broadcasts (what came from X first through N goes to X through
-   N); without one it floods, bounded by TTL and duplicate suppression. It is never sent back where it came from.
-4. A peer that is down refuses everything with NodeDown, and everything that waits for it fails.
+   opens until it closes or is let go, so messages between one sender and one receiver stay in order, whoever dialled.
+   When two nodes dial each other at once both connections stay, each serving one direction.
+2. While a lane is being dialled, or its connection is being let go, its messages wait in order. When it cannot be
+   dialled they are relayed, or fail.
+3. A peer that is down refuses everything with NodeDown, and everything that waits for it fails.
+
+`relay` is the way through the overlay, `keepalive` decides which connections are let go.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -24,16 +24,12 @@ import msgpack
 from partisan_actors.errors import NodeDown, NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.wire.channels import CALLS, CONTROL
-from partisan_actors.wire.codec import pack
-from partisan_actors.wire.frames import Kind
 
 if TYPE_CHECKING:
     from partisan_actors.transport.connection import Connection
 
-__all__ = ["Peer", "Pending", "Router"]
+__all__ = ["REDIAL_AFTER_S", "Buffers", "Peer", "Pending", "Router", "lane_of"]
 
-RELAY_TTL: Final = 12
-RELAYED_SEEN_MAX: Final = 16_384
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 REDIAL_AFTER_S: Final = 15.0
 
@@ -43,8 +39,16 @@ Buffers = Sequence[Any]
 class Pending(Protocol):
     """Somebody who waits for a reply from a peer."""
 
-    def fail(self, error: PartisanError) -> None:
-        """No reply will come."""
+    def done(self) -> bool:
+        """Whether the outcome is known."""
+        ...
+
+    def succeed(self, value: Any) -> None:
+        """The reply is here."""
+        ...
+
+    def fail(self, error: BaseException) -> None:
+        """The reply is an error, or none will come."""
         ...
 
 
@@ -52,15 +56,15 @@ class Peer:
     """One life of one other node, and our connections to it."""
 
     __slots__ = (
-        "addresses",
         "calls",
         "down",
         "is_held",
         "is_observer",
         "is_self",
         "lanes",
-        "last_used",
+        "leaving",
         "node",
+        "open",
         "pending",
         "relay_until",
         "router",
@@ -74,6 +78,10 @@ class Peer:
         self.lanes: dict[str, list[Connection | None]] = {name: [None] * count for name, count in lanes.items()}
         # The one lane of the calls channel, when it has only one: what a plain call looks at.
         self.calls: Connection | None = None
+        # Every open connection, those we only receive on too, the oldest first; and those being let go, each with the
+        # time at which patience ends.
+        self.open: list[Connection] = []
+        self.leaving: dict[Connection, float] = {}
         self.pending: dict[int, Pending] = {}
         self.waiting: dict[tuple[str, int], deque[tuple[bytes, Buffers | None]]] = {}
         self.sent_code: set[bytes] = set()
@@ -82,7 +90,6 @@ class Peer:
         self.is_held = False
         self.is_observer = False
         self.relay_until = 0.0
-        self.last_used = 0.0
 
     def __str__(self) -> str:
         return str(self.node)
@@ -147,8 +154,16 @@ class RouterHost(Protocol):
         """The overlay's neighbours now."""
         ...
 
-    def relayed(self, origin: NodeId, destination: NodeId, came_from: NodeId, next_hop: NodeId | None, ttl: int, hops: int, meta: Any) -> None:
-        """A message passed through here."""
+    def relay(self, destination: NodeId, message: bytes, buffers: Buffers | None, channel: str) -> None:
+        """Send through the overlay. Raises NoRoute."""
+        ...
+
+    def connected(self, peer: Peer) -> None:
+        """There is a connection to send on again, where there was none."""
+        ...
+
+    def went_down(self, node: NodeId) -> None:
+        """That life of that node is over."""
         ...
 
 
@@ -158,10 +173,6 @@ class Router:
     def __init__(self, host: RouterHost) -> None:
         self._host = host
         self.peers: dict[NodeId, Peer] = {}
-        self.next_hops: dict[NodeId, NodeId] = {}
-        self.lost_relays = 0
-        self._relay_ids = itertools.count(1)
-        self._seen: OrderedDict[tuple[str, int, int], None] = OrderedDict()
         self.me = self._make(host.me)
         self.me.is_self = True
 
@@ -176,37 +187,90 @@ class Router:
     def forget(self, node: NodeId) -> None:
         """Drop what is known of a node that is long gone."""
         self.peers.pop(node, None)
-        self.next_hops.pop(node, None)
 
     # ---- connections ------------------------------------------------------------------------------------------
 
     def opened(self, peer: Peer, connection: Connection) -> None:
         """A connection to `peer` is ready, whoever dialled it."""
-        channel, index = connection.handshake.channel, connection.handshake.lane
+        peer.open.append(connection)
         peer.relay_until = 0.0
-        if peer.lanes[channel][index] is None:
-            peer.lanes[channel][index] = connection
-            if channel == CALLS and len(peer.lanes[channel]) == 1:
-                peer.calls = connection
-            for message, buffers in peer.waiting.pop((channel, index), ()):
-                if buffers is None:
-                    connection.send(message)
-                else:
-                    connection.send_large(message, buffers)
+        channel, index = lane_of(connection)
+        if peer.lanes[channel][index] is None and not self._is_leaving(peer, channel, index):
+            self._use(peer, channel, index, connection)
 
     def closed(self, peer: Peer, connection: Connection) -> bool:
-        """A connection closed. Returns whether it was one we sent on."""
-        channel, index = connection.handshake.channel, connection.handshake.lane
-        if peer.lanes[channel][index] is not connection:
-            return False
-        peer.lanes[channel][index] = None
-        if peer.calls is connection:
+        """A connection closed. Returns whether it broke while it was in use, and was not let go."""
+        peer.open.remove(connection)
+        channel, index = lane_of(connection)
+        was_leaving = peer.leaving.pop(connection, None) is not None
+        if peer.lanes[channel][index] is connection:
+            self._take_off(peer, channel, index)
+            other = self._other(peer, channel, index)
+            if other is not None:
+                self._use(peer, channel, index, other)
+        elif was_leaving:
+            self._go_on(peer, channel, index)
+        return not was_leaving
+
+    def let_go(self, peer: Peer, connection: Connection, patience_ends: float) -> None:
+        """Send nothing more on `connection`, which is about to be closed; what is sent on its lane waits meanwhile."""
+        peer.leaving[connection] = patience_ends
+        channel, index = lane_of(connection)
+        if peer.lanes[channel][index] is connection:
+            self._take_off(peer, channel, index)
+            peer.waiting[channel, index] = deque()
+
+    def keep(self, peer: Peer, connection: Connection) -> None:
+        """`connection` stays after all."""
+        if peer.leaving.pop(connection, None) is not None:
+            self._go_on(peer, *lane_of(connection))
+
+    def _use(self, peer: Peer, channel: str, index: int, connection: Connection) -> None:
+        was_connected = peer.is_connected
+        peer.lanes[channel][index] = connection
+        if channel == CALLS and len(peer.lanes[channel]) == 1:
+            peer.calls = connection
+        for message, buffers in peer.waiting.pop((channel, index), ()):
+            if buffers is None:
+                connection.send(message)
+            else:
+                connection.send_large(message, buffers)
+        if not was_connected:
+            self._host.connected(peer)
+
+    def _take_off(self, peer: Peer, channel: str, index: int) -> None:
+        if peer.calls is peer.lanes[channel][index]:
             peer.calls = None
-        return True
+        peer.lanes[channel][index] = None
+
+    def _is_leaving(self, peer: Peer, channel: str, index: int) -> bool:
+        return any(lane_of(connection) == (channel, index) for connection in peer.leaving)
+
+    def _other(self, peer: Peer, channel: str, index: int) -> Connection | None:
+        """A connection that the lane may use, if there is one already."""
+        fitting = (each for each in peer.open if lane_of(each) == (channel, index) and each not in peer.leaving)
+        return next(fitting, None)
+
+    def _go_on(self, peer: Peer, channel: str, index: int) -> None:
+        """Nobody can tell any more which messages of the lane came first, so it may have another connection."""
+        if peer.lanes[channel][index] is not None or self._is_leaving(peer, channel, index):
+            return
+        other = self._other(peer, channel, index)
+        waiting = peer.waiting.get((channel, index))
+        if other is not None:
+            self._use(peer, channel, index, other)
+        elif waiting or (waiting is not None and peer.is_held and channel == CONTROL):
+            self._host.dial(peer, channel, index)
+        else:
+            peer.waiting.pop((channel, index), None)
+
+    def can_dial(self, peer: Peer) -> bool:
+        """Whether a connection to that peer could be made, as far as is known here."""
+        return peer.down is None and not peer.is_self and self._host.can_dial(peer.node)
 
     def connect(self, peer: Peer) -> bool:
         """Start to open the control lane, if it is not open or being opened. Returns whether that can be tried."""
-        if peer.down is not None or peer.is_self or not self._host.can_dial(peer.node):
+        if not self.can_dial(peer):
             return False
         if peer.lanes[CONTROL][0] is None and (CONTROL, 0) not in peer.waiting:
             peer.waiting[CONTROL, 0] = deque()
@@ -227,14 +291,14 @@ class Router:
                 raise Overloaded(str(peer.node), WAITING_BYTES_MAX)
             waiting.append((message, buffers))
         elif self._must_relay(peer):
-            self.relay(peer.node, message, buffers, channel)
+            self._host.relay(peer.node, message, buffers, channel)
         elif self._host.can_dial(peer.node):
             peer.waiting[channel, index] = deque([(message, buffers)])
             self._host.dial(peer, channel, index)
         elif self._host.routing == "direct":
             raise NoRoute(str(peer.node), "no address of it is known and routing is 'direct'")
         else:
-            self.relay(peer.node, message, buffers, channel)
+            self._host.relay(peer.node, message, buffers, channel)
 
     def _must_relay(self, peer: Peer) -> bool:
         if self._host.routing == "direct":
@@ -242,6 +306,14 @@ class Router:
         if self._host.routing == "relay":
             return peer.node not in self._host.neighbours()
         return peer.relay_until > self._host.loop.time()
+
+    def carries(self, peer: Peer, channel: str) -> bool:
+        """Whether a message for `peer` would travel on a connection, open or being opened."""
+        if peer.down is not None:
+            return False
+        if peer.lanes[channel][0] is not None or (channel, 0) in peer.waiting:
+            return True
+        return not self._must_relay(peer) and self._host.can_dial(peer.node)
 
     def dial_failed(self, peer: Peer, channel: str, index: int, error: Exception) -> None:
         """That lane could not be opened: what waits for it is relayed, or fails."""
@@ -252,7 +324,7 @@ class Router:
             for message, buffers in waiting:
                 if peer.down is not None or self._host.routing == "direct":
                     raise NoRoute(str(peer.node), str(error))
-                self.relay(peer.node, message, buffers, channel)
+                self._host.relay(peer.node, message, buffers, channel)
         except PartisanError as failure:
             # What was to be sent is lost, and nobody can tell which replies it would have brought.
             text = str(failure)
@@ -260,15 +332,13 @@ class Router:
 
     def mark_down(self, node: NodeId, why: str) -> None:
         """That life of that node is over."""
-        self.next_hops.pop(node, None)
-        for destination in [to for to, hop in self.next_hops.items() if hop == node]:
-            del self.next_hops[destination]
+        self._host.went_down(node)
         peer = self.peers.get(node)
         if peer is None or peer.is_self:
             return
         peer.down = why
         peer.waiting.clear()
-        for connection in peer.connections():
+        for connection in list(peer.open):
             connection.close()
         peer.fail_pending(lambda: NodeDown(str(node), why))
 
@@ -280,77 +350,7 @@ class Router:
             # What crosses no wire is still copied: an actor never shares memory with its caller.
             self._host.dispatch[plain[0]](peer, plain, [bytearray(buffer) for buffer in buffers])
 
-    # ---- relay ------------------------------------------------------------------------------------------------
 
-    def learn_next_hop(self, origin: NodeId, sender: NodeId) -> None:
-        """A broadcast of `origin` came first from the neighbour `sender`."""
-        if origin != sender:
-            self.next_hops[origin] = sender
-
-    def relay(self, destination: NodeId, message: bytes, buffers: Buffers | None, channel: str, meta: Any = None) -> None:
-        """Send through the overlay. Raises NoRoute when there is no neighbour to send through."""
-        me = self._host.me
-        envelope = [Kind.RELAY, [*destination], [*me], next(self._relay_ids), RELAY_TTL, 0, channel, meta, message]
-        if not self._pass_on(destination, envelope, buffers, came_from=me):
-            raise NoRoute(str(destination), "it cannot be dialled, and this node has no neighbour to relay through")
-
-    def on_relay(self, sender: Peer, envelope: list[Any], buffers: Buffers | None = None) -> None:
-        """A relayed message arrived: it is for us, or is passed on."""
-        _, destination_fields, origin_fields, number, ttl, hops, channel, meta, message = envelope
-        destination, origin = NodeId(*destination_fields), NodeId(*origin_fields)
-        me = self._host.me
-        if origin == me or not self._is_new((origin.name, origin.incarnation, number)):
-            return
-        if destination == me:
-            plain = msgpack.unpackb(message, strict_map_key=False)
-            if not 0 <= plain[0] < Kind.COUNT or plain[0] == Kind.RELAY:
-                return
-            peer = self.peer(origin)
-            if peer.down is None:
-                if self._host.routing == "auto" and not peer.is_connected:
-                    # It could not dial us, so answer the way it came until a connection opens.
-                    peer.relay_until = self._host.loop.time() + REDIAL_AFTER_S
-                self.next_hops.setdefault(origin, sender.node)
-                self._host.relayed(origin, destination, sender.node, None, ttl, hops + 1, meta)
-                handler = self._host.dispatch[plain[0]]
-                handler(peer, plain) if buffers is None else handler(peer, plain, buffers)
-            return
-        if ttl <= 1:
-            self.lost_relays += 1
-            return
-        onward = [Kind.RELAY, destination_fields, origin_fields, number, ttl - 1, hops + 1, channel, meta, message]
-        if not self._pass_on(destination, onward, buffers, came_from=sender.node):
-            self.lost_relays += 1
-
-    def _pass_on(self, destination: NodeId, envelope: list[Any], buffers: Buffers | None, came_from: NodeId) -> bool:
-        neighbours = self._host.neighbours()
-        learned = self.next_hops.get(destination)
-        if destination in neighbours:
-            hops: Sequence[NodeId] = (destination,)
-        elif learned is not None and learned != came_from and learned in neighbours:
-            hops = (learned,)
-        else:
-            hops = [node for node in neighbours if node != came_from]
-        packed = pack(envelope)
-        sent = False
-        for node in hops:
-            peer = self.peer(node)
-            try:
-                if buffers is None:
-                    peer.send(packed, envelope[6])
-                else:
-                    peer.send_large(packed, buffers, envelope[6])
-                sent = True
-            except PartisanError:
-                continue
-            origin = NodeId(*envelope[2])
-            self._host.relayed(origin, destination, came_from, node, envelope[4], envelope[5], envelope[7])
-        return sent
-
-    def _is_new(self, key: tuple[str, int, int]) -> bool:
-        if key in self._seen:
-            return False
-        self._seen[key] = None
-        if len(self._seen) > RELAYED_SEEN_MAX:
-            self._seen.popitem(last=False)
-        return True
+def lane_of(connection: Connection) -> tuple[str, int]:
+    """The channel and the lane that a connection was dialled for."""
+    return connection.handshake.channel, connection.handshake.lane

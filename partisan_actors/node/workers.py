@@ -11,23 +11,61 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Final, TypeVar
 
 from partisan_actors.errors import NotYetConnected
 
-__all__ = ["Worker", "stop_workers"]
+__all__ = ["Spawner", "Worker", "stop_workers"]
+
+T = TypeVar("T")
 
 STOP_S: Final = 2.0
+
+
+class Spawner:
+    """A thread that starts processes, and lives on.
+
+    Linux ends a worker, which asked for that, when the *thread* that started it is over, and `init` may well be called
+    from a thread that is over soon.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
+        # A daemon, and none of concurrent.futures' threads: those are joined before the exit handlers run.
+        Thread(target=self._main, name="worker-spawner", daemon=True).start()
+
+    def run(self, job: Callable[[], T]) -> T:
+        """Run `job` on the thread. Raises what it raises."""
+        done: Future[T] = Future()
+        self._jobs.put((job, done))
+        return done.result()
+
+    def close(self) -> None:
+        """End the thread; the processes it started must have ended."""
+        self._jobs.put(None)
+
+    def _main(self) -> None:
+        while (item := self._jobs.get()) is not None:
+            job, done = item
+            try:
+                done.set_result(job())
+            except BaseException as error:  # noqa: BLE001 - it is raised where the job was asked for
+                done.set_exception(error)
+            del job, done, item
 
 
 class Worker:
     """One child process. Made as early as possible, because its interpreter takes its time to start."""
 
-    def __init__(self, module: str, name: str, output: Any = None) -> None:
+    def __init__(self, module: str, name: str, spawner: Spawner, output: Any = None) -> None:
         self.name = name
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=output, stderr=output, close_fds=True
+        command = [sys.executable, "-m", module]
+        self._process: subprocess.Popen[bytes] = spawner.run(
+            lambda: subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, close_fds=True)
         )
 
     @property
@@ -71,7 +109,7 @@ async def stop_workers(workers: Sequence[Worker]) -> None:
         worker.ask_to_stop()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + STOP_S
-    while any(worker.epitaph() is None for worker in workers) and loop.time() < deadline:
+    while any(w.epitaph() is None for w in workers) and loop.time() < deadline:  # noqa: ASYNC110 - processes tell nobody
         await asyncio.sleep(0.01)
     for worker in workers:
         worker.kill()

@@ -10,12 +10,12 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from partisan_actors.actors.ref import Location
 from partisan_actors.actors.restart import choose_guardians, may_restart, should_act
 from partisan_actors.errors import ActorStopped, PartisanError
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
-from partisan_actors.protocols.broadcast.lww_map import Changed
 
 if TYPE_CHECKING:
     from partisan_actors.scheduler.scheduler import Scheduler
@@ -30,6 +30,10 @@ PREFIX: Final = "actor/"
 RECORDS_MAX: Final = 100_000
 _STARTED: Final = 0
 _ENDED: Final = 1
+_FORGOTTEN: Final = 2
+END_TOLD_S: Final = 60.0
+# An end on purpose is later than any life.
+_LIFE_MAX: Final = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Guardian:
         self._acting: set[tuple[ActorId, int]] = set()
         self.restarts = 0
         self._system.serve(SERVICE, self)
+        self._system.where_now = self.where_now
         self._node.on_entry[PREFIX] = self._entry_changed
         self._node.directory.on_down.append(self._node_down)
 
@@ -81,15 +86,19 @@ class Guardian:
             if not self._node.directory.is_up(host) and host != self._node.me:
                 self._consider(self._records[spec.actor])
 
-    def dismiss(self, actor: ActorId) -> None:
-        """The actor was ended on purpose: nobody restarts it."""
-        record = self._records.pop(actor, None)
-        for node in record.guardians if record is not None else ():
-            self._system.notify(node, SERVICE, "drop", actor.node.name, actor.node.incarnation, actor.number)
+    def dismiss(self, location: Location) -> None:
+        """The actor was ended on purpose: nobody restarts it, even if its node goes down in this very moment."""
+        if location.can_restart:
+            self._write(location.actor, (_LIFE_MAX, _ENDED), None, False, _LIFE_MAX, str(location), "it was killed")
 
-    async def drop(self, peer: Peer, name: str, incarnation: int, number: int) -> None:
-        """The actor was ended on purpose."""
-        self._records.pop(ActorId(NodeId(name, incarnation), number), None)
+    def where_now(self, actor: ActorId) -> NodeId | ActorStopped | None:
+        """Where a restarted actor was announced to be, or that it has ended for good; None when nothing was announced."""
+        exchange = self._node.driver.stack.exchange
+        entry = exchange.get(f"{PREFIX}{actor}") if exchange is not None else None
+        value = entry.value if entry is not None else None
+        if not isinstance(value, dict):
+            return None
+        return ActorStopped(value["what"], value["why"]) if value["host"] is None else NodeId(*value["host"])
 
     def announce_end(self, spec: ActorSpec, reason: str) -> None:
         """The actor ended on a live node, so it is not restarted; everybody may know."""
@@ -124,9 +133,16 @@ class Guardian:
             host = await self._scheduler.place(spec)
         except PartisanError as error:
             self._announce(spec, None, f"its node {kept.host} went down, and it could not be restarted: {error}")
+            if spec.name is not None:
+                self._scheduler.names.unregister(spec.name, spec.actor)
             return
         finally:
             self._acting.discard((kept.spec.actor, kept.spec.life))
+        if isinstance(self.where_now(spec.actor), ActorStopped) or spec.actor not in self._records:
+            # It was killed, or its owner went, while it was being placed.
+            self._system.notify(host, "scheduler", "stop_here", *spec.actor.node, spec.actor.number)
+            return
+        self._scheduler.names.settle(spec, host)
         self.restarts += 1
         logger.info("restarted %s on node %s (restart %d)", spec, host, spec.life)
         self._announce(spec, host, f"restarted after node {kept.host} went down")
@@ -134,19 +150,34 @@ class Guardian:
         await self.guard(spec, host)
 
     def _announce(self, spec: ActorSpec, host: NodeId | None, why: str) -> None:
+        phase = _STARTED if host is not None else _ENDED
+        can_restart = may_restart(spec.life, spec.max_restarts)
+        self._write(spec.actor, (spec.life, phase), host, can_restart, spec.life, str(spec), why)
+
+    def _write(
+        self,
+        actor: ActorId,
+        stamp: tuple[int, int],
+        host: NodeId | None,
+        can_restart: bool,
+        restarts: int,
+        what: str,
+        why: str,
+    ) -> None:
         value: dict[str, Any] = {
-            "actor": [*spec.actor.node, spec.actor.number],
+            "actor": [*actor.node, actor.number],
             "host": list(host) if host is not None else None,
-            "restarts": spec.life,
-            "can_restart": may_restart(spec.life, spec.max_restarts),
-            "what": str(spec),
+            "restarts": restarts,
+            "can_restart": can_restart,
+            "what": what,
             "why": why,
         }
-        phase = _STARTED if host is not None else _ENDED
-        self._node.driver.write(f"{PREFIX}{spec.actor}", (spec.life, phase), value)
+        self._node.driver.write(f"{PREFIX}{actor}", stamp, value)
+        if host is None:
+            # Told to everybody, then forgotten by everybody.
+            self._node.loop.call_later(END_TOLD_S, self._node.driver.write, f"{PREFIX}{actor}", (stamp[0], _FORGOTTEN), None)
 
-    def _entry_changed(self, changed: Changed) -> None:
-        value = changed.after.value
+    def _entry_changed(self, key: str, stamp: tuple[int, ...], value: Any) -> None:
         if not isinstance(value, dict):
             return
         name, incarnation, number = value["actor"]

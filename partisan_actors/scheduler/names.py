@@ -4,19 +4,25 @@ Each name has a *home*: the node that rendezvous hashing prefers for it among th
 the home alone, so two claims of one name meet there; the winner is announced to everybody as the entry ``name/<name>``
 of the replicated map. When a home goes down the next one decides from the entries it knows. During a partition each
 side may give out the same name once; when it heals the older claim stays, and the other actor keeps running unnamed.
+
+The node that runs the actor frees its name when it ends. When that node goes down the name's home does so, unless the
+actor is to be restarted.
 """
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import logging
-import time
 from typing import Any, Final
 
 from partisan_actors.actors.restart import rendezvous
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.errors import ActorExists, ActorNotFound, NodeError
+from partisan_actors.errors import ActorExists, ActorNotFound, ActorUnavailable, NodeError
 from partisan_actors.ids import ActorId, NodeId
+from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.node import Node
+from partisan_actors.scheduler.spec import ActorSpec
 
 __all__ = ["Names"]
 
@@ -24,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 SERVICE: Final = "names"
 PREFIX: Final = "name/"
+RETRY_S: Final = 0.25
+ATTEMPTS: Final = 20
 # A stamp orders claims the older first: the greater stamp wins in the map, so time counts down.
 _LATEST: Final = 1 << 62
 
@@ -34,39 +42,57 @@ class Names:
     def __init__(self, system: ActorSystem) -> None:
         self._system = system
         self._node: Node = system.node
-        self._claims: dict[str, tuple[ActorId, int]] = {}
+
         system.serve(SERVICE, self)
+        self._node.directory.on_down.append(self._node_down)
 
     def _home(self, name: str) -> NodeId:
         return rendezvous(name, [record.node for record in self._node.directory.live()])[0]
 
     # ---- for this node ----------------------------------------------------------------------------------------
 
-    async def register(self, name: str, actor: ActorId, handle: bytes) -> None:
-        """Claim `name` for `actor`. Raises ActorExists when another actor has it."""
-        taken = await self._ask_home(name, "claim", [*actor.node, actor.number], handle)
+    async def register(self, spec: ActorSpec) -> None:
+        """Claim the name of an actor that is to be made. Raises ActorExists when another actor has it."""
+        owner = None if spec.owner is None else list(spec.owner)
+        entry = {"actor": _plain(spec.actor), "handle": spec.handle, "host": None, "owner": owner}
+        taken = await self._ask_home(spec.name or "", "claim", {**entry, "can_restart": spec.max_restarts != 0})
         if taken is not None:
-            raise ActorExists(name, taken)
+            raise ActorExists(spec.name, taken)
 
-    async def find(self, name: str) -> bytes:
-        """The handle, encoded, of the actor of that name. Raises ActorNotFound."""
-        entry = self._entry(name)
-        if entry is not None:
-            handle: bytes = entry["handle"]
-            return handle
-        found: bytes | None = await self._ask_home(name, "lookup")
+    def settle(self, spec: ActorSpec, host: NodeId) -> None:
+        """The actor of a name has a place, or a new one: have that told to those who look the name up."""
+        if spec.name is not None:
+            settling = self._ask_home(spec.name, "settle_here", _plain(spec.actor), list(host))
+            self._system.background.start(settling, f"settle {spec}")
+
+    async def find(self, name: str) -> tuple[bytes, NodeId | None]:
+        """The actor of that name: its handle, encoded, and where it lives, if that is known. Raises ActorNotFound."""
+        found: dict[str, Any] | None = self._entry(name) or await self._ask_home(name, "lookup")
         if found is None:
             raise ActorNotFound(repr(name))
-        return found
+        return self._found(found)
+
+    def known(self, name: str) -> tuple[bytes, NodeId | None] | None:
+        """`find`, from what this node has heard of already."""
+        entry = self._entry(name)
+        return None if entry is None else self._found(entry)
+
+    def _found(self, entry: dict[str, Any]) -> tuple[bytes, NodeId | None]:
+        return entry["handle"], None if entry["host"] is None else NodeId(*entry["host"])
 
     def unregister(self, name: str, actor: ActorId) -> None:
         """The actor ended for good: its name is free again."""
         entry = self._entry(name)
         stamp = self._stamp(name)
-        if entry is not None and stamp is not None and _same(entry["actor"], actor):
+        if entry is not None and stamp is not None and entry["actor"] == _plain(actor):
             self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), None)
         else:
-            self._system.notify(self._home(name), SERVICE, "release", name, actor.node.name, actor.node.incarnation, actor.number)
+            releasing = self.release_at_home(name, actor)
+            self._system.background.start(releasing, f"release the name {name}")
+
+    async def release_at_home(self, name: str, actor: ActorId) -> None:
+        """`unregister`; returns when the name may be claimed again. Nothing happens when another actor has it."""
+        await self._ask_home(name, "release", _plain(actor))
 
     def all(self) -> dict[str, dict[str, Any]]:
         """Every name that is known here."""
@@ -75,41 +101,65 @@ class Names:
         return {key.removeprefix(PREFIX): entry.value for key, entry in exchange.items(PREFIX) if entry.value is not None}
 
     async def _ask_home(self, name: str, request: str, *args: Any) -> Any:
-        while True:
+        # Every request may be made twice. A home that died a moment ago is believed to be up for another moment.
+        for attempt in itertools.count(1):
             home = self._home(name)
             try:
                 return await self._system.request(home, SERVICE, request, name, *args)
-            except NodeError:
-                if self._node.directory.is_up(home):
+            except (NodeError, ActorUnavailable):
+                if attempt == ATTEMPTS:
                     raise
+                if self._node.directory.is_up(home):
+                    await asyncio.sleep(RETRY_S)
 
     # ---- requests from other nodes ----------------------------------------------------------------------------
 
-    async def claim(self, peer: Any, name: str, actor: list[Any], handle: bytes) -> str | None:
+    async def claim(self, peer: Any, name: str, wanted: dict[str, Any]) -> str | None:
         """Decide a claim: None when it is granted, else the node of the actor that has the name."""
-        wanted = ActorId(NodeId(actor[0], actor[1]), actor[2])
         entry = self._entry(name)
         if entry is not None:
-            return None if _same(entry["actor"], wanted) else str(entry["actor"][0])
-        claimed = self._claims.get(name)
+            return None if entry["actor"] == wanted["actor"] else _where(entry)
         stamp = self._stamp(name)
-        if claimed is not None and claimed[0] != wanted and (stamp is None or stamp[0] <= claimed[1]):
-            return claimed[0].node.name
-        order = max(_LATEST - time.time_ns() // 1000, (stamp[0] + 1) if stamp else 0)
-        self._claims[name] = (wanted, order)
-        self._node.driver.write(PREFIX + name, (order, 0), {"actor": list(actor), "handle": handle})
+        order = max(_LATEST - self._node.wall_clock_ns() // 1000, (stamp[0] + 1) if stamp else 0)
+        self._node.driver.write(PREFIX + name, (order, 0), wanted)
+        if self._entry(name) is None:
+            raise ActorUnavailable(repr(name), "the cluster's map is full, so no more names can be given")
         return None
 
-    async def lookup(self, peer: Any, name: str) -> bytes | None:
-        """The handle of a name this node is home to."""
-        entry = self._entry(name)
-        return entry["handle"] if entry is not None else None
+    async def settle_here(self, peer: Any, name: str, actor: list[Any], host: list[Any]) -> None:
+        """The actor of a name this node is home to has a place."""
+        entry, stamp = self._entry(name), self._stamp(name)
+        if entry is not None and stamp is not None and entry["actor"] == actor:
+            self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), {**entry, "host": host})
+            if not self._node.directory.is_up(NodeId(*host)):
+                self._free_if_lost(name, self._entry(name))
 
-    async def release(self, peer: Any, name: str, node: str, incarnation: int, number: int) -> None:
-        """The actor of a name ended before its node knew the entry."""
-        self._claims.pop(name, None)
-        if self._entry(name) is not None:
-            self.unregister(name, ActorId(NodeId(node, incarnation), number))
+    async def lookup(self, peer: Any, name: str) -> dict[str, Any] | None:
+        """The entry of a name this node is home to."""
+        return self._entry(name)
+
+    async def release(self, peer: Any, name: str, actor: list[Any]) -> None:
+        """The actor of a name ended."""
+        entry, stamp = self._entry(name), self._stamp(name)
+        if entry is not None and stamp is not None and entry["actor"] == actor:
+            self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), None)
+
+    def _node_down(self, record: NodeRecord, why: str) -> None:
+        for name, entry in self.all().items():
+            self._free_if_lost(name, entry)
+
+    def _free_if_lost(self, name: str, entry: dict[str, Any] | None) -> None:
+        """Free a name that nobody else will: its actor's node is down, and with it whoever might have it restarted."""
+        stamp = self._stamp(name)
+        if entry is None or stamp is None or self._home(name) != self._node.me:
+            return
+        is_up = self._node.directory.is_up
+        host, owner, maker = entry["host"], entry["owner"], NodeId(*entry["actor"][:2])
+        is_owned = owner is not None and not is_up(NodeId(*owner))
+        if is_up(maker) if host is None else is_up(NodeId(*host)):
+            return
+        if host is None or is_owned or not entry["can_restart"]:
+            self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), None)
 
     def _entry(self, name: str) -> dict[str, Any] | None:
         exchange = self._node.driver.stack.exchange
@@ -122,5 +172,10 @@ class Names:
         return tuple(entry.stamp) if entry is not None else None
 
 
-def _same(plain: list[Any], actor: ActorId) -> bool:
-    return plain == [*actor.node, actor.number]
+def _plain(actor: ActorId) -> list[Any]:
+    return [*actor.node, actor.number]
+
+
+def _where(entry: dict[str, Any]) -> str:
+    name: str = entry["actor"][0] if entry["host"] is None else entry["host"][0]
+    return name

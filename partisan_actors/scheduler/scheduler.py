@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
+import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -19,8 +21,16 @@ from partisan_actors.actors.actor import Definition
 from partisan_actors.actors.cell import Cell, CellOptions
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.ref import PENDING, STOPPED, Location
-from partisan_actors.actors.system import ActorSystem
-from partisan_actors.errors import ActorStopped, InternalError, NodeError, PartisanError, Unplaceable
+from partisan_actors.actors.system import ActorSystem, user_error
+from partisan_actors.errors import (
+    ActorExists,
+    ActorStopped,
+    ActorUnavailable,
+    InternalError,
+    NodeError,
+    PartisanError,
+    Unplaceable,
+)
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
@@ -59,6 +69,9 @@ class Scheduler:
         # Where this node has placed actors, for those who got a handle before they had a place. The oldest go first.
         self._homes: dict[ActorId, NodeId] = {}
         self._creating: dict[ActorId, asyncio.Task[None]] = {}
+        self._ending: dict[ActorId, asyncio.Future[None]] = {}
+        # Refs that the constructor of a restartable actor takes, for as long as this node has a handle of it.
+        self._kept: weakref.WeakKeyDictionary[Location, list[object]] = weakref.WeakKeyDictionary()
         # What ended actors leave behind is freed by this table, not by the cell.
         self._specs: dict[ActorId, ActorSpec] = {}
         system.extensions["scheduler"] = self
@@ -118,32 +131,40 @@ class Scheduler:
 
     # ---- creating ---------------------------------------------------------------------------------------------
 
-    def create(self, spec: ActorSpec, location: Location) -> asyncio.Task[None]:
-        """Place an actor and connect its location; failures go to whoever calls it."""
+    def create(self, spec: ActorSpec, location: Location, refs: list[object]) -> asyncio.Task[None]:
+        """Place an actor and connect its location; failures go to whoever calls it.
+
+        `refs`, those among its constructor's arguments, are kept until it is made, or may be made again.
+        """
         job = self.system.background.start(self._create(spec, location), f"create {spec}")
         self._creating[spec.actor] = job
-        job.add_done_callback(lambda _: self._creating.pop(spec.actor, None))
+        if refs and spec.max_restarts:
+            self._kept[location] = refs
+
+        def done(job: asyncio.Task[None]) -> None:
+            refs.clear() if not spec.max_restarts else None
+            self._creating.pop(spec.actor, None)
+
+        job.add_done_callback(done)
         return job
 
     async def _create(self, spec: ActorSpec, location: Location) -> None:
-        named = False
+        host: NodeId | None = None
         try:
             if spec.name is not None:
-                await self.names.register(spec.name, spec.actor, spec.handle)
-                named = True
+                await self.names.register(spec)
             host = await self.place(spec)
             await self.guardian.guard(spec, host)
-        except asyncio.CancelledError:
-            self.system.fail_location(location, ActorStopped(str(spec), "it was stopped before it had a place"))
-            raise
-        except PartisanError as error:
-            if named and spec.name is not None:
+        except BaseException as error:  # noqa: BLE001 - whatever it was, nothing of the actor may be left
+            if spec.name is not None and not isinstance(error, ActorExists):
                 self.names.unregister(spec.name, spec.actor)
-            self.system.fail_location(location, error)
-        except Exception as error:
-            logger.exception("creating %s failed", spec)
-            self.system.fail_location(location, InternalError(f"creating {spec} failed: {error}", repr(error)))
+            if host is not None:
+                self.system.notify(host, SERVICE, "stop_here", *spec.actor.node, spec.actor.number)
+            self.system.fail_location(location, _why_not_made(spec, error))
+            if not isinstance(error, Exception):
+                raise
         else:
+            self.names.settle(spec, host)
             if location.state != STOPPED:
                 self.system.outbound.placed(location, self.node.router.peer(host))
 
@@ -170,6 +191,8 @@ class Scheduler:
         if job is not None:
             await asyncio.wait([job])
         location = self.system.known_location(actor)
+        if location is not None and location.error is not None:
+            raise location.error
         return location.peer.node if location is not None and location.peer is not None else self._homes.get(actor)
 
     def locate(self, location: Location) -> None:
@@ -182,7 +205,8 @@ class Scheduler:
         try:
             host = await self.system.request(maker, SERVICE, "whereis", number)
         except PartisanError as error:
-            self.system.fail_location(location, error)
+            if location.state == PENDING:
+                self.system.fail_location(location, error)
             return
         if location.state != PENDING:
             return
@@ -198,17 +222,32 @@ class Scheduler:
             if isinstance(choice, Verdict):
                 raise Unplaceable(str(spec), choice.needed, choice.best_node)
             for node in choice.nodes:
-                try:
-                    answer = await self._ask_create(node, spec)
-                except NodeError:
-                    continue
-                if answer == CREATED:
-                    self._placed[node] += 1
+                if await self._is_taken(node, spec):
                     self._homes[spec.actor] = node
                     if len(self._homes) > HOMES_MAX:
                         self._homes.pop(next(iter(self._homes)))
                     return node
             await self.wait_for_news()
+
+    async def _is_taken(self, node: NodeId, spec: ActorSpec) -> bool:
+        # Counted before it is asked, or a burst of actors would all be sent to the same node.
+        self._placed[node] += 1
+        taken = False
+        try:
+            taken = await self._ask_create(node, spec) == CREATED
+        except NodeError:
+            pass
+        except ActorUnavailable:
+            # The connection broke in the middle. If the node lives and made the actor, that one is one too many.
+            self.system.notify(node, SERVICE, "withdraw_here", *spec.actor.node, spec.actor.number)
+        except asyncio.CancelledError:
+            # Killed while it was being made. The node hears this after the request, and undoes it.
+            self.system.notify(node, SERVICE, "withdraw_here", *spec.actor.node, spec.actor.number)
+            raise
+        finally:
+            if not taken and node in self._placed:  # it is not when the node went down meanwhile
+                self._placed[node] -= 1
+        return taken
 
     async def _ask_create(self, node: NodeId, spec: ActorSpec) -> str:
         code = self.system.code
@@ -230,16 +269,16 @@ class Scheduler:
         if not self.node.config.hosts_actors or not self.pool.acquire(spec.actor, spec.request.resources):
             return REFUSED
         self._specs[spec.actor] = spec
+        token = current_system.set(self.system)
         try:
             definition = self.definition(spec.code)
-            token = current_system.set(self.system)
-            try:
-                args, kwargs = decode(spec.body, [bytearray(buffer) for buffer in spec.buffers])
-            finally:
-                current_system.reset(token)
-        except BaseException:
+            args, kwargs = decode(spec.body, [bytearray(buffer) for buffer in spec.buffers])
+        except Exception as error:
             self._forget(spec.actor)
-            raise
+            where = f"unpickling the class or the constructor arguments of {spec} on node {self.node.me.name}"
+            raise user_error(error, where) from error
+        finally:
+            current_system.reset(token)
         options = CellOptions(
             name=spec.name,
             owner=spec.owner,
@@ -267,28 +306,55 @@ class Scheduler:
 
     # ---- ending -----------------------------------------------------------------------------------------------
 
-    async def kill(self, location: Location, can_restart: bool = False) -> None:
-        """End an actor wherever it is; its name and its guardians' records go with it."""
-        job = self._creating.get(location.actor)
-        if job is not None:
-            job.cancel()
-            return
-        peer = location.peer
-        if not can_restart:
-            self.guardian.dismiss(location.actor)
+    async def kill(self, location: Location) -> None:
+        """End an actor wherever it is; its name and its guardians' records go with it. Returns when it has ended."""
+        maker, number = location.actor
+        with contextlib.suppress(NodeError, ActorUnavailable):  # where nobody answers, nothing is left to be ended
+            if location.state == PENDING:
+                # Whoever makes it can also give that up; else it knows by now where the actor is.
+                if await self.system.request(maker, SERVICE, "give_up", number):
+                    return
+                await self._locate(location)
+            peer = location.peer
+            self.guardian.dismiss(location)
             self.system.fail_location(location, location.stopped_error("it was killed"))
-        if peer is not None and peer.down is None:
-            await self.system.request(peer.node, SERVICE, "stop_here", *location.actor.node, location.actor.number)
+            if peer is not None and peer.down is None:
+                await self.system.request(peer.node, SERVICE, "stop_here", *maker, number)
 
-    async def stop_here(self, peer: Peer, name: str, incarnation: int, number: int) -> bool:
-        """Another node asks to end an actor of this one."""
-        cell = self.system.cell(ActorId(NodeId(name, incarnation), number))
-        if cell is None:
+    async def give_up(self, peer: Peer, number: int) -> bool:
+        """An actor of this node's making is killed. Returns whether it was still being made."""
+        job = self._creating.get(ActorId(self.node.me, number))
+        if job is None:
             return False
-        cell.stop(f"it was killed by node {peer.node.name}")
+        job.cancel()
+        await asyncio.wait([job])
         return True
 
+    async def stop_here(self, peer: Peer, name: str, incarnation: int, number: int) -> bool:
+        """Another node asks to end an actor of this one. Answers when `on_stop` has run and its name is free."""
+        actor = ActorId(NodeId(name, incarnation), number)
+        cell, spec = self.system.cell(actor), self._specs.get(actor)
+        if cell is None:
+            return False
+        ended = self._ending.setdefault(actor, self.system.loop.create_future())
+        cell.stop(f"it was killed by node {peer.node.name}")
+        await asyncio.shield(ended)
+        if spec is not None and spec.name is not None:
+            await self.names.release_at_home(spec.name, actor)
+        return True
+
+    async def withdraw_here(self, peer: Peer, name: str, incarnation: int, number: int) -> None:
+        """Another node does not know whether its request to make an actor here was heard, and makes it elsewhere."""
+        actor = ActorId(NodeId(name, incarnation), number)
+        self._forget(actor)  # so that its end is not announced as that of the other one
+        cell = self.system.cell(actor)
+        if cell is not None:
+            cell.stop(f"node {peer.node.name} makes it elsewhere")
+
     def _cell_stopped(self, cell: Cell) -> None:
+        ended = self._ending.pop(cell.actor, None)
+        if ended is not None:
+            ended.set_result(None)
         spec = self._forget(cell.actor)
         if spec is not None and spec.name is not None:
             self.names.unregister(spec.name, spec.actor)
@@ -316,3 +382,12 @@ class Scheduler:
             "actors": len(cells),
             "load": float(sum(1 for cell in cells if cell.is_thread_busy or cell.stepper.active)),
         }
+
+
+def _why_not_made(spec: ActorSpec, error: BaseException) -> PartisanError:
+    if isinstance(error, PartisanError):
+        return error
+    if isinstance(error, asyncio.CancelledError):
+        return ActorStopped(str(spec), "it was killed, or its maker stopped, before it had a place")
+    logger.error("creating %s failed", spec, exc_info=error)
+    return InternalError(f"creating {spec} failed: {error}", repr(error))

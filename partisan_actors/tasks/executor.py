@@ -6,6 +6,7 @@ never fill a node up; when it goes on, the node may be over its number for a whi
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import inspect
 from collections import deque
@@ -14,11 +15,12 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from partisan_actors.actors.cell import wait_for_arguments
-from partisan_actors.actors.context import current_system
+from partisan_actors.actors.context import current_owner, current_system
 from partisan_actors.actors.replies import Reply, while_blocked
 from partisan_actors.actors.system import ActorSystem, user_error
 from partisan_actors.actors.threads import ActorThread
-from partisan_actors.errors import SerializationError
+from partisan_actors.errors import SerializationError, TaskCancelled, TaskFailed
+from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.scheduler import Scheduler
@@ -59,12 +61,14 @@ class TaskExecutor:
         self._system = system
         self._scheduler = scheduler
         self._queue: deque[_Waiting] = deque()
+        self._coroutines: dict[asyncio.Task[None], TaskSpec] = {}
         self._idle: list[ActorThread] = []
         self._made = 0
         self.running = 0
         self.finished = 0
         system.serve(SERVICE, self)
         scheduler.on_room.append(self._start_waiting)
+        system.node.directory.on_down.append(self._node_down)
 
     async def run(self, peer: Peer, spec: TaskSpec, blob: bytes | None) -> tuple[str, Any]:
         """Another node asks this one to run a task. Raises TaskFailed for what the function raises."""
@@ -92,6 +96,17 @@ class TaskExecutor:
             thread.stop()
         self._idle.clear()
 
+    def _node_down(self, record: NodeRecord, why: str) -> None:
+        """Nobody waits for what that node wanted: it is not begun, and what can be interrupted is."""
+        gone = [waiting for waiting in self._queue if waiting.spec.owner == record.node]
+        for waiting in gone:
+            self._queue.remove(waiting)
+            waiting.reply.fail(TaskCancelled(f"{waiting.spec}, whose owner, node {record.node.name}, is gone,"))
+        for job, spec in list(self._coroutines.items()):
+            if spec.owner == record.node:
+                job.cancel()
+        self._start_waiting()
+
     def _start_waiting(self) -> None:
         # In order: a large task at the head is not overtaken for ever by small ones.
         while self._queue and self._scheduler.pool.acquire(self._queue[0].spec.task, self._queue[0].spec.request.resources):
@@ -103,7 +118,9 @@ class TaskExecutor:
                 self._done(waiting, None, user_error(error, f"loading {waiting.spec}"), None)
                 continue
             if inspect.iscoroutinefunction(function):
-                self._system.background.start(self._run_async(waiting, function), f"task {waiting.spec}")
+                job = self._system.background.start(self._run_async(waiting, function), f"task {waiting.spec}")
+                self._coroutines[job] = waiting.spec
+                job.add_done_callback(self._coroutines.pop)
             else:
                 thread = self._idle.pop() if self._idle else self._make_thread()
                 thread.run(lambda waiting=waiting, function=function, thread=thread: self._run(waiting, function, thread))
@@ -157,7 +174,9 @@ class TaskExecutor:
             ready = [await value if isinstance(value, Reply) else value for value in args]
             named = {key: await value if isinstance(value, Reply) else value for key, value in kwargs.items()}
             value, error = await function(*ready, **named), None
-        except Exception as caught:
+        except asyncio.CancelledError:
+            value, error = None, TaskCancelled(str(waiting.spec))
+        except Exception as caught:  # noqa: BLE001 - user code: whatever it raises is the caller's
             value, error = None, caught
         self._leave(waiting.spec, span, error)
         self._done(waiting, value, error, None)
@@ -172,7 +191,7 @@ class TaskExecutor:
             thread.stop()
         if error is None:
             waiting.reply.succeed(value)
-        elif isinstance(error, SerializationError):
+        elif isinstance(error, (SerializationError, TaskCancelled)) and not isinstance(error, TaskFailed):
             waiting.reply.fail(error)
         else:
             waiting.reply.fail(user_error(error, f"task {spec.name} on node {self._system.me.name} ({spec.task})"))
@@ -185,6 +204,7 @@ class TaskExecutor:
     def _enter(self, spec: TaskSpec) -> tuple[TraceContext, int] | None:
         current_system.set(self._system)
         current_task.set(spec)
+        current_owner.set(spec.owner)
         recorder = self._system.recorder
         if not recorder.enabled or not spec.trace:
             return None

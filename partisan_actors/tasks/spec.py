@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from partisan_actors.ids import TaskId
+from partisan_actors.ids import NodeId, TaskId
 from partisan_actors.scheduler.policy import Request
 
 __all__ = ["TaskSpec"]
@@ -15,6 +15,7 @@ __all__ = ["TaskSpec"]
 class TaskSpec:
     """One call. `code` is the hash of the function, `body` and `buffers` its arguments, encoded.
 
+    `owner` is the node whose end makes the result useless: the caller's, or the one that the caller works for.
     `trace` is the caller's trace context in wire form, empty when the call is not traced.
     """
 
@@ -24,6 +25,7 @@ class TaskSpec:
     body: bytes
     buffers: tuple[Any, ...]
     request: Request
+    owner: NodeId
     trace: bytes = b""
 
     def __str__(self) -> str:

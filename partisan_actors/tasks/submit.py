@@ -6,13 +6,15 @@ at once, without waiting for gossip to catch up.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 from collections import Counter
 from typing import Any, Final
 
+from partisan_actors.actors.context import current_owner
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.errors import ActorUnavailable, NodeError, TaskFailed, Unplaceable
+from partisan_actors.errors import ActorUnavailable, NodeError, TaskCancelled, TaskFailed, Unplaceable
 from partisan_actors.ids import NodeId, TaskId
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
@@ -44,13 +46,16 @@ class TaskSubmitter:
         self, code: bytes, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], request: Request, retries: Retries
     ) -> ObjectRef[Any]:
         """Run the function of that hash somewhere. Raises SerializationError for arguments that cannot be sent."""
+        if self._system.closed is not None:
+            raise self._system.closed
         payload = encode_call(args, kwargs, f"the arguments of {name}")
         buffers = tuple(bytes(view) for view in payload.buffers)
         recorder = self._system.recorder
         context = recorder.begin() if recorder.enabled else None
         trace = context.pack() if context is not None else b""
         task = TaskId(self._system.me, next(self._numbers))
-        spec = TaskSpec(task, name, code, payload.body, buffers, request, trace)
+        owner = current_owner.get() or self._system.me
+        spec = TaskSpec(task, name, code, payload.body, buffers, request, owner, trace)
         ref = self._store.new_ref()
         if context is not None and context.is_sampled:
             started = recorder.clock()
@@ -78,12 +83,15 @@ class TaskSubmitter:
             try:
                 ref.succeed(await self._once(spec))
                 return
-            except (NodeError, ActorUnavailable) as error:
+            except TaskFailed as error:  # first: the function may itself have met a NodeDown
                 lost: Exception = error
-                is_lost = True
-            except TaskFailed as error:
-                lost, is_lost = error, False
-            except Exception as error:
+                is_lost = False
+            except (NodeError, ActorUnavailable) as error:
+                lost, is_lost = error, True
+            except asyncio.CancelledError:
+                ref.fail(self._system.closed or TaskCancelled(str(spec)))
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller waits for it
                 ref.fail(error)
                 return
             attempt += 1

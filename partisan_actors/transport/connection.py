@@ -15,21 +15,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
-import os
-import socket
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgpack
 
 from partisan_actors.errors import AuthenticationError, Overloaded, PartisanError, ProtocolError
-from partisan_actors.wire.codec import pack, unpacker
+from partisan_actors.transport.large import Incoming, large_frames
+from partisan_actors.transport.thread_writer import ThreadWriter
+from partisan_actors.wire.codec import unpacker
 from partisan_actors.wire.frames import (
     BATCH,
     CHUNK,
-    CHUNK_BYTES,
     FRAME_BYTES_MAX,
     HEADER,
     HELLO,
@@ -42,6 +39,7 @@ __all__ = ["Connection", "ConnectionOwner", "Flusher"]
 
 Handler = Callable[..., None]
 
+_HEADER_BYTES = HEADER.size
 _unpack_header = HEADER.unpack_from
 _pack_header = HEADER.pack
 
@@ -49,6 +47,7 @@ _pack_header = HEADER.pack
 # the transport writes at once what is longer than so many bytes.
 FLUSH_MESSAGES = 256
 WRITE_AT_ONCE_BYTES = 2 * 1024
+CLOGGED_BYTES = 1024 * 1024
 
 
 class Flusher:
@@ -69,10 +68,10 @@ class Flusher:
             self._scheduled = True
             self._loop.call_soon(self.flush)
 
-    def flush_soon(self, connection: Connection) -> None:
-        """From any thread: have `connection` flushed in the next loop turn."""
+    def soon_threadsafe(self, call: Callable[[], None]) -> None:
+        """From any thread: call in the next loop turn."""
         with contextlib.suppress(RuntimeError):  # the loop is closed, and the connection with it
-            self._loop.call_soon_threadsafe(connection.flush_rest)
+            self._loop.call_soon_threadsafe(call)
 
     def soon(self, call: Callable[[], None]) -> None:
         """Call when the running call-back of the loop is over."""
@@ -137,15 +136,17 @@ class Connection(asyncio.BufferedProtocol):
         # Outgoing: message bytes, or a list [header, *buffers] for a large message.
         self._out: list[Any] = []
         self._is_marked = False
-        self._thread_writer: _ThreadWriter | None = None
+        self._thread_writer: ThreadWriter | None = None
         # Incoming.
         self._unpacker = unpacker(FRAME_BYTES_MAX + 1)
         self._head = bytearray()
+        self._is_at_frame = False  # whether the next byte is the first of a frame, and any frame may come
         self._kind = 0
         self._left = 0
+        self._count = 0
         self._body = bytearray()
-        self._large: _Incoming | None = None
-        self._complete: _Incoming | None = None
+        self._large: Incoming | None = None
+        self._complete: Incoming | None = None
 
     # ---- life -------------------------------------------------------------------------------------------------
 
@@ -161,8 +162,7 @@ class Connection(asyncio.BufferedProtocol):
         self._out.clear()
         self._wake_waiting()
         if self._thread_writer is not None:
-            with self._thread_writer.lock:
-                self._thread_writer.socket.close()
+            self._thread_writer.close()
             self._thread_writer = None
         self.owner.closed(self, self.close_reason or error or ConnectionResetError("the other side closed"))
 
@@ -204,37 +204,29 @@ class Connection(asyncio.BufferedProtocol):
             self._flusher.mark(self)
 
     def send_from_thread(self, message: bytes) -> bool:
-        """From any thread: write one packed message now, if nothing at all waits before it. Returns whether it did.
-
-        Saves the loop a wake-up and the reply two context switches. The lock is never waited for.
-        """
+        """From any thread: write one packed message now, if nothing at all waits before it. Returns whether it did."""
         writer = self._thread_writer
-        if writer is None or not writer.lock.acquire(blocking=False):
+        if writer is None:
+            self._flusher.soon_threadsafe(self._allow_threads)  # for the next one
+            return False
+        if not writer.lock.acquire(blocking=False):
             return False
         try:
             transport = self._transport
             if self._out or self.is_paused or transport is None or transport.get_write_buffer_size() or writer.rest:
                 return False
-            data = _pack_header(len(message), BATCH) + message
-            try:
-                sent = writer.socket.send(data)
-            except (BlockingIOError, OSError):  # full, or closing: the loop finds out which
-                return False
+            sent = writer.send(_pack_header(len(message), BATCH, 1) + message)
             self.bytes_out += sent
-            writer.rest = data[sent:]
+            return sent > 0
         finally:
             writer.lock.release()
             if writer.rest or writer.was_missed:
                 writer.was_missed = False
-                self._flusher.flush_soon(self)
-        return True
+                self._flusher.soon_threadsafe(self.flush)
 
-    def allow_threads(self) -> None:
-        """Let threads write to this connection by themselves, where it is a plain socket."""
-        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
-        if sock is not None and self._transport is not None and self._transport.get_extra_info("sslcontext") is None:
-            # A descriptor of our own: the transport's may be closed, and its number used again, under a thread's hands.
-            self._thread_writer = _ThreadWriter(socket.socket(fileno=os.dup(sock.fileno())))
+    def _allow_threads(self) -> None:
+        if self._thread_writer is None and self._transport is not None:
+            self._thread_writer = ThreadWriter.of(self._transport)
 
     async def wait_writable(self) -> None:
         """Return once the peer keeps up again, or the connection is closed."""
@@ -243,53 +235,47 @@ class Connection(asyncio.BufferedProtocol):
             self._waiting.append(waiter)
             await waiter
 
+    @property
+    def is_clogged(self) -> bool:
+        """Whether so much waits for a slow peer that those who can wait should."""
+        return self.is_paused and self._queued > CLOGGED_BYTES
+
     def flush(self) -> None:
         """Write everything queued as one frame; large messages as frames of their own, in their place."""
         # Stays marked when flushed on the way, until the turn's own flush.
         transport = self._transport
-        if transport is None or self.is_paused or not self._out:
+        if transport is None or self.is_paused:
             return
         writer = self._thread_writer
-        if writer is not None:
-            if not writer.lock.acquire(blocking=False):
-                writer.was_missed = True
-                if not writer.lock.acquire(blocking=False):
-                    return  # the thread sees that it was missed when it is done, and has us called again
-                writer.was_missed = False
+        if writer is None:
+            if self._out:
+                self._write(transport)
+        elif writer.claim_for_loop():
             try:
                 if writer.rest:
                     transport.write(writer.rest)
                     writer.rest = b""
-                self._flush_to(transport)
+                if self._out:
+                    self._write(transport)
             finally:
                 writer.lock.release()
-            return
-        self._flush_to(transport)
 
-    def flush_rest(self) -> None:
-        """Write what a thread could not, and what came meanwhile."""
-        writer = self._thread_writer
-        if writer is not None and writer.rest and self._transport is not None:
-            with writer.lock:
-                rest, writer.rest = writer.rest, b""
-            self._transport.write(rest)
-        self.flush()
-
-    def _flush_to(self, transport: asyncio.Transport) -> None:
+    def _write(self, transport: asyncio.Transport) -> None:
         out, self._out = self._out, []
         self._queued = 0
         try:
             body = b"".join(out)
         except TypeError:
-            self._flush_mixed(transport, out)
+            self._write_mixed(transport, out)
             return
-        if len(body) > FRAME_BYTES_MAX:
-            self._flush_mixed(transport, out)
+        size = len(body)
+        if size > FRAME_BYTES_MAX:
+            self._write_mixed(transport, out)
             return
-        self.bytes_out += len(body)
-        transport.write(_pack_header(len(body), BATCH) + body)
+        self.bytes_out += size
+        transport.write(_pack_header(size, BATCH, len(out)) + body)
 
-    def _flush_mixed(self, transport: asyncio.Transport, out: list[Any]) -> None:
+    def _write_mixed(self, transport: asyncio.Transport, out: list[Any]) -> None:
         batch: list[bytes] = []
         size = 0
         pieces: list[Any] = []
@@ -299,14 +285,14 @@ class Connection(asyncio.BufferedProtocol):
                 size += len(item)
                 continue
             if batch:
-                pieces += [HEADER.pack(size, BATCH), *batch]
+                pieces += [HEADER.pack(size, BATCH, len(batch)), *batch]
                 batch, size = [], 0
             if type(item) is bytes:
                 batch, size = [item], len(item)
             else:
-                pieces += _large_frames(*item)
+                pieces += large_frames(*item)
         if batch:
-            pieces += [HEADER.pack(size, BATCH), *batch]
+            pieces += [HEADER.pack(size, BATCH, len(batch)), *batch]
         self.bytes_out += sum(map(len, pieces))
         transport.writelines(pieces)
 
@@ -334,7 +320,7 @@ class Connection(asyncio.BufferedProtocol):
         output, self.handshake.output = self.handshake.output, []
         if self._transport is not None:
             for body in output:
-                self._transport.write(HEADER.pack(len(body), HELLO) + body)
+                self._transport.write(HEADER.pack(len(body), HELLO, 0) + body)
 
     # ---- receiving --------------------------------------------------------------------------------------------
 
@@ -359,16 +345,22 @@ class Connection(asyncio.BufferedProtocol):
                     # The loop still holds the memory it has just filled; only after this call-back can it be handed
                     # over uncopied, and before anything else is read.
                     self._complete, self._large = self._large, None
+                    self._is_at_frame = True
                     self._flusher.soon(self._hand_over)
             else:
                 view = flusher.receive_view
-                if self._left == 0 and self.is_open and count > 5 and not self._head and self._large is None:
-                    length, kind = _unpack_header(view)
-                    if kind == BATCH and length == count - 5:
+                if self._is_at_frame and count > _HEADER_BYTES:
+                    length, kind, messages = _unpack_header(view)
+                    if kind == BATCH and length == count - _HEADER_BYTES:
                         # Exactly one whole batch, as nearly every read of small messages is.
-                        self._dispatch(view[5:count])
+                        self._count = messages
+                        self._unpacker.feed(view[_HEADER_BYTES:count])
+                        self._dispatch()
+                        if self._count:
+                            raise ProtocolError("a batch holds fewer messages than it announced")
                         return
                 self._parse(view[:count])
+                self._is_at_frame = self.is_open and self._left == 0 and not self._head and self._large is None
         except AuthenticationError as error:
             self.handshake.refuse(error.why)
             self._write_hello()
@@ -395,7 +387,10 @@ class Connection(asyncio.BufferedProtocol):
             position += take
             self._left -= take
             if self._kind == BATCH:
-                self._dispatch(part)
+                self._unpacker.feed(part)
+                self._dispatch()
+                if self._left == 0 and self._count:
+                    raise ProtocolError("a batch holds fewer messages than it announced")
             elif self._kind == CHUNK and self._large is not None:
                 self._large.copy(part)
                 self._finish_large()
@@ -407,7 +402,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _parse_header(self, view: memoryview, position: int, end: int) -> int:
         if not self._head and end - position >= HEADER.size:
-            length, kind = HEADER.unpack_from(view, position)
+            length, kind, count = HEADER.unpack_from(view, position)
             position += HEADER.size
         else:
             take = min(HEADER.size - len(self._head), end - position)
@@ -415,10 +410,10 @@ class Connection(asyncio.BufferedProtocol):
             position += take
             if len(self._head) < HEADER.size:
                 return position
-            length, kind = HEADER.unpack(self._head)
+            length, kind, count = HEADER.unpack(self._head)
             self._head.clear()
         self._check_header(length, kind)
-        self._left, self._kind = length, kind
+        self._left, self._kind, self._count = length, kind, count
         return position
 
     def _check_header(self, length: int, kind: int) -> None:
@@ -433,16 +428,19 @@ class Connection(asyncio.BufferedProtocol):
         if self._large is not None and length > self._large.missing:
             raise ProtocolError("more bytes than the large message announced")
 
-    def _dispatch(self, part: memoryview) -> None:
-        stream = self._unpacker
-        stream.feed(part)
+    def _dispatch(self) -> None:
+        """Hand on the messages of this batch that are here in whole."""
+        unpack = self._unpacker.unpack
         dispatch, peer = self.owner.dispatch, self.peer
-        while True:
+        while self._count:
             try:
-                for message in stream:
-                    dispatch[message[0]](peer, message)
-                return
-            except (PartisanError, msgpack.UnpackException, IndexError, TypeError, ValueError, KeyError):
+                message = unpack()
+            except msgpack.OutOfData:
+                return  # the rest of this message comes with the next read
+            self._count -= 1
+            try:
+                dispatch[message[0]](peer, message)
+            except (PartisanError, IndexError, TypeError, ValueError, KeyError):
                 raise
             except Exception as error:
                 self.owner.failed(self, error)
@@ -461,7 +459,7 @@ class Connection(asyncio.BufferedProtocol):
         total = sum(map(abs, sizes))
         if total > self._message_bytes_max:
             raise ProtocolError(f"a message of {total} bytes, the limit is {self._message_bytes_max}")
-        self._large = _Incoming(message, sizes)
+        self._large = Incoming(message, sizes)
 
     def _finish_large(self) -> None:
         if self._large is not None and self._large.missing == 0:
@@ -480,91 +478,3 @@ class Connection(asyncio.BufferedProtocol):
 
 def _malformed(error: Exception) -> ProtocolError:
     return ProtocolError(f"malformed input: {type(error).__name__}: {error}")
-
-
-class _ThreadWriter:
-    """What threads write with. `rest` is what the socket did not take, and must go before anything else."""
-
-    __slots__ = ("lock", "rest", "socket", "was_missed")
-
-    def __init__(self, own_socket: socket.socket) -> None:
-        own_socket.setblocking(False)
-        self.socket = own_socket
-        self.lock = threading.Lock()
-        self.rest = b""
-        self.was_missed = False
-
-
-class _Incoming:
-    """A large message while its buffers arrive."""
-
-    def __init__(self, message: list[Any], sizes: list[int]) -> None:
-        self.message = message
-        self.missing = sum(map(abs, sizes))
-        self._targets = [bytearray(size) if size > 0 else _BytesTarget(-size) for size in sizes]
-        self._views = [target.view if isinstance(target, _BytesTarget) else memoryview(target) for target in self._targets]
-        self._index = 0
-        self._filled = 0
-
-    @property
-    def buffers(self) -> list[bytes | bytearray]:
-        """The buffers, once nothing is missing."""
-        self._views.clear()
-        return [target.finish() if isinstance(target, _BytesTarget) else target for target in self._targets]
-
-    def room(self, most: int) -> memoryview:
-        """Where the next bytes of this chunk go; never more than `most`."""
-        view = self._views[self._index]
-        return view[self._filled : min(len(view), self._filled + most)]
-
-    def filled(self, count: int) -> None:
-        """`count` bytes were written to what `room` gave."""
-        self.missing -= count
-        self._filled += count
-        if self._filled == len(self._views[self._index]):
-            self._index += 1
-            self._filled = 0
-
-    def copy(self, part: memoryview) -> None:
-        """Bytes that came in the shared buffer."""
-        while len(part):
-            room = self.room(len(part))
-            count = len(room)
-            room[:] = part[:count]
-            self.filled(count)
-            part = part[count:]
-
-
-class _BytesTarget:
-    """Room for a `bytes` object that is filled from the socket and then handed over without a copy.
-
-    BytesIO keeps its content in a bytes object and gives that very object away when nothing else looks into it:
-    a megabyte costs 50 us here, against 630 us for a bytearray that is then copied.
-    """
-
-    __slots__ = ("_io", "view")
-
-    def __init__(self, size: int) -> None:
-        self._io = io.BytesIO()
-        self._io.seek(size - 1)
-        self._io.write(b"\0")
-        self.view = self._io.getbuffer()
-
-    def finish(self) -> bytes:
-        """The bytes."""
-        self.view.release()
-        return self._io.getvalue()
-
-
-def _large_frames(message: bytes, buffers: Sequence[Any]) -> list[Any]:
-    views = [memoryview(buffer).cast("B") for buffer in buffers]
-    # Bytes arrive as bytes (a negative size says so), anything else as a buffer that may be written to. The message is
-    # spliced in as it is: [[sizes], message].
-    sizes = [-len(view) if type(buffer) is bytes else len(view) for view, buffer in zip(views, buffers, strict=True)]
-    head = b"\x92" + pack(sizes) + message
-    pieces: list[Any] = [HEADER.pack(len(head), LARGE), head]
-    for view in views:
-        for start in range(0, len(view), CHUNK_BYTES):
-            chunk = view[start : start + CHUNK_BYTES]
-            pieces += [HEADER.pack(len(chunk), CHUNK), chunk]
-    return pieces

@@ -52,7 +52,8 @@ def encode_message(message: object, book: AddressBook) -> list[Any]:
     tag = tag_of(message)
     if tag is None:
         raise TypeError(f"not a registered message: {message!r}")
-    fields = _fields_of(type(message))
+    cls: type = type(message)
+    fields = _fields_of(cls)
     return [tag, *[field.encode(getattr(message, field.name), book) for field in fields]]
 
 
@@ -199,7 +200,7 @@ def _decode_union(options: list[_Coder]) -> _Coder:
 
 def _decode_sequence(hint: Any, make: Callable[[Any], Any]) -> _Coder:
     arguments = typing.get_args(hint)
-    if make is tuple and len(arguments) != 2 or (len(arguments) == 2 and arguments[1] is not Ellipsis):
+    if typing.get_origin(hint) is tuple and arguments[-1:] != (Ellipsis,):
         items = [_decoder(argument) for argument in arguments]
 
         def decode_fixed(value: Any, book: AddressBook) -> Any:

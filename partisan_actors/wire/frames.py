@@ -1,6 +1,8 @@
 """The layout of a connection: length-prefixed frames, and the kinds of message inside them.
 
-A connection is a sequence of frames ``u32 length (little-endian) | u8 kind | body``:
+A connection is a sequence of frames ``u32 length (little-endian) | u8 kind | u32 count | body``. The count is the
+number of messages in a BATCH, and 0 in other frames: a decoder that knows how many to expect need not find out by
+failing.
 
 - HELLO      one msgpack map; only before the connection is open, at most HELLO_BYTES_MAX long
 - BATCH      any number of msgpack arrays one after another, each one message; the flush of one loop turn
@@ -29,7 +31,7 @@ __all__ = [
     "Kind",
 ]
 
-HEADER: Final = struct.Struct("<IB")
+HEADER: Final = struct.Struct("<IBI")
 
 HELLO: Final = 1
 BATCH: Final = 2
@@ -61,7 +63,8 @@ class Kind:
     REPLY: Final = 7  # call, scalar value
     REPLY_PICKLED: Final = 8  # call, payload
     REPLY_ERROR: Final = 9  # call, payload of an exception
-    RELAY: Final = 10  # destination, origin, id, ttl, hops, meta, message bytes
+    RELAY: Final = 10  # destination, origin, id, ttl, hops, channel, trace, message bytes
     PING: Final = 11  # are you there?
     PONG: Final = 12  # yes
-    COUNT: Final = 13
+    IDLE: Final = 13  # phase, connection id: nobody uses this connection, may it be closed? see node.keepalive
+    COUNT: Final = 14

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import msgpack
 
@@ -98,6 +98,12 @@ class Handshake:
     _heard: bytes = b""
     _nonces: bytes = b""
 
+    @property
+    def connection_id(self) -> bytes:
+        """What both sides call this connection, once it is open."""
+        half = len(self.nonce) // 2
+        return self._nonces[:half] + self._nonces[-half:]
+
     def start(self) -> None:
         """Called once the connection is made; the dialler speaks first."""
         if self.dialler:
@@ -117,7 +123,7 @@ class Handshake:
         """One HELLO frame arrived."""
         try:
             said = msgpack.unpackb(body)
-        except Exception as error:
+        except (msgpack.UnpackException, ValueError) as error:
             raise ProtocolError("the handshake is not msgpack") from error
         match said:
             case {"type": "hello"} if not self.dialler and not self._heard:
@@ -148,14 +154,14 @@ class Handshake:
             )
         self.peer = Identity.parse(said.get("me"))
         channel, lane, nonce, expected = said.get("channel"), said.get("lane"), said.get("nonce"), said.get("expected")
-        if not isinstance(channel, str) or not isinstance(lane, int) or not isinstance(nonce, bytes):
+        if not isinstance(channel, str) or not isinstance(lane, int) or not self._is_nonce(nonce):
             raise ProtocolError("malformed hello")
         self._check_cluster(self.peer)
         if expected is not None and list(self.me.node) != expected:
             raise AuthenticationError(
                 str(self.peer.node), f"it wanted another node than {self.me.node}, which listens here now"
             )
-        if not self.peer.observer and not 0 <= lane < self.me.channels.get(channel, 0):
+        if not 0 <= lane < self.me.channels.get(channel, 0):
             raise AuthenticationError(
                 str(self.peer.node), f"channel {channel!r} lane {lane} is not configured here: {dict(self.me.channels)}"
             )
@@ -170,7 +176,7 @@ class Handshake:
     def _on_challenge(self, said: dict[str, Any], body: bytes) -> None:
         proof, nonce = said.pop("proof", b""), said.get("nonce")
         self.peer = Identity.parse(said.get("me"))
-        if not isinstance(proof, bytes) or not isinstance(nonce, bytes):
+        if not isinstance(proof, bytes) or not self._is_nonce(nonce):
             raise ProtocolError("malformed challenge")
         self._check_cluster(self.peer)
         if self.expected is not None and self.peer.node != self.expected:
@@ -179,6 +185,9 @@ class Handshake:
         self._nonces = self.nonce + nonce
         self._check(proof, b"acceptor")
         self._say({"type": "proof", "proof": self._proof(b"dialler")})
+
+    def _is_nonce(self, value: object) -> TypeGuard[bytes]:
+        return isinstance(value, bytes) and len(value) == len(self.nonce)
 
     def _check_cluster(self, peer: Identity) -> None:
         # A node that joins may not know the name yet: it takes the one it finds, once the cookie is proven.

@@ -61,7 +61,7 @@ def encode(value: Any, what: str) -> Payload:
         body = pickle.dumps(value, 5, buffer_callback=buffers.append)
         if b"__main__" in body or _by_value_registered():
             raise pickle.PicklingError("lives in __main__")
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever the user's classes raise, cloudpickle may still manage
         buffers.clear()
         try:
             body = cloudpickle.dumps(value, 5, buffer_callback=buffers.append)
@@ -101,10 +101,11 @@ def decode(body: bytes | memoryview, buffers: Iterable[Any] = ()) -> Any:
 def encode_code(code: Any, what: str) -> bytes:
     """A class or function as bytes: by reference when it can be imported, else by value."""
     try:
-        return cloudpickle.dumps(code, 5)
+        encoded: bytes = cloudpickle.dumps(code, 5)
     except Exception as error:
         path, why = _culprit(code, error)
         raise SerializationError(what, path, why) from error
+    return encoded
 
 
 def _by_value_registered() -> bool:
@@ -150,7 +151,7 @@ def _culprit(value: Any, error: Exception) -> tuple[str, str]:
 def _failure(part: Any) -> Exception | None:
     try:
         cloudpickle.dumps(part, 5)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is what was asked for
         return error
     return None
 

@@ -128,6 +128,6 @@ async def insist(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwa
     while True:
         try:
             return await call(*args, **kwargs), lost_calls
-        except (pa.NodeDown, pa.ActorUnavailable):
+        except (pa.NodeError, pa.ActorUnavailable):
             lost_calls += 1
             await asyncio.sleep(RETRY_S)

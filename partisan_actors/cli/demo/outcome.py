@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from partisan_actors.cli.demo.index import Answer, Shelf
 from partisan_actors.telemetry.tracing import TracingOptions
 
-__all__ = ["Difference", "Kill", "Load", "Outcome", "Overlay", "Plan", "Return"]
+__all__ = ["NAME", "Difference", "Kill", "Load", "Outcome", "Overlay", "Plan", "Return"]
+
+NAME: Final = "demo"
+"""The name of the driver's node. Those of the workers begin with it."""
 
 Overlay = dict[str, tuple[str, ...]]
 """For each node that is up, its neighbours."""

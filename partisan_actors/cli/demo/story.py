@@ -14,13 +14,11 @@ from partisan_actors.cli.demo.corpus import deal, draw_queries, source_files, st
 from partisan_actors.cli.demo.desk import Desk
 from partisan_actors.cli.demo.index import Answer, Index, IndexShard, Librarian
 from partisan_actors.cli.demo.kill import kill_node
-from partisan_actors.cli.demo.outcome import Difference, Outcome, Plan
+from partisan_actors.cli.demo.outcome import NAME, Difference, Outcome, Plan
 from partisan_actors.cli.demo.whereabouts import overlay, overlay_without, placement
 
-__all__ = ["NAME", "play"]
+__all__ = ["play"]
 
-NAME: Final = "demo"
-"""The name of this process's node. Those of the others begin with it."""
 LIBRARIANS: Final = 2
 
 
@@ -32,7 +30,7 @@ async def play(plan: Plan, say: Callable[[str], None]) -> Outcome:
     if plan.files_max is not None:
         files = thin(files, plan.files_max)
     began = time.perf_counter()
-    async with pa.init(workers=plan.nodes, name=NAME, log_level="INFO", tracing=plan.tracing or False):
+    async with pa.init(workers=plan.nodes, name=NAME, tracing=plan.tracing or False):
         started = time.perf_counter()
         say(f"{plan.nodes} nodes are up, each a process, joined by HyParView")
 

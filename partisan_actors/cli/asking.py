@@ -1,0 +1,147 @@
+"""How a command asks a running cluster: which one is meant, with which cookie, and what the nodes answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from partisan_actors.api.observer import Answer, Observer
+from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.node.cookie import cookie_from_file, read_cookie
+from partisan_actors.node.rundir import RunningNode, run_dir, running_clusters
+
+__all__ = ["Survey", "Target", "ask", "json_option", "show_json", "survey", "target_options"]
+
+T = TypeVar("T")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which cluster the command line means."""
+
+    address: str | None
+    cluster: str
+    cookie_file: Path | None
+
+    def addresses(self) -> list[str]:
+        """Where to try. Raises Failure when there is no cluster to be found, or more than one."""
+        return [self.address] if self.address else _addresses(running_clusters(), self.cluster)
+
+    def cookie(self) -> bytes:
+        """What to authenticate with. Raises ConfigError."""
+        return cookie_from_file(self.cookie_file) if self.cookie_file else read_cookie()
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the nodes of a cluster said: every known member's row, and the answers of those asked."""
+
+    cluster: str
+    rows: list[dict[str, Any]]
+    answers: list[Answer]
+
+    @property
+    def answered(self) -> list[Answer]:
+        """Those that did answer."""
+        return [answer for answer in self.answers if answer.why is None]
+
+    def facts(self) -> dict[str, Any]:
+        """How complete this is, for the JSON of a command."""
+        silent = [{"name": answer.name, "why": answer.why} for answer in self.answers if answer.why is not None]
+        return {
+            "cluster": self.cluster,
+            "asked": len(self.answers),
+            "answered": len(self.answered),
+            "unanswered": silent,
+        }
+
+    def remark(self) -> None:
+        """Tell a person on stderr whom to miss in the table."""
+        for answer in self.answers:
+            if answer.why is not None:
+                click.echo(f"no answer from {answer.name}: {answer.why}", err=True)
+        if len(self.answered) < len(self.answers):
+            click.echo(f"{len(self.answered)} of {len(self.answers)} nodes answered", err=True)
+
+
+def target_options(command: Function) -> Function:
+    """Give `command` the options that say which cluster is meant; it gets them as one `target`."""
+
+    def with_target(*args: Any, address: str | None, cluster: str, cookie_file: Path | None, **kwargs: Any) -> Any:
+        return command(*args, target=Target(address, cluster, cookie_file), **kwargs)
+
+    with_target.__name__, with_target.__doc__ = command.__name__, command.__doc__
+    with_target.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own place
+    for option in (
+        click.option(
+            "--cookie-file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="The file with the cluster's cookie.",
+        ),
+        click.option("--cluster", default="", metavar="NAME", help="The cluster's name, where several run."),
+        click.option(
+            "--address", envvar="PARTISAN_ADDRESS", metavar="HOST:PORT", help="Any node of it. [env: PARTISAN_ADDRESS]"
+        ),
+    ):
+        option(with_target)
+    return with_target  # type: ignore[return-value]  # the same call, seen from click
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def ask(target: Target, question: Callable[[Observer], Coroutine[Any, Any, T]]) -> T:
+    """Connect to the cluster and put the question. Raises Failure and PartisanError."""
+    addresses, cookie = target.addresses(), target.cookie()
+
+    async def put() -> T:
+        async with Observer(cookie, target.cluster) as observer:
+            await observer.connect(addresses)
+            return await question(observer)
+
+    return asyncio.run(put())
+
+
+def survey(target: Target, service: str, method: str) -> Survey:
+    """Ask every node that is up the same thing. Raises as `ask` does."""
+
+    async def question(observer: Observer) -> Survey:
+        rows = await observer.members()
+        live = [row for row in rows if row["state"] == "up"]
+        return Survey(observer.cluster, rows, await observer.ask_all(live, service, method))
+
+    return ask(target, question)
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def _addresses(clusters: dict[str, list[RunningNode]], wanted: str) -> list[str]:
+    if wanted:
+        if wanted not in clusters:
+            there = f"; there is {', '.join(sorted(clusters))}" if clusters else ""
+            raise Failure(
+                f"no cluster {wanted!r} of yours runs on this machine{there}. If it runs elsewhere, give --address",
+                ExitCode.NO_CLUSTER,
+            )
+        return [node.address for node in clusters[wanted]]
+    if not clusters:
+        raise Failure(
+            "no cluster of yours runs on this machine. Start one with: partisan start; "
+            f"or give the address of one with --address HOST:PORT (looked in {run_dir()})",
+            ExitCode.NO_CLUSTER,
+        )
+    if len(clusters) > 1:
+        listed = ", ".join(f"{name} (at {nodes[0].address})" for name, nodes in sorted(clusters.items()))
+        raise Failure(f"several clusters run here; choose one with --cluster NAME: {listed}", ExitCode.USAGE)
+    ((_, nodes),) = clusters.items()
+    return [node.address for node in nodes]

@@ -1,0 +1,92 @@
+"""The door of the `partisan` command: finds the subcommand, and turns what goes wrong into a line and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+import click
+
+import partisan_actors
+from partisan_actors.cli.failure import ExitCode, explain
+from partisan_actors.cli.lazy import LazyGroup, Subcommand
+from partisan_actors.errors import PartisanError
+
+__all__ = ["SUBCOMMANDS", "main", "partisan", "run"]
+
+SUBCOMMANDS: Final = {
+    "start": Subcommand(
+        "partisan_actors.cli.start", "start", "Start a cluster on this machine, or join a running one."
+    ),
+    "status": Subcommand("partisan_actors.cli.status", "status", "How the cluster and each of its nodes are."),
+    "members": Subcommand("partisan_actors.cli.members", "members", "Which nodes are in the cluster."),
+    "overlay": Subcommand("partisan_actors.cli.overlay", "overlay", "Who is whose active and passive neighbour."),
+    "actors": Subcommand("partisan_actors.cli.actors", "actors", "Which actors run, where, and how busy they are."),
+    "stop": Subcommand("partisan_actors.cli.stop", "stop", "Stop the whole cluster, or one node of it."),
+    "demo": Subcommand("partisan_actors.cli.demo.command", "demo", "See a cluster at work on this machine."),
+    "bench": Subcommand("partisan_actors.cli.bench.command", "bench", "Measure what calls and actors cost here."),
+}
+
+EPILOG: Final = """\b
+Exit codes:
+  0    done
+  1    it could not be done; the line on stderr says why
+  2    the command line, a setting or a file it names is not valid
+  3    no cluster: none runs here, or nobody answers at that address
+  4    not authenticated: another cookie, or another cluster
+  130  interrupted
+
+\b
+Which cluster: --address HOST:PORT of any node, else $PARTISAN_ADDRESS, else
+the only one that `partisan start` runs on this machine; --cluster NAME
+chooses among several.
+"""
+
+
+@click.group(cls=LazyGroup, subcommands=SUBCOMMANDS, invoke_without_command=True, epilog=EPILOG)
+@click.version_option(partisan_actors.__version__, prog_name="partisan")
+@click.pass_context
+def partisan(ctx: click.Context) -> None:
+    """Run and look at clusters of partisan_actors: actors and tasks without a head node."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main() -> NoReturn:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line. Returns the exit code; what goes wrong is told on stderr, with `--json` as JSON."""
+    as_json = "--json" in arguments
+    try:
+        status = partisan.main(args=list(arguments), prog_name="partisan", standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("interrupted", ExitCode.INTERRUPTED, as_json)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx is not None else "partisan"
+        text = f"{error.format_message().rstrip('.')} (see {where} --help)"
+        return _complain(text, ExitCode.USAGE, as_json)
+    except click.ClickException as error:
+        return _complain(error.format_message(), error.exit_code, as_json)
+    except PartisanError as error:
+        failure = explain(error)
+        return _complain(failure.message, failure.exit_code, as_json)
+    except BrokenPipeError:
+        # Whoever read has had enough; Python would complain once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OTHER
+    except OSError as error:
+        return _complain(str(error), ExitCode.OTHER, as_json)
+    return status if isinstance(status, int) else ExitCode.OK
+
+
+def _complain(text: str, code: int, as_json: bool) -> int:
+    line = json.dumps({"error": text, "code": int(code)}) if as_json else f"partisan: {' '.join(text.split())}"
+    click.echo(line, err=True)
+    return int(code)

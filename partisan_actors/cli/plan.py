@@ -1,0 +1,111 @@
+"""What `partisan start` was asked for: `StartPlan`, and how options become one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import click
+
+from partisan_actors.errors import ConfigError
+from partisan_actors.node.config import NodeConfig
+from partisan_actors.wire.addresses import format_address, is_loopback, parse_address
+
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "StartPlan", "advertise_addresses", "bind_address", "pairs"]
+
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 7946
+
+
+def pairs(kind: type[str] | type[float]) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, Any]]:
+    """A call-back for options: ``key=value``, as often as it is given, as a dict; with `kind` float, of numbers."""
+
+    def convert(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for text in texts:
+            key, separator, value = text.partition("=")
+            if not separator or not key:
+                raise click.BadParameter(f"{text!r} is not KEY=VALUE", ctx, parameter)
+            try:
+                found[key] = kind(value)
+            except ValueError:
+                raise click.BadParameter(f"{value!r} is not a number, in {text!r}", ctx, parameter) from None
+        return found
+
+    return convert
+
+
+@dataclass(frozen=True, slots=True)
+class StartPlan:
+    """Which nodes to make: the first, in this process, and `nodes` - 1 worker processes like it.
+
+    Plain values only, so that it can be handed to the process that runs in the background.
+    """
+
+    config: dict[str, Any]
+    cookie: str
+    contacts: list[str]
+    nodes: int
+    tracing: bool | None
+    log_level: str
+    log: str = ""
+
+    def node_config(self) -> NodeConfig:
+        """The first node. Raises ConfigError."""
+        advertise = tuple(self.config["advertise"])
+        return NodeConfig(**{**self.config, "advertise": advertise, "cookie": bytes.fromhex(self.cookie)})
+
+    def worker_settings(self) -> dict[str, Any]:
+        """What the other nodes are told: everything but name and port is as for the first."""
+        host, _ = parse_address(self.config["bind"])
+        hosts = [parse_address(address)[0] for address in self.config["advertise"]]
+        return {
+            "bind": format_address(host, 0),
+            "advertise": [format_address(host, 0) for host in hosts],
+            "resources": self.config["resources"],
+            "labels": self.config["labels"],
+            "stops_on_request": True,
+        }
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    def warnings(self) -> list[str]:
+        """What will probably not work as meant."""
+        host, _ = parse_address(self.config["bind"])
+        far = [address for address in self.contacts if not is_loopback(parse_address(address)[0])]
+        if far and is_loopback(host) and not self.config["advertise"]:
+            return [
+                f"nodes of other hosts cannot dial {self.config['bind']} and will relay what is for this node; if they "
+                "should reach it directly, give it an address of this host: --bind HOST:0"
+            ]
+        return []
+
+    def hint(self) -> str:
+        """What a person with more cores than nodes may want to know."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if self.nodes > 1 or cores == 1 or self.contacts or "num_cpus" in self.config["resources"]:
+            return ""
+        return f"one node uses one of the {cores} cores here; --nodes {cores} uses all"
+
+
+def bind_address(bind: str | None, port: int | None, joins: bool) -> str:
+    """Where to listen: as told, else at the port that everybody knows; who joins needs no such port and takes any.
+
+    Raises ConfigError.
+    """
+    default = port if port is not None else 0 if joins else DEFAULT_PORT
+    if bind is None:
+        return format_address(DEFAULT_HOST, default)
+    host, given = parse_address(bind, default)
+    if port is not None and given != port:
+        raise ConfigError("--port", port, f"the port of --bind {bind}, or only one of the two")
+    return format_address(host, given)
+
+
+def advertise_addresses(given: Sequence[str]) -> list[str]:
+    """HOST means HOST and the port that is bound. Raises ConfigError."""
+    return [format_address(*parse_address(address, 0)) for address in given]

@@ -1,0 +1,126 @@
+"""`partisan start`: the options, and whether the nodes run here or in the background."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from partisan_actors.api.session import AUTO
+from partisan_actors.cli.asking import Target, json_option
+from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, pairs
+from partisan_actors.node.config import OVERLAYS, ROUTINGS, random_name
+from partisan_actors.node.cookie import cookie_from_file, read_cookie
+from partisan_actors.wire.addresses import parse_address
+
+__all__ = ["start"]
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@click.command()
+@click.option(
+    "--join",
+    "contacts",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Join the cluster of this node; 'auto': the one here.",
+)
+@click.option("--nodes", default=1, show_default=True, type=click.IntRange(1, 1024), help="How many, a process each.")
+@click.option("--overlay", default="hyparview", show_default=True, type=click.Choice(OVERLAYS))
+@click.option("--routing", default="auto", show_default=True, type=click.Choice(ROUTINGS))
+@click.option("--name", help="The node's name; with --nodes the others are NAME-w1 and so on. [default: random]")
+@click.option("--cluster", default="", metavar="NAME", help="The cluster's name. [default: random, or as joined]")
+@click.option("--bind", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one. [default: 127.0.0.1:7946]")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port alone.")
+@click.option(
+    "--advertise", multiple=True, metavar="HOST[:PORT]", help="Where others dial it. [default: where it listens]"
+)
+@click.option(
+    "--resource",
+    "resources",
+    multiple=True,
+    callback=pairs(float),
+    metavar="K=V",
+    help="What each node offers, such as num_cpus=4.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    callback=pairs(str),
+    metavar="K=V",
+    help="What placement may ask for, such as zone=a.",
+)
+@click.option(
+    "--cookie-file", type=click.Path(dir_okay=False, path_type=Path), help="The secret; made if it is not there."
+)
+@click.option(
+    "--tracing/--no-tracing", default=None, help="OpenTelemetry traces. [default: as the OTEL_* variables say]"
+)
+@click.option("--log-level", default="WARNING", show_default=True, type=click.Choice(LOG_LEVELS, case_sensitive=False))
+@click.option("--detach", is_flag=True, help="Run in the background, and return once the nodes are members.")
+@click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Where --detach writes its output.")
+@json_option
+def start(
+    contacts: tuple[str, ...],
+    cookie_file: Path | None,
+    detach: bool,
+    log_file: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Start a cluster on this machine, or join a running one.
+
+    The nodes run here until Ctrl-C or SIGTERM, and then leave the cluster; a second Ctrl-C ends them at once. They
+    listen on 127.0.0.1:7946, or with --join at any free port, unless --bind says otherwise. Each offers one CPU,
+    unless --resource num_cpus=N says otherwise. Actors can import the modules of the directory this is started in.
+    """
+    if log_file is not None and not detach:
+        raise click.UsageError("--log-file is for --detach; here, redirect the output")
+    cookie = cookie_from_file(cookie_file) if cookie_file else read_cookie()
+    plan = _plan(_contacts(contacts), cookie, options)
+    plan.node_config()
+    for warning in plan.warnings():
+        click.echo(f"partisan: {warning}", err=True)
+    if detach:
+        from partisan_actors.cli.detached import start_detached
+
+        start_detached(plan, log_file, as_json=as_json)
+        return
+    from partisan_actors.cli.serving import Story, run
+
+    status = run(plan, Story(as_json=as_json))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of methods that never return must not keep the process.
+    os._exit(status)
+
+
+def _contacts(given: tuple[str, ...]) -> list[str]:
+    contacts: list[str] = []
+    for address in given:
+        if address == AUTO:
+            contacts += Target(None, "", None).addresses()
+        else:
+            parse_address(address)
+            contacts.append(address)
+    return contacts
+
+
+def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartPlan:
+    config = {
+        "name": options["name"] or random_name(),
+        "cluster": options["cluster"],
+        "bind": bind_address(options["bind"], options["port"], joins=bool(contacts)),
+        "advertise": advertise_addresses(options["advertise"]),
+        "overlay": options["overlay"],
+        "routing": options["routing"],
+        "resources": options["resources"],
+        "labels": options["labels"],
+    }
+    level = options["log_level"].upper()
+    return StartPlan(config, cookie.hex(), contacts, options["nodes"], options["tracing"], level)

@@ -1,0 +1,112 @@
+"""`partisan status`: how the cluster is, and how each of its nodes is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from partisan_actors.api.inspection import INSPECT
+from partisan_actors.api.observer import Answer
+from partisan_actors.cli.asking import Survey, Target, json_option, show_json, survey, target_options
+from partisan_actors.cli.members import resources_text
+from partisan_actors.cli.table import show_table
+
+__all__ = ["status"]
+
+SUMMED = ("actors", "tasks_running", "tasks_queued", "tasks_finished", "restarts", "dead_letters")
+
+
+@click.command()
+@json_option
+@target_options
+def status(target: Target, as_json: bool) -> None:
+    """How the cluster and each of its nodes are.
+
+    Every node that is up is asked itself.
+    """
+    found = survey(target, INSPECT, "status")
+    facts = summary(found)
+    if as_json:
+        show_json({**found.facts(), **facts, "node_status": [answer.value for answer in found.answered]})
+        return
+    _show(found, facts)
+
+
+def summary(found: Survey) -> dict[str, Any]:
+    """The cluster in numbers: nodes by state, totals of what the nodes that answered count, and their resources."""
+    states = Counter(row["state"] for row in found.rows)
+    values = [answer.value for answer in found.answered]
+    return {
+        "nodes": {state: states[state] for state in ("up", "down", "left")},
+        "overlays": sorted({answer.row["overlay"] for answer in found.answers}),
+        "totals": {column: sum(value[column] for value in values) for column in SUMMED},
+        "resources": {
+            "total": _sum(value["total"] for value in values),
+            "available": _sum(value["available"] for value in values),
+        },
+    }
+
+
+def _sum(amounts: Iterable[dict[str, float]]) -> dict[str, float]:
+    total: Counter[str] = Counter()
+    for each in amounts:
+        total.update(each)
+    return {name: float(amount) for name, amount in sorted(total.items())}
+
+
+def _show(found: Survey, facts: dict[str, Any]) -> None:
+    nodes, totals, resources = facts["nodes"], facts["totals"], facts["resources"]
+    down = f", {nodes['down']} down" if nodes["down"] else ""
+    click.echo(f"cluster {found.cluster}: {nodes['up']} nodes up{down}, overlay {', '.join(facts['overlays'])}")
+    free = resources_text(resources["available"], resources["total"])
+    click.echo(
+        f"actors {totals['actors']}; tasks running {totals['tasks_running']}, waiting {totals['tasks_queued']}, "
+        f"finished {totals['tasks_finished']}; free {free or 'nothing'}"
+    )
+    click.echo()
+    headings = (
+        "node",
+        "state",
+        "address",
+        "pid",
+        "up",
+        "peers",
+        "actors",
+        "running",
+        "finished",
+        "dead letters",
+        "free",
+    )
+    show_table(headings, [_line(answer) for answer in found.answers])
+    found.remark()
+
+
+def _line(answer: Answer) -> list[Any]:
+    if answer.why is not None:
+        return [answer.name, "no answer", ", ".join(answer.row["addresses"]), answer.row["pid"], *[""] * 7]
+    value = answer.value
+    return [
+        answer.name,
+        "up",
+        value["address"],
+        value["pid"],
+        duration(value["uptime_s"]),
+        value["connected_peers"],
+        value["actors"],
+        value["tasks_running"],
+        value["tasks_finished"],
+        value["dead_letters"],
+        resources_text(value["available"], value["total"]),
+    ]
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it: its two largest units."""
+    whole = int(seconds)
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size}{unit} {whole % size // part}{smaller}"
+    return f"{whole}s"

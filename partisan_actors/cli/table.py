@@ -1,0 +1,74 @@
+"""Tables: in colour for a person at a terminal, plain text for everything else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import click
+
+__all__ = ["amount", "plain_table", "show_table"]
+
+GAP: Final = "  "
+STYLES: Final[Mapping[str, str]] = {
+    "up": "green",
+    "alive": "green",
+    "down": "red",
+    "left": "dim",
+    "starting": "yellow",
+    "restarting": "yellow",
+    "no answer": "red",
+}
+"""How a cell with exactly that text looks at a terminal."""
+
+
+def show_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print it, with numbers to the right."""
+    if sys.stdout.isatty():
+        _show_at_terminal(headings, rows)
+    else:
+        click.echo(plain_table(headings, rows))
+
+
+def plain_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Aligned columns, two blanks apart, headings first; numbers stand to the right."""
+    lines = [list(headings), *([_text(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    to_right = [_is_numeric(rows, column) for column in range(len(headings))]
+    return "\n".join(
+        GAP.join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, to_right, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def amount(value: float) -> str:
+    """A number without a needless fraction."""
+    return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def _show_at_terminal(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    from rich import box  # only here: a script that reads our output need not wait for it
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if _is_numeric(rows, column) else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_text(cell), style=STYLES.get(_text(cell), "")) for cell in row))
+    Console().print(table)
+
+
+def _is_numeric(rows: Sequence[Sequence[Any]], column: int) -> bool:
+    return bool(rows) and all(isinstance(row[column], (int, float)) or row[column] == "" for row in rows)
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return ""
+    return amount(cell) if isinstance(cell, float) else str(cell)

@@ -1,0 +1,117 @@
+"""Making connections: dialling, accepting, and shaking hands within a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from partisan_actors.errors import PartisanError
+from partisan_actors.ids import NodeId
+from partisan_actors.node.config import NodeConfig
+from partisan_actors.transport.base import Transport
+from partisan_actors.transport.connection import Connection, ConnectionOwner, Flusher
+from partisan_actors.wire.channels import BUILT_IN, CONTROL
+from partisan_actors.wire.handshake import Handshake, Identity
+
+__all__ = ["DIAL_ERRORS", "Dialling"]
+
+NONCE_BYTES: Final = 16
+FLUSH_AT_CLOSE_S: Final = 1.0
+
+# What `Dialling.open` raises when it fails.
+DIAL_ERRORS: Final = (OSError, TimeoutError, PartisanError)
+
+
+class Dialling:
+    """Every connection of one node, from the first byte on. `owner` is told what becomes of them."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        loop: asyncio.AbstractEventLoop,
+        transport: Transport,
+        flusher: Flusher,
+        owner: ConnectionOwner,
+        identity: Callable[[], Identity],
+    ) -> None:
+        self._config = config
+        self._loop = loop
+        self._transport = transport
+        self._flusher = flusher
+        self._owner = owner
+        self._identity = identity
+        self._connections: set[Connection] = set()
+        self._opening: dict[Connection, asyncio.Future[Connection]] = {}
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections there are, those that are not open yet included."""
+        return len(self._connections)
+
+    async def listen(self) -> str:
+        """Accept connections at the configured address; returns the bound one. Raises ConfigError."""
+        return await self._transport.listen(self._config.bind, self._accept)
+
+    async def open(self, address: str, channel: str, index: int, expected: NodeId | None) -> Connection:
+        """Dial and shake hands. Raises OSError, TimeoutError, AuthenticationError or ProtocolError."""
+        handshake = Handshake(
+            self._identity(), self._config.cookie, secrets.token_bytes(NONCE_BYTES), True, channel, index, expected
+        )
+        connection = self._make(handshake)
+        opening = self._opening[connection] = self._loop.create_future()
+        is_open = False
+        try:
+            async with asyncio.timeout(self._config.dial_timeout_s):
+                await self._transport.dial(address, lambda: connection)
+                await opening
+                is_open = True
+        except TimeoutError as error:
+            raise TimeoutError(f"no answer within {self._config.dial_timeout_s:g} s") from error
+        finally:
+            del self._opening[connection]
+            if not is_open:
+                self._connections.discard(connection)
+                connection.abort(ConnectionAbortedError("it did not open in time"))
+        return connection
+
+    def opened(self, connection: Connection) -> None:
+        """To be told by the owner: the handshake of `connection` is done."""
+        opening = self._opening.get(connection)
+        if opening is not None and not opening.done():
+            opening.set_result(connection)
+
+    def closed(self, connection: Connection, error: BaseException | None) -> None:
+        """To be told by the owner: `connection` is gone."""
+        self._connections.discard(connection)
+        opening = self._opening.get(connection)
+        if opening is not None and not opening.done():
+            opening.set_exception(error or ConnectionResetError("closed during the handshake"))
+
+    async def stop_listening(self) -> None:
+        """Accept nobody any more."""
+        await self._transport.close()
+
+    async def close(self) -> None:
+        """Write what waits, and close every connection; those that take longer than FLUSH_AT_CLOSE_S are cut."""
+        await self.stop_listening()
+        for connection in list(self._connections):
+            connection.close()
+        deadline = self._loop.time() + FLUSH_AT_CLOSE_S
+        while self._connections and self._loop.time() < deadline:  # noqa: ASYNC110 - once in a life, and short
+            await asyncio.sleep(0.005)
+        for connection in list(self._connections):
+            connection.abort(ConnectionAbortedError("this node stopped"))
+
+    def _accept(self) -> Connection:
+        return self._make(Handshake(self._identity(), self._config.cookie, secrets.token_bytes(NONCE_BYTES), False))
+
+    def _make(self, handshake: Handshake) -> Connection:
+        # Whoever accepts does not know the channel yet; until the handshake is done, only the bound matters.
+        options = self._config.channels.get(handshake.channel, BUILT_IN[CONTROL])
+        connection = Connection(
+            self._owner, self._flusher, handshake, options.queue_bytes_max, self._config.message_bytes_max
+        )
+        self._connections.add(connection)
+        return connection

@@ -1,0 +1,140 @@
+"""What the cluster is told of this node, and of neighbours that fell silent.
+
+The record of a node is its own to write: it announces itself, renews the record as its load changes, and refutes
+whoever believes that it is down. A neighbour whose connection broke is asked once more by each of its neighbours before
+it is declared down to everybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from partisan_actors.ids import NodeId
+from partisan_actors.node.addresses import Addresses
+from partisan_actors.node.background import Background
+from partisan_actors.node.config import NodeConfig, host_name
+from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
+from partisan_actors.node.directory import DOWN, LEFT, PREFIX, UP, Directory, NodeRecord
+from partisan_actors.node.router import Router
+from partisan_actors.wire.channels import CONTROL
+
+__all__ = ["Presence"]
+
+logger = logging.getLogger(__name__)
+
+
+class PresenceHost(Protocol):
+    """What this needs of its node."""
+
+    me: NodeId
+    config: NodeConfig
+    rng: random.Random
+    loop: asyncio.AbstractEventLoop
+    background: Background
+    directory: Directory
+    router: Router
+    addresses: Addresses
+    dialling: Dialling
+    describe_load: Callable[[], dict[str, Any]]
+    on_sweep: list[Callable[[], None]]
+    is_closing: bool
+
+    def neighbours(self) -> Sequence[NodeId]:
+        """The overlay's neighbours now."""
+        ...
+
+    def write(self, key: str, stamp: tuple[int, ...], value: object) -> None:
+        """Write to the replicated map."""
+        ...
+
+
+class Presence:
+    """The standing of one node in its cluster."""
+
+    def __init__(self, host: PresenceHost) -> None:
+        self._host = host
+        self._version = 0
+        self._last_written: NodeRecord | None = None
+
+    def publish(self, state: int = UP) -> None:
+        """Announce this node's record, if it says anything new."""
+        host = self._host
+        me = host.me
+        record = NodeRecord(
+            node=me,
+            addresses=tuple(host.addresses.addresses_of(me)),
+            state=state,
+            overlay=host.config.overlay,
+            host=host_name(),
+            pid=os.getpid(),
+            hosts_actors=host.config.hosts_actors,
+            labels=host.config.labels,
+            neighbours=tuple(sorted(node.name for node in host.neighbours())),
+            **host.describe_load(),
+        )
+        if record == self._last_written:
+            return
+        self._last_written = record
+        known = host.directory.stamps.get(me.name)
+        self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
+        host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.plain())
+
+    async def keep_current(self) -> None:
+        """Announce what changed, every load period, for ever."""
+        host = self._host
+        while True:
+            # Spread, so that a thousand nodes started together do not speak together.
+            await asyncio.sleep(host.config.load_period_s * host.rng.uniform(0.5, 1.5))
+            self.publish()
+            for sweep in host.on_sweep:
+                sweep()
+
+    def entry_changed(self, key: str, stamp: tuple[int, ...], value: Any) -> None:
+        """The replicated map has news of a node."""
+        host = self._host
+        if host.directory.changed(key, stamp, value) and not host.is_closing:
+            # Somebody believes that this node is down: refute it with a higher version.
+            self._last_written = None
+            host.loop.call_soon(self.publish)
+            return
+        record = host.directory.records.get(key.removeprefix(PREFIX))
+        if record is None:
+            return
+        if record.state == UP:
+            host.addresses.learn(record.node, record.addresses)
+        elif record.node != host.me:
+            why = "it left the cluster" if record.state == LEFT else "it does not answer"
+            host.router.mark_down(record.node, why)
+
+    def suspect(self, node: NodeId) -> None:
+        """A neighbour's connection broke: is it down?"""
+        self._host.background.start(self._verify(node), f"verify {node}")
+
+    async def _verify(self, node: NodeId) -> None:
+        """Ask it once more; if it does not answer, tell everybody."""
+        host = self._host
+        if host.router.peer(node).is_connected:
+            return
+        for address in host.addresses.addresses_of(node):
+            try:
+                await host.dialling.open(address, CONTROL, 0, node)
+            except DIAL_ERRORS:
+                continue
+            return
+        self._declare_down(node)
+
+    def _declare_down(self, node: NodeId) -> None:
+        """Tell the cluster that this life of this node is over; it refutes that if it is not."""
+        directory = self._host.directory
+        record = directory.find(node)
+        stamp = directory.stamps.get(node.name)
+        if record is None or stamp is None or record.state != UP:
+            self._host.router.mark_down(node, "it does not answer")
+            return
+        logger.info("node %s is down", node)
+        self._host.write(PREFIX + node.name, (stamp[0], stamp[1], DOWN), record.plain())

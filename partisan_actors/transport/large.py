@@ -1,0 +1,87 @@
+"""Messages with large buffers: cut into chunks on the way out, put together where they belong on the way in."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from partisan_actors.wire.codec import pack
+from partisan_actors.wire.frames import CHUNK, CHUNK_BYTES, HEADER, LARGE
+
+__all__ = ["Incoming", "large_frames"]
+
+
+class Incoming:
+    """A large message while its buffers arrive."""
+
+    def __init__(self, message: list[Any], sizes: list[int]) -> None:
+        self.message = message
+        self.missing = sum(map(abs, sizes))
+        self._targets = [bytearray(size) if size > 0 else _BytesTarget(-size) for size in sizes]
+        self._views = [target.view if isinstance(target, _BytesTarget) else memoryview(target) for target in self._targets]
+        self._index = 0
+        self._filled = 0
+
+    @property
+    def buffers(self) -> list[bytes | bytearray]:
+        """The buffers, once nothing is missing."""
+        self._views.clear()
+        return [target.finish() if isinstance(target, _BytesTarget) else target for target in self._targets]
+
+    def room(self, most: int) -> memoryview:
+        """Where the next bytes of this chunk go; never more than `most`."""
+        view = self._views[self._index]
+        return view[self._filled : min(len(view), self._filled + most)]
+
+    def filled(self, count: int) -> None:
+        """`count` bytes were written to what `room` gave."""
+        self.missing -= count
+        self._filled += count
+        if self._filled == len(self._views[self._index]):
+            self._index += 1
+            self._filled = 0
+
+    def copy(self, part: memoryview) -> None:
+        """Bytes that came in the shared buffer."""
+        while len(part):
+            room = self.room(len(part))
+            count = len(room)
+            room[:] = part[:count]
+            self.filled(count)
+            part = part[count:]
+
+
+class _BytesTarget:
+    """Room for a `bytes` object that is filled from the socket and then handed over without a copy.
+
+    BytesIO keeps its content in a bytes object and gives that very object away when nothing else looks into it:
+    a megabyte costs 50 us here, against 630 us for a bytearray that is then copied.
+    """
+
+    __slots__ = ("_io", "view")
+
+    def __init__(self, size: int) -> None:
+        self._io = io.BytesIO()
+        self._io.seek(size - 1)
+        self._io.write(b"\0")
+        self.view = self._io.getbuffer()
+
+    def finish(self) -> bytes:
+        """The bytes."""
+        self.view.release()
+        return self._io.getvalue()
+
+
+def large_frames(message: bytes, buffers: Sequence[Any]) -> list[Any]:
+    views = [memoryview(buffer).cast("B") for buffer in buffers]
+    # Bytes arrive as bytes (a negative size says so), anything else as a buffer that may be written to. The message is
+    # spliced in as it is: [[sizes], message].
+    sizes = [-len(view) if type(buffer) is bytes else len(view) for view, buffer in zip(views, buffers, strict=True)]
+    head = b"\x92" + pack(sizes) + message
+    pieces: list[Any] = [HEADER.pack(len(head), LARGE, 0), head]
+    for view in views:
+        for start in range(0, len(view), CHUNK_BYTES):
+            chunk = view[start : start + CHUNK_BYTES]
+            pieces += [HEADER.pack(len(chunk), CHUNK, 0), chunk]
+    return pieces
