@@ -227,9 +227,9 @@ class ActorClass(Generic[P, T_co]):
     def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> ActorHandle[T_co]:
         """Create an actor with these constructor arguments. Returns its handle at once; it is placed meanwhile.
 
-        Raises TypeError when the arguments do not fit the constructor, SerializationError when one cannot be sent. An
-        actor with a name is waited for, unless the caller runs on an event loop, and ActorExists is raised here;
-        otherwise what goes wrong (Unplaceable, a constructor that raises) is raised by calls to the actor.
+        Raises TypeError when the arguments do not fit the constructor, SerializationError when one cannot be sent.
+        Whether it gets its name is waited for, unless the caller runs on an event loop, and ActorExists is raised here;
+        what else goes wrong (Unplaceable, a constructor that raises) is raised by calls to the actor.
         """
         interface = self._definition.interface
         constructor = interface.constructor
@@ -382,7 +382,7 @@ def _create(
     runtime: Runtime = system.extensions["runtime"]
     system.post(runtime.scheduler.create, spec, location, refs)
     if options.name is not None and asyncio._get_running_loop() is None:
-        runtime.scheduler.wait_placed(location)
+        runtime.scheduler.wait_named(location)
     return handle
 
 

@@ -17,7 +17,7 @@ from partisan_actors.api.inspection import INSPECT
 from partisan_actors.errors import NotYetConnected, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.config import NodeConfig, random_name
-from partisan_actors.node.node import Node
+from partisan_actors.node.node import Node, Transport
 
 __all__ = ["Answer", "Observer"]
 
@@ -45,16 +45,17 @@ class Observer:
     With `cluster` it refuses nodes of any other cluster; otherwise it keeps to the cluster of its first contact.
     """
 
-    def __init__(self, cookie: bytes, cluster: str = "") -> None:
+    def __init__(self, cookie: bytes, cluster: str = "", *, transport: Transport | None = None) -> None:
         self._config = NodeConfig(
             name=random_name("observer"), cluster=cluster, cookie=cookie, hosts_actors=False, observer=True
         )
+        self._transport = transport
         self._node: Node | None = None
         self._system: ActorSystem | None = None
         self._contact: NodeId | None = None
 
     async def __aenter__(self) -> Observer:
-        self._node = Node(self._config, asyncio.get_running_loop())
+        self._node = Node(self._config, asyncio.get_running_loop(), transport=self._transport)
         # It takes part in no protocol: whatever the stack is told from here on, it does nothing.
         self._node.driver.close()
         self._system = ActorSystem(self._node)

@@ -11,14 +11,13 @@ from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.control import Control
 from partisan_actors.api.inspection import Inspection
 from partisan_actors.node.config import NodeConfig
-from partisan_actors.node.node import Node
+from partisan_actors.node.node import Node, Transport
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
 from partisan_actors.tasks.submit import TaskSubmitter
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.tracing import Tracing, TracingOptions, start_tracing
-from partisan_actors.transport.base import Transport
 
 __all__ = ["Runtime"]
 

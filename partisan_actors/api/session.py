@@ -20,17 +20,18 @@ from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.api.joining import fit_to_cluster
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.ids import NodeId, ObjectId
-from partisan_actors.node.config import NodeConfig, random_name
+from partisan_actors.node.config import DEFAULT_OVERLAY, NodeConfig, memory_share, random_name
 from partisan_actors.node.cookie import read_cookie
 from partisan_actors.node.loop import LoopThread
 from partisan_actors.node.workers import Spawner, Worker, stop_workers
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.telemetry.tracing import TracingOptions
-from partisan_actors.wire.channels import ChannelOptions, check_channels
 from partisan_actors.wire.addresses import parse_address
+from partisan_actors.wire.channels import ChannelOptions, check_channels
 
 __all__ = ["AUTO", "Session", "adopt", "current", "init", "is_initialized", "shutdown", "system", "tracing_options"]
 
@@ -63,16 +64,19 @@ class Session:
         tracing: TracingOptions | None,
         log_level: str,
         worker_settings: Mapping[str, Any] | None = None,
+        any_overlay: bool = False,
     ) -> None:
         """`workers` processes are started at once; ConfigError when they cannot be.
 
         `worker_settings` is what they are told beside what they share with this node; see `api.worker.config_of`.
+        With `any_overlay`, who joins a cluster takes its overlay instead of that of `config`.
         """
         self._config = config
         self._contacts = contacts
         self._tracing = tracing
         self._log_level = log_level
         self._worker_settings = dict(worker_settings or {})
+        self._any_overlay = any_overlay
         self._thread: LoopThread | None = None
         self._runtime: Runtime | None = None
         self._closed = False
@@ -205,6 +209,8 @@ class Session:
             raise
 
     async def _start(self) -> None:
+        if self._contacts:
+            self._config = await fit_to_cluster(self._config, self._contacts, any_overlay=self._any_overlay)
         runtime = Runtime(self._config, self._tracing)
         runtime.objects.rebuild = rebuild_ref
         await runtime.start(self._contacts)
@@ -218,9 +224,10 @@ class Session:
 
     def _configure_workers(self, runtime: Runtime) -> None:
         shared = runtime.settings_for_workers()
+        share = {"memory": memory_share(len(self._workers) + self._config.hosts_actors)}
         paths = [os.path.abspath(path) for path in sys.path if isinstance(path, str)]
         for worker in self._workers:
-            mine = {"name": worker.name, "sys_path": paths, "log_level": self._log_level}
+            mine = {"name": worker.name, "sys_path": paths, "log_level": self._log_level, "resources": share}
             worker.configure({**shared, **mine, **self._worker_settings})
 
     async def _wait_for_cluster(self, runtime: Runtime) -> None:
@@ -272,7 +279,7 @@ def init(
     cluster: str = "",
     bind: str = "127.0.0.1:0",
     advertise: str | list[str] | None = None,
-    overlay: str = "hyparview",
+    overlay: str | None = None,
     overlay_options: Mapping[str, Any] | None = None,
     routing: str = "auto",
     channels: Mapping[str, ChannelOptions | Mapping[str, int] | int] | None = None,
@@ -291,6 +298,7 @@ def init(
     ``address="auto"`` the one at $PARTISAN_ADDRESS, or else the only one that `partisan start` runs on this machine
     (the one named `cluster`, if that is given).
     The node binds to loopback unless `bind` says otherwise, and hosts no actors itself unless `hosts_actors`.
+    `overlay` is "hyparview" or "full_mesh"; by default that of the cluster that is joined, or else "hyparview".
     `tracing` is True, a TracingOptions, or None, which means: if the ``OTEL_*`` variables name an endpoint.
 
     Returns a `Session`: use it as ``with``, ``async with`` (the node then lives on the running loop), or not at all.
@@ -316,7 +324,7 @@ def init(
             cluster=cluster or (random_name("local") if address is None else ""),
             bind=bind,
             advertise=(advertise,) if isinstance(advertise, str) else tuple(advertise or ()),
-            overlay=overlay,
+            overlay=overlay or DEFAULT_OVERLAY,
             overlay_options=dict(overlay_options or {}),
             routing=routing,
             channels=check_channels(channels or {}),
@@ -325,7 +333,7 @@ def init(
             labels=dict(labels or {}),
             hosts_actors=hosts_actors or (address is None and count == 0),
         )
-        session = Session(config, contacts, count, tracing_options(tracing), log_level)
+        session = Session(config, contacts, count, tracing_options(tracing), log_level, any_overlay=overlay is None)
         _session = session
     if asyncio._get_running_loop() is None:
         session.runtime  # noqa: B018 - starts it

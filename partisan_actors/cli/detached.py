@@ -75,9 +75,9 @@ def main() -> None:
             status = run(StartPlan(**order["plan"]), _Reporting(pipe))
         except PartisanError as error:
             failure = explain(error)
-            pipe.write(json.dumps({"error": failure.message, "code": failure.exit_code}) + "\n")
+            pipe.write(json.dumps({"error": failure.message, "code": failure.code}) + "\n")
             click.echo(failure.message, err=True)
-            status = failure.exit_code
+            status = failure.code
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -35,7 +35,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(message)
-        self.exit_code = int(code)
+        self.code = code
 
 
 def explain(error: PartisanError) -> Failure:

@@ -50,6 +50,7 @@ class StartPlan:
     nodes: int
     tracing: bool | None
     log_level: str
+    any_overlay: bool
     log: str = ""
 
     def node_config(self) -> NodeConfig:

@@ -116,6 +116,7 @@ async def serve(plan: StartPlan, story: Story) -> ExitCode:
         tracing_options(plan.tracing),
         plan.log_level,
         plan.worker_settings(),
+        plan.any_overlay,
     )
     try:
         async with session:

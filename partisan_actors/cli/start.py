@@ -12,7 +12,7 @@ import click
 from partisan_actors.api.session import AUTO
 from partisan_actors.cli.asking import Target, json_option
 from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, pairs
-from partisan_actors.node.config import OVERLAYS, ROUTINGS, random_name
+from partisan_actors.node.config import DEFAULT_OVERLAY, OVERLAYS, ROUTINGS, random_name
 from partisan_actors.node.cookie import cookie_from_file, read_cookie
 from partisan_actors.wire.addresses import parse_address
 
@@ -30,7 +30,11 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
     help="Join the cluster of this node; 'auto': the one here.",
 )
 @click.option("--nodes", default=1, show_default=True, type=click.IntRange(1, 1024), help="How many, a process each.")
-@click.option("--overlay", default="hyparview", show_default=True, type=click.Choice(OVERLAYS))
+@click.option(
+    "--overlay",
+    type=click.Choice(OVERLAYS),
+    help=f"How nodes are connected. [default: as joined, or {DEFAULT_OVERLAY}]",
+)
 @click.option("--routing", default="auto", show_default=True, type=click.Choice(ROUTINGS))
 @click.option("--name", help="The node's name; with --nodes the others are NAME-w1 and so on. [default: random]")
 @click.option("--cluster", default="", metavar="NAME", help="The cluster's name. [default: random, or as joined]")
@@ -117,10 +121,18 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         "cluster": options["cluster"],
         "bind": bind_address(options["bind"], options["port"], joins=bool(contacts)),
         "advertise": advertise_addresses(options["advertise"]),
-        "overlay": options["overlay"],
+        "overlay": options["overlay"] or DEFAULT_OVERLAY,
         "routing": options["routing"],
         "resources": options["resources"],
         "labels": options["labels"],
     }
     level = options["log_level"].upper()
-    return StartPlan(config, cookie.hex(), contacts, options["nodes"], options["tracing"], level)
+    return StartPlan(
+        config,
+        cookie.hex(),
+        contacts,
+        options["nodes"],
+        options["tracing"],
+        level,
+        any_overlay=options["overlay"] is None,
+    )

@@ -14,9 +14,10 @@ from partisan_actors.errors import ConfigError
 from partisan_actors.wire.addresses import parse_address
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 
-__all__ = ["OVERLAYS", "ROUTINGS", "NodeConfig", "random_name"]
+__all__ = ["DEFAULT_OVERLAY", "OVERLAYS", "ROUTINGS", "NodeConfig", "host_name", "memory_share", "random_name"]
 
 OVERLAYS: Final = ("hyparview", "full_mesh")
+DEFAULT_OVERLAY: Final = "hyparview"
 ROUTINGS: Final = ("auto", "direct", "relay")
 
 
@@ -42,7 +43,7 @@ class NodeConfig:
     cluster: str = ""
     bind: str = "127.0.0.1:0"
     advertise: tuple[str, ...] = ()
-    overlay: str = "hyparview"
+    overlay: str = DEFAULT_OVERLAY
     overlay_options: Mapping[str, Any] = field(default_factory=dict)
     routing: str = "auto"
     channels: Mapping[str, ChannelOptions] = field(default_factory=lambda: check_channels({}))
@@ -87,15 +88,15 @@ class NodeConfig:
         """What this node offers: the given resources, with one CPU unless said otherwise."""
         if not self.hosts_actors:
             return {}
-        return {"num_cpus": 1.0, "memory": float(_memory_bytes()), **self.resources}
+        return {"num_cpus": 1.0, "memory": float(memory_share(1)), **self.resources}
 
 
-def _memory_bytes() -> int:
-    # Half of the machine's memory, so that two nodes on a laptop do not promise it twice; say otherwise in resources.
+def memory_share(nodes: int) -> int:
+    """The bytes that each of so many nodes of one machine may promise: together half of it, as others live there too."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    except (ValueError, OSError, AttributeError):
-        return 4 * 1024**3
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2 // nodes
+    except (ValueError, OSError, AttributeError):  # not on every system
+        return 4 * 1024**3 // nodes
 
 
 def host_name() -> str:

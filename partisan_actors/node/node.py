@@ -306,10 +306,11 @@ class Node:
         self.dialling.closed(connection, error)
         peer: Peer | None = connection.peer
         if peer is None:
+            # Who dialled is told by `Dialling.open`, and says it as it sees fit.
             if not connection.handshake.dialler:
                 self.refused_connections += 1
-            if isinstance(error, AuthenticationError):
-                logger.warning("refused a connection: %s", error)
+                if isinstance(error, AuthenticationError):
+                    logger.warning("refused a connection: %s", error)
             return
         broke = self.router.closed(peer, connection)
         if peer.is_observer and not peer.is_connected:

@@ -1,9 +1,10 @@
 """Names of actors, unique across the cluster without a head.
 
 Each name has a *home*: the node that rendezvous hashing prefers for it among those that are up. A claim is decided by
-the home alone, so two claims of one name meet there; the winner is announced to everybody as the entry ``name/<name>``
-of the replicated map. When a home goes down the next one decides from the entries it knows. During a partition each
-side may give out the same name once; when it heals the older claim stays, and the other actor keeps running unnamed.
+the home alone, so two claims of one name meet there, and only the home writes of it. The winner is announced to
+everybody as the entry ``name/<name>`` of the replicated map. When a home goes down the next one decides from the
+entries it knows. During a partition each side may give out the same name once; when it heals the older claim stays, and
+the other actor keeps running unnamed.
 
 The node that runs the actor frees its name when it ends. When that node goes down the name's home does so, unless the
 actor is to be restarted.
@@ -81,14 +82,9 @@ class Names:
         return entry["handle"], None if entry["host"] is None else NodeId(*entry["host"])
 
     def unregister(self, name: str, actor: ActorId) -> None:
-        """The actor ended for good: its name is free again."""
-        entry = self._entry(name)
-        stamp = self._stamp(name)
-        if entry is not None and stamp is not None and entry["actor"] == _plain(actor):
-            self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), None)
-        else:
-            releasing = self.release_at_home(name, actor)
-            self._system.background.start(releasing, f"release the name {name}")
+        """The actor ended for good: its name is free again, soon."""
+        releasing = self.release_at_home(name, actor)
+        self._system.background.start(releasing, f"release the name {name}")
 
     async def release_at_home(self, name: str, actor: ActorId) -> None:
         """`unregister`; returns when the name may be claimed again. Nothing happens when another actor has it."""

@@ -69,6 +69,8 @@ class Scheduler:
         # Where this node has placed actors, for those who got a handle before they had a place. The oldest go first.
         self._homes: dict[ActorId, NodeId] = {}
         self._creating: dict[ActorId, asyncio.Task[None]] = {}
+        # Done when an actor to be made has its name, cancelled when it does not get it.
+        self._claims: dict[ActorId, asyncio.Future[None]] = {}
         self._ending: dict[ActorId, asyncio.Future[None]] = {}
         # Refs that the constructor of a restartable actor takes, for as long as this node has a handle of it.
         self._kept: weakref.WeakKeyDictionary[Location, list[object]] = weakref.WeakKeyDictionary()
@@ -138,12 +140,17 @@ class Scheduler:
         """
         job = self.system.background.start(self._create(spec, location), f"create {spec}")
         self._creating[spec.actor] = job
+        if spec.name is not None:
+            self._claims[spec.actor] = self.system.loop.create_future()
         if refs and spec.max_restarts:
             self._kept[location] = refs
 
         def done(job: asyncio.Task[None]) -> None:
             refs.clear() if not spec.max_restarts else None
             self._creating.pop(spec.actor, None)
+            claim = self._claims.pop(spec.actor, None)
+            if claim is not None:
+                claim.cancel()
 
         job.add_done_callback(done)
         return job
@@ -153,6 +160,7 @@ class Scheduler:
         try:
             if spec.name is not None:
                 await self.names.register(spec)
+                self._claims.pop(spec.actor).set_result(None)
             host = await self.place(spec)
             await self.guardian.guard(spec, host)
         except BaseException as error:  # noqa: BLE001 - whatever it was, nothing of the actor may be left
@@ -168,21 +176,19 @@ class Scheduler:
             if location.state != STOPPED:
                 self.system.outbound.placed(location, self.node.router.peer(host))
 
-    def wait_placed(self, location: Location) -> None:
-        """Block this thread until the actor has a place, or will never have one, which is raised."""
-        done: concurrent.futures.Future[None] = concurrent.futures.Future()
-
-        def watch() -> None:
-            job = self._creating.get(location.actor)
-            if job is None:
-                done.set_result(None)
-            else:
-                job.add_done_callback(lambda _: done.set_result(None))
-
-        self.system.post(watch)
-        done.result()
-        if location.error is not None:
+    def wait_named(self, location: Location) -> None:
+        """Block this thread until the actor has its name, or will not get it, which is raised."""
+        named: concurrent.futures.Future[bool] = concurrent.futures.Future()
+        self.system.post(self._tell_named, location.actor, named)
+        if not named.result() and location.error is not None:
             raise location.error
+
+    def _tell_named(self, actor: ActorId, named: concurrent.futures.Future[bool]) -> None:
+        claim = self._claims.get(actor)
+        if claim is None:  # decided by now, one way or the other
+            named.set_result(False)
+        else:
+            claim.add_done_callback(lambda claim: named.set_result(not claim.cancelled()))
 
     async def whereis(self, peer: Peer, number: int) -> NodeId | None:
         """Another node has a handle of an actor that this one made: where is it? Answers when it has a place."""

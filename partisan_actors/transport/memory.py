@@ -1,12 +1,13 @@
 """Byte streams inside one process, with TcpTransport's face: for tests and for simulated clusters.
 
-Bytes written on one side are handed to the other in a later loop turn, in order and copied, as a socket would.
-An address is any text; a dead address refuses, and `sever` breaks a stream as a network would.
+Bytes written on one side are handed to the other in a later loop turn, or later still, in order and copied, as a socket
+would. An address is any text; one where nobody listens refuses, and so does one that is made unreachable.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,9 +17,14 @@ __all__ = ["MemoryNetwork", "MemoryTransport"]
 
 
 class MemoryNetwork:
-    """The addresses that listen, and the streams that are open."""
+    """The addresses that listen, and those in `unreachable`, which refuse.
 
-    def __init__(self) -> None:
+    `delay_s`, if given, says for each piece of bytes how long it travels at least; no piece overtakes another one of its
+    stream.
+    """
+
+    def __init__(self, delay_s: Callable[[], float] | None = None) -> None:
+        self.delay_s = delay_s
         self.listening: dict[str, Callable[[], asyncio.BaseProtocol]] = {}
         self.unreachable: set[str] = set()
         self._ports = 1
@@ -52,7 +58,8 @@ class MemoryTransport:
         accept = self._network.listening.get(address)
         if accept is None or address in self._network.unreachable:
             raise ConnectionRefusedError(f"nobody listens at {address}")
-        ours, theirs = _Stream(self._loop, factory()), _Stream(self._loop, accept())
+        delay_s = self._network.delay_s
+        ours, theirs = _Stream(self._loop, factory(), delay_s), _Stream(self._loop, accept(), delay_s)
         ours.other, theirs.other = theirs, ours
         for stream in (theirs, ours):
             stream.protocol.connection_made(stream)
@@ -68,16 +75,21 @@ class _Stream(asyncio.Transport):
 
     other: _Stream
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, protocol: Any) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, protocol: Any, delay_s: Callable[[], float] | None = None
+    ) -> None:
         super().__init__()
         self._loop = loop
+        self._delay_s = delay_s
         self.protocol = protocol
+        # What is on its way from here to the other side, in order; None is the end.
+        self._travelling: deque[bytes | None] = deque()
         self._is_closing = False
         self._is_lost = False
 
     def write(self, data: Any) -> None:
         if not self._is_closing:
-            self._loop.call_soon(self.other._feed, bytes(data))
+            self._send(bytes(data))
 
     def writelines(self, pieces: Iterable[Any]) -> None:
         for piece in pieces:
@@ -98,9 +110,23 @@ class _Stream(asyncio.Transport):
     def abort(self) -> None:
         if not self._is_closing:
             self._is_closing = True
-            # After what was written before, on both sides.
+            # After what was written before.
             self._loop.call_soon(self._lose, None)
-            self._loop.call_soon(self.other._lose, None)
+            self._send(None)
+
+    def _send(self, data: bytes | None) -> None:
+        self._travelling.append(data)
+        if self._delay_s is None:
+            self._loop.call_soon(self._arrive)
+        else:
+            self._loop.call_later(self._delay_s(), self._arrive)
+
+    def _arrive(self) -> None:
+        data = self._travelling.popleft()
+        if data is None:
+            self.other._lose(None)
+        else:
+            self.other._feed(data)
 
     def _feed(self, data: bytes) -> None:
         view = memoryview(data)

@@ -1,0 +1,38 @@
+"""What a process looks at before it becomes a node of a running cluster, to say at once what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from partisan_actors.api.inspection import INSPECT
+from partisan_actors.api.observer import Observer
+from partisan_actors.errors import ConfigError
+from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.node import Transport
+
+__all__ = ["fit_to_cluster"]
+
+
+async def fit_to_cluster(
+    config: NodeConfig, contacts: Sequence[str], *, any_overlay: bool, transport: Transport | None = None
+) -> NodeConfig:
+    """The node that `config` describes, as the cluster behind `contacts` wants it: `any_overlay` takes its overlay.
+
+    Raises ConfigError when the overlay is another one, for nodes of two overlays never find together, or when a node of
+    that name answers there, for a second one would push it out. Raises NotYetConnected when no contact answers, and
+    AuthenticationError when one is not ours.
+    """
+    async with Observer(config.cookie, config.cluster, transport=transport) as observer:
+        await observer.connect(contacts)
+        status = await observer.ask(observer.contact, INSPECT, "status")
+        namesakes = [row for row in await observer.members() if row["name"] == config.name and row["state"] == "up"]
+        # A record may be that of a node that has just crashed, and is being started again: only who answers counts.
+        for answer in await observer.ask_all(namesakes, INSPECT, "status"):
+            if answer.why is None:
+                there = ", ".join(answer.row["addresses"])
+                raise ConfigError("name", config.name, f"a name that no node of the cluster has; {there} has this one")
+    overlay = status["overlay"]
+    if not any_overlay and overlay != config.overlay:
+        raise ConfigError("overlay", config.overlay, f"{overlay}, as in the cluster that is to be joined, or none")
+    return replace(config, overlay=overlay)

@@ -1,0 +1,145 @@
+"""Tasks: many at once, nested, retried; what they need, and what their callers are told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import partisan_actors as pa
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+@pa.task
+def square(number: int) -> int:
+    return number * number
+
+
+@pa.task
+async def square_soon(number: int) -> int:
+    await asyncio.sleep(0)
+    return number * number
+
+
+@pa.task
+def keywords(first: int, *rest: int, scale: int = 1, **others: int) -> tuple[int, int, int]:
+    return first * scale, sum(rest), sum(others.values())
+
+
+@pa.task
+def tree(depth: int) -> int:
+    if depth == 0:
+        return 1
+    return sum(pa.get([tree.remote(depth - 1), tree.remote(depth - 1)]))
+
+
+@pa.task
+def attempt(folder: str, fails: int, error: type[Exception]) -> int:
+    made = len(os.listdir(folder))
+    Path(folder, str(made)).touch()
+    if made < fails:
+        raise error("again")
+    return made
+
+
+@pa.task
+def process() -> int:
+    time.sleep(0.02)
+    return os.getpid()
+
+
+def test_a_thousand_tasks_return_in_order() -> None:
+    assert pa.get([square.remote(number) for number in range(1000)]) == [number * number for number in range(1000)]
+
+
+def test_async_tasks_run_on_the_loop() -> None:
+    assert pa.get([square_soon.remote(number) for number in range(100)]) == [n * n for n in range(100)]
+
+
+def test_every_way_of_passing_arguments_arrives() -> None:
+    assert pa.get(keywords.remote(2, 3, 4, scale=5, a=6, b=7)) == (10, 7, 13)
+
+
+def test_tasks_wait_for_their_own_tasks_without_filling_the_cluster_up() -> None:
+    assert pa.get(tree.remote(5), timeout=30) == 32
+
+
+def test_tasks_are_spread_over_the_workers(cluster: pa.Session) -> None:
+    assert set(pa.get([process.remote() for _ in range(20)])) == set(cluster.worker_pids)
+
+
+def test_lambdas_closures_and_functions_without_a_module_are_tasks_too() -> None:
+    base = 10
+    make: Callable[[int], Any] = lambda step: pa.task(lambda number: number + base + step)  # noqa: E731 - a lambda it is
+
+    assert pa.get(make(5).remote(1)) == 16
+    assert pa.get(pa.task(max).remote(3, 9)) == 9
+
+
+def test_an_exception_is_retried_only_when_asked(tmp_path: Path) -> None:
+    once, often, other = tmp_path / "once", tmp_path / "often", tmp_path / "other"
+    for folder in (once, often, other):
+        folder.mkdir()
+
+    with pytest.raises(ValueError, match="again"):
+        pa.get(attempt.remote(str(once), 2, ValueError))
+    assert pa.get(attempt.options(retry_exceptions=[ValueError]).remote(str(often), 2, ValueError)) == 2
+    with pytest.raises(KeyError):
+        pa.get(attempt.options(retry_exceptions=[ValueError]).remote(str(other), 2, KeyError))
+
+    assert [len(os.listdir(folder)) for folder in (once, often, other)] == [1, 3, 1]
+
+
+def test_retries_come_to_an_end(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="again"):
+        pa.get(attempt.options(retry_exceptions=True, max_retries=2).remote(str(tmp_path), 99, ValueError))
+
+    assert len(os.listdir(tmp_path)) == 3
+
+
+@pa.task
+def met_a_dead_node() -> None:
+    raise pa.NodeDown("elsewhere", "so it says")
+
+
+def test_an_exception_of_ours_that_user_code_raises_is_no_lost_node() -> None:
+    with pytest.raises(pa.NodeDown, match="task met_a_dead_node on node") as caught:
+        pa.get(met_a_dead_node.remote(), timeout=5)
+
+    assert isinstance(caught.value, pa.TaskFailed)
+
+
+def test_wait_returns_what_is_ready_in_the_order_given(tmp_path: Path) -> None:
+    @pa.task
+    def wait_for(path: str) -> str:
+        deadline = time.monotonic() + 20
+        while not os.path.exists(path) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return path
+
+    slow, quick = wait_for.remote(str(tmp_path / "open")), square.remote(3)
+
+    ready, rest = pa.wait([slow, quick], timeout=10)
+    assert (ready, rest) == ([quick], [slow])
+    assert pa.wait([slow], timeout=0) == ([], [slow])
+    (tmp_path / "open").touch()
+    assert pa.wait([slow, quick], num_returns=2, timeout=10) == ([slow, quick], [])
+
+
+def test_a_dropped_ref_does_not_stop_its_task(tmp_path: Path) -> None:
+    @pa.task
+    def touch(path: str) -> None:
+        Path(path).touch()
+
+    touch.remote(str(tmp_path / "done"))
+
+    assert pa.get(square.remote(2)) == 4
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "done").exists():
+        assert time.monotonic() < deadline
