@@ -10,7 +10,11 @@ STEP = 5_000
 
 @pa.task
 def primes(first: int, limit: int) -> list[int]:
-    return [number for number in range(max(first, 2), limit) if all(number % each for each in range(2, int(number**0.5) + 1))]
+    return [
+        number
+        for number in range(max(first, 2), limit)
+        if all(number % each for each in range(2, int(number**0.5) + 1))
+    ]
 
 
 @pa.task

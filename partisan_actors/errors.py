@@ -204,7 +204,8 @@ class TaskFailed(PartisanError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         cause = portable(self.cause)
-        return (TaskFailed.of, (cause, self.where, self.remote_traceback, isinstance(self, ActorStopped)), self._notes())
+        has_stopped_actor = isinstance(self, ActorStopped)
+        return (TaskFailed.of, (cause, self.where, self.remote_traceback, has_stopped_actor), self._notes())
 
     def __getattr__(self, name: str) -> Any:
         # Fields of the cause are reachable, as in `except OSError as error: error.errno`.
@@ -238,9 +239,11 @@ class TaskFailed(PartisanError):
 
 
 def portable(error: BaseException | None) -> Any:
-    """What to pickle instead of `error`, so that it can be unpickled: pickle calls an exception's class with its
-    `args`, and many a constructor takes others than it passes on."""
-    kind = type(error)
+    """What to pickle instead of `error`, so that it can be unpickled.
+
+    Pickle calls an exception's class with its `args`, and many a constructor takes others than it passes on.
+    """
+    kind: Any = type(error)
     takes_its_own = isinstance(kind.__init__, FunctionType) and kind.__reduce__ is BaseException.__reduce__
     if error is None or not takes_its_own or any(vars(base).get("__slots__") for base in kind.__mro__):
         return error

@@ -70,7 +70,7 @@ class Definition:
         methods: dict[str, Method] = {}
         refused: dict[str, str] = {}
         for name in dir(actor_class):
-            if name.startswith("__") and name != "__call__" or name in HOOKS:
+            if (name.startswith("__") and name != "__call__") or name in HOOKS:
                 continue
             attribute = inspect.getattr_static(actor_class, name)
             if isinstance(attribute, property):
@@ -83,8 +83,10 @@ class Definition:
                 refused[name] = "it is a generator: streaming methods are not supported, return a list"
                 continue
             methods[name] = _method(name, function, bound=not isinstance(attribute, staticmethod))
-        constructor = _method("__init__", actor_class.__init__, bound=True)
-        interface = Interface(actor_class.__qualname__, methods, constructor, inspect.getdoc(actor_class) or "", refused)
+        untyped: Any = actor_class  # a class whose __init__ may be any
+        constructor = _method("__init__", untyped.__init__, bound=True)
+        doc = inspect.getdoc(actor_class) or ""
+        interface = Interface(actor_class.__qualname__, methods, constructor, doc, refused)
         plain = frozenset(
             name for name in methods if inspect.iscoroutinefunction(inspect.getattr_static(actor_class, name))
         )

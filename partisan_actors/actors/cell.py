@@ -36,7 +36,6 @@ from partisan_actors.actors.threads import ActorThread
 from partisan_actors.actors.tracing import begin_serving, finish_serving
 from partisan_actors.errors import ActorStopped, MailboxFull, PartisanError
 from partisan_actors.ids import ActorId, NodeId
-
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 
@@ -183,12 +182,12 @@ class Cell:
             try:
                 ready, named = context.run(wait_for_arguments, args, kwargs)
                 instance, error = context.run(cls, *ready, **named), None
-            except BaseException as caught:  # noqa: BLE001 - user code: whatever it raises is the reason it ended
+            except BaseException as caught:
                 instance, error = None, caught
             if error is None and hook is not None and not inspect.iscoroutinefunction(hook):
                 try:
                     self._copy_context().run(hook, instance)
-                except BaseException as caught:  # noqa: BLE001 - as above
+                except BaseException as caught:
                     error = caught
             self.system.post(self._constructed, instance, error)
 
@@ -209,7 +208,7 @@ class Cell:
     async def _start_async(self, hook: Callable[[], Any]) -> None:
         try:
             await self._in_context(hook)
-        except Exception as error:  # noqa: BLE001 - user code: whatever it raises is the reason it ended
+        except Exception as error:
             self.system.loop.call_soon(self._started, error)
         else:
             self.system.loop.call_soon(self._started, None)
@@ -270,13 +269,13 @@ class Cell:
                 def run() -> None:
                     try:
                         self._copy_context().run(hook)
-                    except BaseException:  # noqa: BLE001 - user code: it is logged, and the actor ends all the same
+                    except BaseException:
                         logger.exception("on_stop of %s failed", self)
                     self.system.post(done.set_result, None)
 
                 self._lease().run(run)
                 await done
-        except Exception:  # noqa: BLE001 - as above
+        except Exception:
             logger.exception("on_stop of %s failed", self)
         finally:
             self._stopped()
@@ -310,7 +309,7 @@ class Cell:
             return
         try:
             coroutine = getattr(self.instance, name)(*m[4:])
-        except BaseException as error:  # noqa: BLE001 - arguments that do not fit, or a decorator of the user's
+        except BaseException as error:
             self._finished(self._message(peer, m), None, error)
             return
         steps = stepper.steps
@@ -335,7 +334,7 @@ class Cell:
                     self.processed += 1
             else:
                 self._finished(self._message(peer, m), value, None)
-        except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
+        except BaseException as error:
             leave_task(loop, step)
             steps.retire(step)
             self._finished(self._message(peer, m), None, error)
@@ -427,7 +426,7 @@ class Cell:
                 coroutine = call_when_ready(function, args, kwargs)
             else:
                 coroutine = function(*args)
-        except BaseException as error:  # noqa: BLE001 - user code, or arguments that cannot be unpickled here
+        except BaseException as error:
             self._finished(message, None, error)
             return
         if message.meta is not None:
@@ -504,7 +503,7 @@ class Cell:
             if kwargs:
                 return context.run(function, *args, **kwargs), None
             return context.run(function, *args), None
-        except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
+        except BaseException as error:
             return None, error
 
     def _unblocked(self) -> None:

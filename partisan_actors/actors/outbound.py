@@ -19,7 +19,7 @@ from partisan_actors.actors.context import refs_in_message
 from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.tracing import CallTrace, TellTrace
-from partisan_actors.errors import CallTimeout, Overloaded, PartisanError
+from partisan_actors.errors import CallTimeout, PartisanError
 from partisan_actors.node.router import Peer
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
@@ -36,6 +36,8 @@ _CALL, _TELL = Kind.CALL, Kind.TELL
 # them while it goes on; the shortest sleep there is.
 TURN_MESSAGES: Final = 256
 TURN_S: Final = 1e-6
+# What threads may have under way before they are held back.
+CLOGGED_BYTES: Final = 8 * 1024 * 1024
 
 _are_tiny = frozenset({int, float, bool, type(None)}).issuperset
 
@@ -108,9 +110,12 @@ class Outbound:
             outbox = self._outbox
             outbox.append((location, number, message, buffers, reply, channel, timeout_s))
             if not self._is_awake:
-                self._wake(location)
+                self._wake()
             elif len(outbox) >= TURN_MESSAGES:
                 sleep(TURN_S)
+            peer = location.peer
+            if buffers is not None or (peer is not None and peer.calls is not None and peer.calls.is_paused):
+                self._hold_back(location, message, buffers)
 
     def tell(
         self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str = CALLS
@@ -131,9 +136,15 @@ class Outbound:
         if get_ident() == self._thread_id:
             self._submit(location, 0, message, buffers, None, channel, None)
         else:
-            self._outbox.append((location, 0, message, buffers, None, channel, None))
+            outbox = self._outbox
+            outbox.append((location, 0, message, buffers, None, channel, None))
             if not self._is_awake:
-                self._wake(location)
+                self._wake()
+            elif len(outbox) >= TURN_MESSAGES:
+                sleep(TURN_S)
+            peer = location.peer
+            if buffers is not None or (peer is not None and peer.calls is not None and peer.calls.is_paused):
+                self._hold_back(location, message, buffers)
 
     def _pickled(
         self,
@@ -253,16 +264,34 @@ class Outbound:
 
     # ---- from other threads -----------------------------------------------------------------------------------
 
-    def _wake(self, location: Location) -> None:
-        """The loop sleeps as far as we know: have it drain the outbox. `location` is where the first message goes."""
+    def _wake(self) -> None:
+        """The loop sleeps as far as we know: have it drain the outbox."""
         if self._closed is not None:
             self.close(self._closed)
             return
         self._is_awake = True
         self._loop.call_soon_threadsafe(self._drain)
+
+    def _hold_back(self, location: Location, message: bytes, buffers: list[Any] | None) -> None:
+        """Back-pressure: a thread that sends faster than its peer takes waits here, after its message is queued.
+
+        A thread that runs an event loop of its own is not held; it gets Overloaded at the bound, as coroutines do.
+        """
+        self._outbox_bytes += len(message) + sum(map(len, buffers or ()))
         peer = location.peer
-        if peer is not None and peer.calls is not None and peer.calls.is_clogged:
-            self._wait_writable(peer)
+        connection = peer.calls if peer is not None else None
+        if self._outbox_bytes < CLOGGED_BYTES and (connection is None or not connection.is_clogged):
+            return
+        if asyncio._get_running_loop() is not None or self._closed is not None:
+            return
+
+        async def wait() -> None:
+            # By now the loop has drained the outbox.
+            if peer is not None:
+                for open_connection in peer.connections():
+                    await open_connection.wait_unclogged()
+
+        asyncio.run_coroutine_threadsafe(wait(), self._loop).result()
 
     def close(self, error: PartisanError) -> None:
         """The node has stopped: what is still to be sent, and whatever comes later, fails with `error`."""
@@ -275,6 +304,7 @@ class Outbound:
 
     def _drain(self) -> None:
         self._is_awake = False
+        self._outbox_bytes = 0
         outbox = self._outbox
         for _ in range(len(outbox)):
             location, number, message, buffers, reply, channel, timeout_s = outbox.popleft()
@@ -286,14 +316,3 @@ class Outbound:
                     connection.send(message)
                     continue
             self._submit(location, number, message, buffers, reply, channel, timeout_s)
-
-    def _wait_writable(self, peer: Peer) -> None:
-        """Back-pressure: a thread that sends faster than its peer takes waits, unless it runs a loop of its own."""
-        if asyncio._get_running_loop() is not None:
-            raise Overloaded(str(peer.node), 0)
-
-        async def wait() -> None:
-            if peer.calls is not None:
-                await peer.calls.wait_writable()
-
-        asyncio.run_coroutine_threadsafe(wait(), self._loop).result()

@@ -46,7 +46,19 @@ class Parked(NamedTuple):
 class Location:
     """Where one actor is now, as far as this node knows."""
 
-    __slots__ = ("__weakref__", "actor", "affinity", "can_restart", "class_name", "error", "key", "name", "parked", "peer", "state")
+    __slots__ = (
+        "__weakref__",
+        "actor",
+        "affinity",
+        "can_restart",
+        "class_name",
+        "error",
+        "key",
+        "name",
+        "parked",
+        "peer",
+        "state",
+    )
 
     def __init__(self, actor: ActorId, class_name: str, name: str | None, can_restart: bool) -> None:
         self.actor = actor

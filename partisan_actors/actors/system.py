@@ -15,10 +15,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from partisan_actors.actors.actor import Definition
-from partisan_actors.actors.cell import ALIVE, STARTING, Cell, CellOptions, Message
+from partisan_actors.actors.cell import Cell, CellOptions, Message
 from partisan_actors.actors.code import CodeStore
 from partisan_actors.actors.context import current_cell
-from partisan_actors.actors.inbound import Encoded, Inbound, encode_reply, encode_reply_error, send_encoded
+from partisan_actors.actors.inbound import Inbound, encode_reply, encode_reply_error, send_encoded
 from partisan_actors.actors.outbound import Outbound, pack_payload
 from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, Location, actor_key
 from partisan_actors.actors.replies import Reply
@@ -81,7 +81,7 @@ class ActorSystem:
         self._locations: weakref.WeakValueDictionary[ActorId, Location] = weakref.WeakValueDictionary()
         self._locating = threading.Lock()
         self._tombstones: OrderedDict[bytes, tuple[str, str, PartisanError | None]] = OrderedDict()
-        self._posted: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._is_awake = False
         self._sender = 0
         self.outbound = Outbound(self)
@@ -199,11 +199,13 @@ class ActorSystem:
     def _dead_letter(self, whom: str, method: str, why: str) -> None:
         self.dead_letter_count += 1
         self.dead_letters.append((whom, method, why))
-        logger.warning("dead letter: %s of %s: %s", method, whom, why)
+        count = self.dead_letter_count
+        if count & (count - 1) == 0:  # the first, second, fourth ...: a flood of them must not flood the log
+            logger.warning("dead letter %d: %s of %s: %s", count, method, whom, why)
 
     # ---- from an actor's thread to the loop -------------------------------------------------------------------
 
-    def post(self, call: Callable[..., None], *args: Any) -> None:
+    def post(self, call: Callable[..., object], *args: Any) -> None:
         """Call on the loop, in order; from any thread. One wake-up for as many as come meanwhile."""
         self._posted.append((call, args))
         if not self._is_awake:

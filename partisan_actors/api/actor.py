@@ -1,6 +1,6 @@
 """`@actor` and what it makes: the actor class, the handles of its actors, and their methods.
 
-A handle is typed by the class it belongs to. It has no public attributes of its own, so every method name is the user's.
+A handle is typed by the class it belongs to. It has no public attributes of its own, so every name is the user's.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from partisan_actors.actors.ref import Location
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
+from partisan_actors.api.lookup import find_actor, known_actor
 from partisan_actors.api.options import ActorOptions
 from partisan_actors.errors import ActorExists, ConfigError
 from partisan_actors.ids import ActorId, NodeId
@@ -105,7 +106,7 @@ class ActorMethod(Generic[P, R_co]):
         self._system.tell(self._location, self._name, args, kwargs, self._channel)
 
     def options(self, *, timeout: float | None = None, channel: str | None = None) -> ActorMethod[P, R_co]:
-        """The same method, called with a deadline of `timeout` seconds, or over another `channel`. Raises ConfigError."""
+        """The same method with a deadline of `timeout` seconds, or over another `channel`. Raises ConfigError."""
         if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
             raise ConfigError("timeout", timeout, "a positive number of seconds")
         channels = self._system.node.config.channels
@@ -387,9 +388,9 @@ def _create(
 
 
 def _find_existing(system: ActorSystem, name: str) -> ActorHandle[Any] | None:
-    from partisan_actors.api.results import find_actor, known_actor
-
     if asyncio._get_running_loop() is system.loop:
         # The loop cannot wait for the name's home. What this node has heard of is moments old.
-        return known_actor(system, name)
-    return find_actor(system, name)
+        existing: ActorHandle[Any] | None = known_actor(system, name)
+    else:
+        existing = find_actor(system, name)
+    return existing

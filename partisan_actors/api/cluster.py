@@ -12,8 +12,11 @@ __all__ = ["available_resources", "cluster_resources", "nodes"]
 
 
 def nodes() -> list[dict[str, Any]]:
-    """One row for every node this process knows of, ended ones too: name, id, state ("up", "down", "left"), addresses,
-    host, pid, overlay, resources, available, labels, actors, neighbours, is_me. Any thread may ask."""
+    """One row for every node this process knows of, ended ones too. Any thread may ask.
+
+    A row has the keys name, id, state ("up", "down" or "left"), addresses, host, pid, overlay, hosts_actors, resources,
+    available, labels, actors, neighbours and is_me.
+    """
     system = session.system()
     return [node_row(record, system.me.name) for record in system.node.directory]
 

@@ -62,10 +62,10 @@ class ActorOptions(_Placed):
 
     `num_cpus`, `num_gpus`, `memory` (bytes) and custom `resources` are held for its life; `placement` is "default",
     "spread", "pack", "random" or a NodeAffinity; `labels` select nodes. `name` is unique in the cluster, and with
-    `get_if_exists` an existing actor of that name is returned. `max_restarts` (-1: without limit) is how often it is made
-    again after its node is lost. `lifetime="detached"` lets it outlive the node that made it. `max_concurrency` bounds
-    how many coroutines of it are in progress, `mailbox_max` how many messages may wait. `dedicated_thread` gives its
-    blocking methods one thread for life.
+    `get_if_exists` an existing actor of that name is returned. `max_restarts` (-1: without limit) is how often it is
+    made again after its node is lost. `lifetime="detached"` lets it outlive the node that made it. `max_concurrency`
+    bounds how many coroutines of it are in progress, `mailbox_max` how many messages may wait. `dedicated_thread` gives
+    its blocking methods one thread for life.
     """
 
     name: str | None = None

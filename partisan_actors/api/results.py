@@ -8,16 +8,14 @@ import time
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
-from partisan_actors.actors.context import current_cell, current_system
-from partisan_actors.actors.system import ActorSystem
+from partisan_actors.actors.context import current_cell
 from partisan_actors.api import session
 from partisan_actors.api.actor import ActorHandle
+from partisan_actors.api.lookup import find_actor, open_handle
 from partisan_actors.errors import ActorNotFound, CallTimeout
-from partisan_actors.ids import NodeId
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
-from partisan_actors.wire.payload import decode
 
 __all__ = ["find_actor", "get", "get_actor", "kill", "put", "wait"]
 
@@ -116,7 +114,7 @@ def get_actor(name: str, *, timeout: float = 10.0) -> ActorHandle[Any]:
 
     Raises ActorNotFound (a LookupError). Blocks this thread; on the node's own loop use `get_actor_async`.
     """
-    handle = find_actor(session.system(), name, timeout)
+    handle: ActorHandle[Any] | None = find_actor(session.system(), name, timeout)
     if handle is None:
         raise ActorNotFound(repr(name))
     return handle
@@ -127,41 +125,7 @@ async def get_actor_async(name: str) -> ActorHandle[Any]:
     system = session.system()
     scheduler: Scheduler = system.extensions["scheduler"]
     job = asyncio.run_coroutine_threadsafe(scheduler.names.find(name), system.loop)
-    return _decode_handle(system, *await asyncio.wrap_future(job))
-
-
-def find_actor(system: ActorSystem, name: str, timeout: float = 10.0) -> ActorHandle[Any] | None:
-    """The actor of that name, or None. Blocks this thread."""
-    if not isinstance(name, str):
-        raise TypeError(f"an actor's name is a str, not {type(name).__name__}")
-    if asyncio._get_running_loop() is system.loop:
-        raise RuntimeError("get_actor would block the node's own loop: use `await get_actor_async(name)` there")
-    scheduler: Scheduler = system.extensions["scheduler"]
-    job = asyncio.run_coroutine_threadsafe(scheduler.names.find(name), system.loop)
-    try:
-        return _decode_handle(system, *job.result(timeout))
-    except ActorNotFound:
-        return None
-    except TimeoutError as error:
-        job.cancel()
-        raise CallTimeout(f"looking for actor {name!r}", timeout) from error
-
-
-def known_actor(system: ActorSystem, name: str) -> ActorHandle[Any] | None:
-    """The actor of that name, if this node has heard of it. Blocks nobody; on the node's own loop only."""
-    scheduler: Scheduler = system.extensions["scheduler"]
-    known = scheduler.names.known(name)
-    return None if known is None else _decode_handle(system, *known)
-
-
-def _decode_handle(system: ActorSystem, encoded: bytes, host: NodeId | None) -> ActorHandle[Any]:
-    token = current_system.set(system)
-    try:
-        handle: ActorHandle[Any] = decode(encoded)
-    finally:
-        current_system.reset(token)
-    if host is not None:
-        system.post(system.found, handle._location, host)
+    handle: ActorHandle[Any] = open_handle(system, *await asyncio.wrap_future(job))
     return handle
 
 

@@ -123,7 +123,7 @@ class Session:
         return {name: epitaph for name, epitaph in epitaphs.items() if epitaph is not None}
 
     def __enter__(self) -> Session:
-        self.runtime  # noqa: B018 - starts it
+        self.runtime
         return self
 
     def __exit__(
@@ -336,7 +336,7 @@ def init(
         session = Session(config, contacts, count, tracing_options(tracing), log_level, any_overlay=overlay is None)
         _session = session
     if asyncio._get_running_loop() is None:
-        session.runtime  # noqa: B018 - starts it
+        session.runtime
     return session
 
 

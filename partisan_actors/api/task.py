@@ -27,7 +27,10 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class RemoteFunction(Generic[P, R_co]):
-    """What `@task` makes of a function: `remote(...)` runs it somewhere and returns a ref. The plain one is `.function`."""
+    """What `@task` makes of a function: `remote(...)` runs it somewhere and returns a ref.
+
+    The plain function is `.function`.
+    """
 
     def __init__(self, function: Callable[P, Any], options: TaskOptions) -> None:
         functools.update_wrapper(cast(Any, self), function)

@@ -53,7 +53,7 @@ def main() -> None:
     try:
         loop.run_until_complete(run_node(settings, stop))
     except PartisanError as error:
-        print(f"{settings['name']}: {error}", file=sys.stderr)
+        sys.stderr.write(f"{settings['name']}: {error}\n")
         status = 1
     else:
         status = 0

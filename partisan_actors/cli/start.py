@@ -12,7 +12,7 @@ import click
 from partisan_actors.api.session import AUTO
 from partisan_actors.cli.asking import Target, json_option
 from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, pairs
-from partisan_actors.node.config import DEFAULT_OVERLAY, OVERLAYS, ROUTINGS, random_name
+from partisan_actors.node.config import DEFAULT_OVERLAY, OVERLAYS, ROUTINGS, memory_share, random_name
 from partisan_actors.node.cookie import cookie_from_file, read_cookie
 from partisan_actors.wire.addresses import parse_address
 
@@ -123,7 +123,7 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         "advertise": advertise_addresses(options["advertise"]),
         "overlay": options["overlay"] or DEFAULT_OVERLAY,
         "routing": options["routing"],
-        "resources": options["resources"],
+        "resources": {"memory": memory_share(options["nodes"]), **options["resources"]},
         "labels": options["labels"],
     }
     level = options["log_level"].upper()

@@ -92,7 +92,7 @@ class NodeConfig:
 
 
 def memory_share(nodes: int) -> int:
-    """The bytes that each of so many nodes of one machine may promise: together half of it, as others live there too."""
+    """The bytes that each of so many nodes of one machine may promise: together half of it, for others live there."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2 // nodes
     except (ValueError, OSError, AttributeError):  # not on every system

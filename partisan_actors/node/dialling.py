@@ -99,7 +99,7 @@ class Dialling:
         for connection in list(self._connections):
             connection.close()
         deadline = self._loop.time() + FLUSH_AT_CLOSE_S
-        while self._connections and self._loop.time() < deadline:  # noqa: ASYNC110 - once in a life, and short
+        while self._connections and self._loop.time() < deadline:
             await asyncio.sleep(0.005)
         for connection in list(self._connections):
             connection.abort(ConnectionAbortedError("this node stopped"))

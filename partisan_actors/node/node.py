@@ -27,6 +27,7 @@ from partisan_actors.node.overlays import make_stack
 from partisan_actors.node.presence import Presence
 from partisan_actors.node.relay import Relay, trace_of
 from partisan_actors.node.router import Buffers, Peer, Router
+from partisan_actors.node.strangers import Strangers
 from partisan_actors.protocols.broadcast.exchange import Refused
 from partisan_actors.protocols.broadcast.lww_map import Changed
 from partisan_actors.protocols.machine import Deliver
@@ -100,6 +101,7 @@ class Node:
         self.driver = Driver(make_stack(self.me, config, self.rng), self.router, self, self.addresses, loop)
         self._presence = Presence(self)
         self.keep_alive = KeepAlive(self.router, config, loop)
+        self.on_sweep.append(Strangers(self.router, self.directory, loop).sweep)
         self.on_entry[PREFIX] = self._presence.entry_changed
         self.dispatch[Kind.CONTROL] = self.driver.on_control
         self.dispatch[Kind.RELAY] = self.relays.on_relay

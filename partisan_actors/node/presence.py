@@ -107,6 +107,8 @@ class Presence:
             return
         if record.state == UP:
             host.addresses.learn(record.node, record.addresses)
+            if not host.is_closing:
+                host.router.mark_up(record.node)
         elif record.node != host.me:
             why = "it left the cluster" if record.state == LEFT else "it does not answer"
             host.router.mark_down(record.node, why)

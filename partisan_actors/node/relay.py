@@ -16,12 +16,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-import msgpack
-
 from partisan_actors.errors import NoRoute, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.router import REDIAL_AFTER_S, Buffers, Peer, Router
-from partisan_actors.wire.codec import pack
+from partisan_actors.wire.codec import pack, unpack
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["Relay", "trace_of"]
@@ -115,7 +113,7 @@ class Relay:
             self.lost += 1
 
     def _receive(self, sender: Peer, origin: NodeId, message: bytes, buffers: Buffers | None) -> None:
-        plain = msgpack.unpackb(message, strict_map_key=False)
+        plain = unpack(message)
         if not 0 <= plain[0] < Kind.COUNT or plain[0] in _OF_ONE_CONNECTION:
             return
         peer = self._router.peer(origin)
@@ -168,7 +166,7 @@ class Relay:
 
 def trace_of(message: bytes) -> bytes | None:
     """The trace context that a call or a tell carries, in wire form; None for every other message."""
-    plain = msgpack.unpackb(message, strict_map_key=False)
+    plain = unpack(message)
     position = _META_POSITIONS.get(plain[0])
     meta = plain[position] if position is not None else None
     trace = meta.get("tc") if isinstance(meta, dict) else None

@@ -19,11 +19,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import msgpack
-
 from partisan_actors.errors import NodeDown, NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.wire.channels import CALLS, CONTROL
+from partisan_actors.wire.codec import unpack
 
 if TYPE_CHECKING:
     from partisan_actors.transport.connection import Connection
@@ -342,8 +341,14 @@ class Router:
             connection.close()
         peer.fail_pending(lambda: NodeDown(str(node), why))
 
+    def mark_up(self, node: NodeId) -> None:
+        """That life of that node was believed to be over, and is not."""
+        peer = self.peers.get(node)
+        if peer is not None:
+            peer.down = None
+
     def _deliver_locally(self, peer: Peer, message: bytes, buffers: Buffers | None) -> None:
-        plain = msgpack.unpackb(message, strict_map_key=False)
+        plain = unpack(message)
         if buffers is None:
             self._host.dispatch[plain[0]](peer, plain)
         else:

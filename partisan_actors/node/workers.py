@@ -53,7 +53,7 @@ class Spawner:
             job, done = item
             try:
                 done.set_result(job())
-            except BaseException as error:  # noqa: BLE001 - it is raised where the job was asked for
+            except BaseException as error:
                 done.set_exception(error)
             del job, done, item
 
@@ -109,7 +109,7 @@ async def stop_workers(workers: Sequence[Worker]) -> None:
         worker.ask_to_stop()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + STOP_S
-    while any(w.epitaph() is None for w in workers) and loop.time() < deadline:  # noqa: ASYNC110 - processes tell nobody
+    while any(w.epitaph() is None for w in workers) and loop.time() < deadline:
         await asyncio.sleep(0.01)
     for worker in workers:
         worker.kill()

@@ -6,19 +6,36 @@ A ref that arrives on another node fetches the value from its owner when somebod
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.replies import Reply
 from partisan_actors.ids import NodeId, ObjectId
 
-if TYPE_CHECKING:
-    from partisan_actors.objects.store import ObjectStore
-
-__all__ = ["ObjectRef", "rebuild_ref"]
+__all__ = ["ObjectRef", "RefStore", "rebuild_ref"]
 
 T_co = TypeVar("T_co", covariant=True)
+
+
+class RefStore(Protocol):
+    """What a ref needs of the store of its node."""
+
+    loop: asyncio.AbstractEventLoop
+    rebuild: Callable[[str, int, int], ObjectRef[Any]]
+
+    def new_id(self) -> ObjectId:
+        """An id that this node never used."""
+        ...
+
+    def lend(self, ref: ObjectRef[Any]) -> None:
+        """`ref` is being sent somewhere."""
+        ...
+
+    def adopt(self, identity: ObjectId) -> ObjectRef[Any]:
+        """The ref for an id that arrived here."""
+        ...
 
 
 class ObjectRef(Reply[T_co], Generic[T_co]):
@@ -31,7 +48,7 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
 
     __slots__ = ("_fetch", "_id", "_store")
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: RefStore) -> None:
         self._loop = store.loop
         self._done = False
         self._value = None
@@ -94,5 +111,5 @@ def rebuild_ref(name: str, incarnation: int, number: int) -> ObjectRef[Any]:
     system = current_system.get()
     if system is None:
         raise RuntimeError("an ObjectRef can only be unpickled in a running node: call partisan_actors.init() first")
-    store: ObjectStore = system.extensions["objects"]
+    store: RefStore = system.extensions["objects"]
     return store.adopt(ObjectId(NodeId(name, incarnation), number))

@@ -1,9 +1,9 @@
 """The objects of one node: what it lends to others, and what it has borrowed.
 
-A lent object is kept for its borrowers: each borrowing node says when it takes a ref and when it drops its last one, and
-a borrower that goes down drops all of its. A ref on its way is kept by whoever sent it, until its call has returned,
-and for a grace period of GRACE_S seconds where nothing returns. After that, an object that nobody borrows lives for as
-long as somebody on its own node refers to it.
+A lent object is kept for its borrowers: each borrowing node says when it takes a ref and when it drops its last one,
+and a borrower that goes down drops all of its. A ref on its way is kept by whoever sent it, until its call has
+returned, and for a grace period of GRACE_S seconds where nothing returns. After that, an object that nobody borrows
+lives for as long as somebody on its own node refers to it.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class ObjectStore:
             lent.borrowers.add(peer.node)
 
     async def give_back(self, peer: Peer, number: int) -> None:
-        """A node has dropped its last ref to one of our objects. It may have passed it on, to one we do not know yet."""
+        """A node has dropped its last ref to one of our objects. It may have passed it on, to one not known yet."""
         lent = self._lent.get(number)
         if lent is not None:
             lent.borrowers.discard(peer.node)
@@ -191,7 +191,7 @@ class ObjectStore:
         except asyncio.CancelledError:
             ref.fail(ObjectLost(str(ref.id), str(owner), "this node stopped before its value had come"))
             raise
-        except Exception as error:  # noqa: BLE001 - what the owner's value is, or why there is none
+        except Exception as error:
             if isinstance(error, NodeError) and not isinstance(error, TaskFailed) and not self._is_up(owner):
                 error = ObjectLost(str(ref.id), str(owner), f"its owner cannot be reached: {error}")
             ref.fail(error)

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.restart import choose_guardians, may_restart, should_act
+from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorStopped, PartisanError
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
+from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer
-
-if TYPE_CHECKING:
-    from partisan_actors.scheduler.scheduler import Scheduler
-    from partisan_actors.scheduler.spec import ActorSpec
+from partisan_actors.scheduler.names import Names
+from partisan_actors.scheduler.spec import ActorSpec
 
 __all__ = ["Guardian"]
 
@@ -45,10 +45,22 @@ class _Record:
     guardians: tuple[NodeId, ...]
 
 
+class Placer(Protocol):
+    """What a guardian needs of the scheduler."""
+
+    system: ActorSystem
+    node: Node
+    names: Names
+
+    async def place(self, spec: ActorSpec) -> NodeId:
+        """Find a node that takes the actor. Raises Unplaceable."""
+        ...
+
+
 class Guardian:
     """The records this node keeps."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Placer) -> None:
         self._scheduler = scheduler
         self._system = scheduler.system
         self._node = scheduler.node
@@ -92,7 +104,7 @@ class Guardian:
             self._write(location.actor, (_LIFE_MAX, _ENDED), None, False, _LIFE_MAX, str(location), "it was killed")
 
     def where_now(self, actor: ActorId) -> NodeId | ActorStopped | None:
-        """Where a restarted actor was announced to be, or that it has ended for good; None when nothing was announced."""
+        """Where a restarted actor was announced to be, or that it has ended for good; None without announcement."""
         exchange = self._node.driver.stack.exchange
         entry = exchange.get(f"{PREFIX}{actor}") if exchange is not None else None
         value = entry.value if entry is not None else None
@@ -175,7 +187,8 @@ class Guardian:
         self._node.driver.write(f"{PREFIX}{actor}", stamp, value)
         if host is None:
             # Told to everybody, then forgotten by everybody.
-            self._node.loop.call_later(END_TOLD_S, self._node.driver.write, f"{PREFIX}{actor}", (stamp[0], _FORGOTTEN), None)
+            forgotten = (stamp[0], _FORGOTTEN)
+            self._node.loop.call_later(END_TOLD_S, self._node.write, f"{PREFIX}{actor}", forgotten, None)
 
     def _entry_changed(self, key: str, stamp: tuple[int, ...], value: Any) -> None:
         if not isinstance(value, dict):

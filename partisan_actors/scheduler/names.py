@@ -13,7 +13,6 @@ actor is to be restarted.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from typing import Any, Final
 
@@ -94,11 +93,16 @@ class Names:
         """Every name that is known here."""
         exchange = self._node.driver.stack.exchange
         assert exchange is not None
-        return {key.removeprefix(PREFIX): entry.value for key, entry in exchange.items(PREFIX) if entry.value is not None}
+        return {
+            key.removeprefix(PREFIX): entry.value
+            for key, entry in exchange.items(PREFIX)
+            if isinstance(entry.value, dict)
+        }
 
     async def _ask_home(self, name: str, request: str, *args: Any) -> Any:
         # Every request may be made twice. A home that died a moment ago is believed to be up for another moment.
-        for attempt in itertools.count(1):
+        attempt = 1
+        while True:
             home = self._home(name)
             try:
                 return await self._system.request(home, SERVICE, request, name, *args)
@@ -107,6 +111,7 @@ class Names:
                     raise
                 if self._node.directory.is_up(home):
                     await asyncio.sleep(RETRY_S)
+            attempt += 1
 
     # ---- requests from other nodes ----------------------------------------------------------------------------
 

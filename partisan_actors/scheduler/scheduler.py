@@ -26,6 +26,7 @@ from partisan_actors.errors import (
     ActorExists,
     ActorStopped,
     ActorUnavailable,
+    ConfigError,
     InternalError,
     NodeError,
     PartisanError,
@@ -95,18 +96,14 @@ class Scheduler:
             if not record.hosts_actors:
                 continue
             local = record.node == me
-            available = self.pool.available if local else Resources.parse(record.available)
-            found.append(
-                Candidate(
-                    record.node,
-                    Resources.parse(record.total),
-                    available,
-                    record.labels,
-                    record.load,
-                    local,
-                    placements.get(record.node, 0),
-                )
-            )
+            try:
+                total = Resources.parse(record.total)
+                available = self.pool.available if local else Resources.parse(record.available)
+            except ConfigError as error:
+                logger.debug("node %s says of its resources what makes no sense: %s", record.node, error)
+                continue
+            count = placements.get(record.node, 0)
+            found.append(Candidate(record.node, total, available, record.labels, record.load, local, count))
         return found
 
     async def wait_for_news(self, timeout_s: float = RETRY_S) -> None:
@@ -163,7 +160,7 @@ class Scheduler:
                 self._claims.pop(spec.actor).set_result(None)
             host = await self.place(spec)
             await self.guardian.guard(spec, host)
-        except BaseException as error:  # noqa: BLE001 - whatever it was, nothing of the actor may be left
+        except BaseException as error:  # whatever it was, nothing of the actor may be left
             if spec.name is not None and not isinstance(error, ActorExists):
                 self.names.unregister(spec.name, spec.actor)
             if host is not None:

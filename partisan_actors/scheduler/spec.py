@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.scheduler.policy import Request
-from partisan_actors.wire.payload import Payload
+from partisan_actors.wire.payload import KeptBuffers, Payload
 
 __all__ = ["ActorSpec"]
 
@@ -24,7 +23,7 @@ class ActorSpec:
     class_name: str
     code: bytes
     body: bytes
-    buffers: tuple[Any, ...]
+    buffers: KeptBuffers
     request: Request
     owner: NodeId | None
     name: str | None = None
@@ -40,6 +39,6 @@ class ActorSpec:
         return f"{self.class_name} {self.name!r}" if self.name else f"{self.class_name} ({self.actor})"
 
     @staticmethod
-    def arguments(payload: Payload) -> tuple[bytes, tuple[Any, ...]]:
-        """An encoded payload as the two fields; buffers are copied, because the spec may be kept."""
-        return payload.body, tuple(bytes(view) for view in payload.buffers)
+    def arguments(payload: Payload) -> tuple[bytes, KeptBuffers]:
+        """An encoded payload as the two fields."""
+        return payload.body, KeptBuffers.of(payload)

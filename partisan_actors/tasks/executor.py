@@ -12,6 +12,7 @@ import inspect
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 from partisan_actors.actors.cell import wait_for_arguments
@@ -22,7 +23,6 @@ from partisan_actors.actors.threads import ActorThread
 from partisan_actors.errors import SerializationError, TaskCancelled, TaskFailed
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
-from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.spec import TaskSpec
 from partisan_actors.telemetry.context import TraceContext
@@ -109,7 +109,7 @@ class TaskExecutor:
 
     def _start_waiting(self) -> None:
         # In order: a large task at the head is not overtaken for ever by small ones.
-        while self._queue and self._scheduler.pool.acquire(self._queue[0].spec.task, self._queue[0].spec.request.resources):
+        while self._queue and self._has_room(self._queue[0].spec):
             waiting = self._queue.popleft()
             self.running += 1
             try:
@@ -123,7 +123,10 @@ class TaskExecutor:
                 job.add_done_callback(self._coroutines.pop)
             else:
                 thread = self._idle.pop() if self._idle else self._make_thread()
-                thread.run(lambda waiting=waiting, function=function, thread=thread: self._run(waiting, function, thread))
+                thread.run(partial(self._run, waiting, function, thread))
+
+    def _has_room(self, spec: TaskSpec) -> bool:
+        return self._scheduler.pool.acquire(spec.task, spec.request.resources)
 
     def _make_thread(self) -> ActorThread:
         self._made += 1
@@ -137,6 +140,7 @@ class TaskExecutor:
 
     def _call(self, waiting: _Waiting, function: Callable[..., Any]) -> tuple[Any, BaseException | None]:
         span = self._enter(waiting.spec)
+        outcome: tuple[Any, BaseException | None]
         while_blocked.set(lambda: self._lending(waiting.spec))
         try:
             args, kwargs = wait_for_arguments(*_arguments(waiting.spec))
@@ -169,15 +173,17 @@ class TaskExecutor:
 
     async def _run_async(self, waiting: _Waiting, function: Callable[..., Any]) -> None:
         span = self._enter(waiting.spec)
+        value: Any = None
+        error: Exception | None = None
         try:
             args, kwargs = _arguments(waiting.spec)
             ready = [await value if isinstance(value, Reply) else value for value in args]
             named = {key: await value if isinstance(value, Reply) else value for key, value in kwargs.items()}
-            value, error = await function(*ready, **named), None
+            value = await function(*ready, **named)
         except asyncio.CancelledError:
-            value, error = None, TaskCancelled(str(waiting.spec))
-        except Exception as caught:  # noqa: BLE001 - user code: whatever it raises is the caller's
-            value, error = None, caught
+            error = TaskCancelled(str(waiting.spec))
+        except Exception as caught:
+            error = caught
         self._leave(waiting.spec, span, error)
         self._done(waiting, value, error, None)
 
@@ -225,5 +231,5 @@ class TaskExecutor:
 
 
 def _arguments(spec: TaskSpec) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    args, kwargs = decode(spec.body, [bytearray(buffer) for buffer in spec.buffers])
+    args, kwargs = decode(spec.body, spec.buffers)
     return args, kwargs

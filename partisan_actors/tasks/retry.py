@@ -11,8 +11,11 @@ __all__ = ["Retries"]
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """`most` further attempts (-1: without limit) when the node is lost; with `exceptions` True, or classes, also when
-    the function raises (one of) them. A task that is retried may have run before, in part or wholly."""
+    """How often a task is tried again.
+
+    `most` further attempts (-1: without limit) when the node is lost; with `exceptions` True, or classes, also when the
+    function raises (one of) them. A task that is retried may have run before, in part or wholly.
+    """
 
     most: int = 3
     exceptions: bool | tuple[type[BaseException], ...] = False

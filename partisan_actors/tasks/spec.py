@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from partisan_actors.ids import NodeId, TaskId
 from partisan_actors.scheduler.policy import Request
+from partisan_actors.wire.payload import KeptBuffers
 
 __all__ = ["TaskSpec"]
 
@@ -23,7 +23,7 @@ class TaskSpec:
     name: str
     code: bytes
     body: bytes
-    buffers: tuple[Any, ...]
+    buffers: KeptBuffers
     request: Request
     owner: NodeId
     trace: bytes = b""

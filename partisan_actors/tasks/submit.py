@@ -25,7 +25,7 @@ from partisan_actors.tasks.retry import Retries
 from partisan_actors.tasks.spec import TaskSpec
 from partisan_actors.telemetry.failure import Failure
 from partisan_actors.telemetry.records import AskFinished
-from partisan_actors.wire.payload import encode_call
+from partisan_actors.wire.payload import KeptBuffers, encode_call
 
 __all__ = ["TaskSubmitter"]
 
@@ -49,7 +49,7 @@ class TaskSubmitter:
         if self._system.closed is not None:
             raise self._system.closed
         payload = encode_call(args, kwargs, f"the arguments of {name}")
-        buffers = tuple(bytes(view) for view in payload.buffers)
+        buffers = KeptBuffers.of(payload)
         recorder = self._system.recorder
         context = recorder.begin() if recorder.enabled else None
         trace = context.pack() if context is not None else b""
@@ -91,7 +91,7 @@ class TaskSubmitter:
             except asyncio.CancelledError:
                 ref.fail(self._system.closed or TaskCancelled(str(spec)))
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, the caller waits for it
+            except Exception as error:
                 ref.fail(error)
                 return
             attempt += 1

@@ -228,9 +228,9 @@ class Connection(asyncio.BufferedProtocol):
         if self._thread_writer is None and self._transport is not None:
             self._thread_writer = ThreadWriter.of(self._transport)
 
-    async def wait_writable(self) -> None:
+    async def wait_unclogged(self) -> None:
         """Return once the peer keeps up again, or the connection is closed."""
-        while self.is_paused and self._transport is not None:
+        while self.is_clogged and self._transport is not None:
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             await waiter

@@ -19,8 +19,8 @@ __all__ = ["MemoryNetwork", "MemoryTransport"]
 class MemoryNetwork:
     """The addresses that listen, and those in `unreachable`, which refuse.
 
-    `delay_s`, if given, says for each piece of bytes how long it travels at least; no piece overtakes another one of its
-    stream.
+    `delay_s`, if given, says for each piece of bytes how long it travels at least; no piece overtakes another one of
+    its stream.
     """
 
     def __init__(self, delay_s: Callable[[], float] | None = None) -> None:

@@ -20,7 +20,7 @@ from partisan_actors.errors import ProtocolError
 from partisan_actors.ids import NodeId
 from partisan_actors.messages import message_types, tag_of
 
-__all__ = ["AddressBook", "decode_message", "encode_message", "pack", "unpacker"]
+__all__ = ["AddressBook", "decode_message", "encode_message", "pack", "unpack", "unpacker"]
 
 # Extension types of values whose declared type is `object`.
 _EXT_MESSAGE = 1
@@ -28,6 +28,11 @@ _EXT_NODE = 2
 
 # Strict: a tuple or a subclass of int, str, dict ... is never silently turned into something else.
 pack: Callable[[Any], bytes] = msgpack.Packer(strict_types=True, autoreset=True).pack
+
+
+def unpack(data: bytes) -> Any:
+    """The inverse of `pack`. Raises ValueError, or a msgpack exception, for what is not one plain value."""
+    return msgpack.unpackb(data, strict_map_key=False)
 
 
 def unpacker(max_bytes: int) -> msgpack.Unpacker:
@@ -127,7 +132,7 @@ def _decode_open(value: Any, book: AddressBook) -> Any:
     if kind is dict:
         return {key: _decode_open(item, book) for key, item in value.items()}
     if kind is msgpack.ExtType:
-        plain = msgpack.unpackb(value.data, strict_map_key=False)
+        plain = unpack(value.data)
         if value.code == _EXT_NODE:
             return _decode_node(plain, book)
         if value.code == _EXT_MESSAGE:

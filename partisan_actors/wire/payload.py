@@ -11,7 +11,7 @@ Only authenticated peers' payloads are ever decoded. Three ways, cheapest first:
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import cloudpickle
@@ -19,7 +19,17 @@ import cloudpickle
 from partisan_actors.errors import SerializationError, portable
 from partisan_actors.wire.frames import INLINE_BYTES_MAX
 
-__all__ = ["Payload", "can_be_sent", "decode", "encode", "encode_call", "encode_code", "encode_value", "is_scalars"]
+__all__ = [
+    "KeptBuffers",
+    "Payload",
+    "can_be_sent",
+    "decode",
+    "encode",
+    "encode_call",
+    "encode_code",
+    "encode_value",
+    "is_scalars",
+]
 
 _TINY: Final = frozenset({int, float, bool, type(None)})
 _TEXT: Final = frozenset({str, bytes})
@@ -61,7 +71,7 @@ def encode(value: Any, what: str) -> Payload:
         body = pickle.dumps(value, 5, buffer_callback=buffers.append)
         if b"__main__" in body or _by_value_registered():
             raise pickle.PicklingError("lives in __main__")
-    except Exception:  # noqa: BLE001 - whatever the user's classes raise, cloudpickle may still manage
+    except Exception:
         buffers.clear()
         try:
             body = cloudpickle.dumps(value, 5, buffer_callback=buffers.append)
@@ -112,6 +122,32 @@ def _by_value_registered() -> bool:
     return bool(cloudpickle.list_registry_pickle_by_value())
 
 
+class KeptBuffers:
+    """The buffers of a payload that is sent later, perhaps more than once, inside another value: there, too, they travel
+    beside the pickle. What its owner may still change is copied once."""
+
+    __slots__ = ("_buffers",)
+
+    def __init__(self, buffers: Iterable[Any]) -> None:
+        self._buffers = tuple(buffers)
+
+    @classmethod
+    def of(cls, payload: Payload) -> KeptBuffers:
+        """Those of `payload`, as they are now."""
+        return cls(view if view.readonly else bytes(view) for view in payload.buffers)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._buffers)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _kept_from, tuple(pickle.PickleBuffer(buffer) for buffer in self._buffers)
+
+
+def _kept_from(*buffers: Any) -> KeptBuffers:
+    # Pickle shows what was read-only over there through a read-only view; the memory below is ours.
+    return KeptBuffers(buffer.obj if isinstance(buffer, memoryview) else buffer for buffer in buffers)
+
+
 class _BesideBytes:
     """Pickles a bytes object as an out-of-band buffer; arrives as real bytes."""
 
@@ -151,7 +187,7 @@ def _culprit(value: Any, error: Exception) -> tuple[str, str]:
 def _failure(part: Any) -> Exception | None:
     try:
         cloudpickle.dumps(part, 5)
-    except Exception as error:  # noqa: BLE001 - it is what was asked for
+    except Exception as error:
         return error
     return None
 

@@ -30,7 +30,7 @@ def test_every_public_name_can_be_imported() -> None:
 def test_the_root_defines_nothing_itself_but_how_names_are_found() -> None:
     text = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
 
-    assert re.findall(r"^(?:async )?(?:def|class) (\w+)", text, re.MULTILINE) in ([], ["__getattr__", "__dir__"])
+    assert re.findall(r"^\s*(?:async )?(?:def|class) (\w+)", text, re.MULTILINE) == ["__getattr__", "__dir__"]
 
 
 def test_a_row_of_the_page_is_read_as_a_name() -> None:

@@ -22,11 +22,16 @@ OWNERS: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         frozenset({"create_task"}),
         "the owner of a node's background jobs: each has a name there, and an end",
     ),
+    "actors/outbound.py": (
+        frozenset({"time.sleep"}),
+        "the shortest sleep there is, on a thread of the caller's that sends without pause: the loop gets its turn",
+    ),
     "node/config.py": (frozenset({"secrets.token_hex"}), "the name of a node that was given none"),
     "node/cookie.py": (frozenset({"secrets.token_hex"}), "a secret that could be repeated would be none"),
+    "node/dialling.py": (frozenset({"secrets.token_bytes"}), "the nonces of handshakes: one that came again would be none"),
     "node/node.py": (
-        frozenset({"secrets.randbits", "secrets.token_bytes", "secrets.token_hex", "time.time_ns"}),
-        "where a life begins: incarnation and seed, unless they are passed in; the nonces of handshakes",
+        frozenset({"secrets.randbits", "secrets.token_hex", "time.time_ns"}),
+        "where a life begins: incarnation and seed, and the wall clock, unless they are passed in",
     ),
     "telemetry/recorder.py": (
         frozenset({"random.Random()", "time.monotonic_ns", "time.time_ns"}),

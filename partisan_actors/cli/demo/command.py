@@ -33,10 +33,18 @@ _FILE: Final = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 @click.command("demo")
-@click.option("--nodes", type=click.IntRange(2, 64), default=STANDARD.nodes, show_default=True, help="Worker processes.")
-@click.option("--shards", type=click.IntRange(1, 1024), default=STANDARD.shards, show_default=True, help="Parts of the index.")
-@click.option("--queries", type=click.IntRange(2), help=f"Queries to ask.  [default: {STANDARD.queries}, quick: {QUICK_QUERIES}]")
-@click.option("--seed", type=int, default=STANDARD.seed, show_default=True, help="Chooses the queries, and the node to kill.")
+@click.option(
+    "--nodes", type=click.IntRange(2, 64), default=STANDARD.nodes, show_default=True, help="Worker processes."
+)
+@click.option(
+    "--shards", type=click.IntRange(1, 1024), default=STANDARD.shards, show_default=True, help="Parts of the index."
+)
+@click.option(
+    "--queries", type=click.IntRange(2), help=f"Queries to ask.  [default: {STANDARD.queries}, quick: {QUICK_QUERIES}]"
+)
+@click.option(
+    "--seed", type=int, default=STANDARD.seed, show_default=True, help="Chooses the queries, and the node to kill."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and progress on standard error.")
 @click.option("--trace-file", type=_FILE, help=f"Written anew each time.  [default: ./{TRACE_FILE}]")
 @click.option("--quick", is_flag=True, help="An index of fewer files, and fewer queries.")

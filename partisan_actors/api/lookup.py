@@ -1,0 +1,51 @@
+"""Looking actors up by name: from a thread, which waits for the answer, and on the loop, from what is known here."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from partisan_actors.actors.context import current_system
+from partisan_actors.actors.system import ActorSystem
+from partisan_actors.errors import ActorNotFound, CallTimeout
+from partisan_actors.ids import NodeId
+from partisan_actors.scheduler.scheduler import Scheduler
+from partisan_actors.wire.payload import decode
+
+__all__ = ["find_actor", "known_actor", "open_handle"]
+
+
+def find_actor(system: ActorSystem, name: str, timeout: float = 10.0) -> Any | None:
+    """The actor of that name, or None. Blocks this thread."""
+    if not isinstance(name, str):
+        raise TypeError(f"an actor's name is a str, not {type(name).__name__}")
+    if asyncio._get_running_loop() is system.loop:
+        raise RuntimeError("get_actor would block the node's own loop: use `await get_actor_async(name)` there")
+    scheduler: Scheduler = system.extensions["scheduler"]
+    job = asyncio.run_coroutine_threadsafe(scheduler.names.find(name), system.loop)
+    try:
+        return open_handle(system, *job.result(timeout))
+    except ActorNotFound:
+        return None
+    except TimeoutError as error:
+        job.cancel()
+        raise CallTimeout(f"looking for actor {name!r}", timeout) from error
+
+
+def known_actor(system: ActorSystem, name: str) -> Any | None:
+    """The actor of that name, if this node has heard of it. Blocks nobody; on the node's own loop only."""
+    scheduler: Scheduler = system.extensions["scheduler"]
+    known = scheduler.names.known(name)
+    return None if known is None else open_handle(system, *known)
+
+
+def open_handle(system: ActorSystem, encoded: bytes, host: NodeId | None) -> Any:
+    """The handle that was encoded, of an actor that lives on `host`, if that is known."""
+    token = current_system.set(system)
+    try:
+        handle = decode(encoded)
+    finally:
+        current_system.reset(token)
+    if host is not None:
+        system.post(system.found, handle._location, host)
+    return handle

@@ -1,0 +1,45 @@
+"""Nodes that no one knows: what a handle or a ref names that outlived its cluster, or came from another one.
+
+Such a node cannot be dialled, and what is relayed to it gets lost, so whoever waits for its answer would wait for ever.
+Its record may also just not have come here yet, which is why it is given STRANGER_S seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from partisan_actors.ids import NodeId
+from partisan_actors.node.directory import Directory
+from partisan_actors.node.router import Router
+
+__all__ = ["Strangers"]
+
+STRANGER_S: Final = 3.0
+
+
+class Strangers:
+    """Looks after the peers of one router that the directory has no record of."""
+
+    def __init__(self, router: Router, directory: Directory, loop: asyncio.AbstractEventLoop) -> None:
+        self._router = router
+        self._directory = directory
+        self._loop = loop
+        self._since: dict[NodeId, float] = {}
+
+    def sweep(self) -> None:
+        """Mark those down that somebody has waited for in vain. They are up again once their record comes."""
+        now = self._loop.time()
+        since: dict[NodeId, float] = {}
+        for peer in list(self._router.peers.values()):
+            node = peer.node
+            is_waited_for = peer.pending and not peer.is_connected and peer.down is None and not peer.is_self
+            if not is_waited_for or self._directory.find(node) is not None:
+                continue
+            record = self._directory.records.get(node.name)
+            since[node] = self._since.get(node, now)
+            if record is not None and record.node.incarnation > node.incarnation:
+                self._router.mark_down(node, "another life of it has started")
+            elif now - since[node] >= STRANGER_S:
+                self._router.mark_down(node, "no node of this cluster knows it")
+        self._since = since

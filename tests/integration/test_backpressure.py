@@ -1,0 +1,84 @@
+"""What happens between real processes when a peer is slower than its callers: threads wait, coroutines are told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from typing import Any
+
+import pytest
+
+import partisan_actors as pa
+from partisan_actors.api import session as sessions
+from tests.integration.programs import wait_until
+
+MEGABYTE = 1024 * 1024
+CHANNELS = {"calls": {"queue_bytes_max": 32 * MEGABYTE}}
+
+
+@pa.actor
+class Sink:
+    def __init__(self) -> None:
+        self.received = 0
+
+    def take(self, data: bytes) -> int:
+        self.received += len(data)
+        return self.received
+
+    def total(self) -> int:
+        return self.received
+
+
+def test_a_thread_that_sends_faster_than_its_peer_takes_waits_and_loses_nothing() -> None:
+    with pa.init(workers=1, channels=CHANNELS) as session:
+        sink = Sink.remote()
+        pa.get(sink.total.remote())
+        sent = 0
+
+        def send() -> None:
+            nonlocal sent
+            for _ in range(200):
+                sink.take.tell(b"x" * MEGABYTE)
+                sent += 1
+
+        thread = threading.Thread(target=send, daemon=True)
+        connection = _calls_connection()
+        os.kill(session.worker_pids[0], signal.SIGSTOP)
+        try:
+            thread.start()
+            wait_until(lambda: connection.is_clogged, "the queue to fill")
+            held_at = sent
+        finally:
+            os.kill(session.worker_pids[0], signal.SIGCONT)
+        thread.join(timeout=20)
+
+        assert held_at < 64
+        assert pa.get(sink.total.remote(), timeout=20) == 200 * MEGABYTE
+
+
+async def test_a_coroutine_that_sends_faster_than_its_peer_takes_is_told_so() -> None:
+    async with pa.init(workers=1, channels={"calls": {"queue_bytes_max": 8 * MEGABYTE}}) as session:
+        sink = Sink.remote()
+        await sink.total.remote()
+        os.kill(session.worker_pids[0], signal.SIGSTOP)
+        try:
+            refs = []
+            for _ in range(64):
+                refs.append(sink.take.remote(b"x" * MEGABYTE))
+                await asyncio.sleep(0)
+            refused = [ref for ref in refs if ref.done()]
+            assert refused, "nothing was refused although 64 MiB wait behind a queue of 8"
+            with pytest.raises(pa.Overloaded, match=r"queue.*8388608 bytes.*slow down"):
+                await refused[0]
+        finally:
+            os.kill(session.worker_pids[0], signal.SIGCONT)
+        taken = len(refs) - len(refused)
+
+        assert await sink.total.remote() == taken * MEGABYTE
+
+
+def _calls_connection() -> Any:
+    peers = sessions.current().runtime.node.router.peers.values()
+    return next(peer.calls for peer in peers if peer.calls is not None)

@@ -1,0 +1,100 @@
+"""Channels and lanes between real processes: order and separation."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import partisan_actors as pa
+from partisan_actors.api import session as sessions
+from tests.integration.programs import wait_until
+
+LANES = 4
+SENDERS = 3
+EACH = 400
+
+
+@pa.actor
+class Log:
+    def __init__(self) -> None:
+        self.entries: list[tuple[int, int]] = []
+
+    def write(self, sender: int, number: int) -> None:
+        self.entries.append((sender, number))
+
+    async def write_async(self, sender: int, number: int) -> None:
+        self.entries.append((sender, number))
+
+    def read(self) -> list[tuple[int, int]]:
+        return self.entries
+
+    def write_elsewhere(self, other: pa.ActorHandle[Log], sender: int, count: int) -> None:
+        for number in range(count):
+            other.write.tell(sender, number)
+
+
+@pytest.fixture(scope="module")
+def lanes() -> Iterator[pa.Session]:
+    with pa.init(workers=2, channels={"calls": LANES, "gossip": 2}) as session:
+        yield session
+
+
+@pytest.mark.parametrize("method", ["write", "write_async"])
+def test_messages_of_one_sender_arrive_in_order_over_parallel_lanes(lanes: pa.Session, method: str) -> None:
+    logs = [Log.options(placement="spread").remote() for _ in range(4)]
+
+    def send(sender: int) -> None:
+        for number in range(EACH):
+            for log in logs:
+                getattr(log, method).tell(sender, number)
+
+    senders = [threading.Thread(target=send, args=(sender,)) for sender in range(SENDERS)]
+    for thread in senders:
+        thread.start()
+    for thread in senders:
+        thread.join()
+
+    for log in logs:
+        entries = pa.get(log.read.remote())
+        for sender in range(SENDERS):
+            assert [number for who, number in entries if who == sender] == list(range(EACH))
+
+
+def test_messages_from_an_actor_to_an_actor_arrive_in_order(lanes: pa.Session) -> None:
+    source, target = (Log.options(placement="spread").remote() for _ in range(2))
+
+    pa.get([source.write_elsewhere.remote(target, 7, EACH)])
+    wait_until(lambda: len(pa.get(target.read.remote())) == EACH, "all that was told to arrive")
+
+    assert pa.get(target.read.remote()) == [(7, number) for number in range(EACH)]
+
+
+def test_every_lane_of_a_channel_carries_some_actors_calls(lanes: pa.Session) -> None:
+    logs = [Log.remote() for _ in range(32)]
+
+    pa.get([log.read.remote() for log in logs])
+
+    peers = sessions.current().runtime.node.router.peers.values()
+    worker_lanes = [peer.lanes["calls"] for peer in peers if not peer.is_self]
+    assert all(len(each) == LANES for each in worker_lanes)
+    assert any(sum(lane is not None for lane in each) > 1 for each in worker_lanes)
+
+
+def test_a_call_may_go_over_a_channel_of_the_users(lanes: pa.Session) -> None:
+    log = Log.remote()
+    write = log.write.options(channel="gossip")
+
+    pa.get([write.remote(1, number) for number in range(EACH)])
+
+    assert pa.get(log.read.remote()) == [(1, number) for number in range(EACH)]
+    peers = sessions.current().runtime.node.router.peers.values()
+    assert any(lane is not None for peer in peers for lane in peer.lanes["gossip"])
+
+
+def test_a_channel_nobody_configured_is_refused(lanes: pa.Session) -> None:
+    log = Log.remote()
+
+    with pytest.raises(pa.ConfigError, match=r"channel = 'nope'.*calls.*gossip"):
+        log.write.options(channel="nope")

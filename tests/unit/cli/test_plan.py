@@ -1,0 +1,99 @@
+"""Tests of how options become nodes."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+
+from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, pairs
+from partisan_actors.errors import ConfigError
+
+
+def plan(contacts: tuple[str, ...] = (), nodes: int = 1, bind: str = "127.0.0.1:0", **config: object) -> StartPlan:
+    settings = {"name": "a", "cluster": "", "bind": bind, "advertise": [], "resources": {}, "labels": {}, **config}
+    return StartPlan(settings, b"a secret".hex(), list(contacts), nodes, None, "WARNING", any_overlay=True)
+
+
+@pytest.mark.parametrize(
+    ("bind", "port", "joins", "address"),
+    [
+        (None, None, False, "127.0.0.1:7946"),
+        (None, None, True, "127.0.0.1:0"),
+        (None, 8000, True, "127.0.0.1:8000"),
+        ("10.0.0.1", None, False, "10.0.0.1:7946"),
+        ("10.0.0.1", None, True, "10.0.0.1:0"),
+        ("10.0.0.1", 8000, False, "10.0.0.1:8000"),
+        ("10.0.0.1:9000", None, True, "10.0.0.1:9000"),
+        ("10.0.0.1:0", None, False, "10.0.0.1:0"),
+        ("[::1]:9000", None, False, "[::1]:9000"),
+    ],
+)
+def test_where_a_node_listens(bind: str | None, port: int | None, joins: bool, address: str) -> None:
+    assert bind_address(bind, port, joins) == address
+
+
+def test_two_ports_that_differ_are_refused() -> None:
+    with pytest.raises(ConfigError, match="--port"):
+        bind_address("127.0.0.1:1", 2, joins=False)
+
+
+def test_an_advertised_host_without_a_port_means_the_bound_port() -> None:
+    assert advertise_addresses(["a.example", "b.example:80"]) == ["a.example:0", "b.example:80"]
+
+
+def test_a_plan_survives_the_way_to_the_background() -> None:
+    first = plan(["h:1"], 3, labels={"zone": "a"})
+
+    second = StartPlan(**json.loads(json.dumps(first.plain())))
+
+    assert second == first
+    assert second.node_config().cookie == b"a secret"
+
+
+def test_the_other_nodes_are_like_the_first_but_for_name_and_port() -> None:
+    settings = plan(
+        nodes=2, bind="10.0.0.1:7946", advertise=["a.example:80"], resources={"num_cpus": 2.0}, labels={"zone": "a"}
+    ).worker_settings()
+
+    assert settings == {
+        "bind": "10.0.0.1:0",
+        "advertise": ["a.example:0"],
+        "resources": {"num_cpus": 2.0},
+        "labels": {"zone": "a"},
+        "stops_on_request": True,
+    }
+
+
+def test_who_joins_another_host_but_listens_on_loopback_is_warned() -> None:
+    (warning,) = plan(["10.0.0.1:7946"]).warnings()
+
+    assert "--bind HOST:0" in warning
+
+
+@pytest.mark.parametrize(
+    "safe", [plan(), plan(["127.0.0.1:1"]), plan(["10.0.0.1:1"], bind="10.0.0.2:0"), plan(["h:1"], advertise=["x:1"])]
+)
+def test_who_can_be_dialled_is_not_warned(safe: StartPlan) -> None:
+    assert safe.warnings() == []
+
+
+@pytest.mark.parametrize("told", [plan(nodes=2), plan(["h:1"]), plan(resources={"num_cpus": 1.0})])
+def test_who_has_decided_how_many_gets_no_hint(told: StartPlan) -> None:
+    assert told.hint() == ""
+
+
+def test_pairs_are_collected_and_the_last_of_a_key_counts() -> None:
+    context, parameter = click.Context(click.Command("x")), click.Option(["--x"])
+
+    assert pairs(float)(context, parameter, ("a=1", "b=0.5", "a=2")) == {"a": 2.0, "b": 0.5}
+    assert pairs(str)(context, parameter, ("a=x=y",)) == {"a": "x=y"}
+
+
+@pytest.mark.parametrize("text", ["a", "=1", "a=", "a=x"])
+def test_what_is_no_pair_is_refused(text: str) -> None:
+    context, parameter = click.Context(click.Command("x")), click.Option(["--x"])
+
+    with pytest.raises(click.BadParameter):
+        pairs(float)(context, parameter, (text,))
