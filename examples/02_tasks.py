@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import partisan_actors as pa
 
 LIMIT = 40_000
@@ -10,16 +12,15 @@ STEP = 5_000
 
 @pa.task
 def primes(first: int, limit: int) -> list[int]:
-    return [
-        number
-        for number in range(max(first, 2), limit)
-        if all(number % each for each in range(2, int(number**0.5) + 1))
-    ]
+    numbers = range(max(first, 2), limit)
+    return [number for number in numbers if all(number % each for each in range(2, int(number**0.5) + 1))]
 
 
 @pa.task
-def total(parts: list[list[int]], weights: dict[str, int]) -> int:
-    return sum(map(len, parts)) * weights["one"]
+def longest_gap(parts: list[list[int]]) -> tuple[int, int]:
+    """The largest distance between two neighbours, and where it begins."""
+    numbers = [number for part in parts for number in part]
+    return max((after - before, before) for before, after in pairwise(numbers))
 
 
 def main() -> None:
@@ -32,9 +33,9 @@ def main() -> None:
         print(len(ready), "part is ready,", len(rest), "are not waited for yet")
         print("primes below", LIMIT, "=", sum(len(part) for part in pa.get(parts)))
 
-        # `put` stores a value once; passing its reference to many tasks sends it to each node at most once.
-        weights = pa.put({"one": 1})
-        print("the same, summed by a task:", pa.get(total.remote(pa.get(parts), weights)))
+        # `put` stores a value once. Given its reference, any number of tasks get the value, sent once to each node.
+        found = pa.put(pa.get(parts))
+        print("longest gap, and where it begins:", pa.get(longest_gap.remote(found)))
 
         # What needs more than any node has is refused, with the reason.
         try:

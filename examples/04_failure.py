@@ -1,4 +1,4 @@
-"""A node is killed: an actor that may be restarted comes back on another node, the others are gone, and calls say so."""
+"""A node is killed: what may be restarted comes back on another node, the rest is gone, and calls say which."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search index whose shards are actors on several nodes; `partisan demo` does the same with all of Python's library."""
+"""A search index whose shards are actors on several nodes. `partisan demo` does this with all of Python's library."""
 
 from __future__ import annotations
 

@@ -8,10 +8,7 @@ The rules this file keeps:
 2. A plain call to an idle actor makes no task and no effect: it is stepped here, inside the loop's own call-back.
 3. The constructor and `on_start` run first, `on_stop` last, on the actor's thread when they block.
 4. Whatever ends the cell, everyone who waits for a reply hears why, and later callers too.
-5. State belongs to the loop's thread. The two threads meet in `_inbox` and `_claim`: whoever puts a message into the
-   inbox tries to take the claim and, if it gets it, sends the thread to drain the inbox; the thread gives the claim
-   back when the inbox is empty, and looks once more. So no message is forgotten, and no wake-up is spent on telling
-   the loop what it does not need to know.
+5. State belongs to the loop's thread; the actor's own thread touches the `Inbox`, the instance, and nothing else.
 6. An idle actor is small (thousands per node): what it does not use now, it does not hold.
 """
 
@@ -22,28 +19,26 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from sys import getrefcount
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final
 
-from partisan_actors.actors.actor import ASYNC, Definition, Method
+from partisan_actors.actors.actor import ASYNC, Definition
+from partisan_actors.actors.arguments import call_when_ready, wait_for_arguments
 from partisan_actors.actors.context import current_cell, current_owner, current_system
-from partisan_actors.actors.replies import Reply
+from partisan_actors.actors.hooks import construct, has_no_constructor, run_hook
+from partisan_actors.actors.host import Host
+from partisan_actors.actors.mailbox import Inbox, Message
+from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.stepping import UNSHARED, Stepper, enter_task, leave_task
 from partisan_actors.actors.threads import ActorThread
 from partisan_actors.actors.tracing import begin_serving, finish_serving
 from partisan_actors.errors import ActorStopped, MailboxFull, PartisanError
-from partisan_actors.ids import ActorId, NodeId
+from partisan_actors.ids import ActorId
+from partisan_actors.node.router import Peer
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 
-if TYPE_CHECKING:
-    from partisan_actors.actors.system import ActorSystem
-    from partisan_actors.node.router import Peer
-
-__all__ = ["Cell", "CellOptions", "Message"]
+__all__ = ["Cell"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,45 +54,16 @@ _REPLY: Final = Kind.REPLY
 _EMPTY: Final = ()
 
 
-class Message(NamedTuple):
-    """One call or tell on its way through a cell. `number` is None for a tell.
-
-    `args` is the arguments, or a function that decodes them (and the keyword arguments) where they are needed.
-    """
-
-    peer: Peer
-    number: int | None
-    method: Method
-    args: Any
-    kwargs: dict[str, Any] | None
-    meta: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class CellOptions:
-    """How one actor runs. `owner` is the node whose end ends it, None for a detached one; `life` counts restarts."""
-
-    name: str | None = None
-    owner: NodeId | None = None
-    life: int = 0
-    max_restarts: int = 0
-    max_concurrency: int | None = None
-    mailbox_max: int = 100_000
-    dedicated_thread: bool = False
-
-
 class Cell:
     """One actor of this node."""
 
     __slots__ = (
-        "_claim",
         "_concurrency",
         "_copy_context",
         "_coroutines",
         "_inbox",
         "_is_closed",
         "_is_pumping",
-        "_running",
         "actor",
         "cause",
         "dedicated_thread",
@@ -115,7 +81,7 @@ class Cell:
     )
 
     def __init__(
-        self, system: ActorSystem, actor: ActorId, key: bytes, definition: Definition, options: CellOptions
+        self, system: Host, actor: ActorId, key: bytes, definition: Definition, options: CellOptions
     ) -> None:
         self.system = system
         self.actor = actor
@@ -132,9 +98,7 @@ class Cell:
         self.dedicated_thread = options.dedicated_thread
         self.mailbox: deque[Message] | tuple[()] = _EMPTY
         self.stepper = Stepper(system.steps, self)
-        self._inbox: SimpleQueue[Message] | None = None
-        self._claim: Lock | None = None
-        self._running: Message | None = None
+        self._inbox: Inbox | None = None
         self._concurrency = options.max_concurrency or ASYNC_CONCURRENCY
         context = contextvars.Context()
         context.run(current_cell.set, self)
@@ -153,17 +117,16 @@ class Cell:
     @property
     def mailbox_size(self) -> int:
         """How many messages wait."""
-        return len(self.mailbox) + (self._inbox.qsize() if self._inbox is not None else 0)
+        return len(self.mailbox) + (len(self._inbox) if self._inbox is not None else 0)
 
     @property
     def is_thread_busy(self) -> bool:
         """Whether the actor's thread has something to do."""
-        return self._claim is not None and self._claim.locked()
+        return self._inbox is not None and self._inbox.is_busy
 
     def is_blocked(self) -> bool:
         """Whether a blocking method runs, or is about to."""
-        claim, inbox = self._claim, self._inbox
-        return claim is not None and (claim.locked() or (inbox is not None and not inbox.empty()))
+        return self._inbox is not None and self._inbox.is_blocked
 
     # ---- life -------------------------------------------------------------------------------------------------
 
@@ -171,33 +134,21 @@ class Cell:
         """Construct the instance; messages that arrive meanwhile wait. Called once, from a loop call-back."""
         cls = self.definition.cls
         hook = getattr(cls, "on_start", None)
-        is_plain = cls.__init__ is object.__init__ and cls.__new__ is object.__new__ and not inspect.isabstract(cls)
-        if is_plain and hook is None:
+        if hook is None and has_no_constructor(cls):
             self.instance = cls()
             self._started(None)
             return
 
-        def construct() -> None:
-            context = self._copy_context()
-            try:
-                ready, named = context.run(wait_for_arguments, args, kwargs)
-                instance, error = context.run(cls, *ready, **named), None
-            except BaseException as caught:
-                instance, error = None, caught
-            if error is None and hook is not None and not inspect.iscoroutinefunction(hook):
-                try:
-                    self._copy_context().run(hook, instance)
-                except BaseException as caught:
-                    error = caught
-            self.system.post(self._constructed, instance, error)
+        def make() -> None:
+            self.system.post(self._constructed, *construct(self._copy_context(), cls, hook, args, kwargs))
 
-        self._claim = Lock()
-        self._claim.acquire()
-        self._lease().run(construct)
+        self._inbox = Inbox()
+        self._inbox.claim()
+        self._lease().run(make)
 
     def _constructed(self, instance: Any, error: BaseException | None) -> None:
-        if self._claim is not None:
-            self._claim.release()
+        # Nothing is in it yet: what arrived meanwhile waits in the mailbox. It is made again when it is needed.
+        self._inbox = None
         self.instance = instance
         hook = getattr(instance, "on_start", None)
         if error is None and inspect.iscoroutinefunction(hook):
@@ -206,18 +157,8 @@ class Cell:
             self._started(error)
 
     async def _start_async(self, hook: Callable[[], Any]) -> None:
-        try:
-            await self._in_context(hook)
-        except Exception as error:
-            self.system.loop.call_soon(self._started, error)
-        else:
-            self.system.loop.call_soon(self._started, None)
-
-    async def _in_context(self, hook: Callable[[], Any]) -> None:
-        current_cell.set(self)
-        current_system.set(self.system)
-        current_owner.set(self.options.owner)
-        await hook()
+        error = await run_hook(self._copy_context(), hook)
+        self.system.loop.call_soon(self._started, error)
 
     def _started(self, error: BaseException | None) -> None:
         if self.state != STARTING:
@@ -240,14 +181,9 @@ class Cell:
         self.reason = reason
         waiting = list(self.mailbox)
         self.mailbox = _EMPTY
-        while self._inbox is not None:
-            try:
-                waiting.append(self._inbox.get_nowait())
-            except Empty:
-                break
-        if self._running is not None:
-            # It goes on, as a thread cannot be stopped; its caller is told now, and its reply will find nobody.
-            waiting.append(self._running)
+        if self._inbox is not None:
+            # What runs goes on, as a thread cannot be stopped; its caller is told now, and its reply will find nobody.
+            waiting += self._inbox.empty_out()
         for message in waiting:
             self._refuse(message.peer, message.number)
         for step, item in list(self.stepper.active.items()):
@@ -261,22 +197,9 @@ class Cell:
 
     async def _stop_with(self, hook: Callable[[], Any]) -> None:
         try:
-            if inspect.iscoroutinefunction(hook):
-                await self._in_context(hook)
-            else:
-                done = self.system.loop.create_future()
-
-                def run() -> None:
-                    try:
-                        self._copy_context().run(hook)
-                    except BaseException:
-                        logger.exception("on_stop of %s failed", self)
-                    self.system.post(done.set_result, None)
-
-                self._lease().run(run)
-                await done
-        except Exception:
-            logger.exception("on_stop of %s failed", self)
+            error = await run_hook(self._copy_context(), hook, self._lease().run, self.system.post)
+            if error is not None:
+                logger.error("on_stop of %s failed", self, exc_info=error)
         finally:
             self._stopped()
 
@@ -309,7 +232,7 @@ class Cell:
             return
         try:
             coroutine = getattr(self.instance, name)(*m[4:])
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - arguments that do not fit, or a decorator of the user's
             self._finished(self._message(peer, m), None, error)
             return
         steps = stepper.steps
@@ -334,7 +257,7 @@ class Cell:
                     self.processed += 1
             else:
                 self._finished(self._message(peer, m), value, None)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
             leave_task(loop, step)
             steps.retire(step)
             self._finished(self._message(peer, m), None, error)
@@ -426,7 +349,7 @@ class Cell:
                 coroutine = call_when_ready(function, args, kwargs)
             else:
                 coroutine = function(*args)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - user code, or arguments that cannot be unpickled here
             self._finished(message, None, error)
             return
         if message.meta is not None:
@@ -459,36 +382,24 @@ class Cell:
     def _send_to_thread(self, message: Message) -> None:
         inbox = self._inbox
         if inbox is None:
-            inbox = self._inbox = SimpleQueue()
-            if self._claim is None:
-                self._claim = Lock()
-        elif inbox.qsize() >= self.options.mailbox_max:
+            inbox = self._inbox = Inbox()
+        elif len(inbox) >= self.options.mailbox_max:
             self._overflow(message)
             return
-        inbox.put(message)
-        assert self._claim is not None
-        if self._claim.acquire(blocking=False):
+        if inbox.put(message):
             self._lease().run(self._drain)
 
     def _drain(self) -> None:
-        """On the actor's thread: run what is in the inbox. See rule 5."""
-        inbox, claim, system = self._inbox, self._claim, self.system
-        assert inbox is not None and claim is not None
-        while True:
-            while True:
-                try:
-                    message = inbox.get_nowait()
-                except Empty:
-                    break
-                self._running = message
-                value, error = self._invoke(message)
-                self._running = None
-                system.outcome(self, message, value, error, is_last=inbox.empty())
-            claim.release()
-            if inbox.empty() or not claim.acquire(blocking=False):
-                break
+        """On the actor's thread."""
+        inbox = self._inbox
+        assert inbox is not None
+        inbox.drain(self._run)
         if self.mailbox or self.stepper.held:
-            system.post(self._unblocked)
+            self.system.post(self._unblocked)
+
+    def _run(self, message: Message, is_last: bool) -> None:
+        value, error = self._invoke(message)
+        self.system.outcome(self, message, value, error, is_last)
 
     def _invoke(self, message: Message) -> tuple[Any, BaseException | None]:
         context = self._copy_context()
@@ -503,7 +414,7 @@ class Cell:
             if kwargs:
                 return context.run(function, *args, **kwargs), None
             return context.run(function, *args), None
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
             return None, error
 
     def _unblocked(self) -> None:
@@ -528,24 +439,3 @@ class Cell:
             self.system.reply_failed(peer, number, error, self, name)
         else:
             self.system.dead_letter(self, name, str(error))
-
-
-def wait_for_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments with the value in place of each top-level ref; blocks this thread until they are there."""
-    return (
-        tuple(value.result() if isinstance(value, Reply) else value for value in args),
-        {name: value.result() if isinstance(value, Reply) else value for name, value in kwargs.items()},
-    )
-
-
-def call_when_ready(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The coroutine of a call whose top-level refs are first awaited."""
-    if not any(isinstance(value, Reply) for value in (*args, *kwargs.values())):
-        return function(*args, **kwargs)
-
-    async def call() -> Any:
-        ready = [await value if isinstance(value, Reply) else value for value in args]
-        named = {name: await value if isinstance(value, Reply) else value for name, value in kwargs.items()}
-        return await function(*ready, **named)
-
-    return call()

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from partisan_actors.actors.cell import Cell
-    from partisan_actors.actors.system import ActorSystem
-    from partisan_actors.ids import NodeId
+from partisan_actors.actors.host import Host, Running
+from partisan_actors.ids import NodeId
 
 __all__ = ["current_cell", "current_owner", "current_system", "refs_in_message"]
 
 # Set inside every method of an actor, on the loop and on threads alike.
-current_cell: ContextVar[Cell | None] = ContextVar("partisan_current_cell", default=None)
+current_cell: ContextVar[Running | None] = ContextVar("partisan_current_cell", default=None)
 
 # Whose end ends what the running code creates: the owner of the actor or task that it is. None outside of both.
 current_owner: ContextVar[NodeId | None] = ContextVar("partisan_current_owner", default=None)
@@ -22,4 +19,4 @@ current_owner: ContextVar[NodeId | None] = ContextVar("partisan_current_owner", 
 refs_in_message: ContextVar[list[object] | None] = ContextVar("partisan_refs_in_message", default=None)
 
 # Set inside methods and tasks, and while a node decodes a payload, so that refs inside it belong to that node.
-current_system: ContextVar[ActorSystem | None] = ContextVar("partisan_current_system", default=None)
+current_system: ContextVar[Host | None] = ContextVar("partisan_current_system", default=None)

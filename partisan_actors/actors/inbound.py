@@ -6,9 +6,10 @@ Handlers run inside the loop's read call-back. A message that names no actor her
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
+from partisan_actors.actors.host import Host
 from partisan_actors.actors.outbound import pack_payload
 from partisan_actors.errors import ActorStopped, PartisanError, SerializationError, TaskFailed
 from partisan_actors.node.router import Peer
@@ -16,9 +17,6 @@ from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
 from partisan_actors.wire.payload import can_be_sent, decode, encode, encode_value
-
-if TYPE_CHECKING:
-    from partisan_actors.actors.system import ActorSystem
 
 __all__ = ["Inbound", "encode_reply", "encode_reply_error"]
 
@@ -47,7 +45,7 @@ def encode_reply_error(number: int, error: BaseException) -> Encoded:
             payload = encode(lighten(error), "the error")
             decode(payload.body, payload.buffers)  # some exceptions pickle, and then cannot be unpickled
             break
-        except Exception:
+        except Exception:  # noqa: BLE001 - pickling runs code of users, and every error must arrive somehow
             continue
     return pack_payload([Kind.REPLY_ERROR, number], payload)
 
@@ -76,10 +74,10 @@ def without_unpicklable(error: BaseException) -> BaseException:
 class Inbound:
     """The handlers of one actor system."""
 
-    def __init__(self, system: ActorSystem) -> None:
+    def __init__(self, system: Host) -> None:
         self._system = system
         self._cells = system.cells
-        dispatch = system.node.dispatch
+        dispatch = system.dispatch
         dispatch[Kind.CALL] = _make_on_call(system)
         dispatch[Kind.CALL_META] = self.on_call_meta
         dispatch[Kind.CALL_PICKLED] = self.on_call_pickled
@@ -128,14 +126,14 @@ class Inbound:
     def on_reply(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         reply = peer.pending.pop(m[1], None)
         if reply is not None:
-            reply.succeed(m[2])  # type: ignore[attr-defined]  # a Reply
+            reply.succeed(m[2])
 
     def on_reply_pickled(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         reply: Any = peer.pending.pop(m[1], None)
         if reply is not None:
             try:
                 reply.succeed(self._decode(m[2], buffers))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - unpickling users' values may raise anything
                 reply.fail(_undecodable(error))
 
     def on_reply_error(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
@@ -143,7 +141,7 @@ class Inbound:
         if reply is not None:
             try:
                 error = self._decode(m[2], buffers)
-            except Exception as undecodable:
+            except Exception as undecodable:  # noqa: BLE001 - as above
                 error = _undecodable(undecodable)
             reply.fail(error)
 
@@ -155,7 +153,7 @@ class Inbound:
             current_system.reset(token)
 
 
-def _make_on_call(system: ActorSystem) -> Callable[..., None]:
+def _make_on_call(system: Host) -> Callable[..., None]:
     """The handler of plain calls. A closure, because it is the hottest function of all: no attribute is looked up."""
     find, refuse = system.cells.get, system.refuse
 

@@ -13,9 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from threading import get_ident
 from time import sleep
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from partisan_actors.actors.context import refs_in_message
+from partisan_actors.actors.host import Host
 from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.tracing import CallTrace, TellTrace
@@ -26,14 +27,11 @@ from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
 from partisan_actors.wire.payload import Payload, encode_call, is_scalars
 
-if TYPE_CHECKING:
-    from partisan_actors.actors.system import ActorSystem
-
 __all__ = ["Outbound", "pack_payload"]
 
 _CALL, _TELL = Kind.CALL, Kind.TELL
-# A thread that sends without pause gives the interpreter away after so many messages, so that the loop can begin to write
-# them while it goes on; the shortest sleep there is.
+# A thread that sends without pause gives the interpreter away after so many messages, so that the loop can begin to
+# write them while it goes on; the shortest sleep there is.
 TURN_MESSAGES: Final = 256
 TURN_S: Final = 1e-6
 # What threads may have under way before they are held back.
@@ -60,13 +58,14 @@ def _as_sent(view: memoryview) -> Any:
 class Outbound:
     """Sends calls and tells for one actor system."""
 
-    def __init__(self, system: ActorSystem) -> None:
+    def __init__(self, system: Host) -> None:
         self._system = system
         self._loop = system.loop
         self._recorder = system.recorder
         self._thread_id = get_ident()
         self.next_number: Callable[[], int] = itertools.count(1).__next__
         self._outbox: deque[tuple[Any, ...]] = deque()
+        self._outbox_bytes = 0  # of messages that are large, or go to a slow peer
         self._is_awake = False
         self._closed: PartisanError | None = None
 
@@ -84,18 +83,16 @@ class Outbound:
     ) -> None:
         """Call a method; `reply` gets the outcome. Raises SerializationError for what cannot be sent."""
         number = self.next_number()
+        buffers: list[Any] | None = None
         if self._recorder.enabled:
             message, buffers = self._traced_call(number, location, method, args, kwargs, reply, channel)
+        elif not kwargs and (_are_tiny(map(type, args)) or is_scalars(args)):
+            try:
+                message = pack([_CALL, number, location.key, method, *args])
+            except (OverflowError, ValueError):  # beyond 64 bits, or text that UTF-8 cannot carry
+                message, buffers = self._pickled_call(number, location, method, args, kwargs, reply)
         else:
-            message = None
-            if not kwargs and (_are_tiny(map(type, args)) or is_scalars(args)):
-                try:
-                    message, buffers = pack([_CALL, number, location.key, method, *args]), None
-                except (OverflowError, ValueError):  # beyond 64 bits, or text that UTF-8 cannot carry
-                    message = None
-            if message is None:
-                head = [Kind.CALL_PICKLED, number, location.key, method, None]
-                message, buffers = self._pickled(head, location, method, args, kwargs, reply)
+            message, buffers = self._pickled_call(number, location, method, args, kwargs, reply)
         if get_ident() == self._thread_id:
             peer = location.peer
             if peer is not None and buffers is None and timeout_s is None and channel is CALLS:
@@ -107,44 +104,64 @@ class Outbound:
                     return
             self._submit(location, number, message, buffers, reply, channel, timeout_s)
         else:
-            outbox = self._outbox
-            outbox.append((location, number, message, buffers, reply, channel, timeout_s))
-            if not self._is_awake:
-                self._wake()
-            elif len(outbox) >= TURN_MESSAGES:
-                sleep(TURN_S)
-            peer = location.peer
-            if buffers is not None or (peer is not None and peer.calls is not None and peer.calls.is_paused):
-                self._hold_back(location, message, buffers)
+            self._post(location, number, message, buffers, reply, channel, timeout_s)
 
     def tell(
         self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str = CALLS
     ) -> None:
         """Send a message nobody answers. Raises SerializationError for what cannot be sent."""
+        buffers: list[Any] | None = None
         if self._recorder.enabled:
             message, buffers = self._traced_tell(location, method, args, kwargs, channel)
+        elif not kwargs and is_scalars(args):
+            try:
+                message = pack([_TELL, location.key, method, *args])
+            except (OverflowError, ValueError):  # as above
+                message, buffers = self._pickled_tell(location, method, args, kwargs)
         else:
-            message = None
-            if not kwargs and is_scalars(args):
-                try:
-                    message, buffers = pack([_TELL, location.key, method, *args]), None
-                except (OverflowError, ValueError):
-                    message = None
-            if message is None:
-                head = [Kind.TELL_PICKLED, location.key, method, None]
-                message, buffers = self._pickled(head, location, method, args, kwargs, None)
+            message, buffers = self._pickled_tell(location, method, args, kwargs)
         if get_ident() == self._thread_id:
             self._submit(location, 0, message, buffers, None, channel, None)
         else:
-            outbox = self._outbox
-            outbox.append((location, 0, message, buffers, None, channel, None))
-            if not self._is_awake:
-                self._wake()
-            elif len(outbox) >= TURN_MESSAGES:
-                sleep(TURN_S)
-            peer = location.peer
-            if buffers is not None or (peer is not None and peer.calls is not None and peer.calls.is_paused):
-                self._hold_back(location, message, buffers)
+            self._post(location, 0, message, buffers, None, channel, None)
+
+    def _post(
+        self,
+        location: Location,
+        number: int,
+        message: bytes,
+        buffers: list[Any] | None,
+        reply: Reply[Any] | None,
+        channel: str,
+        timeout_s: float | None,
+    ) -> None:
+        """Hand a message from another thread to the loop."""
+        outbox = self._outbox
+        outbox.append((location, number, message, buffers, reply, channel, timeout_s))
+        if not self._is_awake:
+            self._wake()
+        elif len(outbox) >= TURN_MESSAGES:
+            sleep(TURN_S)
+        peer = location.peer
+        if buffers is not None or (peer is not None and peer.calls is not None and peer.calls.is_paused):
+            self._hold_back(location, message, buffers)
+
+    def _pickled_call(
+        self,
+        number: int,
+        location: Location,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        reply: Reply[Any],
+    ) -> tuple[bytes, list[Any] | None]:
+        head = [Kind.CALL_PICKLED, number, location.key, method, None]
+        return self._pickled(head, location, method, args, kwargs, reply)
+
+    def _pickled_tell(
+        self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[bytes, list[Any] | None]:
+        return self._pickled([Kind.TELL_PICKLED, location.key, method, None], location, method, args, kwargs, None)
 
     def _pickled(
         self,
@@ -249,7 +266,7 @@ class Outbound:
         location.state = ALIVE
         parked, location.parked = location.parked, type(location.parked)()
         for item in parked:
-            if item.reply is None or not item.reply.done():  # type: ignore[attr-defined]  # a Reply
+            if item.reply is None or not item.reply.done():
                 self._submit(location, item.number, item.message, item.buffers, item.reply, item.channel, None)  # type: ignore[arg-type]  # a Reply
 
     def _set_deadline(self, location: Location, number: int, reply: Reply[Any], timeout_s: float) -> None:

@@ -7,13 +7,11 @@ actor, but each request runs as a background job of its own, because requests of
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from partisan_actors.actors.context import current_system
+from partisan_actors.actors.host import Host
 from partisan_actors.node.router import Peer
-
-if TYPE_CHECKING:
-    from partisan_actors.actors.system import ActorSystem
 
 __all__ = ["Service", "service_key"]
 
@@ -26,7 +24,7 @@ def service_key(name: str) -> bytes:
 class Service:
     """Stands in a system's table of cells; hands requests to `target`."""
 
-    def __init__(self, system: ActorSystem, name: str, target: object, channel: str) -> None:
+    def __init__(self, system: Host, name: str, target: object, channel: str) -> None:
         self._channel = channel
         self._system = system
         self._name = name

@@ -115,13 +115,10 @@ class Step(asyncio.Future[None]):
         self._waits_for = None
         enter_task(self._step_loop, self)
         try:
-            if error is None:
-                yielded = context.run(coroutine.send, None)
-            else:
-                yielded = context.run(coroutine.throw, error)
+            yielded = context.run(coroutine.send, None) if error is None else context.run(coroutine.throw, error)
         except StopIteration as stop:
             self._end(stop.value, None)
-        except BaseException as caught:
+        except BaseException as caught:  # noqa: BLE001 - user code: whatever it raises is the caller's
             self._end(None, caught)
         else:
             self._wait(yielded)
@@ -157,7 +154,7 @@ class Step(asyncio.Future[None]):
     def _wake(self, future: asyncio.Future[Any]) -> None:
         try:
             future.result()
-        except BaseException as error:  # the coroutine is told, whatever it is
+        except BaseException as error:  # noqa: BLE001 - the coroutine is told, whatever it is
             self.resume(error)
         else:
             self.resume()
@@ -196,7 +193,7 @@ class Stepper:
             yielded = context.run(coroutine.send, None)
         except StopIteration as stop:
             value, error = stop.value, None
-        except BaseException as caught:
+        except BaseException as caught:  # noqa: BLE001 - user code: whatever it raises is the caller's
             value, error = None, caught
         else:
             leave_task(loop, step)

@@ -6,6 +6,7 @@ Everything here belongs to the loop's thread, except what says "from any thread"
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import traceback
@@ -15,10 +16,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from partisan_actors.actors.actor import Definition
-from partisan_actors.actors.cell import Cell, CellOptions, Message
+from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.code import CodeStore
 from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.inbound import Inbound, encode_reply, encode_reply_error, send_encoded
+from partisan_actors.actors.mailbox import Message
+from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.outbound import Outbound, pack_payload
 from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, Location, actor_key
 from partisan_actors.actors.replies import Reply
@@ -69,6 +72,7 @@ class ActorSystem:
         self.steps = Steps(node.loop)
         self.threads = Threads(node.config.name, node.config.threads_kept)
         self.cells: dict[bytes, Any] = {}
+        self.dispatch = node.dispatch
         # What the services above keep with the system, by name.
         self.extensions: dict[str, Any] = {}
         self.dead_letters: deque[tuple[str, str, str]] = deque(maxlen=DEAD_LETTERS_MAX)
@@ -88,7 +92,7 @@ class ActorSystem:
         self.ask = self.outbound.ask
         self.tell = self.outbound.tell
         Inbound(self)
-        node.connection_lost_error = self._connection_lost  # type: ignore[method-assign]  # the floor above words it
+        node.connection_lost_error = self._connection_lost
         node.directory.on_down.append(self._node_down)
 
     # ---- cells ------------------------------------------------------------------------------------------------
@@ -144,9 +148,17 @@ class ActorSystem:
         """The node stops: every actor ends, its `on_stop` within `hooks_s` seconds, and every caller is told."""
         for cell in self.local_cells():
             cell.stop("its node stopped")
-        deadline = self.loop.time() + hooks_s
-        while self.local_cells() and self.loop.time() < deadline:
-            await asyncio.sleep(0.005)
+        all_ended = asyncio.Event()
+
+        def look(_: object = None) -> None:
+            if not self.local_cells():
+                all_ended.set()
+
+        self.on_cell_stopped.append(look)
+        look()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(hooks_s):
+                await all_ended.wait()
         self.threads.close()
         self.closed = NotYetConnected(str(self.me), "this node has stopped; call init() again for another")
         for location in list(self._locations.values()):
@@ -218,8 +230,11 @@ class ActorSystem:
     def outcome(
         self, cell: Cell, message: Message, value: Any, error: BaseException | None, is_last: bool
     ) -> None:
-        """On an actor's thread: a blocking method ended. Its reply is encoded here, and written from here when it is
-        the last of a batch and the connection is free; otherwise the loop is asked to."""
+        """On an actor's thread: a blocking method ended.
+
+        Its reply is encoded here, and written from here when it is the last of a batch and the connection is free;
+        otherwise the loop is asked to.
+        """
         cell.processed += 1
         number = message.number
         if message.meta is not None:
@@ -264,8 +279,7 @@ class ActorSystem:
         self.cells[service_key(name)] = Service(self, name, target, channel)
 
     def notify(self, node: NodeId, service: str, method: str, *args: Any) -> None:
-        """Tell a service of another node something; args are scalars. Nobody answers, and a node that is down hears
-        nothing."""
+        """Tell a service of another node something, in scalars. Nobody answers, and a node that is down misses it."""
         try:
             self.node.router.peer(node).send(pack([Kind.TELL, service_key(service), method, *args]))
         except PartisanError as error:
@@ -293,8 +307,10 @@ class ActorSystem:
     def location(
         self, actor: ActorId, class_name: str, name: str | None, can_restart: bool, host: NodeId | None
     ) -> Location:
-        """The location of an actor that a handle names; `host` is where it was when the handle was made. From any
-        thread."""
+        """The location of an actor that a handle names; from any thread.
+
+        `host` is where the actor was when the handle was made.
+        """
         with self._locating:
             location = self._locations.get(actor)
             if location is not None:

@@ -52,8 +52,12 @@ class Tenant(Protocol):
     """Who may have a thread: a cell."""
 
     thread: ActorThread | None
-    is_thread_busy: bool
     dedicated_thread: bool
+
+    @property
+    def is_thread_busy(self) -> bool:
+        """Whether its thread has something to do."""
+        ...
 
 
 class Threads:

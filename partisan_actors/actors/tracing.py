@@ -10,7 +10,8 @@ from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import AskFinished, AskServed, TellProcessed, TellSent
 
 if TYPE_CHECKING:
-    from partisan_actors.actors.cell import Cell, Message
+    from partisan_actors.actors.host import Running
+    from partisan_actors.actors.mailbox import Message
     from partisan_actors.actors.ref import Location
     from partisan_actors.node.router import Peer
 
@@ -104,7 +105,7 @@ def begin_serving(recorder: Recorder, message: Message) -> None:
         recorder.attach(context)
 
 
-def finish_serving(recorder: Recorder, cell: Cell, message: Message, error: BaseException | None) -> None:
+def finish_serving(recorder: Recorder, cell: Running, message: Message, error: BaseException | None) -> None:
     """A traced message was handled."""
     meta = message.meta
     context = meta.get("context") if meta is not None else None

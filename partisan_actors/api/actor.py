@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from partisan_actors.actors.actor import Definition, Interface, Method
-from partisan_actors.actors.context import current_owner, current_system, refs_in_message
+from partisan_actors.actors.context import current_owner, refs_in_message
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
@@ -195,7 +195,7 @@ def _rebuild(
     host: NodeId | None,
     interface: Interface,
 ) -> ActorHandle[Any]:
-    system = current_system.get() or session.system()
+    system = session.system()
     actor_id = ActorId(node, number)
     location = system.location(actor_id, class_name, name, can_restart, host)
     if host is None:

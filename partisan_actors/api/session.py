@@ -123,7 +123,8 @@ class Session:
         return {name: epitaph for name, epitaph in epitaphs.items() if epitaph is not None}
 
     def __enter__(self) -> Session:
-        self.runtime
+        self._check_open()
+        self.runtime  # noqa: B018 - starts it
         return self
 
     def __exit__(
@@ -224,7 +225,7 @@ class Session:
 
     def _configure_workers(self, runtime: Runtime) -> None:
         shared = runtime.settings_for_workers()
-        share = {"memory": memory_share(len(self._workers) + self._config.hosts_actors)}
+        share = {"memory": memory_share(max(1, len(self._workers) + self._config.hosts_actors))}
         paths = [os.path.abspath(path) for path in sys.path if isinstance(path, str)]
         for worker in self._workers:
             mine = {"name": worker.name, "sys_path": paths, "log_level": self._log_level, "resources": share}
@@ -336,7 +337,7 @@ def init(
         session = Session(config, contacts, count, tracing_options(tracing), log_level, any_overlay=overlay is None)
         _session = session
     if asyncio._get_running_loop() is None:
-        session.runtime
+        session.runtime  # noqa: B018 - starts it
     return session
 
 
@@ -367,7 +368,8 @@ def current() -> Session:
 
 def system() -> ActorSystem:
     """The actor system that the running code belongs to."""
-    return current_system.get() or current().runtime.system
+    running = current_system.get()
+    return running if isinstance(running, ActorSystem) else current().runtime.system
 
 
 def adopt(runtime: Runtime) -> None:

@@ -33,6 +33,8 @@ SWITCH_INTERVAL_S = 0.001
 def main() -> None:
     """The worker's whole life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # it was blocked until now, see node.workers
     _die_with_parent()
     pipe = os.dup(0)
     _close_stdin()

@@ -56,7 +56,8 @@ def stop(target: Target, node_name: str | None, yes: bool, as_json: bool) -> Non
     """
     if sys.stdin.isatty() and sys.stdout.isatty() and not yes and not as_json:
         what = f"node {node_name}" if node_name else "the whole cluster"
-        click.confirm(f"Stop {what}, and every actor on it?", abort=True)
+        if not click.confirm(f"Stop {what}, and every actor on it?"):
+            raise Failure("nothing was stopped", ExitCode.OTHER)
     outcome = ask(target, lambda observer: _stop(observer, node_name))
     if as_json:
         show_json(outcome.facts())

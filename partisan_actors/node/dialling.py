@@ -11,7 +11,8 @@ from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.transport.base import Transport
-from partisan_actors.transport.connection import Connection, ConnectionOwner, Flusher
+from partisan_actors.transport.connection import Connection, ConnectionOwner
+from partisan_actors.transport.flusher import Flusher
 from partisan_actors.wire.channels import BUILT_IN, CONTROL
 from partisan_actors.wire.handshake import Handshake, Identity
 
@@ -99,7 +100,7 @@ class Dialling:
         for connection in list(self._connections):
             connection.close()
         deadline = self._loop.time() + FLUSH_AT_CLOSE_S
-        while self._connections and self._loop.time() < deadline:
+        while self._connections and self._loop.time() < deadline:  # noqa: ASYNC110 - once in a life, and short
             await asyncio.sleep(0.005)
         for connection in list(self._connections):
             connection.abort(ConnectionAbortedError("this node stopped"))

@@ -35,7 +35,8 @@ from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import RelayHop
 from partisan_actors.transport.base import Transport
-from partisan_actors.transport.connection import Connection, Flusher
+from partisan_actors.transport.connection import Connection
+from partisan_actors.transport.flusher import Flusher
 from partisan_actors.transport.tcp import TcpTransport
 from partisan_actors.wire.addresses import parse_address, with_port
 from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -49,11 +50,14 @@ class Spawner:
         self._jobs.put(None)
 
     def _main(self) -> None:
+        if sys.platform != "win32":
+            # Ctrl-C is for the parent. A worker inherits this, and so is deaf from its first instruction on.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         while (item := self._jobs.get()) is not None:
             job, done = item
             try:
                 done.set_result(job())
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - it is raised where the job was asked for
                 done.set_exception(error)
             del job, done, item
 
@@ -109,7 +113,7 @@ async def stop_workers(workers: Sequence[Worker]) -> None:
         worker.ask_to_stop()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + STOP_S
-    while any(w.epitaph() is None for w in workers) and loop.time() < deadline:
+    while any(w.epitaph() is None for w in workers) and loop.time() < deadline:  # noqa: ASYNC110 - processes tell nobody
         await asyncio.sleep(0.01)
     for worker in workers:
         worker.kill()

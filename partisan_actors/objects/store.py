@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.context import current_system, refs_in_message
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.errors import NodeError, ObjectLost, TaskFailed
+from partisan_actors.errors import ActorUnavailable, NodeError, ObjectLost, TaskFailed
 from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
@@ -31,6 +31,8 @@ __all__ = ["ObjectStore"]
 logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 60.0
+FETCH_RETRIES: Final = 3
+FETCH_RETRY_S: Final = 0.2
 SERVICE: Final = "objects"
 
 
@@ -187,14 +189,25 @@ class ObjectStore:
     async def _fetch(self, ref: ObjectRef[Any]) -> None:
         owner, number = ref.id
         try:
-            ref.succeed(await self.system.request(owner, SERVICE, "fetch", number, channel=BULK))
+            ref.succeed(await self._ask_owner(owner, number))
         except asyncio.CancelledError:
             ref.fail(ObjectLost(str(ref.id), str(owner), "this node stopped before its value had come"))
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - what the owner's value is, or why there is none
             if isinstance(error, NodeError) and not isinstance(error, TaskFailed) and not self._is_up(owner):
                 error = ObjectLost(str(ref.id), str(owner), f"its owner cannot be reached: {error}")
             ref.fail(error)
+
+    async def _ask_owner(self, owner: NodeId, number: int) -> Any:
+        for _ in range(FETCH_RETRIES):
+            try:
+                return await self.system.request(owner, SERVICE, "fetch", number, channel=BULK)
+            except ActorUnavailable as error:
+                # Only a broken connection, perhaps: ask again, which is safe. Or the value is this very error.
+                if isinstance(error, TaskFailed):
+                    raise
+            await asyncio.sleep(FETCH_RETRY_S)
+        return await self.system.request(owner, SERVICE, "fetch", number, channel=BULK)
 
     def _is_up(self, node: NodeId) -> bool:
         return self.system.node.directory.is_up(node)

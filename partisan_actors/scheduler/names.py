@@ -55,9 +55,12 @@ class Names:
         """Claim the name of an actor that is to be made. Raises ActorExists when another actor has it."""
         owner = None if spec.owner is None else list(spec.owner)
         entry = {"actor": _plain(spec.actor), "handle": spec.handle, "host": None, "owner": owner}
-        taken = await self._ask_home(spec.name or "", "claim", {**entry, "can_restart": spec.max_restarts != 0})
+        wanted = {**entry, "can_restart": spec.max_restarts != 0}
+        order, taken = await self._ask_home(spec.name or "", "claim", wanted)
         if taken is not None:
             raise ActorExists(spec.name, taken)
+        # The same as the home wrote: who makes an actor knows its name at once, not only when gossip comes round.
+        self._node.driver.write(f"{PREFIX}{spec.name}", (order, 0), wanted)
 
     def settle(self, spec: ActorSpec, host: NodeId) -> None:
         """The actor of a name has a place, or a new one: have that told to those who look the name up."""
@@ -115,17 +118,16 @@ class Names:
 
     # ---- requests from other nodes ----------------------------------------------------------------------------
 
-    async def claim(self, peer: Any, name: str, wanted: dict[str, Any]) -> str | None:
-        """Decide a claim: None when it is granted, else the node of the actor that has the name."""
-        entry = self._entry(name)
-        if entry is not None:
-            return None if entry["actor"] == wanted["actor"] else _where(entry)
-        stamp = self._stamp(name)
+    async def claim(self, peer: Any, name: str, wanted: dict[str, Any]) -> tuple[int, str | None]:
+        """Decide a claim: the first part of its stamp, and the node of the other actor that has the name, if any."""
+        entry, stamp = self._entry(name), self._stamp(name)
+        if entry is not None and stamp is not None:
+            return stamp[0], None if entry["actor"] == wanted["actor"] else _where(entry)
         order = max(_LATEST - self._node.wall_clock_ns() // 1000, (stamp[0] + 1) if stamp else 0)
         self._node.driver.write(PREFIX + name, (order, 0), wanted)
         if self._entry(name) is None:
             raise ActorUnavailable(repr(name), "the cluster's map is full, so no more names can be given")
-        return None
+        return order, None
 
     async def settle_here(self, peer: Any, name: str, actor: list[Any], host: list[Any]) -> None:
         """The actor of a name this node is home to has a place."""

@@ -18,8 +18,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from partisan_actors.actors.actor import Definition
-from partisan_actors.actors.cell import Cell, CellOptions
+from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.context import current_system
+from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.ref import PENDING, STOPPED, Location
 from partisan_actors.actors.system import ActorSystem, user_error
 from partisan_actors.errors import (

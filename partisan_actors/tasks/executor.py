@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
-from partisan_actors.actors.cell import wait_for_arguments
+from partisan_actors.actors.arguments import wait_for_arguments
 from partisan_actors.actors.context import current_owner, current_system
 from partisan_actors.actors.replies import Reply, while_blocked
 from partisan_actors.actors.system import ActorSystem, user_error
@@ -114,7 +114,7 @@ class TaskExecutor:
             self.running += 1
             try:
                 function = self._system.code.load(waiting.spec.code)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - unpickling code runs code: what it raises is the caller's
                 self._done(waiting, None, user_error(error, f"loading {waiting.spec}"), None)
                 continue
             if inspect.iscoroutinefunction(function):
@@ -145,7 +145,7 @@ class TaskExecutor:
         try:
             args, kwargs = wait_for_arguments(*_arguments(waiting.spec))
             outcome = function(*args, **kwargs), None
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
             outcome = None, error
         self._leave(waiting.spec, span, outcome[1])
         return outcome
@@ -182,7 +182,7 @@ class TaskExecutor:
             value = await function(*ready, **named)
         except asyncio.CancelledError:
             error = TaskCancelled(str(waiting.spec))
-        except Exception as caught:
+        except Exception as caught:  # noqa: BLE001 - user code: whatever it raises is the caller's
             error = caught
         self._leave(waiting.spec, span, error)
         self._done(waiting, value, error, None)

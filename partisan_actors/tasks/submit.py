@@ -91,7 +91,7 @@ class TaskSubmitter:
             except asyncio.CancelledError:
                 ref.fail(self._system.closed or TaskCancelled(str(spec)))
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller waits for it
                 ref.fail(error)
                 return
             attempt += 1

@@ -84,5 +84,5 @@ def _class_name(error: BaseException) -> str:
 def _message(error: BaseException) -> str:
     try:
         return str(error)[:MESSAGE_CHARS_MAX]
-    except Exception:
+    except Exception:  # noqa: BLE001 - a user's __str__ may raise anything, and telemetry must not
         return f"<{type(error).__qualname__} has no text: its __str__ raised>"

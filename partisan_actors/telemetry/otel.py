@@ -136,7 +136,7 @@ class Exporting:
             try:
                 for value in spans_of(record, self._recorder.new_span_id):
                     self._export(self._readable(value))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a bad record or a user's processor must cost its span only
                 self._complaints.say("a span could not be exported: %r", error)
         return len(records)
 
@@ -153,7 +153,7 @@ class Exporting:
     def _attempt(self, what: str, action: Callable[[], object]) -> None:
         try:
             action()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a user's processor may raise anything; the others must still run
             self._complaints.say("%s failed: %r", what, error)
 
     def _drain(self) -> None:
@@ -231,7 +231,7 @@ class _QuietExporter(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         try:
             return self._exporter.export(spans)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any exporter a user may have installed; the batch is lost, no more
             self._complaints.say("spans could not be exported: %r", error)
             return SpanExportResult.FAILURE
 
@@ -329,7 +329,7 @@ def _exporters_from_environment() -> list[SpanExporter]:
         try:
             (found, *_) = metadata.entry_points(group="opentelemetry_traces_exporter", name=exporter)
             exporters.append(found.load()())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any installed package; a program must not fail for want of traces
             _logger.warning("spans will not go to exporter %r: it cannot be made (%r)", exporter, error)
     return exporters
 

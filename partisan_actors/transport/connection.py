@@ -14,13 +14,13 @@ The rules this file keeps:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgpack
 
 from partisan_actors.errors import AuthenticationError, Overloaded, PartisanError, ProtocolError
+from partisan_actors.transport.flusher import Flusher
 from partisan_actors.transport.large import Incoming, large_frames
 from partisan_actors.transport.thread_writer import ThreadWriter
 from partisan_actors.wire.codec import unpacker
@@ -35,7 +35,7 @@ from partisan_actors.wire.frames import (
 )
 from partisan_actors.wire.handshake import Handshake
 
-__all__ = ["Connection", "ConnectionOwner", "Flusher"]
+__all__ = ["Connection", "ConnectionOwner"]
 
 Handler = Callable[..., None]
 
@@ -48,42 +48,6 @@ _pack_header = HEADER.pack
 FLUSH_MESSAGES = 256
 WRITE_AT_ONCE_BYTES = 2 * 1024
 CLOGGED_BYTES = 1024 * 1024
-
-
-class Flusher:
-    """Collects the connections that have something to send; each is flushed once per loop turn."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, receive_bytes: int = 256 * 1024) -> None:
-        self._loop = loop
-        self._dirty: list[Connection] = []
-        self._scheduled = False
-        self.receiving = False
-        # Filled and emptied within one call-back of the loop, so every connection of a loop can share it.
-        self.receive_view = memoryview(bytearray(receive_bytes))
-
-    def mark(self, connection: Connection) -> None:
-        """`connection` has output. Flushed when the current read is handled, or else in the next loop turn."""
-        self._dirty.append(connection)
-        if not self._scheduled and not self.receiving:
-            self._scheduled = True
-            self._loop.call_soon(self.flush)
-
-    def soon_threadsafe(self, call: Callable[[], None]) -> None:
-        """From any thread: call in the next loop turn."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and the connection with it
-            self._loop.call_soon_threadsafe(call)
-
-    def soon(self, call: Callable[[], None]) -> None:
-        """Call when the running call-back of the loop is over."""
-        self._loop.call_soon(call)
-
-    def flush(self) -> None:
-        """Write out everything that waits."""
-        self._scheduled = False
-        dirty, self._dirty = self._dirty, []
-        for connection in dirty:
-            connection._is_marked = False
-            connection.flush()
 
 
 class ConnectionOwner(Protocol):
@@ -135,7 +99,7 @@ class Connection(asyncio.BufferedProtocol):
         self._queued = 0
         # Outgoing: message bytes, or a list [header, *buffers] for a large message.
         self._out: list[Any] = []
-        self._is_marked = False
+        self.is_marked = False
         self._thread_writer: ThreadWriter | None = None
         # Incoming.
         self._unpacker = unpacker(FRAME_BYTES_MAX + 1)
@@ -188,8 +152,8 @@ class Connection(asyncio.BufferedProtocol):
             self._admit(len(message))
         out = self._out
         out.append(message)
-        if not self._is_marked:
-            self._is_marked = True
+        if not self.is_marked:
+            self.is_marked = True
             self._flusher.mark(self)
         elif len(out) == FLUSH_MESSAGES:
             self.flush()
@@ -199,8 +163,8 @@ class Connection(asyncio.BufferedProtocol):
         if self.is_paused:
             self._admit(len(message) + sum(len(buffer) for buffer in buffers))
         self._out.append((message, buffers))
-        if not self._is_marked:
-            self._is_marked = True
+        if not self.is_marked:
+            self.is_marked = True
             self._flusher.mark(self)
 
     def send_from_thread(self, message: bytes) -> bool:
@@ -442,7 +406,7 @@ class Connection(asyncio.BufferedProtocol):
                 dispatch[message[0]](peer, message)
             except (PartisanError, IndexError, TypeError, ValueError, KeyError):
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a bug in a handler of ours, which must not cost the connection
                 self.owner.failed(self, error)
 
     def _parse_body(self, body: bytes) -> None:

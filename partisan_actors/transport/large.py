@@ -19,7 +19,9 @@ class Incoming:
         self.message = message
         self.missing = sum(map(abs, sizes))
         self._targets = [bytearray(size) if size > 0 else _BytesTarget(-size) for size in sizes]
-        self._views = [target.view if isinstance(target, _BytesTarget) else memoryview(target) for target in self._targets]
+        self._views = [
+            target.view if isinstance(target, _BytesTarget) else memoryview(target) for target in self._targets
+        ]
         self._index = 0
         self._filled = 0
 
@@ -74,6 +76,7 @@ class _BytesTarget:
 
 
 def large_frames(message: bytes, buffers: Sequence[Any]) -> list[Any]:
+    """The pieces, in order, that a packed message and its buffers are written as; no buffer is copied."""
     views = [memoryview(buffer).cast("B") for buffer in buffers]
     # Bytes arrive as bytes (a negative size says so), anything else as a buffer that may be written to. The message is
     # spliced in as it is: [[sizes], message].

@@ -1,8 +1,8 @@
 """Writing to a connection from a thread that is not the loop's, when nothing at all waits before.
 
-A blocking method that has computed its reply can write it at once: the loop is not woken, and the reply saves two context
-switches, which is half of its time. Whoever writes holds `lock`, which nobody ever waits for: a thread that does not get
-it leaves the message to the loop, and a loop that does not get it is called again (`was_missed`).
+A blocking method that has computed its reply can write it at once: the loop is not woken, and the reply saves two
+context switches, which is half of its time. Whoever writes holds `lock`, which nobody ever waits for: a thread that
+does not get it leaves the message to the loop, and a loop that does not get it is called again (`was_missed`).
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def encode(value: Any, what: str) -> Payload:
         body = pickle.dumps(value, 5, buffer_callback=buffers.append)
         if b"__main__" in body or _by_value_registered():
             raise pickle.PicklingError("lives in __main__")
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever the user's classes raise, cloudpickle may still manage
         buffers.clear()
         try:
             body = cloudpickle.dumps(value, 5, buffer_callback=buffers.append)
@@ -187,7 +187,7 @@ def _culprit(value: Any, error: Exception) -> tuple[str, str]:
 def _failure(part: Any) -> Exception | None:
     try:
         cloudpickle.dumps(part, 5)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is what was asked for
         return error
     return None
 

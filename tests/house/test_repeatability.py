@@ -28,7 +28,7 @@ OWNERS: Final[Mapping[str, tuple[frozenset[str], str]]] = {
     ),
     "node/config.py": (frozenset({"secrets.token_hex"}), "the name of a node that was given none"),
     "node/cookie.py": (frozenset({"secrets.token_hex"}), "a secret that could be repeated would be none"),
-    "node/dialling.py": (frozenset({"secrets.token_bytes"}), "the nonces of handshakes: one that came again would be none"),
+    "node/dialling.py": (frozenset({"secrets.token_bytes"}), "the nonces of handshakes must never come again"),
     "node/node.py": (
         frozenset({"secrets.randbits", "secrets.token_hex", "time.time_ns"}),
         "where a life begins: incarnation and seed, and the wall clock, unless they are passed in",

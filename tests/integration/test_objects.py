@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
+import time
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,8 +58,13 @@ class Keeper:
     def kind(self, value: Any) -> str:
         return type(value).__name__
 
-    def sleep_then_size(self, box: list[Any]) -> int:
-        return len(pa.get(box[0]))
+    def wait_for(self, path: str) -> None:
+        deadline = time.monotonic() + 20
+        while not os.path.exists(path) and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def sizes(self, box: list[Any]) -> list[int]:
+        return [len(pa.get(ref)) for ref in box]
 
 
 @pytest.mark.parametrize(
@@ -162,18 +170,20 @@ def test_a_ref_kept_by_a_worker_outlives_the_one_here() -> None:
     assert pa.get(pa.get(keeper.give.remote())) == [1, 2, 3]
 
 
-def test_a_ref_that_waits_in_a_mailbox_is_kept_for_longer_than_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ref_that_waits_in_a_mailbox_is_kept_for_longer_than_the_grace(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(object_store, "GRACE_S", 0.0)
-    gate, keeper = pa.put(b"gate"), Keeper.remote()
-    store = _store()
+    keeper, store = Keeper.remote(), _store()
+    blocked = keeper.wait_for.remote(str(tmp_path / "open"))
 
-    slow = keeper.sleep_then_size.remote([gate])
-    late = keeper.size.remote([pa.put(b"late")])
-    ref = keeper.sleep_then_size.remote([pa.put(b"later")])
+    top_level = keeper.size.remote(pa.put(b"late"))
+    inside = keeper.sizes.remote([pa.put(b"later")])
     gc.collect()
     store._sweep()
+    (tmp_path / "open").touch()
 
-    assert pa.get([slow, late, ref], timeout=10) == [4, 1, 5]
+    assert pa.get([blocked, top_level, inside], timeout=10) == [None, 4, [5]]
 
 
 def _store() -> Any:

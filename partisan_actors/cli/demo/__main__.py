@@ -1,6 +1,8 @@
 """`python -m partisan_actors.cli.demo` is `partisan demo`."""
 
-from partisan_actors.cli.demo.command import demo
+import sys
+
+from partisan_actors.cli.main import run
 
 if __name__ == "__main__":
-    demo()
+    sys.exit(run(["demo", *sys.argv[1:]]))

@@ -18,7 +18,6 @@ from partisan_actors.cli.demo.outcome import Outcome, Plan
 from partisan_actors.cli.demo.report import is_right, plain_text, to_json
 from partisan_actors.cli.demo.story import play
 from partisan_actors.cli.demo.trace import Trace, describe_trace, sample_some, tracing_options
-from partisan_actors.errors import PartisanError
 
 __all__ = ["demo"]
 
@@ -27,24 +26,17 @@ TIMEOUT_S: Final = 55.0
 STANDARD: Final = Plan()
 QUICK_FILES: Final = 120
 QUICK_QUERIES: Final = 100
-INTERRUPTED: Final = 130
 
 _FILE: Final = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 @click.command("demo")
+@click.option("--nodes", type=click.IntRange(2, 64), default=STANDARD.nodes, show_default=True, help="Workers.")
 @click.option(
-    "--nodes", type=click.IntRange(2, 64), default=STANDARD.nodes, show_default=True, help="Worker processes."
+    "--shards", type=click.IntRange(1, 1024), default=STANDARD.shards, show_default=True, help="Of the index."
 )
-@click.option(
-    "--shards", type=click.IntRange(1, 1024), default=STANDARD.shards, show_default=True, help="Parts of the index."
-)
-@click.option(
-    "--queries", type=click.IntRange(2), help=f"Queries to ask.  [default: {STANDARD.queries}, quick: {QUICK_QUERIES}]"
-)
-@click.option(
-    "--seed", type=int, default=STANDARD.seed, show_default=True, help="Chooses the queries, and the node to kill."
-)
+@click.option("--queries", type=click.IntRange(2), help=f"[default: {STANDARD.queries}, quick: {QUICK_QUERIES}]")
+@click.option("--seed", type=int, default=STANDARD.seed, show_default=True, help="Draws queries, and the node to kill.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and progress on standard error.")
 @click.option("--trace-file", type=_FILE, help=f"Written anew each time.  [default: ./{TRACE_FILE}]")
 @click.option("--quick", is_flag=True, help="An index of fewer files, and fewer queries.")
@@ -57,34 +49,37 @@ def demo(
     plain index in one process, 1 when one differs or something fails.
     """
     file = trace_file or _default_trace_file()
+    sample_some(os.environ)
     try:
-        sample_some(os.environ)
-        plan = Plan(
-            nodes=nodes,
-            shards=shards,
-            queries=queries or (QUICK_QUERIES if quick else STANDARD.queries),
-            seed=seed,
-            files_max=QUICK_FILES if quick else None,
-            tracing=tracing_options(file, os.environ),
-        )
+        tracing = tracing_options(file, os.environ)
+    except OSError as error:
+        raise click.BadParameter(str(error), param_hint="--trace-file") from error
+    plan = Plan(
+        nodes=nodes,
+        shards=shards,
+        queries=queries or (QUICK_QUERIES if quick else STANDARD.queries),
+        seed=seed,
+        files_max=QUICK_FILES if quick else None,
+        tracing=tracing,
+    )
+    try:
         outcome = asyncio.run(_play_in_time(plan, _announcer(sys.stderr if as_json else sys.stdout)))
-        trace = describe_trace(file, os.environ)
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        sys.exit(INTERRUPTED)
-    except (PartisanError, OSError, ExceptionGroup) as error:
-        cause = _first(error)
-        if not isinstance(cause, (PartisanError, OSError)):
-            raise
-        raise click.ClickException(str(cause) or f"not done within {TIMEOUT_S:g} s") from error
-    _show(outcome, trace, as_json)
+    except ExceptionGroup as group:
+        raise _first(group) from group
+    _show(outcome, describe_trace(file, os.environ), as_json)
     if not is_right(outcome):
         sys.exit(1)
 
 
 async def _play_in_time(plan: Plan, say: Callable[[str], None]) -> Outcome:
-    async with asyncio.timeout(TIMEOUT_S):
-        return await play(plan, say)
+    deadline = asyncio.timeout(TIMEOUT_S)
+    try:
+        async with deadline:
+            return await play(plan, say)
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise click.ClickException(f"the demo was not done within {TIMEOUT_S:g} s") from error
 
 
 def _first(error: Exception) -> Exception:

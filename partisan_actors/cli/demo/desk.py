@@ -28,6 +28,7 @@ class Desk:
         self._next = iter(range(len(queries)))
         self._calls = self._lost_calls = 0
         self._began = self._latest = time.perf_counter()
+        self._slowest_s = 0.0
 
     async def answer_all(self) -> None:
         """Return when every query is answered: `answers` then has one for each."""
@@ -44,15 +45,17 @@ class Desk:
     @property
     def load(self) -> Load:
         """The calls so far."""
-        return Load(self._calls, self._lost_calls, self._latest - self._began)
+        return Load(self._calls, self._lost_calls, self._latest - self._began, self._slowest_s)
 
     async def _client(self) -> None:
         for number in self._next:
             librarian = self._librarians[number % len(self._librarians)]
+            asked = time.perf_counter()
             found, lost_calls = await insist(librarian.search.remote, self._queries[number])
             self._answers[number] = found.answer
             self._calls += found.calls + 1
             self._lost_calls += found.lost_calls + lost_calls
             self._latest = time.perf_counter()
+            self._slowest_s = max(self._slowest_s, self._latest - asked)
             if len(self._answers) >= len(self._queries) // 2:
                 self.is_half_way.set()

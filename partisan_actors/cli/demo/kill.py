@@ -12,7 +12,7 @@ from random import Random
 import partisan_actors as pa
 from partisan_actors.cli.demo.index import IndexShard, insist
 from partisan_actors.cli.demo.outcome import Kill, Return
-from partisan_actors.cli.demo.whereabouts import LOOK_S, live_nodes, node_of
+from partisan_actors.cli.demo.whereabouts import live_nodes, node_of, until
 
 __all__ = ["kill_node"]
 
@@ -36,8 +36,7 @@ async def kill_node(shards: Shards, placed: Sequence[str], rng: Random, say: Cal
 
 
 async def _noticed(victim: str, killed: float) -> float:
-    while any(row["name"] == victim for row in live_nodes()):
-        await asyncio.sleep(LOOK_S)
+    await until(lambda: all(row["name"] != victim for row in live_nodes()))
     return time.perf_counter() - killed
 
 

@@ -55,11 +55,15 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Calls that were answered, calls that were lost with a node, and how long it took."""
+    """Calls that were answered, calls that failed with a node and were made again, and how long it took.
+
+    `slowest_s` is the longest that one query took.
+    """
 
     calls: int
     lost_calls: int
     took_s: float
+    slowest_s: float
 
     @property
     def calls_per_s(self) -> float:
@@ -78,8 +82,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The whole demo. `quiet` is the load before the kill, `load` that of all queries; `before` and `after` (of the
-    kill) are the nodes of the shards, by number."""
+    """The whole demo. `quiet` is the load before the kill, `load` that of all queries.
+
+    `before` and `after` (of the kill) are the nodes of the shards, by number.
+    """
 
     plan: Plan
     files: int

@@ -62,8 +62,9 @@ def facts(outcome: Outcome, trace: Trace) -> list[tuple[str, str]]:
         ),
         (
             "the kill",
-            f"node {_short(kill.node)} (process {kill.pid}) got SIGKILL after half of the queries; the driver's node knew after "
-            f"{_ms(kill.noticed_s)}; {load.lost_calls} calls were lost with it and made again",
+            f"node {_short(kill.node)} (process {kill.pid}) got SIGKILL after half of the queries; the driver's node "
+            f"knew after {_ms(kill.noticed_s)}; {load.lost_calls} calls failed and were made again; the slowest query "
+            f"took {_ms(load.slowest_s)}, before the kill {_ms(outcome.quiet.slowest_s)}",
         ),
         ("recovery", f"{_ms(kill.recovery_s)} until every lost shard answered again: {back}"),
         ("time", f"{outcome.took_s:.1f} s in all, {outcome.started_s:.1f} s of them to start {plan.nodes} nodes"),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import partisan_actors as pa
 from partisan_actors.cli.demo.index import IndexShard
 from partisan_actors.cli.demo.outcome import Overlay
 
-__all__ = ["LOOK_S", "live_nodes", "node_of", "overlay", "overlay_without", "placement"]
+__all__ = ["live_nodes", "node_of", "overlay", "overlay_without", "placement", "until"]
 
 LOOK_S: Final = 0.005
 """How often it is looked again for something that is to happen."""
@@ -33,9 +33,14 @@ def overlay() -> Overlay:
 async def overlay_without(dead: str) -> Overlay:
     """The same, once no neighbour of `dead` tells of it any more."""
     deadline = time.monotonic() + SETTLE_S
-    while any(dead in neighbours for neighbours in overlay().values()) and time.monotonic() < deadline:
-        await asyncio.sleep(LOOK_S)
+    await until(lambda: time.monotonic() > deadline or not any(dead in each for each in overlay().values()))
     return overlay()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return when `condition` holds. What it asks about becomes known by gossip, which has no event to wait for."""
+    while not condition():  # noqa: ASYNC110 - as just said
+        await asyncio.sleep(LOOK_S)
 
 
 def node_of(pid: int) -> str:

@@ -37,8 +37,8 @@ async def test_the_same_overlay_changes_nothing() -> None:
 
 async def test_a_name_that_answers_is_taken() -> None:
     network = MemoryNetwork()
-    async with runtimes(network, "a", "b") as (a, b):
-        with pytest.raises(ConfigError, match="name = 'b'.*b:1"):
+    async with runtimes(network, "a", "b") as (a, _b):
+        with pytest.raises(ConfigError, match=r"name = 'b'.*b:1"):
             await fit_to_cluster(config_of("b"), [a.node.address], any_overlay=True, transport=door(network))
 
 
@@ -57,6 +57,6 @@ async def test_a_dead_contact_and_another_cookie_are_told_as_such() -> None:
     async with runtimes(network, "a") as (a,):
         with pytest.raises(NotYetConnected, match="nobody:1"):
             await fit_to_cluster(config_of("b"), ["nobody:1"], any_overlay=True, transport=door(network))
+        stranger = config_of("b", cookie=b"another cookie")
         with pytest.raises(AuthenticationError):
-            stranger = config_of("b", cookie=b"another cookie")
             await fit_to_cluster(stranger, [a.node.address], any_overlay=True, transport=door(network))

@@ -14,10 +14,9 @@ from tests.unit.api.runtimes import door, runtimes
 
 async def test_every_member_answers_for_itself() -> None:
     network = MemoryNetwork()
-    async with runtimes(network, "a", "b", "c") as (a, _, _):
-        async with Observer(COOKIE, transport=door(network)) as observer:
-            await observer.connect([a.node.address])
-            answers = await observer.ask_all(await observer.members(), INSPECT, "status")
+    async with runtimes(network, "a", "b", "c") as (a, _, _), Observer(COOKIE, transport=door(network)) as observer:
+        await observer.connect([a.node.address])
+        answers = await observer.ask_all(await observer.members(), INSPECT, "status")
 
     assert [(answer.name, answer.value["node"], answer.why) for answer in answers] == [
         ("a", "a", None),
@@ -28,16 +27,15 @@ async def test_every_member_answers_for_itself() -> None:
 
 async def test_no_node_lists_it_or_counts_it_or_makes_it_a_neighbour() -> None:
     network = MemoryNetwork()
-    async with runtimes(network, "a", "b") as (a, b):
-        async with Observer(COOKIE, transport=door(network)) as observer:
-            await observer.connect([a.node.address])
-            rows = await observer.members()
-            answers = await observer.ask_all(rows, INSPECT, "status")
+    async with runtimes(network, "a", "b") as (a, b), Observer(COOKIE, transport=door(network)) as observer:
+        await observer.connect([a.node.address])
+        rows = await observer.members()
+        answers = await observer.ask_all(rows, INSPECT, "status")
 
-            assert [row["name"] for row in rows] == ["a", "b"]
-            assert [answer.value["connected_peers"] for answer in answers] == [1, 1]
-            assert [node.name for node in a.node.neighbours()] == ["b"]
-            assert [node.name for node in b.node.neighbours()] == ["a"]
+        assert [row["name"] for row in rows] == ["a", "b"]
+        assert [answer.value["connected_peers"] for answer in answers] == [1, 1]
+        assert [node.name for node in a.node.neighbours()] == ["b"]
+        assert [node.name for node in b.node.neighbours()] == ["a"]
 
 
 async def test_nothing_of_it_is_kept_once_it_has_gone() -> None:
@@ -66,23 +64,21 @@ async def test_a_member_that_cannot_be_reached_is_an_answer_that_says_why() -> N
 
 async def test_a_member_whose_address_belongs_to_another_node_by_now_is_not_taken_for_it() -> None:
     network = MemoryNetwork()
-    async with runtimes(network, "a", "b") as (a, _):
-        async with Observer(COOKIE, transport=door(network)) as observer:
-            await observer.connect([a.node.address])
-            _, row = await observer.members()
-            (answer,) = await observer.ask_all([{**row, "id": "b~1"}], INSPECT, "views")
+    async with runtimes(network, "a", "b") as (a, _), Observer(COOKIE, transport=door(network)) as observer:
+        await observer.connect([a.node.address])
+        _, row = await observer.members()
+        (answer,) = await observer.ask_all([{**row, "id": "b~1"}], INSPECT, "views")
 
     assert answer.value is None and "it wanted another node" in str(answer.why)
 
 
 async def test_an_address_that_does_not_answer_is_passed_over() -> None:
     network = MemoryNetwork()
-    async with runtimes(network, "a") as (a,):
-        async with Observer(COOKIE, transport=door(network)) as observer:
-            contact = await observer.connect(["nobody:1", a.node.address])
+    async with runtimes(network, "a") as (a,), Observer(COOKIE, transport=door(network)) as observer:
+        contact = await observer.connect(["nobody:1", a.node.address])
 
-            assert contact == observer.contact == a.node.me
-            assert observer.cluster == "tests"
+        assert contact == observer.contact == a.node.me
+        assert observer.cluster == "tests"
 
 
 async def test_when_no_address_answers_the_first_is_named() -> None:
@@ -112,12 +108,11 @@ async def test_another_cookie_and_another_cluster_are_refused_in_silence(
 
 async def test_a_node_that_ends_while_it_is_asked_is_an_answer_too() -> None:
     network = MemoryNetwork()
-    async with runtimes(network, "a", "b") as (a, b):
-        async with Observer(COOKIE, transport=door(network)) as observer:
-            await observer.connect([a.node.address])
-            rows = await observer.members()
-            await b.close()
+    async with runtimes(network, "a", "b") as (a, b), Observer(COOKIE, transport=door(network)) as observer:
+        await observer.connect([a.node.address])
+        rows = await observer.members()
+        await b.close()
 
-            first, second = await observer.ask_all(rows, INSPECT, "views")
+        first, second = await observer.ask_all(rows, INSPECT, "views")
 
     assert first.why is None and second.why is not None

@@ -28,8 +28,8 @@ OUTCOME = Outcome(
         "demo-w3": ("demo-w2",),
     },
     overlay_after={"demo": ("demo-w2",), "demo-w2": ("demo", "demo-w3"), "demo-w3": ("demo-w2",)},
-    quiet=Load(calls=2000, lost_calls=0, took_s=0.5),
-    load=Load(calls=4000, lost_calls=7, took_s=2.0),
+    quiet=Load(calls=2000, lost_calls=0, took_s=0.5, slowest_s=0.01),
+    load=Load(calls=4000, lost_calls=7, took_s=2.0, slowest_s=0.4),
     kill=Kill("demo-w1", 4711, 0.012, (Return(0, "demo-w2", 0.05), Return(3, "demo-w3", 0.07))),
     differences=(),
     took_s=5.0,
@@ -59,7 +59,8 @@ def test_the_facts_say_calls_a_second_what_the_kill_did_and_where_the_trace_is()
     found = dict(facts(OUTCOME, TRACE))
 
     assert found["calls"].startswith("4,000 a second before the kill")
-    assert "process 4711" in found["the kill"] and "12 ms; 7 calls were lost" in found["the kill"]
+    assert "process 4711" in found["the kill"] and "12 ms; 7 calls failed" in found["the kill"]
+    assert "the slowest query took 400 ms, before the kill 10 ms" in found["the kill"]
     assert found["recovery"].startswith("70 ms") and "0 on w2 after 50 ms, 3 on w3 after 70 ms" in found["recovery"]
     assert found["trace"] == TRACE.text
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,10 +21,10 @@ from partisan_actors.node.rundir import (
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory of this test's own, not made yet."""
     monkeypatch.setenv("PARTISAN_RUN_DIR", str(tmp_path / "run"))
-    yield tmp_path / "run"
+    return tmp_path / "run"
 
 
 def running(name: str = "a", cluster: str = "c", started: float = 1.0, host: str | None = None) -> RunningNode:

@@ -1,0 +1,90 @@
+"""`Host` and `Running`: what the parts of an actor system know of the whole, so that none of them imports it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from partisan_actors.actors.actor import Definition
+from partisan_actors.actors.mailbox import Message
+from partisan_actors.actors.stepping import Steps
+from partisan_actors.actors.threads import Threads
+from partisan_actors.errors import PartisanError
+from partisan_actors.ids import ActorId, NodeId
+from partisan_actors.node.background import Background
+from partisan_actors.node.router import Peer
+from partisan_actors.telemetry.recorder import Recorder
+
+__all__ = ["Host", "Running"]
+
+
+class Running(Protocol):
+    """An actor of this node, as others see it: a cell."""
+
+    key: bytes
+    actor: ActorId
+    definition: Definition
+    processed: int
+
+
+class Host(Protocol):
+    """The actor system of one node, as its parts see it. Its methods are documented where they are, in `system`."""
+
+    me: NodeId
+    loop: asyncio.AbstractEventLoop
+    recorder: Recorder
+    background: Background
+    steps: Steps
+    threads: Threads
+    cells: dict[bytes, Any]
+    dispatch: list[Callable[..., None]]
+    extensions: dict[str, Any]
+
+    def post(self, call: Callable[..., object], *args: Any) -> None:
+        """From any thread: call on the loop, in order."""
+        ...
+
+    def outcome(self, cell: Any, message: Message, value: Any, error: BaseException | None, is_last: bool) -> None:
+        """On an actor's thread: a blocking method ended."""
+        ...
+
+    def reply(self, peer: Peer, number: int, value: Any, cell: Any, method: str) -> None:
+        """A method returned."""
+        ...
+
+    def reply_failed(self, peer: Peer, number: int, error: BaseException, cell: Any, method: str) -> None:
+        """A method raised."""
+        ...
+
+    def reply_error(self, peer: Peer, number: int, error: BaseException) -> None:
+        """A call was refused."""
+        ...
+
+    def reply_value(self, peer: Peer, number: int, value: Any, channel: str) -> None:
+        """A service answered."""
+        ...
+
+    def refuse(self, peer: Peer, number: int | None, key: bytes) -> None:
+        """A message named an actor that is not here."""
+        ...
+
+    def tell_failed(self, cell: Any, method: str, error: BaseException) -> None:
+        """A method that was told, not asked, raised."""
+        ...
+
+    def dead_letter(self, whom: object, method: str, why: str) -> None:
+        """A message reached nobody."""
+        ...
+
+    def failed_to_start(self, cell: Any, error: BaseException) -> PartisanError:
+        """A constructor raised: what its callers get."""
+        ...
+
+    def cell_stopped(self, cell: Any) -> None:
+        """A cell ended."""
+        ...
+
+    def sender_affinity(self) -> int:
+        """What the running code contributes to the choice of a lane."""
+        ...

@@ -1,0 +1,22 @@
+"""`CellOptions`: how one actor runs, as its cell needs to know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from partisan_actors.ids import NodeId
+
+__all__ = ["CellOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class CellOptions:
+    """How one actor runs. `owner` is the node whose end ends it, None for a detached one; `life` counts restarts."""
+
+    name: str | None = None
+    owner: NodeId | None = None
+    life: int = 0
+    max_restarts: int = 0
+    max_concurrency: int | None = None
+    mailbox_max: int = 100_000
+    dedicated_thread: bool = False

@@ -1,0 +1,56 @@
+"""The flusher: whoever has something to send is flushed once per turn of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["Flushable", "Flusher"]
+
+
+class Flushable(Protocol):
+    """Something with output: a connection."""
+
+    is_marked: bool
+
+    def flush(self) -> None:
+        """Write out what waits."""
+        ...
+
+
+class Flusher:
+    """Collects the connections that have something to send; each is flushed once per loop turn."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, receive_bytes: int = 256 * 1024) -> None:
+        self._loop = loop
+        self._dirty: list[Flushable] = []
+        self._scheduled = False
+        self.receiving = False
+        # Filled and emptied within one call-back of the loop, so every connection of a loop can share it.
+        self.receive_view = memoryview(bytearray(receive_bytes))
+
+    def mark(self, connection: Flushable) -> None:
+        """`connection` has output. Flushed when the current read is handled, or else in the next loop turn."""
+        self._dirty.append(connection)
+        if not self._scheduled and not self.receiving:
+            self._scheduled = True
+            self._loop.call_soon(self.flush)
+
+    def soon_threadsafe(self, call: Callable[[], None]) -> None:
+        """From any thread: call in the next loop turn."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and the connection with it
+            self._loop.call_soon_threadsafe(call)
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call when the running call-back of the loop is over."""
+        self._loop.call_soon(call)
+
+    def flush(self) -> None:
+        """Write out everything that waits."""
+        self._scheduled = False
+        dirty, self._dirty = self._dirty, []
+        for connection in dirty:
+            connection.is_marked = False
+            connection.flush()
