@@ -13,6 +13,8 @@ class Counter:
         self.count = start
 
     def add(self, amount: int) -> int:
+        if amount < 0:
+            raise ValueError("this counter only counts up")
         self.count += amount
         return self.count
 
@@ -35,8 +37,8 @@ def main() -> None:
 
         # What a method raises is raised here, as the same class, with the remote traceback in its text.
         try:
-            pa.get(counter.add.remote("three"))
-        except TypeError as error:
+            pa.get(counter.add.remote(-1))
+        except ValueError as error:
             print("refused:", str(error).splitlines()[-1])
 
         # Actors are spread over the nodes, and none of them lives in this process.

@@ -1,8 +1,8 @@
 """Where actors are: one `Location` for each actor that this node calls, shared by every handle of it.
 
 A location is *pending* until its actor is placed, *alive* while its node is up, *restarting* while another node is to
-take it over, and *stopped* for good. Messages sent while it is pending or restarting wait here, in order, at most
-PARKED_MAX of them.
+take it over, *unreachable* when that takes too long, and *stopped* for good. Messages sent while it is pending or
+restarting wait here, in order, at most PARKED_MAX of them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from partisan_actors.ids import ActorId
 if TYPE_CHECKING:
     from partisan_actors.node.router import Peer, Pending
 
-__all__ = ["ALIVE", "PENDING", "RESTARTING", "STOPPED", "Location", "Parked", "actor_key"]
+__all__ = ["ALIVE", "PENDING", "RESTARTING", "STOPPED", "UNREACHABLE", "Location", "Parked", "actor_key"]
 
 PENDING: Final = "pending"
 ALIVE: Final = "alive"
 RESTARTING: Final = "restarting"
+UNREACHABLE: Final = "unreachable"
 STOPPED: Final = "stopped"
 
 PARKED_MAX: Final = 100_000
@@ -81,6 +82,8 @@ class Location:
         """Keep a message until the actor has a place. Raises why it never will, or ActorUnavailable at the bound."""
         if self.error is not None:
             raise self.error
+        if self.state == UNREACHABLE:
+            raise ActorUnavailable(str(self), "its node is down and it has not been restarted yet")
         if len(self.parked) >= PARKED_MAX:
             raise ActorUnavailable(str(self), f"it is {self.state} and {PARKED_MAX} messages wait for it already")
         self.parked.append(item)

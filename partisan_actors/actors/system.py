@@ -23,7 +23,7 @@ from partisan_actors.actors.inbound import Inbound, encode_reply, encode_reply_e
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.outbound import Outbound, pack_payload
-from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, Location, actor_key
+from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, UNREACHABLE, Location, actor_key
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.services import Service, service_key
 from partisan_actors.actors.stepping import Steps
@@ -377,13 +377,14 @@ class ActorSystem:
         elif now is not None and self.node.router.peer(now).down is None:
             self.outbound.placed(location, self.node.router.peer(now))
         else:
-            self.loop.call_later(RESTART_PATIENCE_S, self._give_up_waiting, weakref.ref(location))
+            # The timer keeps the location, and so what waits there, also when nobody holds a handle any more.
+            self.loop.call_later(RESTART_PATIENCE_S, self._give_up_waiting, location)
 
-    def _give_up_waiting(self, reference: weakref.ref[Location]) -> None:
-        """A restart takes its time: whoever has waited for it that long is told."""
-        location = reference()
-        if location is None or location.state != RESTARTING:
+    def _give_up_waiting(self, location: Location) -> None:
+        """A restart takes its time. Whoever has waited for it that long is told, and later callers are at once."""
+        if location.state != RESTARTING:
             return
+        location.state = UNREACHABLE
         parked, location.parked = location.parked, deque()
         why = f"its node is down and it has not been restarted within {RESTART_PATIENCE_S:g} s"
         for item in parked:
@@ -391,7 +392,7 @@ class ActorSystem:
                 item.reply.fail(ActorUnavailable(str(location), why))
             else:
                 self.dead_letter(location, "tell", why)
-        self.loop.call_later(RESTART_PATIENCE_S, self._give_up_waiting, reference)
+
 
     def _connection_lost(self, peer: Peer, why: str) -> PartisanError:
         return ActorUnavailable(f"on node {peer.node}", f"the connection broke: {why}")

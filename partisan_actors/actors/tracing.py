@@ -1,47 +1,106 @@
-"""Trace records of calls: what callers and cells write down when tracing is on. Never called when it is off."""
+"""Trace records of calls and lives: what callers, cells and makers write down when tracing is on, and never when off.
+
+A traced message carries its context in the map of extras, beside the arguments and never among them: ``tc`` is the
+context in wire form, ``channel`` and ``lane`` say how it came when that is not the usual way, ``id`` numbers a tell.
+The node it arrives at adds ``hops`` if it was relayed, and the cell ``arrived``, ``ahead``, ``dequeued``, ``context``.
+"""
 
 from __future__ import annotations
 
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.telemetry.failure import Failure
 from partisan_actors.telemetry.recorder import Recorder
-from partisan_actors.telemetry.records import AskFinished, AskServed, TellProcessed, TellSent
+from partisan_actors.telemetry.records import AskFinished, AskServed, Lifecycle, LifecycleStep, TellProcessed, TellSent
+from partisan_actors.wire.channels import CALLS
 
 if TYPE_CHECKING:
-    from partisan_actors.actors.host import Running
+    from partisan_actors.actors.host import Host, Running
     from partisan_actors.actors.mailbox import Message
     from partisan_actors.actors.ref import Location
     from partisan_actors.node.router import Peer
 
-__all__ = ["CallTrace", "TellTrace", "begin_serving", "finish_serving"]
+__all__ = ["ActivationTrace", "CallTrace", "LifeTrace", "TellTrace", "begin_serving", "finish_serving", "record_stop"]
 
 
-class CallTrace:
-    """The CLIENT span of one ask."""
+class _Sent:
+    """What the traces of asks and tells have in common."""
 
-    __slots__ = ("_channel", "_location", "_method", "_number", "_recorder", "_started_ns", "context")
+    __slots__ = ("_channel", "_host", "_lane", "_location", "_method", "_number", "_started_ns", "context")
 
-    def __init__(self, recorder: Recorder, location: Location, method: str, channel: str, number: int) -> None:
+    def __init__(self, host: Host, location: Location, method: str, channel: str, number: int) -> None:
+        recorder = host.recorder
         self.context = recorder.begin()
-        self._recorder = recorder
+        self._host = host
         self._location = location
         self._method = method
         self._channel = channel
+        self._lane = host.lane_of(location, channel)
         self._number = number
         self._started_ns = recorder.clock()
 
     def meta(self) -> dict[str, Any]:
         """What travels with the message."""
-        return {"tc": self.context.pack()}
+        meta: dict[str, Any] = {"tc": self.context.pack()}
+        if self._channel != CALLS:
+            meta["channel"] = self._channel
+        if self._lane:
+            meta["lane"] = self._lane
+        return meta
+
+
+class CallTrace(_Sent):
+    """The CLIENT span of one ask."""
+
+    __slots__ = ()
 
     def finished(self, error: BaseException | None, peer: Peer | None) -> None:
         """The reply is there."""
-        location = self._location
-        recorder = self._recorder
-        recorder.record(
+        host, location = self._host, self._location
+        is_elsewhere = peer is not None and not peer.is_self
+        server, first_hop = (
+            host.addresses_for(peer, self._channel, self._lane) if peer is not None and is_elsewhere else (None, None)
+        )
+        host.recorder.record(
             AskFinished(
+                self.context,
+                self._started_ns,
+                host.recorder.clock(),
+                location.actor,
+                location.class_name,
+                self._method,
+                Failure.of_call(error) if error is not None else None,
+                self._channel if is_elsewhere else "",
+                self._lane,
+                peer.node if peer is not None else None,
+                1,
+                server,
+                first_hop,
+                self._number,
+            )
+        )
+
+
+class TellTrace(_Sent):
+    """The PRODUCER span of one tell."""
+
+    __slots__ = ()
+
+    def meta(self) -> dict[str, Any]:
+        """What travels with the message."""
+        return {**super().meta(), "id": self._number}
+
+    def sent(self, error: BaseException | None = None) -> None:
+        """It is on its way, or could not be sent."""
+        if not self.context.is_sampled:
+            return
+        location, recorder = self._location, self._host.recorder
+        peer = location.peer
+        recorder.record(
+            TellSent(
                 self.context,
                 self._started_ns,
                 recorder.clock(),
@@ -49,49 +108,12 @@ class CallTrace:
                 location.class_name,
                 self._method,
                 Failure.of_call(error) if error is not None else None,
-                self._channel,
-                0,
+                self._channel if peer is None or not peer.is_self else "",
+                self._lane,
                 peer.node if peer is not None else None,
-                message_id=self._number,
+                self._number,
             )
         )
-
-
-class TellTrace:
-    """The PRODUCER span of one tell."""
-
-    __slots__ = ("_channel", "_location", "_method", "_recorder", "_started_ns", "context")
-
-    def __init__(self, recorder: Recorder, location: Location, method: str, channel: str) -> None:
-        self.context = recorder.begin()
-        self._recorder = recorder
-        self._location = location
-        self._method = method
-        self._channel = channel
-        self._started_ns = recorder.clock()
-
-    def meta(self) -> dict[str, Any]:
-        """What travels with the message."""
-        return {"tc": self.context.pack()}
-
-    def sent(self, peer: Peer | None) -> None:
-        """It is on its way."""
-        if self.context.is_sampled:
-            location, recorder = self._location, self._recorder
-            recorder.record(
-                TellSent(
-                    self.context,
-                    self._started_ns,
-                    recorder.clock(),
-                    location.actor,
-                    location.class_name,
-                    self._method,
-                    None,
-                    self._channel,
-                    0,
-                    peer.node if peer is not None else None,
-                )
-            )
 
 
 def begin_serving(recorder: Recorder, message: Message) -> None:
@@ -106,26 +128,134 @@ def begin_serving(recorder: Recorder, message: Message) -> None:
 
 
 def finish_serving(recorder: Recorder, cell: Running, message: Message, error: BaseException | None) -> None:
-    """A traced message was handled."""
+    """A traced message was handled, or refused before it was begun."""
     meta = message.meta
-    context = meta.get("context") if meta is not None else None
-    if meta is None or context is None or not context.is_sampled:
+    if meta is None or not recorder.enabled:
         return
     now = recorder.clock()
+    context, dequeued = meta.get("context"), meta.get("dequeued", now)
+    if context is None:
+        wire = meta.get("tc")
+        context = recorder.child_of(TraceContext.unpack(wire)) if isinstance(wire, bytes) else None
+    if context is None or not context.is_sampled:
+        return
+    refused = context is not meta.get("context")
+    class_name, method = cell.definition.interface.class_name, message.method.name
+    failure = None
+    if error is not None:
+        failure = Failure.of_call(error) if refused else Failure.of_user_code(error)
     fields = (
         context,
-        meta["arrived"],
-        meta["dequeued"],
+        meta.get("arrived", now),
+        dequeued,
         now,
         cell.actor,
-        cell.definition.interface.class_name,
-        message.method.name,
-        Failure.of_user_code(error) if error is not None else None,
-        meta.get("channel", "calls"),
-        0,
+        class_name,
+        method,
+        failure,
+        meta.get("channel", CALLS) if not message.peer.is_self else "",
+        meta.get("lane", 0),
         message.peer.node,
         meta.get("hops", 0),
         meta.get("ahead", 0),
-        f"{cell.definition.cls.__module__}.{cell.definition.cls.__qualname__}.{message.method.name}",
+        f"{cell.definition.cls.__module__}.{class_name}.{method}",
     )
-    recorder.record(TellProcessed(*fields) if message.number is None else AskServed(*fields))
+    if message.number is None:
+        recorder.record(TellProcessed(*fields, meta.get("id")))
+    else:
+        recorder.record(AskServed(*fields, message.number))
+
+
+class LifeTrace:
+    """The span of whoever has an actor made: CREATE, or RESTART, which begins a new trace with a link to the cause."""
+
+    def __init__(self, recorder: Recorder, step: LifecycleStep, cause: TraceContext | None = None) -> None:
+        self.context = recorder.begin() if cause is None else recorder.linked_root(cause)
+        self._recorder = recorder
+        self._step = step
+        self._cause = cause
+        self._started_ns = recorder.clock()
+
+    @staticmethod
+    def restart(recorder: Recorder, trace: bytes) -> LifeTrace | None:
+        """The next life of an actor that was made, or restarted, in the context `trace`; None if that is empty."""
+        cause = TraceContext.unpack(trace)
+        return LifeTrace(recorder, LifecycleStep.RESTART, cause) if recorder.enabled and cause is not None else None
+
+    def finished(
+        self,
+        actor: ActorId,
+        class_name: str,
+        host: NodeId | None,
+        error: BaseException | None,
+        life: int | None = None,
+        reason: str = "",
+    ) -> None:
+        """The actor has a place, or will have none."""
+        if not self.context.is_sampled:
+            return
+        failure = Failure.of_call(error) if error is not None else None
+        self._recorder.record(
+            Lifecycle(
+                self.context,
+                self._started_ns,
+                self._recorder.clock(),
+                self._step,
+                actor,
+                class_name,
+                failure,
+                host,
+                life,
+                reason,
+                self._cause,
+            )
+        )
+
+
+class ActivationTrace:
+    """The SERVER span of a constructor, on the node where the actor lives."""
+
+    __slots__ = ("_context", "_recorder", "_started_ns")
+
+    def __init__(self, recorder: Recorder, trace: bytes, inside: Context) -> None:
+        """What the constructor calls in `inside` becomes part of the trace."""
+        self._context = recorder.child_of(TraceContext.unpack(trace))
+        self._recorder = recorder
+        self._started_ns = recorder.clock()
+        inside.run(recorder.attach, self._context)
+
+    def finished(self, cell: Running, life: int, error: BaseException | None) -> None:
+        """The actor is ready, or has failed to be."""
+        if not self._context.is_sampled:
+            return
+        recorder = self._recorder
+        failure = Failure.of_user_code(error) if error is not None else None
+        name = cell.definition.interface.class_name
+        recorder.record(
+            Lifecycle(
+                self._context,
+                self._started_ns,
+                recorder.clock(),
+                LifecycleStep.ACTIVATE,
+                cell.actor,
+                name,
+                failure,
+                None,
+                life or None,
+            )
+        )
+
+
+def record_stop(recorder: Recorder, cell: Running, trace: bytes, reason: str) -> None:
+    """An actor has ended: a trace of its own, linked to the one in which it was made."""
+    made_in = TraceContext.unpack(trace)
+    if not recorder.enabled or made_in is None or not made_in.is_sampled:
+        return
+    now = recorder.clock()
+    name = cell.definition.interface.class_name
+    step = LifecycleStep.STOP
+    recorder.record(
+        Lifecycle(
+            recorder.linked_root(made_in), now, now, step, cell.actor, name, None, None, None, reason, made_in
+        )
+    )

@@ -32,9 +32,10 @@ class NodeConfig:
 
     `cluster` may be empty for a node that joins: it then takes the name of the cluster its contact is in.
     `advertise` is where others can dial this node; by default the bound address. Port 0 there means the bound port.
-    `routing` says how nodes that are not neighbours are reached: "direct" dials them, "relay" never does and goes
-    through the overlay, "auto" dials and falls back to relaying.
+    `routing` says how nodes that are not neighbours are reached: "direct" dials them, "relay" never does (only the
+    overlay itself dials, to make neighbours) and goes through the overlay, "auto" dials and falls back to relaying.
     `hosts_actors` False makes a node that calls others but is never chosen by the scheduler.
+    `last_record_s` is how long the record of a node that left may take before it is asked whether it still lives.
     `observer` makes a client that neither listens nor joins, and only asks nodes questions; see `api.observer`.
     Raises ConfigError, naming field, value and what is allowed.
     """
@@ -59,6 +60,7 @@ class NodeConfig:
     keep_alive_s: float = 2.0
     keep_alive_misses: int = 3
     load_period_s: float = 1.0
+    last_record_s: float = 1.0
     message_bytes_max: int = 2 * 1024**3
     mailbox_max: int = 100_000
     threads_kept: int = 64
@@ -77,7 +79,7 @@ class NodeConfig:
         for key, value in self.labels.items():
             if not isinstance(key, str) or not isinstance(value, str):
                 raise ConfigError("labels", dict(self.labels), "a map from text to text")
-        for name in ("dial_timeout_s", "idle_close_s", "keep_alive_s", "load_period_s"):
+        for name in ("dial_timeout_s", "idle_close_s", "keep_alive_s", "load_period_s", "last_record_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(name, getattr(self, name), "a positive number of seconds")
         for name in ("dialled_max", "keep_alive_misses", "message_bytes_max", "mailbox_max"):

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
-from partisan_actors.errors import PartisanError
+from partisan_actors.errors import PartisanError, ProtocolError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.transport.base import Transport
@@ -106,7 +106,16 @@ class Dialling:
             connection.abort(ConnectionAbortedError("this node stopped"))
 
     def _accept(self) -> Connection:
-        return self._make(Handshake(self._identity(), self._config.cookie, secrets.token_bytes(NONCE_BYTES), False))
+        connection = self._make(
+            Handshake(self._identity(), self._config.cookie, secrets.token_bytes(NONCE_BYTES), False)
+        )
+        self._loop.call_later(self._config.dial_timeout_s, self._check_open, connection)
+        return connection
+
+    def _check_open(self, connection: Connection) -> None:
+        """Whoever connects and does not say who they are in time has to go: they cost a socket."""
+        if connection in self._connections and not connection.is_open:
+            connection.abort(ProtocolError(f"no handshake within {self._config.dial_timeout_s:g} s"))
 
     def _make(self, handshake: Handshake) -> Connection:
         # Whoever accepts does not know the channel yet; until the handshake is done, only the bound matters.

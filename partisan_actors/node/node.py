@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError
+from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError, ProtocolError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
@@ -25,15 +25,15 @@ from partisan_actors.node.driver import Driver
 from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.overlays import make_stack
 from partisan_actors.node.presence import Presence
-from partisan_actors.node.relay import Relay, trace_of
+from partisan_actors.node.hops import Hops
+from partisan_actors.node.relay import Relay
+from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
 from partisan_actors.node.strangers import Strangers
 from partisan_actors.protocols.broadcast.exchange import Refused
 from partisan_actors.protocols.broadcast.lww_map import Changed
 from partisan_actors.protocols.machine import Deliver
-from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.telemetry.recorder import Recorder
-from partisan_actors.telemetry.records import RelayHop
 from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection
 from partisan_actors.transport.flusher import Flusher
@@ -75,7 +75,7 @@ class Node:
         self.cluster = config.cluster
         self.lanes = {name: options.parallelism for name, options in config.channels.items()}
         self.routing = config.routing
-        self.recorder = recorder or Recorder()
+        self.recorder = recorder if recorder is not None else Recorder()
         self.rng = random.Random(config.seed if config.seed is not None else secrets.randbits(64))
         self.background = Background(loop)
         self.flusher = Flusher(loop)
@@ -91,16 +91,20 @@ class Node:
         self.describe_load: Callable[[], dict[str, Any]] = dict
         # What a call gets whose connection broke while the node may well be alive. The actors' floor words it.
         self.connection_lost_error: Callable[[Peer, str], PartisanError] = _connection_lost
+        # Closed before the other side had proven itself; and after, because it broke the protocol.
         self.refused_connections = 0
+        self.broken_connections = 0
         self.stopped = asyncio.Event()
         self.is_closing = False
         self.dialling = Dialling(
             config, loop, transport or TcpTransport(loop), self.flusher, owner=self, identity=self._identity
         )
         self.router = Router(self)
-        self.relays = Relay(self, self.router)
+        self.relays = Relay(self, self.router, Hops(self.recorder))
         self.driver = Driver(make_stack(self.me, config, self.rng), self.router, self, self.addresses, loop)
         self._presence = Presence(self)
+        self._repair = Repair(self, self.driver.join, self._presence.suspect)
+        self.on_sweep.append(self._repair.sweep)
         self.keep_alive = KeepAlive(self.router, config, loop)
         self.on_sweep.append(Strangers(self.router, self.directory, loop).sweep)
         self.on_entry[PREFIX] = self._presence.entry_changed
@@ -131,6 +135,7 @@ class Node:
         self._presence.publish()
         self.background.start(self.keep_alive.run(), "keep-alive")
         self.background.start(self._presence.keep_current(), "load")
+        self.background.start(self._repair.run(), "repair")
 
     async def close(self, graceful: bool = True) -> None:
         """Leave the cluster and close every connection. May be called twice."""
@@ -145,6 +150,7 @@ class Node:
             # One turn for what the others answer, then everything queued is written before closing.
             await asyncio.sleep(0)
         self.driver.close()
+        self.relays.close()
         await self.background.close()
         await self.dialling.close()
         for peer in list(self.router.peers.values()):
@@ -194,8 +200,13 @@ class Node:
 
     def neighbour_down(self, node: NodeId, failed: bool) -> None:
         self.loop.call_soon(self._neighbours_changed)
-        if failed and not self.is_closing:
+        if self.is_closing:
+            return
+        if failed:
+            self.loop.call_soon(self.relays.neighbour_lost)
             self._presence.suspect(node)
+        else:
+            self._presence.part(node)
 
     def _neighbours_changed(self) -> None:
         for tell in self.on_neighbours:
@@ -244,8 +255,8 @@ class Node:
             except DIAL_ERRORS as failure:
                 error = failure
         if peer.lanes[channel][index] is None:
-            self.router.dial_failed(peer, channel, index, error)
-            if not peer.is_connected:
+            was_relayed = self.router.dial_failed(peer, channel, index, error)
+            if not peer.is_connected and not was_relayed:
                 self.driver.peer_down(peer.node)
 
     def relay(self, destination: NodeId, message: bytes, buffers: Buffers | None, channel: str) -> None:
@@ -259,30 +270,14 @@ class Node:
     def went_down(self, node: NodeId) -> None:
         self.relays.forget(node)
 
+    def lane_opened(self, peer: Peer, connection: Connection) -> None:
+        self.relays.opened(peer, connection)
+
     # ---- RelayHost --------------------------------------------------------------------------------------------
 
-    def trace_of(self, message: bytes) -> bytes | None:
-        return trace_of(message) if self.recorder.enabled and self.recorder.hops_enabled else None
-
-    def relayed(
-        self,
-        origin: NodeId,
-        destination: NodeId,
-        came_from: NodeId,
-        next_hop: NodeId | None,
-        ttl: int,
-        hops: int,
-        trace: Any,
-    ) -> None:
-        recorder = self.recorder
-        if next_hop is None or origin == self.me or not recorder.hops_enabled or not isinstance(trace, bytes):
-            return
-        parent = TraceContext.unpack(trace)
-        if parent is not None and parent.is_sampled:
-            now = recorder.clock()
-            context = recorder.child_of(parent)
-            reason = "tree" if self.relays.next_hops.get(destination) == next_hop else "no_direct_link"
-            recorder.record(RelayHop(context, now, now, "calls", hops, ttl, came_from, next_hop, reason))
+    def unreachable(self, node: NodeId) -> None:
+        if not self.router.peer(node).is_connected:
+            self.driver.peer_down(node)
 
     def _identity(self) -> Identity:
         addresses = tuple(self.addresses.addresses_of(self.me))
@@ -300,6 +295,7 @@ class Node:
         peer = self.router.peer(identity.node)
         connection.peer = peer
         peer.is_observer = identity.observer
+        peer.was_dialled = peer.was_dialled or connection.handshake.dialler
         if identity.addresses and not identity.observer:
             self.addresses.learn(identity.node, identity.addresses)
         self.router.opened(peer, connection)
@@ -315,6 +311,9 @@ class Node:
                 if isinstance(error, AuthenticationError):
                     logger.warning("refused a connection: %s", error)
             return
+        if isinstance(error, ProtocolError):
+            self.broken_connections += 1
+            logger.warning("closed a connection of node %s, which broke the protocol: %s", peer.node, error)
         broke = self.router.closed(peer, connection)
         if peer.is_observer and not peer.is_connected:
             # It cannot be dialled and never comes back: answers it did not wait for go nowhere.

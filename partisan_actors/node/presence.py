@@ -12,7 +12,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
@@ -20,12 +20,18 @@ from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig, host_name
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import DOWN, LEFT, PREFIX, UP, Directory, NodeRecord
+from partisan_actors.node.relay import Relay
 from partisan_actors.node.router import Router
 from partisan_actors.wire.channels import CONTROL
 
 __all__ = ["Presence"]
 
 logger = logging.getLogger(__name__)
+
+# How long a node that cannot be dialled may take to answer through the overlay.
+SIGN_OF_LIFE_S: Final = 1.5
+# Nodes that went down before their record was here, and are declared down when it comes.
+GONE_MAX: Final = 1024
 
 
 class PresenceHost(Protocol):
@@ -40,6 +46,7 @@ class PresenceHost(Protocol):
     router: Router
     addresses: Addresses
     dialling: Dialling
+    relays: Relay
     describe_load: Callable[[], dict[str, Any]]
     on_sweep: list[Callable[[], None]]
     is_closing: bool
@@ -60,6 +67,7 @@ class Presence:
         self._host = host
         self._version = 0
         self._last_written: NodeRecord | None = None
+        self._gone: dict[NodeId, None] = {}
 
     def publish(self, state: int = UP) -> None:
         """Announce this node's record, if it says anything new."""
@@ -109,9 +117,22 @@ class Presence:
             host.addresses.learn(record.node, record.addresses)
             if not host.is_closing:
                 host.router.mark_up(record.node)
+            if record.node in self._gone:
+                del self._gone[record.node]
+                self.suspect(record.node)
         elif record.node != host.me:
             why = "it left the cluster" if record.state == LEFT else "it does not answer"
             host.router.mark_down(record.node, why)
+
+    def part(self, node: NodeId) -> None:
+        """A neighbour said goodbye: it leaves the cluster, or the overlay has changed and no more."""
+        self._host.background.start(self._verify_parted(node), f"look after {node}")
+
+    async def _verify_parted(self, node: NodeId) -> None:
+        # Its last record may be lost: it can come through neighbours that leave at the same time.
+        await asyncio.sleep(self._host.config.last_record_s)
+        if self._host.directory.is_up(node):
+            await self._verify(node)
 
     def suspect(self, node: NodeId) -> None:
         """A neighbour's connection broke: is it down?"""
@@ -128,6 +149,9 @@ class Presence:
             except DIAL_ERRORS:
                 continue
             return
+        # Perhaps nobody can dial it, and only it dials others.
+        if not host.router.peer(node).was_dialled and await host.relays.hears(node, SIGN_OF_LIFE_S):
+            return
         self._declare_down(node)
 
     def _declare_down(self, node: NodeId) -> None:
@@ -137,6 +161,10 @@ class Presence:
         stamp = directory.stamps.get(node.name)
         if record is None or stamp is None or record.state != UP:
             self._host.router.mark_down(node, "it does not answer")
+            if record is None:
+                self._gone[node] = None
+                if len(self._gone) > GONE_MAX:
+                    del self._gone[next(iter(self._gone))]
             return
         logger.info("node %s is down", node)
         self._host.write(PREFIX + node.name, (stamp[0], stamp[1], DOWN), record.plain())

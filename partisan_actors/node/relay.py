@@ -2,33 +2,51 @@
 
 The rules this file keeps:
 
-1. A message goes to its destination if that is a neighbour, else to the next hop learned from broadcasts: what came
-   from X first through N goes to X through N. Without one it floods, bounded by RELAY_TTL and duplicate suppression.
-2. It is never sent back where it came from, and no node handles it twice.
-3. A hop is a neighbour with a connection, open or being opened: never one that would be relayed to itself.
+1. A message goes to its destination if there is a connection to it (under routing "relay": if it is a neighbour), else
+   to the next hop that is known: what came from X first through N, a broadcast or a relayed message, goes to X through
+   N. Without one it goes to every neighbour, bounded by RELAY_TTL and duplicate suppression, and so does what has to
+   be sent again.
+2. It is never sent back where it came from, and no node handles the same envelope twice.
+3. Between two nodes all messages are one stream (protocols.delivery.stream), whatever their channels: they arrive in
+   order and once, although nodes on the way may die. When a connection opens meanwhile, what is not acknowledged is
+   sent again on it first, so that what follows on it cannot be earlier.
+4. Nobody waits for ever. A stream that makes no progress for GIVE_UP_S is given up, and the calls that were sent in it
+   fail with ActorUnavailable; while any of them has no answer, the other end is asked for a sign of life every
+   PROBE_AFTER_S. When the other end gives up its stream, answers may be lost, and they fail as well.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-from partisan_actors.errors import NoRoute, PartisanError
+from partisan_actors.errors import NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
+from partisan_actors.node.hops import Hops
 from partisan_actors.node.router import REDIAL_AFTER_S, Buffers, Peer, Router
-from partisan_actors.wire.codec import pack, unpack
+from partisan_actors.protocols.delivery.stream import GIVE_UP_S, QUEUE_BYTES_MAX, Incoming, Outgoing, Parcel
+from partisan_actors.transport.connection import Connection
+from partisan_actors.wire.channels import CONTROL
+from partisan_actors.wire.codec import unpack
+from partisan_actors.wire.envelope import ASKS, Envelope, head_of
 from partisan_actors.wire.frames import Kind
 
-__all__ = ["Relay", "trace_of"]
+__all__ = ["Relay"]
+
+logger = logging.getLogger(__name__)
 
 RELAY_TTL: Final = 12
 RELAYED_SEEN_MAX: Final = 16_384
-
-# Where the map of extras stands, in the messages that have one.
-_META_POSITIONS: Final = {Kind.CALL_META: 4, Kind.CALL_PICKLED: 4, Kind.TELL_META: 3, Kind.TELL_PICKLED: 3}
+# Nodes that streams are kept with. At the bound that of the oldest is given up, and the other end hears of it.
+LINKS_MAX: Final = 16_384
+# How often overdue messages are looked for, while there are any; how long an acknowledgement waits for company.
+TICK_S: Final = 0.25
+ACKNOWLEDGE_AFTER_S: Final = 0.02
+PROBE_AFTER_S: Final = 2.0
 
 # What is about the connection it comes on makes no sense when it comes another way.
 _OF_ONE_CONNECTION: Final = frozenset({Kind.RELAY, Kind.PING, Kind.PONG, Kind.IDLE})
@@ -41,42 +59,62 @@ class RelayHost(Protocol):
     loop: asyncio.AbstractEventLoop
     routing: str
     dispatch: list[Callable[..., None]]
+    connection_lost_error: Callable[[Peer, str], PartisanError]
 
     def neighbours(self) -> Sequence[NodeId]:
         """The overlay's neighbours now."""
         ...
 
-    def trace_of(self, message: bytes) -> bytes | None:
-        """The trace context of a message that is sent from here, if hops are traced."""
+    def unreachable(self, node: NodeId) -> None:
+        """A node could not be reached through the overlay either."""
         ...
 
-    def relayed(
-        self,
-        origin: NodeId,
-        destination: NodeId,
-        came_from: NodeId,
-        next_hop: NodeId | None,
-        ttl: int,
-        hops: int,
-        trace: Any,
-    ) -> None:
-        """A message passed through here."""
-        ...
+
+class _Item(NamedTuple):
+    """A message of a stream, as it is sent or received."""
+
+    message: bytes
+    buffers: Buffers | None
+    channel: str
+    trace: bytes | None
+    hops: int
+
+
+_SIGN_OF_LIFE: Final = _Item(b"", None, CONTROL, None, 0)
+
+
+class _Link:
+    """The streams to and from one other node. `asked` holds the numbers of the calls that went out in it."""
+
+    __slots__ = ("asked", "heard_at", "incoming", "listeners", "must_acknowledge", "outgoing")
+
+    def __init__(self, now: float) -> None:
+        self.outgoing = Outgoing()
+        self.incoming = Incoming()
+        self.asked: set[int] = set()
+        self.heard_at = now
+        self.listeners: list[asyncio.Future[None]] = []
+        self.must_acknowledge = False
 
 
 class Relay:
     """Sends, passes on and receives what travels through the overlay."""
 
-    def __init__(self, host: RelayHost, router: Router) -> None:
+    def __init__(self, host: RelayHost, router: Router, hops: Hops) -> None:
         self._host = host
         self._router = router
+        self._hops = hops
         self.next_hops: dict[NodeId, NodeId] = {}
         self.lost = 0
-        self._numbers = itertools.count(1)
+        self._identities = itertools.count(1)
         self._seen: OrderedDict[tuple[str, int, int], None] = OrderedDict()
+        self._links: dict[NodeId, _Link] = {}
+        self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
+
+    # ---- what is known of the overlay ---------------------------------------------------------------------------
 
     def learn(self, origin: NodeId, sender: NodeId) -> None:
-        """A broadcast of `origin` came first from the neighbour `sender`."""
+        """Something of `origin` came first from the neighbour `sender`."""
         if origin != sender:
             self.next_hops[origin] = sender
 
@@ -85,75 +123,190 @@ class Relay:
         self.next_hops.pop(node, None)
         for destination in [to for to, hop in self.next_hops.items() if hop == node]:
             del self.next_hops[destination]
+        link = self._links.get(node)
+        if link is not None:
+            link.outgoing.give_up()
+            link.asked.clear()
+
+    def neighbour_lost(self) -> None:
+        """What it was to pass on may be lost: send all that is not acknowledged another way."""
+        now = self._host.loop.time()
+        for node, link in list(self._links.items()):
+            self._post(node, link, link.outgoing.again(now, hurry=True), is_flood=True)
+
+    def opened(self, peer: Peer, connection: Connection) -> None:
+        """A lane to `peer` is about to be used: see rule 3."""
+        link = self._links.get(peer.node)
+        if link is None or link.outgoing.is_idle:
+            return
+        now = self._host.loop.time()
+        again, new = link.outgoing.again(now, hurry=True), link.outgoing.take(now, whole=True)
+        for parcel in (*again, *new):
+            envelope = self._envelope(peer.node, link, parcel, is_flood=False)
+            _send(connection, envelope.packed(), parcel.item.buffers)
+
+    def close(self) -> None:
+        """The node stops: look after nothing any more."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._links.clear()
+
+    # ---- sending --------------------------------------------------------------------------------------------------
 
     def send(self, destination: NodeId, message: bytes, buffers: Buffers | None, channel: str) -> None:
-        """Send one packed message through the overlay. Raises NoRoute when there is no neighbour to send through."""
-        me = self._host.me
-        trace = self._host.trace_of(message)
-        envelope = [Kind.RELAY, [*destination], [*me], next(self._numbers), RELAY_TTL, 0, channel, trace, message]
-        if not self._pass_on(destination, envelope, buffers, came_from=me):
+        """Send one packed message through the overlay. Raises NoRoute without a neighbour to go through, Overloaded."""
+        if not self._ways(destination, (), channel, is_flood=True):
             raise NoRoute(str(destination), "it cannot be dialled, and this node has no neighbour to relay through")
+        link = self._link(destination)
+        trace = self._hops.trace_of(destination, message)
+        size = len(message) + sum(map(len, buffers or ()))
+        if not link.outgoing.push(_Item(message, buffers, channel, trace, 0), size):
+            raise Overloaded(str(destination), QUEUE_BYTES_MAX)
+        kind, number = head_of(message)
+        if kind in ASKS:
+            link.asked.add(number)
+        self._post(destination, link, link.outgoing.take(self._host.loop.time()), is_flood=False)
+        self._soon(self._tick, TICK_S)
 
-    def on_relay(self, sender: Peer, envelope: list[Any], buffers: Buffers | None = None) -> None:
+    async def hears(self, node: NodeId, timeout_s: float) -> bool:
+        """Whether that node gives a sign of life through the overlay within `timeout_s`, when asked for one."""
+        link, now = self._link(node), self._host.loop.time()
+        heard = self._host.loop.create_future()
+        link.listeners.append(heard)
+        if link.outgoing.is_idle:
+            link.outgoing.push(_SIGN_OF_LIFE, 0)
+        self._post(node, link, [*link.outgoing.again(now, hurry=True), *link.outgoing.take(now)], is_flood=True)
+        self._soon(self._tick, TICK_S)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await heard
+        except TimeoutError:
+            return False
+        return True
+
+    def _link(self, node: NodeId) -> _Link:
+        link = self._links.get(node)
+        if link is None:
+            link = self._links[node] = _Link(self._host.loop.time())
+            if len(self._links) > LINKS_MAX:
+                del self._links[next(iter(self._links))]
+        return link
+
+    def _post(self, destination: NodeId, link: _Link, parcels: Sequence[Parcel], *, is_flood: bool) -> None:
+        for parcel in parcels:
+            self._pass_on(self._envelope(destination, link, parcel, is_flood), parcel.item.buffers, self._host.me, 0)
+
+    def _envelope(self, destination: NodeId, link: _Link, parcel: Parcel, is_flood: bool) -> Envelope:
+        item: _Item = parcel.item
+        link.must_acknowledge = False
+        return Envelope(
+            kind=Kind.RELAY,
+            destination=[*destination],
+            origin=[*self._host.me],
+            identity=next(self._identities),
+            ttl=RELAY_TTL,
+            hops=0,
+            is_flood=is_flood,
+            channel=item.channel,
+            trace=item.trace,
+            epoch=link.outgoing.epoch,
+            number=parcel.number,
+            acked_epoch=link.incoming.epoch,
+            acked=link.incoming.last,
+            message=item.message,
+        )
+
+    # ---- arriving -------------------------------------------------------------------------------------------------
+
+    def on_relay(self, sender: Peer, plain: list[Any], buffers: Buffers | None = None) -> None:
         """A relayed message arrived: it is for us, or is passed on."""
-        _, destination_fields, origin_fields, number, ttl, hops, channel, trace, message = envelope
-        destination, origin = NodeId(*destination_fields), NodeId(*origin_fields)
-        me = self._host.me
-        if origin == me or not self._is_new((origin.name, origin.incarnation, number)):
+        begun_ns = self._hops.begin()
+        envelope = Envelope(*plain)
+        destination, origin = NodeId(*envelope.destination), NodeId(*envelope.origin)
+        if origin == self._host.me or not self._is_new((*origin, envelope.identity)):
             return
-        if destination == me:
-            self._receive(sender, origin, message, buffers)
-            self._host.relayed(origin, destination, sender.node, None, ttl, hops + 1, trace)
-            return
-        if ttl <= 1:
-            self.lost += 1
-            return
-        onward = [Kind.RELAY, destination_fields, origin_fields, number, ttl - 1, hops + 1, channel, trace, message]
-        if not self._pass_on(destination, onward, buffers, came_from=sender.node):
+        self.learn(origin, sender.node)
+        if destination == self._host.me:
+            self._arrived(origin, envelope, buffers)
+        elif envelope.ttl > 1:
+            onward = envelope._replace(ttl=envelope.ttl - 1, hops=envelope.hops + 1)
+            self._pass_on(onward, buffers, sender.node, begun_ns)
+        else:
             self.lost += 1
 
-    def _receive(self, sender: Peer, origin: NodeId, message: bytes, buffers: Buffers | None) -> None:
-        plain = unpack(message)
-        if not 0 <= plain[0] < Kind.COUNT or plain[0] in _OF_ONE_CONNECTION:
-            return
+    def _arrived(self, origin: NodeId, envelope: Envelope, buffers: Buffers | None) -> None:
         peer = self._router.peer(origin)
         if peer.down is not None:
+            return
+        link, now = self._link(origin), self._host.loop.time()
+        link.heard_at = now
+        for listener in link.listeners:
+            if not listener.done():
+                listener.set_result(None)
+        link.listeners.clear()
+        if link.incoming.sees(envelope.epoch):
+            self._fail_asked(peer, link, "the way back through the overlay was lost for a while")
+        link.outgoing.acknowledge(envelope.acked_epoch, envelope.acked, now)
+        if envelope.number:
+            item = _Item(envelope.message, buffers, envelope.channel, envelope.trace, envelope.hops)
+            link.must_acknowledge = True
+            self._soon(self._acknowledge, ACKNOWLEDGE_AFTER_S)
+            for ready in link.incoming.accept(envelope.epoch, envelope.number, item):
+                self._hand_over(peer, ready)
+        self._post(origin, link, link.outgoing.take(now), is_flood=False)
+
+    def _hand_over(self, peer: Peer, item: _Item) -> None:
+        if not item.message:
+            return  # only a sign of life
+        message = unpack(item.message)
+        if not 0 <= message[0] < Kind.COUNT or message[0] in _OF_ONE_CONNECTION:
             return
         if self._host.routing == "auto" and not peer.is_connected:
             # It could not dial us, so answer the way it came until a connection opens.
             peer.relay_until = self._host.loop.time() + REDIAL_AFTER_S
-        self.next_hops.setdefault(origin, sender.node)
-        handler = self._host.dispatch[plain[0]]
-        if buffers is None:
-            handler(peer, plain)
-        else:
-            handler(peer, plain, buffers)
+        self._hops.arrived(peer.node, message, item.hops)
+        handler = self._host.dispatch[message[0]]
+        try:
+            handler(peer, message) if item.buffers is None else handler(peer, message, item.buffers)
+        except Exception:  # noqa: BLE001 - whatever is wrong with one message, it must not cost those that follow
+            logger.exception("a message that %s sent through the overlay could not be handled", peer)
 
-    def _pass_on(self, destination: NodeId, envelope: list[Any], buffers: Buffers | None, came_from: NodeId) -> bool:
-        router, channel = self._router, envelope[6]
-        neighbours = [node for node in self._host.neighbours() if router.carries(router.peer(node), channel)]
-        learned = self.next_hops.get(destination)
-        if destination in neighbours:
-            hops = [destination]
-        elif learned is not None and learned != came_from and learned in neighbours:
-            hops = [learned]
-        else:
-            hops = [node for node in neighbours if node != came_from]
-        packed = pack(envelope)
+    # ---- passing on -----------------------------------------------------------------------------------------------
+
+    def _pass_on(self, envelope: Envelope, buffers: Buffers | None, came_from: NodeId, begun_ns: int) -> None:
+        destination, origin = NodeId(*envelope.destination), NodeId(*envelope.origin)
+        ways = self._ways(destination, (came_from, origin), envelope.channel, envelope.is_flood)
+        packed = envelope.packed()
         is_sent = False
-        for node in hops:
-            peer = router.peer(node)
-            try:
-                if buffers is None:
-                    peer.send(packed, channel)
-                else:
-                    peer.send_large(packed, buffers, channel)
-            except PartisanError:
+        for node, connection in ways:
+            if not _send(connection, packed, buffers):
                 continue
             is_sent = True
-            origin = NodeId(*envelope[2])
-            self._host.relayed(origin, destination, came_from, node, envelope[4], envelope[5], envelope[7])
-        return is_sent
+            if origin != self._host.me:
+                is_learned = node != destination and self.next_hops.get(destination) == node
+                self._hops.passed_on(begun_ns, envelope, came_from, node, is_learned=is_learned)
+        self.lost += not is_sent
+
+    def _ways(
+        self, destination: NodeId, excluding: Sequence[NodeId], channel: str, is_flood: bool
+    ) -> list[tuple[NodeId, Connection]]:
+        """Where a message goes next: see rule 1."""
+        router = self._router
+        neighbours = self._host.neighbours()
+        if self._host.routing != "relay" or destination in neighbours:
+            connection = router.open_connection(router.peer(destination), channel)
+            if connection is not None:
+                return [(destination, connection)]
+        ways = []
+        learned = self.next_hops.get(destination)
+        for node in neighbours:
+            connection = router.open_connection(router.peer(node), channel) if node not in excluding else None
+            if connection is None:
+                continue
+            if node == learned and not is_flood:
+                return [(node, connection)]
+            ways.append((node, connection))
+        return ways
 
     def _is_new(self, key: tuple[str, int, int]) -> bool:
         if key in self._seen:
@@ -163,11 +316,52 @@ class Relay:
             self._seen.popitem(last=False)
         return True
 
+    # ---- looking after streams --------------------------------------------------------------------------------------
 
-def trace_of(message: bytes) -> bytes | None:
-    """The trace context that a call or a tell carries, in wire form; None for every other message."""
-    plain = unpack(message)
-    position = _META_POSITIONS.get(plain[0])
-    meta = plain[position] if position is not None else None
-    trace = meta.get("tc") if isinstance(meta, dict) else None
-    return trace if isinstance(trace, bytes) else None
+    def _soon(self, call: Callable[[], None], delay_s: float) -> None:
+        if call not in self._timers:
+            self._timers[call] = self._host.loop.call_later(delay_s, self._fire, call)
+
+    def _fire(self, call: Callable[[], None]) -> None:
+        del self._timers[call]
+        call()
+
+    def _acknowledge(self) -> None:
+        for node, link in self._links.items():
+            if link.must_acknowledge:
+                self._post(node, link, [Parcel(0, _SIGN_OF_LIFE, 0)], is_flood=False)
+
+    def _tick(self) -> None:
+        now, is_busy = self._host.loop.time(), False
+        for node, link in list(self._links.items()):
+            peer, outgoing = self._router.peer(node), link.outgoing
+            link.asked.intersection_update(peer.pending)
+            if outgoing.is_hopeless(now):
+                logger.info("%d messages for %s did not get through the overlay", outgoing.give_up(), node)
+                self._fail_asked(peer, link, f"nothing got through the overlay for {GIVE_UP_S:g} s")
+                self._host.unreachable(node)
+            elif link.asked and outgoing.is_idle and now - link.heard_at >= PROBE_AFTER_S:
+                outgoing.push(_SIGN_OF_LIFE, 0)
+            self._post(node, link, outgoing.take(now), is_flood=False)
+            self._post(node, link, outgoing.again(now), is_flood=True)
+            is_busy = is_busy or bool(link.asked) or not outgoing.is_idle
+        if is_busy:
+            self._soon(self._tick, TICK_S)
+
+    def _fail_asked(self, peer: Peer, link: _Link, why: str) -> None:
+        asked, link.asked = sorted(link.asked), set()
+        for number in asked:
+            waiting = peer.pending.pop(number, None)
+            if waiting is not None:
+                waiting.fail(self._host.connection_lost_error(peer, why))
+
+
+def _send(connection: Connection, packed: bytes, buffers: Buffers | None) -> bool:
+    try:
+        if buffers:
+            connection.send_large(packed, buffers)
+        else:
+            connection.send(packed)
+    except PartisanError:  # its queue is full: this way is as good as none
+        return False
+    return True

@@ -7,7 +7,8 @@ The rules this file keeps:
    When two nodes dial each other at once both connections stay, each serving one direction.
 2. While a lane is being dialled, or its connection is being let go, its messages wait in order. When it cannot be
    dialled they are relayed, or fail.
-3. A peer that is down refuses everything with NodeDown, and everything that waits for it fails.
+3. A peer that is down refuses everything with NodeDown, and everything that waits for it fails. Only what the overlay
+   itself says may have it dialled again: that is how a node comes back which was cut off, and not down.
 
 `relay` is the way through the overlay, `keepalive` decides which connections are let go.
 """
@@ -69,6 +70,7 @@ class Peer:
         "router",
         "sent_code",
         "waiting",
+        "was_dialled",
     )
 
     def __init__(self, node: NodeId, router: Router, lanes: dict[str, int]) -> None:
@@ -88,6 +90,8 @@ class Peer:
         self.is_self = False
         self.is_held = False
         self.is_observer = False
+        # Whether this node has ever got through to it, and not only the other way round.
+        self.was_dialled = False
         self.relay_until = 0.0
 
     def __str__(self) -> str:
@@ -165,6 +169,10 @@ class RouterHost(Protocol):
         """That life of that node is over."""
         ...
 
+    def lane_opened(self, peer: Peer, connection: Connection) -> None:
+        """A lane will be sent on from now on, first of all what this call sends."""
+        ...
+
 
 class Router:
     """Every peer this node knows, and the way to each."""
@@ -229,6 +237,7 @@ class Router:
         peer.lanes[channel][index] = connection
         if channel == CALLS and len(peer.lanes[channel]) == 1:
             peer.calls = connection
+        self._host.lane_opened(peer, connection)
         for message, buffers in peer.waiting.pop((channel, index), ()):
             if buffers is None:
                 connection.send(message)
@@ -265,7 +274,7 @@ class Router:
 
     def can_dial(self, peer: Peer) -> bool:
         """Whether a connection to that peer could be made, as far as is known here."""
-        return peer.down is None and not peer.is_self and self._host.can_dial(peer.node)
+        return not peer.is_self and self._host.can_dial(peer.node)
 
     def connect(self, peer: Peer) -> bool:
         """Start to open the control lane, if it is not open or being opened. Returns whether that can be tried."""
@@ -281,7 +290,7 @@ class Router:
         if peer.is_self:
             self._host.loop.call_soon(self._deliver_locally, peer, message, buffers)
             return
-        if peer.down is not None:
+        if peer.down is not None and channel != CONTROL:
             raise NodeDown(str(peer.node), peer.down)
         waiting = peer.waiting.get((channel, index))
         if waiting is not None:
@@ -289,7 +298,7 @@ class Router:
             if size > WAITING_BYTES_MAX:
                 raise Overloaded(str(peer.node), WAITING_BYTES_MAX)
             waiting.append((message, buffers))
-        elif self._must_relay(peer):
+        elif self._must_relay(peer, channel):
             self._host.relay(peer.node, message, buffers, channel)
         elif self._host.can_dial(peer.node):
             peer.waiting[channel, index] = deque([(message, buffers)])
@@ -299,23 +308,29 @@ class Router:
         else:
             self._host.relay(peer.node, message, buffers, channel)
 
-    def _must_relay(self, peer: Peer) -> bool:
+    def _must_relay(self, peer: Peer, channel: str) -> bool:
         if self._host.routing == "direct":
             return False
         if self._host.routing == "relay":
-            return peer.node not in self._host.neighbours()
+            # The overlay dials, or nobody would ever become a neighbour.
+            return channel != CONTROL and peer.node not in self._host.neighbours()
         return peer.relay_until > self._host.loop.time()
 
-    def carries(self, peer: Peer, channel: str) -> bool:
-        """Whether a message for `peer` would travel on a connection, open or being opened."""
-        if peer.down is not None:
-            return False
-        if peer.lanes[channel][0] is not None or (channel, 0) in peer.waiting:
-            return True
-        return not self._must_relay(peer) and self._host.can_dial(peer.node)
+    def open_connection(self, peer: Peer, channel: str) -> Connection | None:
+        """A connection to `peer` that can be sent on now: of that channel, which is opened for the next time, or else
+        any. None when there is no connection at all."""
+        lanes = peer.lanes.get(channel, (None,))
+        if lanes[0] is not None:
+            return lanes[0]
+        connection = next(iter(peer.connections()), None)
+        is_new = channel in peer.lanes and (channel, 0) not in peer.waiting
+        if connection is not None and is_new and not self._must_relay(peer, channel) and self.can_dial(peer):
+            peer.waiting[channel, 0] = deque()
+            self._host.dial(peer, channel, 0)
+        return connection
 
-    def dial_failed(self, peer: Peer, channel: str, index: int, error: Exception) -> None:
-        """That lane could not be opened: what waits for it is relayed, or fails."""
+    def dial_failed(self, peer: Peer, channel: str, index: int, error: Exception) -> bool:
+        """That lane could not be opened: what waits for it is relayed, or fails. Returns whether it was relayed."""
         waiting = peer.waiting.pop((channel, index), ())
         if self._host.routing == "auto":
             peer.relay_until = self._host.loop.time() + REDIAL_AFTER_S
@@ -328,6 +343,8 @@ class Router:
             # What was to be sent is lost, and nobody can tell which replies it would have brought.
             text = str(failure)
             peer.fail_pending(lambda: NoRoute(str(peer.node), text))
+            return False
+        return bool(waiting)
 
     def mark_down(self, node: NodeId, why: str) -> None:
         """That life of that node is over."""

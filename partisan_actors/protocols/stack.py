@@ -5,7 +5,8 @@ A driver tells the stack what happened and carries out what it answers; it never
 * a message goes to the layer that declares its class in `messages`; a class that neither broadcast nor exchange
   declares belongs to the membership strategy, which may be a user's own;
 * the strategy's NeighbourUp and NeighbourDown go out, then to broadcast and exchange, in that order;
-* what broadcast delivers under EXCHANGE_TOPIC is merged into the map, everything else goes out as Deliver;
+* what broadcast delivers goes out as Deliver; under EXCHANGE_TOPIC it is merged into the map too, after that, so that
+  whoever learns ways from broadcasts knows one to a node when it first hears of it;
 * what the map publishes is broadcast under EXCHANGE_TOPIC;
 * a timer's name carries its layer, so that layers cannot collide.
 
@@ -53,6 +54,8 @@ class Broadcast(Protocol):
     def neighbour_up(self, peer: Peer, now: float) -> list[Effect]: ...
 
     def neighbour_down(self, peer: Peer, now: float) -> list[Effect]: ...
+
+    def leave(self, now: float) -> list[Effect]: ...
 
     def receive(self, sender: Peer, message: object, now: float) -> list[Effect]: ...
 
@@ -122,8 +125,9 @@ class ProtocolStack:
         return self._membership(self.strategy.join(contact, now), now)
 
     def leave(self, now: float) -> list[StackEffect]:
-        """Tell the others that this node goes, and forget them."""
-        return self._membership(self.strategy.leave(now), now)
+        """Tell the others that this node goes, and forget them; what was still to be broadcast goes out before."""
+        effects = self._broadcasting(self.broadcasting.leave(now), now)
+        return effects + self._membership(self.strategy.leave(now), now)
 
     def receive(self, sender: Peer, message: object, now: float) -> list[StackEffect]:
         """`message` arrived from `sender`."""
@@ -198,6 +202,7 @@ class ProtocolStack:
                 case SetTimer() | CancelTimer():
                     out.append(_in_layer(_BROADCAST, effect))
                 case Deliver(topic=topic, payload=payload) if topic == EXCHANGE_TOPIC:
+                    out.append(effect)
                     # A node without a map passes it on in the tree and has no use for it.
                     if self.exchange is not None and isinstance(payload, list | tuple):
                         out += self._exchanging(self.exchange.merge(payload, now), now)

@@ -154,7 +154,7 @@ class Guardian:
             # It was killed, or its owner went, while it was being placed.
             self._system.notify(host, "scheduler", "stop_here", *spec.actor.node, spec.actor.number)
             return
-        self._scheduler.names.settle(spec, host)
+        await self._scheduler.names.settle(spec, host)
         self.restarts += 1
         logger.info("restarted %s on node %s (restart %d)", spec, host, spec.life)
         self._announce(spec, host, f"restarted after node {kept.host} went down")

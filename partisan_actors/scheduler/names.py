@@ -13,6 +13,7 @@ actor is to be restarted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any, Final
 
@@ -62,11 +63,11 @@ class Names:
         # The same as the home wrote: who makes an actor knows its name at once, not only when gossip comes round.
         self._node.driver.write(f"{PREFIX}{spec.name}", (order, 0), wanted)
 
-    def settle(self, spec: ActorSpec, host: NodeId) -> None:
+    async def settle(self, spec: ActorSpec, host: NodeId) -> None:
         """The actor of a name has a place, or a new one: have that told to those who look the name up."""
         if spec.name is not None:
-            settling = self._ask_home(spec.name, "settle_here", _plain(spec.actor), list(host))
-            self._system.background.start(settling, f"settle {spec}")
+            with contextlib.suppress(NodeError, ActorUnavailable):  # then its maker has to be asked where it is
+                await self._ask_home(spec.name, "settle_here", _plain(spec.actor), list(host))
 
     async def find(self, name: str) -> tuple[bytes, NodeId | None]:
         """The actor of that name: its handle, encoded, and where it lives, if that is known. Raises ActorNotFound."""

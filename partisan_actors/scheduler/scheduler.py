@@ -161,6 +161,7 @@ class Scheduler:
                 self._claims.pop(spec.actor).set_result(None)
             host = await self.place(spec)
             await self.guardian.guard(spec, host)
+            await self.names.settle(spec, host)
         except BaseException as error:  # whatever it was, nothing of the actor may be left
             if spec.name is not None and not isinstance(error, ActorExists):
                 self.names.unregister(spec.name, spec.actor)
@@ -170,7 +171,6 @@ class Scheduler:
             if not isinstance(error, Exception):
                 raise
         else:
-            self.names.settle(spec, host)
             if location.state != STOPPED:
                 self.system.outbound.placed(location, self.node.router.peer(host))
 

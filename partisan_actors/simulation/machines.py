@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from partisan_actors.protocols.broadcast.exchange import Refused
+from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Refused
 from partisan_actors.protocols.broadcast.lww_map import Changed, Stamp
 from partisan_actors.protocols.machine import (
     CancelTimer,
@@ -216,7 +216,7 @@ class Simulation:
                     self.clock.at(self.clock.now_ns + nanoseconds(delay_s), self._fire, name, timer, self._settings)
                 case CancelTimer(timer):
                     node.timers.pop(timer, None)
-                case Deliver():
+                case Deliver(topic) if topic != EXCHANGE_TOPIC:
                     self.deliveries.append(Delivery(name, self.now_s, effect))
                 case Connect(peer):
                     node.held[peer] = None

@@ -31,7 +31,7 @@ pack: Callable[[Any], bytes] = msgpack.Packer(strict_types=True, autoreset=True)
 
 
 def unpack(data: bytes) -> Any:
-    """The inverse of `pack`. Raises ValueError, or a msgpack exception, for what is not one plain value."""
+    """The inverse of `pack`. Raises ValueError or TypeError for what is not exactly one plain value."""
     return msgpack.unpackb(data, strict_map_key=False)
 
 

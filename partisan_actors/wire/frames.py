@@ -63,7 +63,7 @@ class Kind:
     REPLY: Final = 7  # call, scalar value
     REPLY_PICKLED: Final = 8  # call, payload
     REPLY_ERROR: Final = 9  # call, payload of an exception
-    RELAY: Final = 10  # destination, origin, id, ttl, hops, channel, trace, message bytes
+    RELAY: Final = 10  # what `envelope.Envelope` lists
     PING: Final = 11  # are you there?
     PONG: Final = 12  # yes
     IDLE: Final = 13  # phase, connection id: nobody uses this connection, may it be closed? see node.keepalive

@@ -134,7 +134,7 @@ class KeptBuffers:
     @classmethod
     def of(cls, payload: Payload) -> KeptBuffers:
         """Those of `payload`, as they are now."""
-        return cls(view if view.readonly else bytes(view) for view in payload.buffers)
+        return cls(view if view.readonly else bytearray(view) for view in payload.buffers)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._buffers)

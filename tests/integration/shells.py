@@ -37,7 +37,7 @@ class Shells:
 
     def script(self, source: str, *arguments: str) -> Program:
         """A Python program in a shell of its own."""
-        return self._programs.start(source, *arguments, **self._environment)
+        return self._programs.start(source, *arguments, stdin=subprocess.PIPE, **self._environment)
 
     def partisan(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Any other command, run to its end."""

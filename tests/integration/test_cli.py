@@ -66,6 +66,13 @@ def shells(programs: Programs, tmp_path: Path) -> Shells:
     return Shells(programs, tmp_path)
 
 
+def _runs(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 # ---- looking at a cluster ------------------------------------------------------------------------------------------
 
 
@@ -313,7 +320,7 @@ def test_a_detached_node_outlives_the_command_and_writes_a_log(
         assert shells.facts("members")["members"][0]["name"] == "behind"
     finally:
         assert shells.partisan("stop").returncode == 0
-    assert not psutil.pid_exists(started["pid"])
+    assert not _runs(started["pid"])
     assert log.read_text().splitlines()[-1] == "stopped"
 
 

@@ -14,7 +14,12 @@ LINES_MAX: Final = 80
 
 # What a reader of each program expects to see.
 EXPECTED: Final = {
-    "01_actors": ["10 + 5 = 15", "after 100 more: 115", "refused: TypeError", "one of them is this one: False"],
+    "01_actors": [
+        "10 + 5 = 15",
+        "after 100 more: 115",
+        "refused: ValueError: this counter",
+        "one of them is this one: False",
+    ],
     "02_tasks": ["primes below 40000 = 4203", "longest gap, and where it begins: (72, 31397)", "refused: primes"],
     "03_asyncio": ["ann: hello", "bob: hello ann", "ann: how are you?", "timed out"],
     "04_failure": ["visits: 1 2 and 1", "visits, after a restart: 1", "on another node: True", "gone: NodeDown"],

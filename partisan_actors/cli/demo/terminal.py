@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from partisan_actors.cli.demo.outcome import Outcome
 from partisan_actors.cli.demo.report import facts, is_right, tables, verdict
@@ -22,7 +23,7 @@ def print_report(outcome: Outcome, trace: Trace, console: Console) -> None:
         console.print(table)
     grid = Table.grid(padding=(0, 2))
     for what, text in facts(outcome, trace):
-        grid.add_row(f"[bold]{what}[/]", text)
+        grid.add_row(Text(what, style="bold"), Text(text))
     console.print(grid)
     console.print()
-    console.print(verdict(outcome), style="bold green" if is_right(outcome) else "bold red", markup=False)
+    console.print(Text(verdict(outcome), style="bold green" if is_right(outcome) else "bold red"))

@@ -53,7 +53,7 @@ def describe_trace(file: Path, environ: Mapping[str, str]) -> Trace:
     share = environ.get(f"{_SAMPLER}_ARG")
     text = f"{file}: {spans:,} spans as OTLP/JSON lines"
     if environ.get(_SAMPLER) == "parentbased_traceidratio" and share is not None:
-        text += f", of a share of {share} of the queries ({_SAMPLER} changes that)"
+        text += f"; a share of {share} of the queries is traced ({_SAMPLER} changes that)"
     if viewer:
         text += f"; also sent to {_endpoint(environ)}, for Jaeger at {viewer}"
     return Trace(str(file), spans, viewer, text)

@@ -88,6 +88,10 @@ class Flood:
         self._neighbours.pop(peer, None)
         return []
 
+    def leave(self, now: float) -> list[Effect]:
+        """This node goes. Nothing to do: everybody has been sent everything."""
+        return []
+
     def receive(self, sender: Peer, message: object, now: float) -> list[Effect]:
         """One of `messages` arrived from `sender`."""
         if not isinstance(message, Flooded) or not self._seen.add(message.origin, message.counter):

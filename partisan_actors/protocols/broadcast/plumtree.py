@@ -169,6 +169,24 @@ class Plumtree:
             missing.announcers.pop(peer, None)
         return []
 
+    def leave(self, now: float) -> list[Effect]:
+        """This node goes, and will answer no graft: what it was about to announce goes out whole.
+
+        So its last words reach every neighbour, though the tree may lead through others that go with it.
+        """
+        batches, self._announcing = self._announcing, {}
+        held = self._held
+        last_words = [
+            (peer, held[origin, counter].gossip, hops)
+            for peer, waiting in batches.items()
+            for origin, counter, hops in waiting
+            if (origin, counter) in held
+        ]
+        return [
+            Send(peer, Gossip(gossip.origin, gossip.counter, gossip.topic, hops, gossip.payload))
+            for peer, gossip, hops in last_words
+        ]
+
     def receive(self, sender: Peer, message: object, now: float) -> list[Effect]:
         """One of `messages` arrived from `sender`."""
         match message:

@@ -122,7 +122,7 @@ def test_a_write_is_broadcast_and_reported() -> None:
 
 
 @pytest.mark.parametrize("sequence", [tuple, list])
-def test_a_broadcast_write_is_merged_forwarded_and_not_delivered(sequence: type) -> None:
+def test_a_broadcast_write_is_forwarded_then_told_to_whoever_learns_ways_then_merged(sequence: type) -> None:
     made = stack("a", "b")
     updates = sequence([Update("k", (1,), "v", 0.0)])
 
@@ -130,6 +130,7 @@ def test_a_broadcast_write_is_merged_forwarded_and_not_delivered(sequence: type)
 
     assert effects == [
         Send("b", Gossip("o", 1, EXCHANGE_TOPIC, 2, updates)),
+        Deliver(EXCHANGE_TOPIC, "o", "a", 1, updates),
         Changed("k", None, Entry((1,), "v")),
     ]
 
@@ -137,8 +138,9 @@ def test_a_broadcast_write_is_merged_forwarded_and_not_delivered(sequence: type)
 def test_rubbish_under_the_exchange_topic_changes_nothing() -> None:
     made = stack("a")
 
-    assert made.receive("a", Gossip("o", 1, EXCHANGE_TOPIC, 1, "rubbish"), 0.0) == []
-    assert made.receive("a", Gossip("o", 2, EXCHANGE_TOPIC, 1, [1, None]), 0.0) == []
+    for number, rubbish in enumerate(("rubbish", [1, None]), start=1):
+        effects = made.receive("a", Gossip("o", number, EXCHANGE_TOPIC, 1, rubbish), 0.0)
+        assert effects == [Deliver(EXCHANGE_TOPIC, "o", "a", 1, rubbish)]
 
 
 def test_a_refused_write_comes_back_to_the_writer() -> None:
@@ -153,7 +155,7 @@ def test_a_node_without_a_map_passes_writes_on_and_cannot_write() -> None:
 
     passed = made.receive("a", Gossip("o", 1, EXCHANGE_TOPIC, 1, []), 0.0)
 
-    assert passed == [Send("b", Gossip("o", 1, EXCHANGE_TOPIC, 2, []))]
+    assert passed == [Send("b", Gossip("o", 1, EXCHANGE_TOPIC, 2, [])), Deliver(EXCHANGE_TOPIC, "o", "a", 1, [])]
     with pytest.raises(ConfigError, match="exchange"):
         made.write("k", (1,), "v", 0.0)
 

@@ -1,0 +1,50 @@
+"""Tests of channels: what may be said of them, and the one error for anything else."""
+
+from __future__ import annotations
+
+import pytest
+
+from partisan_actors.errors import ConfigError
+from partisan_actors.wire.channels import BUILT_IN, CHANNELS_MAX, LANES_MAX, ChannelOptions, check_channels
+
+
+def test_without_a_word_there_are_the_built_in_channels_with_a_lane_each() -> None:
+    assert check_channels({}) == dict(BUILT_IN)
+    assert {options.parallelism for options in BUILT_IN.values()} == {1}
+
+
+def test_a_channel_is_given_as_a_number_a_map_or_options() -> None:
+    channels = check_channels({"fast": 4, "wide": {"parallelism": 2, "queue_bytes_max": 9}, "own": ChannelOptions(3)})
+
+    assert channels["fast"] == ChannelOptions(4)
+    assert channels["wide"] == ChannelOptions(2, 9)
+    assert channels["own"] == ChannelOptions(3)
+
+
+def test_a_built_in_channel_may_be_widened() -> None:
+    assert check_channels({"calls": 8})["calls"].parallelism == 8
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "9lives", "with space", "x" * 33, "a/b", 7])
+def test_a_bad_name_is_refused(name: object) -> None:
+    with pytest.raises(ConfigError, match="channel name"):
+        check_channels({name: 1})  # type: ignore[dict-item]  # what is wrong on purpose
+
+
+@pytest.mark.parametrize("given", [True, "4", None, 1.5, {"lanes": 3}])
+def test_a_bad_value_is_refused_and_the_channel_named(given: object) -> None:
+    with pytest.raises(ConfigError, match="channel 'fast'"):
+        check_channels({"fast": given})  # type: ignore[dict-item]  # what is wrong on purpose
+
+
+@pytest.mark.parametrize(
+    "options", [{"parallelism": 0}, {"parallelism": LANES_MAX + 1}, {"parallelism": "1"}, {"queue_bytes_max": 0}]
+)
+def test_options_out_of_range_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(ConfigError):
+        ChannelOptions(**options)
+
+
+def test_too_many_channels_are_refused() -> None:
+    with pytest.raises(ConfigError, match=f"at most {CHANNELS_MAX}"):
+        check_channels({f"channel-{number}": 1 for number in range(CHANNELS_MAX)})
