@@ -48,7 +48,9 @@ class Names:
         self._node.directory.on_down.append(self._node_down)
 
     def _home(self, name: str) -> NodeId:
-        return rendezvous(name, [record.node for record in self._node.directory.live()])[0]
+        # This node is not in the directory before it has joined, and not after it has left.
+        live = [record.node for record in self._node.directory.live()] or [self._node.me]
+        return rendezvous(name, live)[0]
 
     # ---- for this node ----------------------------------------------------------------------------------------
 

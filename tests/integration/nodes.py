@@ -17,12 +17,24 @@ __all__ = ["Nodes", "until"]
 COOKIE = b"cookie of the nodes in memory"
 
 
+class Crashable(MemoryTransport):
+    """A door that can be shut for good: a node that crashed reaches nobody, whatever it still does in this process."""
+
+    is_crashed = False
+
+    async def dial(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> None:
+        if self.is_crashed:
+            raise ConnectionRefusedError("this node has crashed")
+        await super().dial(address, factory)
+
+
 class Nodes:
     """A cluster of runtimes by name."""
 
     def __init__(self) -> None:
         self.network = MemoryNetwork()
         self.runtimes: dict[str, Runtime] = {}
+        self.transports: dict[str, Crashable] = {}
 
     def __getitem__(self, name: str) -> Runtime:
         return self.runtimes[name]
@@ -38,7 +50,8 @@ class Nodes:
             seed=len(self.runtimes),
             **{"load_period_s": 0.05, "keep_alive_s": 0.2, "resources": {"num_cpus": 1.0}, **settings},
         )
-        runtime = Runtime(config, transport=MemoryTransport(loop, self.network))
+        transport = self.transports[name] = Crashable(loop, self.network)
+        runtime = Runtime(config, transport=transport)
         contacts = [other.node.address for other in self.runtimes.values()][:1]
         await runtime.start(contacts)
         self.runtimes[name] = runtime
@@ -48,9 +61,11 @@ class Nodes:
     async def crash(self, name: str) -> None:
         """End a node without a word to anybody."""
         runtime = self.runtimes.pop(name)
+        self.transports.pop(name).is_crashed = True
         await runtime.node.close(graceful=False)
         await runtime.system.close(hooks_s=0.0)
         runtime.executor.close()
+        await runtime.node.background.close()
 
     @contextmanager
     def at(self, name: str) -> Iterator[Runtime]:
