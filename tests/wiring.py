@@ -1,4 +1,4 @@
-"""Two ends of one connection without a network: what one end writes is a list of bytes, and the test carries it over."""
+"""Two ends of one connection without a network: what one end writes, the test carries over to the other."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
 
-__all__ = ["Definition", "Interface", "Method"]
+__all__ = ["Definition", "Interface", "Method", "name_of"]
 
 ASYNC: Final = "async"
 SYNC: Final = "sync"
@@ -63,8 +63,11 @@ class Definition:
     coroutines: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, actor_class: type) -> Definition:
-        """Read a class. Raises ConfigError for what is not a class."""
+    def of(cls, actor_class: type, class_name: str = "") -> Definition:
+        """Read a class. Raises ConfigError for what is not a class.
+
+        `class_name` is what its actors' maker calls it: a class that came by value has forgotten where it was defined.
+        """
         if not isinstance(actor_class, type):
             raise ConfigError("@actor", actor_class, "a class")
         methods: dict[str, Method] = {}
@@ -83,14 +86,26 @@ class Definition:
                 refused[name] = "it is a generator: streaming methods are not supported, return a list"
                 continue
             methods[name] = _method(name, function, bound=not isinstance(attribute, staticmethod))
-        untyped: Any = actor_class  # a class whose __init__ may be any
-        constructor = _method("__init__", untyped.__init__, bound=True)
+        constructor = _method("__init__", _maker(actor_class), bound=True)
         doc = inspect.getdoc(actor_class) or ""
-        interface = Interface(actor_class.__qualname__, methods, constructor, doc, refused)
+        interface = Interface(class_name or name_of(actor_class), methods, constructor, doc, refused)
         plain = frozenset(
             name for name in methods if inspect.iscoroutinefunction(inspect.getattr_static(actor_class, name))
         )
         return cls(actor_class, interface, plain)
+
+
+def _maker(actor_class: Any) -> Any:
+    """What takes the constructor's arguments: a class without an `__init__` may have a `__new__` that does."""
+    if actor_class.__init__ is object.__init__ and actor_class.__new__ is not object.__new__:
+        return actor_class.__new__
+    return actor_class.__init__
+
+
+def name_of(named: Any) -> str:
+    """What a class or function is called in texts and traces: without the functions that it was defined in."""
+    qualified: str = named.__qualname__
+    return qualified.rpartition("<locals>.")[2]
 
 
 def _method(name: str, function: Any, bound: bool) -> Method:

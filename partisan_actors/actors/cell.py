@@ -14,11 +14,11 @@ The rules this file keeps:
 
 from __future__ import annotations
 
-import contextvars
 import inspect
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from sys import getrefcount
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ from partisan_actors.actors.mailbox import Inbox, Message
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.stepping import UNSHARED, Stepper, enter_task, leave_task
 from partisan_actors.actors.threads import ActorThread
-from partisan_actors.actors.tracing import begin_serving, finish_serving
+from partisan_actors.actors.tracing import ActivationTrace, begin_serving, finish_serving, refuse_serving
 from partisan_actors.errors import ActorStopped, MailboxFull, PartisanError
 from partisan_actors.ids import ActorId
 from partisan_actors.node.router import Peer
@@ -80,9 +80,7 @@ class Cell:
         "thread",
     )
 
-    def __init__(
-        self, system: Host, actor: ActorId, key: bytes, definition: Definition, options: CellOptions
-    ) -> None:
+    def __init__(self, system: Host, actor: ActorId, key: bytes, definition: Definition, options: CellOptions) -> None:
         self.system = system
         self.actor = actor
         self.key = key
@@ -100,7 +98,7 @@ class Cell:
         self.stepper = Stepper(system.steps, self)
         self._inbox: Inbox | None = None
         self._concurrency = options.max_concurrency or ASYNC_CONCURRENCY
-        context = contextvars.Context()
+        context = Context()
         context.run(current_cell.set, self)
         context.run(current_system.set, system)
         context.run(current_owner.set, options.owner)
@@ -134,33 +132,40 @@ class Cell:
         """Construct the instance; messages that arrive meanwhile wait. Called once, from a loop call-back."""
         cls = self.definition.cls
         hook = getattr(cls, "on_start", None)
+        context, trace = self._copy_context(), self.options.trace
+        recorder = self.system.recorder
+        activation = ActivationTrace(recorder, trace, context) if trace and recorder.enabled else None
         if hook is None and has_no_constructor(cls):
             self.instance = cls()
-            self._started(None)
+            self._started(None, activation)
             return
 
         def make() -> None:
-            self.system.post(self._constructed, *construct(self._copy_context(), cls, hook, args, kwargs))
+            self.system.post(self._constructed, activation, context, *construct(context, cls, hook, args, kwargs))
 
         self._inbox = Inbox()
         self._inbox.claim()
         self._lease().run(make)
 
-    def _constructed(self, instance: Any, error: BaseException | None) -> None:
+    def _constructed(
+        self, activation: ActivationTrace | None, context: Context, instance: Any, error: BaseException | None
+    ) -> None:
         # Nothing is in it yet: what arrived meanwhile waits in the mailbox. It is made again when it is needed.
         self._inbox = None
         self.instance = instance
         hook = getattr(instance, "on_start", None)
         if error is None and inspect.iscoroutinefunction(hook):
-            self.system.background.start(self._start_async(hook), f"on_start of {self}")
+            self.system.background.start(self._start_async(hook, activation, context), f"on_start of {self}")
         else:
-            self._started(error)
+            self._started(error, activation)
 
-    async def _start_async(self, hook: Callable[[], Any]) -> None:
-        error = await run_hook(self._copy_context(), hook)
-        self.system.loop.call_soon(self._started, error)
+    async def _start_async(self, hook: Callable[[], Any], activation: ActivationTrace | None, context: Context) -> None:
+        error = await run_hook(context.copy(), hook)
+        self.system.loop.call_soon(self._started, error, activation)
 
-    def _started(self, error: BaseException | None) -> None:
+    def _started(self, error: BaseException | None, activation: ActivationTrace | None) -> None:
+        if activation is not None:
+            activation.finished(self, self.options.life, error)
         if self.state != STARTING:
             return
         if error is not None:
@@ -185,9 +190,9 @@ class Cell:
             # What runs goes on, as a thread cannot be stopped; its caller is told now, and its reply will find nobody.
             waiting += self._inbox.empty_out()
         for message in waiting:
-            self._refuse(message.peer, message.number)
+            self._refuse(message, self._stopped_error())
         for step, item in list(self.stepper.active.items()):
-            self._refuse(item.peer, item.number)
+            self._refuse(item, self._stopped_error())
             step.cancel()
         hook = getattr(self.instance, "on_stop", None) if was_alive and run_hook else None
         if hook is None:
@@ -287,7 +292,7 @@ class Cell:
             meta["ahead"] = self.mailbox_size
         message = Message(peer, number, method, args, kwargs, meta)
         if self.state not in (ALIVE, STARTING):
-            self._refuse(peer, number)
+            self._refuse(message, self._stopped_error())
         elif self._is_closed or self.mailbox or len(self.stepper.active) >= self._concurrency:
             self._enqueue(message)
         elif method.kind != ASYNC:
@@ -310,9 +315,8 @@ class Cell:
 
     def _overflow(self, message: Message) -> None:
         limit = self.options.mailbox_max
-        if message.number is not None:
-            self.system.reply_error(message.peer, message.number, MailboxFull(str(self), limit))
-        else:
+        self._refuse(message, MailboxFull(str(self), limit))
+        if message.number is None:
             self.system.dead_letter(self, message.method.name, f"its mailbox is full ({limit})")
 
     def _pump(self) -> None:
@@ -339,10 +343,11 @@ class Cell:
     # ---- coroutines, on the loop ------------------------------------------------------------------------------
 
     def _step(self, message: Message) -> None:
-        name = message.method.name
         context = self._copy_context()
+        if message.meta is not None:
+            context.run(begin_serving, self.system.recorder, message)
         try:
-            function = getattr(self.instance, name)
+            function = getattr(self.instance, message.method.name)
             args, kwargs = message.args, message.kwargs
             if callable(args):
                 args, kwargs = context.run(args)
@@ -352,8 +357,6 @@ class Cell:
         except BaseException as error:  # noqa: BLE001 - user code, or arguments that cannot be unpickled here
             self._finished(message, None, error)
             return
-        if message.meta is not None:
-            context.run(begin_serving, self.system.recorder, message)
         self.stepper.run(message, coroutine, context)
 
     def ended(self, item: Message, value: Any, error: BaseException | None) -> None:
@@ -403,14 +406,14 @@ class Cell:
 
     def _invoke(self, message: Message) -> tuple[Any, BaseException | None]:
         context = self._copy_context()
+        if message.meta is not None:
+            context.run(begin_serving, self.system.recorder, message)
         try:
             function = getattr(self.instance, message.method.name)
             args, kwargs = message.args, message.kwargs
             if callable(args):
                 args, kwargs = context.run(args)
                 args, kwargs = context.run(wait_for_arguments, args, kwargs)
-            if message.meta is not None:
-                context.run(begin_serving, self.system.recorder, message)
             if kwargs:
                 return context.run(function, *args, **kwargs), None
             return context.run(function, *args), None
@@ -424,9 +427,11 @@ class Cell:
 
     # ---- refusals ---------------------------------------------------------------------------------------------
 
-    def _refuse(self, peer: Peer, number: int | None) -> None:
-        if number is not None:
-            self.system.reply_error(peer, number, self._stopped_error())
+    def _refuse(self, message: Message, error: PartisanError) -> None:
+        if message.meta is not None:
+            refuse_serving(self.system.recorder, self, message, error)
+        if message.number is not None:
+            self.system.reply_error(message.peer, message.number, error)
 
     def _stopped_error(self) -> PartisanError:
         return self.cause or ActorStopped(str(self), self.reason)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from typing import Any
 
 from partisan_actors.actors.host import Host, Running
 from partisan_actors.ids import NodeId
 
-__all__ = ["current_cell", "current_owner", "current_system", "refs_in_message"]
+__all__ = ["current_cell", "current_owner", "current_system", "refs_in_message", "request_meta"]
 
 # Set inside every method of an actor, on the loop and on threads alike.
 current_cell: ContextVar[Running | None] = ContextVar("partisan_current_cell", default=None)
@@ -17,6 +18,9 @@ current_owner: ContextVar[NodeId | None] = ContextVar("partisan_current_owner", 
 
 # Set while a message is encoded: the refs found in it, which its sender keeps until the call has returned.
 refs_in_message: ContextVar[list[object] | None] = ContextVar("partisan_refs_in_message", default=None)
+
+# Set while a service answers: the extras that came with the request, if any.
+request_meta: ContextVar[dict[str, Any] | None] = ContextVar("partisan_request_meta", default=None)
 
 # Set inside methods and tasks, and while a node decodes a payload, so that refs inside it belong to that node.
 current_system: ContextVar[Host | None] = ContextVar("partisan_current_system", default=None)

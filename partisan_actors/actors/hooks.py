@@ -48,7 +48,10 @@ async def run_hook(
     if inspect.iscoroutinefunction(hook):
         # A task of its own: the only way to run a coroutine in a given context.
         task = loop.create_task(hook(), context=context)
-        await asyncio.wait([task])
+        try:
+            await asyncio.wait([task])
+        finally:
+            task.cancel()  # whoever waits was cancelled: nobody else would end it
         return asyncio.CancelledError() if task.cancelled() else task.exception()
     assert run_on_thread is not None and post is not None
     ended: asyncio.Future[BaseException | None] = loop.create_future()

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from partisan_actors.actors.actor import Definition
 from partisan_actors.actors.mailbox import Message
+from partisan_actors.actors.ref import Location
 from partisan_actors.actors.stepping import Steps
 from partisan_actors.actors.threads import Threads
 from partisan_actors.errors import PartisanError
@@ -15,6 +16,7 @@ from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.background import Background
 from partisan_actors.node.router import Peer
 from partisan_actors.telemetry.recorder import Recorder
+from partisan_actors.telemetry.records import Address
 
 __all__ = ["Host", "Running"]
 
@@ -87,4 +89,12 @@ class Host(Protocol):
 
     def sender_affinity(self) -> int:
         """What the running code contributes to the choice of a lane."""
+        ...
+
+    def lane_of(self, location: Location, channel: str) -> int:
+        """The lane that a message of the running code to an actor takes."""
+        ...
+
+    def addresses_for(self, peer: Peer, channel: str, lane: int) -> tuple[Address | None, Address | None]:
+        """Where a node can be dialled, and where the connection ends that messages for it go on first."""
         ...

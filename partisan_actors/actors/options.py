@@ -11,7 +11,10 @@ __all__ = ["CellOptions"]
 
 @dataclass(frozen=True, slots=True)
 class CellOptions:
-    """How one actor runs. `owner` is the node whose end ends it, None for a detached one; `life` counts restarts."""
+    """How one actor runs. `owner` is the node whose end ends it, None for a detached one; `life` counts restarts.
+
+    `trace` is the trace context in which it is made, in wire form; empty when that is not traced.
+    """
 
     name: str | None = None
     owner: NodeId | None = None
@@ -20,3 +23,4 @@ class CellOptions:
     max_concurrency: int | None = None
     mailbox_max: int = 100_000
     dedicated_thread: bool = False
+    trace: bytes = b""

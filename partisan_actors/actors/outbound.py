@@ -8,6 +8,7 @@ effect, and passes no machine.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections import deque
 from collections.abc import Callable
@@ -192,32 +193,42 @@ class Outbound:
         reply: Reply[Any],
         channel: str,
     ) -> tuple[bytes, list[Any] | None]:
-        trace = CallTrace(self._recorder, location, method, channel, number)
-        meta = trace.meta()
-        if trace.context.is_sampled:
-            reply.add_waiter(lambda: trace.finished(reply.exception(), location.peer))
+        trace = CallTrace(self._system, location, method, channel, number)
+        meta, is_sampled = trace.meta(), trace.context.is_sampled
+        encoded: tuple[bytes, list[Any] | None] | None = None
         if not kwargs and is_scalars(args):
+            with contextlib.suppress(OverflowError, ValueError):
+                encoded = pack([Kind.CALL_META, number, location.key, method, meta, *args]), None
+        if encoded is None:
+            head = [Kind.CALL_PICKLED, number, location.key, method, meta]
             try:
-                return pack([Kind.CALL_META, number, location.key, method, meta, *args]), None
-            except (OverflowError, ValueError):
-                pass
-        head = [Kind.CALL_PICKLED, number, location.key, method, meta]
-        return self._pickled(head, location, method, args, kwargs, reply)
+                encoded = self._pickled(head, location, method, args, kwargs, reply)
+            except PartisanError as error:
+                if is_sampled:
+                    trace.finished(error, location.peer)
+                raise
+        if is_sampled:
+            reply.add_waiter(lambda: trace.finished(reply.exception(), location.peer))
+        return encoded
 
     def _traced_tell(
         self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str
     ) -> tuple[bytes, list[Any] | None]:
-        trace = TellTrace(self._recorder, location, method, channel)
+        trace = TellTrace(self._system, location, method, channel, self.next_number())
         meta = trace.meta()
-        try:
-            if not kwargs and is_scalars(args):
-                try:
-                    return pack([Kind.TELL_META, location.key, method, meta, *args]), None
-                except (OverflowError, ValueError):
-                    pass
-            return self._pickled([Kind.TELL_PICKLED, location.key, method, meta], location, method, args, kwargs, None)
-        finally:
-            trace.sent(location.peer)
+        encoded: tuple[bytes, list[Any] | None] | None = None
+        if not kwargs and is_scalars(args):
+            with contextlib.suppress(OverflowError, ValueError):
+                encoded = pack([Kind.TELL_META, location.key, method, meta, *args]), None
+        if encoded is None:
+            head = [Kind.TELL_PICKLED, location.key, method, meta]
+            try:
+                encoded = self._pickled(head, location, method, args, kwargs, None)
+            except PartisanError as error:
+                trace.sent(error)
+                raise
+        trace.sent()
+        return encoded
 
     # ---- on the loop ------------------------------------------------------------------------------------------
 

@@ -7,9 +7,10 @@ actor, but each request runs as a background job of its own, because requests of
 from __future__ import annotations
 
 import inspect
+from contextvars import Context
 from typing import Any
 
-from partisan_actors.actors.context import current_system
+from partisan_actors.actors.context import current_system, request_meta
 from partisan_actors.actors.host import Host
 from partisan_actors.node.router import Peer
 
@@ -53,10 +54,13 @@ class Service:
                 error = AttributeError(f"{self} has no request {name!r}: do all nodes run the same version?")
                 self._system.reply_error(peer, number, error)
             return
-        self._system.background.start(self._run(peer, number, method, args), f"{self}.{name} for {peer.node}")
+        # In a context of its own, and not in that of whoever had this connection opened.
+        context = Context()
+        context.run(current_system.set, self._system)
+        context.run(request_meta.set, meta)
+        self._system.background.start(self._run(peer, number, method, args), f"{self}.{name} for {peer.node}", context)
 
     async def _run(self, peer: Peer, number: int | None, method: Any, args: Any) -> None:
-        current_system.set(self._system)
         try:
             if callable(args):
                 args, _ = args()

@@ -28,7 +28,7 @@ from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.services import Service, service_key
 from partisan_actors.actors.stepping import Steps
 from partisan_actors.actors.threads import Threads
-from partisan_actors.actors.tracing import finish_serving
+from partisan_actors.actors.tracing import finish_serving, record_stop
 from partisan_actors.errors import (
     ActorNotFound,
     ActorStopped,
@@ -43,6 +43,8 @@ from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer
+from partisan_actors.telemetry.records import Address
+from partisan_actors.wire.addresses import parse_address
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
@@ -119,6 +121,8 @@ class ActorSystem:
         self._tombstones[cell.key] = (str(cell), cell.reason, cell.cause)
         while len(self._tombstones) > TOMBSTONES_MAX:
             self._tombstones.popitem(last=False)
+        if cell.options.trace:
+            record_stop(self.recorder, cell, cell.options.trace, cell.reason)
         for tell in self.on_cell_stopped:
             tell(cell)
 
@@ -227,9 +231,7 @@ class ActorSystem:
             except RuntimeError:  # the loop is closed: the node has ended before its actor's method did
                 return
 
-    def outcome(
-        self, cell: Cell, message: Message, value: Any, error: BaseException | None, is_last: bool
-    ) -> None:
+    def outcome(self, cell: Cell, message: Message, value: Any, error: BaseException | None, is_last: bool) -> None:
         """On an actor's thread: a blocking method ended.
 
         Its reply is encoded here, and written from here when it is the last of a batch and the connection is free;
@@ -272,6 +274,16 @@ class ActorSystem:
         cell = current_cell.get()
         return 0 if cell is None else int.from_bytes(cell.key[-4:], "big")
 
+    def lane_of(self, location: Location, channel: str) -> int:
+        """The lane that a message of the running code to an actor takes."""
+        return (location.affinity ^ self.sender_affinity()) % self.node.lanes[channel]
+
+    def addresses_for(self, peer: Peer, channel: str, lane: int) -> tuple[Address | None, Address | None]:
+        """Where a node can be dialled, and where the connection ends that messages for it go on first."""
+        known = self.node.addresses.addresses_of(peer.node)
+        connection = self.node.first_connection(peer, channel, lane)
+        return parse_address(known[0]) if known else None, connection.remote_address if connection is not None else None
+
     # ---- services ---------------------------------------------------------------------------------------------
 
     def serve(self, name: str, target: object, channel: str = CALLS) -> None:
@@ -286,9 +298,19 @@ class ActorSystem:
             logger.debug("%s of service %s on %s: %s", method, service, node, error)
 
     async def request(
-        self, node: NodeId, service: str, method: str, *args: Any, timeout_s: float | None = None, channel: str = CALLS
+        self,
+        node: NodeId,
+        service: str,
+        method: str,
+        *args: Any,
+        timeout_s: float | None = None,
+        channel: str = CALLS,
+        trace: bytes = b"",
     ) -> Any:
-        """Ask a service of another node. Raises what it raises, NodeDown, NoRoute, Overloaded, or CallTimeout."""
+        """Ask a service of another node. Raises what it raises, NodeDown, NoRoute, Overloaded, or CallTimeout.
+
+        `trace` is the trace context of whoever wants that, for the nodes that relay the request.
+        """
         reply: Reply[Any] = Reply(self.loop)
         location = Location(ActorId(node, 0), f"service {service} of {node}", None, can_restart=False)
         location.key = service_key(service)
@@ -297,7 +319,7 @@ class ActorSystem:
         if is_scalars(args):
             message, buffers = pack([Kind.CALL, number, location.key, method, *args]), None
         else:
-            head = [Kind.CALL_PICKLED, number, location.key, method, None]
+            head = [Kind.CALL_PICKLED, number, location.key, method, {"tc": trace} if trace else None]
             message, buffers = pack_payload(head, encode_call(args, {}, f"a request to {service}"))
         self.outbound._submit(location, number, message, buffers, reply, channel, timeout_s)
         return await reply
@@ -392,7 +414,6 @@ class ActorSystem:
                 item.reply.fail(ActorUnavailable(str(location), why))
             else:
                 self.dead_letter(location, "tell", why)
-
 
     def _connection_lost(self, peer: Peer, why: str) -> PartisanError:
         return ActorUnavailable(f"on node {peer.node}", f"the connection broke: {why}")

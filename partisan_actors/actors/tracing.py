@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from partisan_actors.actors.ref import Location
     from partisan_actors.node.router import Peer
 
-__all__ = ["ActivationTrace", "CallTrace", "LifeTrace", "TellTrace", "begin_serving", "finish_serving", "record_stop"]
+__all__ = [
+    "ActivationTrace",
+    "CallTrace",
+    "LifeTrace",
+    "TellTrace",
+    "begin_serving",
+    "finish_serving",
+    "record_stop",
+    "refuse_serving",
+]
 
 
 class _Sent:
@@ -128,26 +137,31 @@ def begin_serving(recorder: Recorder, message: Message) -> None:
 
 
 def finish_serving(recorder: Recorder, cell: Running, message: Message, error: BaseException | None) -> None:
-    """A traced message was handled, or refused before it was begun."""
+    """A traced message was handled."""
+    context = message.meta.get("context") if message.meta is not None else None
+    if context is not None and context.is_sampled:
+        _record_served(recorder, cell, message, context, None if error is None else Failure.of_user_code(error))
+
+
+def refuse_serving(recorder: Recorder, cell: Running, message: Message, error: BaseException) -> None:
+    """A traced message was refused. One that was begun already ends by itself."""
     meta = message.meta
-    if meta is None or not recorder.enabled:
-        return
-    now = recorder.clock()
-    context, dequeued = meta.get("context"), meta.get("dequeued", now)
-    if context is None:
-        wire = meta.get("tc")
-        context = recorder.child_of(TraceContext.unpack(wire)) if isinstance(wire, bytes) else None
-    if context is None or not context.is_sampled:
-        return
-    refused = context is not meta.get("context")
+    wire = meta.get("tc") if meta is not None else None
+    if meta is not None and isinstance(wire, bytes) and recorder.enabled and "context" not in meta:
+        context = recorder.child_of(TraceContext.unpack(wire))
+        if context.is_sampled:
+            _record_served(recorder, cell, message, context, Failure.of_call(error))
+
+
+def _record_served(
+    recorder: Recorder, cell: Running, message: Message, context: TraceContext, failure: Failure | None
+) -> None:
+    now, meta = recorder.clock(), message.meta or {}
     class_name, method = cell.definition.interface.class_name, message.method.name
-    failure = None
-    if error is not None:
-        failure = Failure.of_call(error) if refused else Failure.of_user_code(error)
     fields = (
         context,
         meta.get("arrived", now),
-        dequeued,
+        meta.get("dequeued", now),
         now,
         cell.actor,
         class_name,
@@ -255,7 +269,5 @@ def record_stop(recorder: Recorder, cell: Running, trace: bytes, reason: str) ->
     name = cell.definition.interface.class_name
     step = LifecycleStep.STOP
     recorder.record(
-        Lifecycle(
-            recorder.linked_root(made_in), now, now, step, cell.actor, name, None, None, None, reason, made_in
-        )
+        Lifecycle(recorder.linked_root(made_in), now, now, step, cell.actor, name, None, None, None, reason, made_in)
     )

@@ -18,6 +18,7 @@ from partisan_actors.actors.actor import Definition, Interface, Method
 from partisan_actors.actors.context import current_owner, refs_in_message
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.actors.tracing import LifeTrace
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
 from partisan_actors.api.lookup import find_actor, known_actor
@@ -27,6 +28,7 @@ from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.spec import ActorSpec
+from partisan_actors.telemetry.records import LifecycleStep
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.payload import encode_call
 
@@ -364,6 +366,7 @@ def _create(
         body, buffers = ActorSpec.arguments(encode_call(args, kwargs, what))
     finally:
         refs_in_message.reset(token)
+    trace = LifeTrace(system.recorder, LifecycleStep.CREATE) if system.recorder.enabled else None
     spec = ActorSpec(
         actor=actor_id,
         class_name=interface.class_name,
@@ -379,9 +382,10 @@ def _create(
         mailbox_max=options.mailbox_max,
         dedicated_thread=options.dedicated_thread,
         handle=pickle.dumps(handle, 5) if options.name is not None else b"",
+        trace=trace.context.pack() if trace is not None else b"",
     )
     runtime: Runtime = system.extensions["runtime"]
-    system.post(runtime.scheduler.create, spec, location, refs)
+    system.post(runtime.scheduler.create, spec, location, refs, trace)
     if options.name is not None and asyncio._get_running_loop() is None:
         runtime.scheduler.wait_named(location)
     return handle

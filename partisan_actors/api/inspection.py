@@ -41,9 +41,7 @@ def node_row(record: NodeRecord, me: str) -> dict[str, Any]:
 class Inspection:
     """Answers questions about this node. Every answer is plain data."""
 
-    def __init__(
-        self, system: ActorSystem, scheduler: Scheduler, objects: ObjectStore, executor: TaskExecutor
-    ) -> None:
+    def __init__(self, system: ActorSystem, scheduler: Scheduler, objects: ObjectStore, executor: TaskExecutor) -> None:
         self._system = system
         self._scheduler = scheduler
         self._objects = objects

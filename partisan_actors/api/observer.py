@@ -122,8 +122,8 @@ class Observer:
                 try:
                     await self._reach(row)
                     return Answer(row, await self.ask(NodeId.parse(row["id"]), service, method, *args))
-                except PartisanError as error:
-                    return Answer(row, why=str(error))
+                except Exception as error:  # noqa: BLE001 - whatever a service of that node raised is its answer
+                    return Answer(row, why=str(error) or type(error).__name__)
 
         return await asyncio.gather(*map(ask_one, rows))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.control import Control
@@ -17,9 +17,12 @@ from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
 from partisan_actors.tasks.submit import TaskSubmitter
 from partisan_actors.telemetry.recorder import Recorder
-from partisan_actors.telemetry.tracing import Tracing, TracingOptions, start_tracing
+from partisan_actors.telemetry.tracing import Tracing, TracingOptions, begin_recording, start_tracing
 
-__all__ = ["Runtime"]
+__all__ = ["EXPORT_S", "Runtime"]
+
+# How long the end of a node may take because of spans that are still to be exported.
+EXPORT_S: Final = 2.0
 
 
 class Runtime:
@@ -35,6 +38,9 @@ class Runtime:
     ) -> None:
         self.config = config
         self.recorder = Recorder()
+        if tracing is not None:
+            # Before the first message, and before OpenTelemetry is loaded: calls of that time are in their trace too.
+            begin_recording(self.recorder, tracing)
         self.node = Node(
             config,
             asyncio.get_running_loop(),
@@ -52,23 +58,56 @@ class Runtime:
         self.system.extensions["runtime"] = self
         self._tracing_options = tracing
         self._tracing: Tracing | None = None
+        self._loading: asyncio.Task[None] | None = None
 
     async def start(self, contacts: Sequence[str] = ()) -> None:
-        """Start the node and join through the first contact that answers. Raises as `Node.start` does."""
-        await self.node.start(contacts)
-        if self._tracing_options is not None:
-            # Loading OpenTelemetry takes a second, which the loop does not have.
-            self._tracing = await self.node.loop.run_in_executor(
-                None, start_tracing, self.recorder, self.node.me, self.node.cluster, self._tracing_options
-            )
+        """Start the node and join through the first contact that answers. Raises as `Node.start` does.
+
+        Loading OpenTelemetry takes a second. A node that hosts actors does that first, because it may get calls as soon
+        as it is a member, and users' spans are lost until then; another one does it meanwhile: see `ready`.
+        """
+        if self._tracing_options is not None and self.config.hosts_actors and self.config.cluster:
+            await self._start_tracing(self._tracing_options)
+        try:
+            await self.node.start(contacts)
+        except BaseException:
+            await self._export_the_rest()
+            raise
+        if self._tracing_options is not None and self._tracing is None:
+            self._loading = self.node.loop.create_task(self._start_tracing(self._tracing_options))
+
+    async def ready(self) -> None:
+        """Return when everything is loaded. Raises ConfigError when the spans cannot go where they should."""
+        if self._loading is not None:
+            await self._loading
+
+    async def _start_tracing(self, options: TracingOptions) -> None:
+        # Not on the loop, which does not have a second.
+        cluster = self.node.cluster
+        self._tracing = await self.node.loop.run_in_executor(
+            None, start_tracing, self.recorder, self.node.me, cluster, options
+        )
 
     async def close(self) -> None:
         """End the actors, leave the cluster, and export what is left to export."""
         await self.system.close()
         self.executor.close()
         await self.node.close()
-        if self._tracing is not None:
-            await self.node.loop.run_in_executor(None, self._tracing.close, 2.0)
+        await self._export_the_rest()
+
+    async def _export_the_rest(self) -> None:
+        loop = self.node.loop
+        deadline = loop.time() + EXPORT_S
+        if self._loading is not None:
+            await asyncio.wait([self._loading], timeout=EXPORT_S)
+        tracing = self._tracing
+        if tracing is None:
+            return
+        # Not on a thread of the executor: there is none any more when this runs as a program that failed ends.
+        tracing.begin_close()
+        while not tracing.is_finished and loop.time() < deadline:  # noqa: ASYNC110 - it runs without a loop to tell
+            await asyncio.sleep(0.01)
+        tracing.close(0.0)
 
     def settings_for_workers(self) -> dict[str, Any]:
         """What the workers of this node's cluster share with it, as JSON."""

@@ -21,13 +21,13 @@ from typing import Any, Final
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.joining import fit_to_cluster
-from partisan_actors.api.runtime import Runtime
+from partisan_actors.api.runtime import EXPORT_S, Runtime
 from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.node.config import DEFAULT_OVERLAY, NodeConfig, memory_share, random_name
 from partisan_actors.node.cookie import read_cookie
 from partisan_actors.node.loop import LoopThread
-from partisan_actors.node.workers import Spawner, Worker, stop_workers
+from partisan_actors.node.workers import STOP_S, Spawner, Worker, stop_workers
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.telemetry.tracing import TracingOptions
 from partisan_actors.wire.addresses import parse_address
@@ -218,6 +218,7 @@ class Session:
         try:
             self._configure_workers(runtime)
             await self._wait_for_cluster(runtime)
+            await runtime.ready()
         except BaseException:
             await runtime.close()
             raise
@@ -254,9 +255,12 @@ class Session:
     async def _close(self) -> None:
         self._closed = True
         if self._runtime is not None:
-            stopping = asyncio.ensure_future(stop_workers(self._workers))
-            await self._runtime.close()
-            await stopping
+            patience_s = STOP_S if self._tracing is None else STOP_S + EXPORT_S
+            stopping = asyncio.ensure_future(stop_workers(self._workers, patience_s))
+            try:
+                await self._runtime.close()
+            finally:
+                await stopping
 
     def _kill_workers(self) -> None:
         for worker in self._workers:

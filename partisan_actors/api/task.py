@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
+from partisan_actors.actors.actor import name_of
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
 from partisan_actors.api.options import TaskOptions
@@ -52,7 +53,7 @@ class RemoteFunction(Generic[P, R_co]):
         Raises TypeError when the arguments do not fit, SerializationError when one cannot be sent; everything else,
         Unplaceable included, is in the ref. A top-level ref among the arguments is replaced by its value.
         """
-        name = self._options.name or self.function.__qualname__
+        name = self._options.name or name_of(self.function)
         signature = self._signature
         if signature is not None:
             try:

@@ -70,8 +70,9 @@ async def run_node(settings: dict[str, Any], stop: asyncio.Event) -> None:
     runtime = Runtime(config_of(settings), tracing_of(settings))
     if settings.get("stops_on_request"):
         runtime.control.on_stop = stop.set
+    session.adopt(runtime)  # first: with tracing, calls come before `start` returns
     await runtime.start(settings["contacts"])
-    session.adopt(runtime)
+    await runtime.ready()
     settle_in()
     await stop.wait()
     await runtime.close()

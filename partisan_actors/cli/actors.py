@@ -8,7 +8,7 @@ import click
 
 from partisan_actors.api.inspection import INSPECT
 from partisan_actors.cli.asking import Target, json_option, show_json, survey, target_options
-from partisan_actors.cli.table import show_table
+from partisan_actors.cli.table import counted, show_table
 
 __all__ = ["actors"]
 
@@ -31,7 +31,8 @@ def actors(target: Target, node_name: str | None, as_json: bool) -> None:
     if as_json:
         show_json({**found.facts(), "actors": rows})
         return
-    click.echo(f"cluster {found.cluster}: {len(rows)} actors on {len({row['node'] for row in rows})} nodes")
+    hosts = {row["node"] for row in rows}
+    click.echo(f"cluster {found.cluster}: {counted(len(rows), 'actor')} on {counted(len(hosts), 'node')}")
     columns = ("class", "name", "node", "state", "mailbox", "processed", "restarts", "id")
     show_table(columns, [[row[column] for column in columns] for row in rows])
     found.remark()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -74,11 +75,10 @@ class Survey:
 def target_options(command: Function) -> Function:
     """Give `command` the options that say which cluster is meant; it gets them as one `target`."""
 
+    @functools.wraps(command)
     def with_target(*args: Any, address: str | None, cluster: str, cookie_file: Path | None, **kwargs: Any) -> Any:
         return command(*args, target=Target(address, cluster, cookie_file), **kwargs)
 
-    with_target.__name__, with_target.__doc__ = command.__name__, command.__doc__
-    with_target.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own place
     for option in (
         click.option(
             "--cookie-file",

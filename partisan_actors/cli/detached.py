@@ -32,8 +32,7 @@ def start_detached(plan: StartPlan, log_file: Path | None, *, as_json: bool) -> 
     """Start the nodes in the background and tell of them. Raises Failure when they cannot start."""
     path = (log_file or _new_log_file(plan.config["name"])).absolute()
     reading, writing = os.pipe()
-    with open(path, "ab") as log, os.fdopen(reading, "rb") as pipe:
-        os.chmod(path, 0o600)
+    with open(path, "ab", opener=_private) as log, os.fdopen(reading, "rb") as pipe:
         child = subprocess.Popen(
             [sys.executable, "-m", "partisan_actors.cli.detached"],
             stdin=subprocess.PIPE,
@@ -104,6 +103,10 @@ def _new_log_file(name: str) -> Path:
     for old in logs[:-LOGS_KEPT]:
         old.unlink(missing_ok=True)
     return folder / f"{name}.log"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _close_stdin() -> None:

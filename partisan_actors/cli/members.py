@@ -8,7 +8,7 @@ import click
 
 from partisan_actors.api.observer import Observer
 from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
-from partisan_actors.cli.table import show_table
+from partisan_actors.cli.table import counted, show_table
 
 __all__ = ["members"]
 
@@ -27,7 +27,7 @@ def members(target: Target, with_left: bool, as_json: bool) -> None:
     if as_json:
         show_json({"cluster": cluster, "members": shown})
         return
-    click.echo(f"cluster {cluster}: {sum(row['state'] == 'up' for row in rows)} nodes up")
+    click.echo(f"cluster {cluster}: {counted(sum(row['state'] == 'up' for row in rows), 'node')} up")
     headings = ("node", "state", "address", "role", "host", "pid", "overlay", "neighbours", "actors", "resources")
     show_table(headings, [_line(row) for row in shown])
 

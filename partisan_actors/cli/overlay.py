@@ -9,7 +9,7 @@ import click
 from partisan_actors.api.inspection import INSPECT
 from partisan_actors.api.observer import Answer
 from partisan_actors.cli.asking import Target, json_option, show_json, survey, target_options
-from partisan_actors.cli.table import show_table
+from partisan_actors.cli.table import counted, show_table
 
 __all__ = ["overlay"]
 
@@ -28,7 +28,7 @@ def overlay(target: Target, as_json: bool) -> None:
         show_json({**found.facts(), "nodes": [_facts(answer) for answer in found.answered]})
         return
     kinds = sorted({answer.row["overlay"] for answer in found.answers})
-    click.echo(f"cluster {found.cluster}: overlay {', '.join(kinds)}, {len(found.answers)} nodes up")
+    click.echo(f"cluster {found.cluster}: overlay {', '.join(kinds)}, {counted(len(found.answers), 'node')} up")
     rows = [_line(answer) for answer in found.answers]
     show_table(("node", "active", "passive"), rows)
     found.remark()

@@ -89,7 +89,9 @@ class Story:
         self._line(json.dumps({"event": event, **facts}))
 
     def _line(self, text: str) -> None:
-        click.echo(text, file=self._output)
+        # A reader that has had enough, or a terminal that was closed, is no reason for a node to fail.
+        with suppress(OSError):
+            click.echo(text, file=self._output)
 
 
 def run(plan: StartPlan, story: Story) -> int:
@@ -150,7 +152,10 @@ class _End:
         self._first_at: float | None = None
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
+            numbers.append(signal.SIGHUP)
+        for number in numbers:
             self._loop.add_signal_handler(number, self._on_signal)
 
     def _on_signal(self) -> None:

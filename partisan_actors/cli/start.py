@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,9 @@ def start(
     from partisan_actors.cli.serving import Story, run
 
     status = run(plan, Story(as_json=as_json))
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody reads any more
+        sys.stdout.flush()
+        sys.stderr.flush()
     # Threads of methods that never return must not keep the process.
     os._exit(status)
 

@@ -12,7 +12,7 @@ from partisan_actors.api.inspection import INSPECT
 from partisan_actors.api.observer import Answer
 from partisan_actors.cli.asking import Survey, Target, json_option, show_json, survey, target_options
 from partisan_actors.cli.members import resources_text
-from partisan_actors.cli.table import show_table
+from partisan_actors.cli.table import counted, show_table
 
 __all__ = ["status"]
 
@@ -60,7 +60,9 @@ def _sum(amounts: Iterable[dict[str, float]]) -> dict[str, float]:
 def _show(found: Survey, facts: dict[str, Any]) -> None:
     nodes, totals, resources = facts["nodes"], facts["totals"], facts["resources"]
     down = f", {nodes['down']} down" if nodes["down"] else ""
-    click.echo(f"cluster {found.cluster}: {nodes['up']} nodes up{down}, overlay {', '.join(facts['overlays'])}")
+    click.echo(
+        f"cluster {found.cluster}: {counted(nodes['up'], 'node')} up{down}, overlay {', '.join(facts['overlays'])}"
+    )
     free = resources_text(resources["available"], resources["total"])
     click.echo(
         f"actors {totals['actors']}; tasks running {totals['tasks_running']}, waiting {totals['tasks_queued']}, "

@@ -14,6 +14,7 @@ from partisan_actors.api.control import CONTROL
 from partisan_actors.api.observer import Answer, Observer
 from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.cli.table import counted
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.config import host_name
@@ -129,9 +130,8 @@ def _has_ended(pid: int) -> bool:
 
 
 def _tell(outcome: Outcome) -> None:
-    count = len(outcome.stopped)
-    names = f": {', '.join(outcome.stopped)}" if count else ""
-    click.echo(f"cluster {outcome.cluster}: {count} {'node' if count == 1 else 'nodes'} stopped{names}")
+    names = f": {', '.join(outcome.stopped)}" if outcome.stopped else ""
+    click.echo(f"cluster {outcome.cluster}: {counted(len(outcome.stopped), 'node')} stopped{names}")
     for name, why in outcome.left_running.items():
         click.echo(f"left running: {name}: {why}")
     for name, why in outcome.failed.items():

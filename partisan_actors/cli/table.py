@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["amount", "plain_table", "show_table"]
+__all__ = ["amount", "counted", "plain_table", "show_table"]
 
 GAP: Final = "  "
 STYLES: Final[Mapping[str, str]] = {
@@ -48,6 +48,11 @@ def plain_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def amount(value: float) -> str:
     """A number without a needless fraction."""
     return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of them: "1 node", "2 nodes"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _show_at_terminal(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any
 
 __all__ = ["Background"]
@@ -19,9 +20,9 @@ class Background:
         self._loop = loop
         self._jobs: set[asyncio.Task[Any]] = set()
 
-    def start(self, job: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run `job`; a failure is logged, because nobody may be waiting for it."""
-        task = self._loop.create_task(job, name=name)
+    def start(self, job: Coroutine[Any, Any, Any], name: str, context: Context | None = None) -> asyncio.Task[Any]:
+        """Run `job`, in `context` if one is given; a failure is logged, because nobody may be waiting for it."""
+        task = self._loop.create_task(job, name=name, context=context)
         self._jobs.add(task)
         task.add_done_callback(self._ended)
         return task

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 __all__ = ["LoopThread", "new_event_loop"]
 
 T = TypeVar("T")
+
+# How long jobs that are left when the loop is stopped may take to end.
+CANCEL_S: Final = 1.0
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -33,8 +36,16 @@ class LoopThread:
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_forever()
+            self._cancel_the_rest()
         finally:
             self.loop.close()
+
+    def _cancel_the_rest(self) -> None:
+        jobs = asyncio.all_tasks(self.loop)
+        for job in jobs:
+            job.cancel()
+        if jobs:
+            self.loop.run_until_complete(asyncio.wait(jobs, timeout=CANCEL_S))
 
     def run(self, job: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
         """Run `job` there and wait for its result. Raises what it raises, and TimeoutError after `timeout_s`."""

@@ -22,10 +22,10 @@ from partisan_actors.node.config import NodeConfig, host_name
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import LEFT, PREFIX, Directory
 from partisan_actors.node.driver import Driver
+from partisan_actors.node.hops import Hops
 from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.overlays import make_stack
 from partisan_actors.node.presence import Presence
-from partisan_actors.node.hops import Hops
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
@@ -269,6 +269,12 @@ class Node:
 
     def went_down(self, node: NodeId) -> None:
         self.relays.forget(node)
+
+    def first_connection(self, peer: Peer, channel: str, lane: int) -> Connection | None:
+        """The connection that messages for `peer` go on first, as far as is known: to it, or to who passes them on."""
+        direct = peer.lanes[channel][lane]
+        next_hop = self.relays.next_hops.get(peer.node) if direct is None else None
+        return direct if next_hop is None else next(iter(self.router.peer(next_hop).connections()), None)
 
     def lane_opened(self, peer: Peer, connection: Connection) -> None:
         self.relays.opened(peer, connection)

@@ -268,7 +268,7 @@ class Relay:
         handler = self._host.dispatch[message[0]]
         try:
             handler(peer, message) if item.buffers is None else handler(peer, message, item.buffers)
-        except Exception:  # noqa: BLE001 - whatever is wrong with one message, it must not cost those that follow
+        except Exception:  # whatever is wrong with one message, it must not cost those that follow
             logger.exception("a message that %s sent through the overlay could not be handled", peer)
 
     # ---- passing on -----------------------------------------------------------------------------------------------

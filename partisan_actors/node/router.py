@@ -317,8 +317,10 @@ class Router:
         return peer.relay_until > self._host.loop.time()
 
     def open_connection(self, peer: Peer, channel: str) -> Connection | None:
-        """A connection to `peer` that can be sent on now: of that channel, which is opened for the next time, or else
-        any. None when there is no connection at all."""
+        """A connection to `peer` that can be sent on now: of that channel, or any while that one is being opened.
+
+        None when there is no connection at all.
+        """
         lanes = peer.lanes.get(channel, (None,))
         if lanes[0] is not None:
             return lanes[0]
@@ -355,7 +357,13 @@ class Router:
         peer.down = why
         peer.waiting.clear()
         for connection in list(peer.open):
-            connection.close()
+            channel, index = lane_of(connection)
+            if peer.lanes[channel][index] is connection:
+                self._take_off(peer, channel, index)
+            if connection.is_paused:
+                connection.abort(ConnectionAbortedError(why))  # to whom nobody reads, nothing can be written first
+            else:
+                connection.close()
         peer.fail_pending(lambda: NodeDown(str(node), why))
 
     def mark_up(self, node: NodeId) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 from partisan_actors.errors import NotYetConnected
 
-__all__ = ["Spawner", "Worker", "stop_workers"]
+__all__ = ["STOP_S", "Spawner", "Worker", "stop_workers"]
 
 T = TypeVar("T")
 
@@ -107,12 +107,12 @@ class Worker:
                 self._process.stdin.close()
 
 
-async def stop_workers(workers: Sequence[Worker]) -> None:
-    """Let all of them leave; kill those that take longer than STOP_S."""
+async def stop_workers(workers: Sequence[Worker], patience_s: float = STOP_S) -> None:
+    """Let all of them leave; kill those that take longer than `patience_s`."""
     for worker in workers:
         worker.ask_to_stop()
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + STOP_S
+    deadline = loop.time() + patience_s
     while any(w.epitaph() is None for w in workers) and loop.time() < deadline:  # noqa: ASYNC110 - processes tell nobody
         await asyncio.sleep(0.01)
     for worker in workers:

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.restart import choose_guardians, may_restart, should_act
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.actors.tracing import LifeTrace
 from partisan_actors.errors import ActorStopped, PartisanError
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
@@ -141,9 +142,15 @@ class Guardian:
 
     async def _restart(self, kept: _Record) -> None:
         spec = replace(kept.spec, life=kept.spec.life + 1)
+        why = f"node {kept.host} went down"
+        trace = LifeTrace.restart(self._system.recorder, spec.trace)
+        if trace is not None:
+            spec = replace(spec, trace=trace.context.pack())
         try:
             host = await self._scheduler.place(spec)
         except PartisanError as error:
+            if trace is not None:
+                trace.finished(spec.actor, spec.class_name, None, error, spec.life, why)
             self._announce(spec, None, f"its node {kept.host} went down, and it could not be restarted: {error}")
             if spec.name is not None:
                 self._scheduler.names.unregister(spec.name, spec.actor)
@@ -156,6 +163,8 @@ class Guardian:
             return
         await self._scheduler.names.settle(spec, host)
         self.restarts += 1
+        if trace is not None:
+            trace.finished(spec.actor, spec.class_name, host, None, spec.life, why)
         logger.info("restarted %s on node %s (restart %d)", spec, host, spec.life)
         self._announce(spec, host, f"restarted after node {kept.host} went down")
         self._records.pop(spec.actor, None)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterable
 from typing import Any, Final
 
 from partisan_actors.actors.restart import rendezvous
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 SERVICE: Final = "names"
 PREFIX: Final = "name/"
 RETRY_S: Final = 0.25
+# How long after a node went down the names that only it knew the place of are left alone.
+UNSETTLED_S: Final = 3.0
 ATTEMPTS: Final = 20
 # A stamp orders claims the older first: the greater stamp wins in the map, so time counts down.
 _LATEST: Final = 1 << 62
@@ -43,9 +46,10 @@ class Names:
     def __init__(self, system: ActorSystem) -> None:
         self._system = system
         self._node: Node = system.node
-
+        self._unsettled_until = 0.0
         system.serve(SERVICE, self)
         self._node.directory.on_down.append(self._node_down)
+        self._node.on_sweep.append(self._sweep)
 
     def _home(self, name: str) -> NodeId:
         # This node is not in the directory before it has joined, and not after it has left.
@@ -56,9 +60,7 @@ class Names:
 
     async def register(self, spec: ActorSpec) -> None:
         """Claim the name of an actor that is to be made. Raises ActorExists when another actor has it."""
-        owner = None if spec.owner is None else list(spec.owner)
-        entry = {"actor": _plain(spec.actor), "handle": spec.handle, "host": None, "owner": owner}
-        wanted = {**entry, "can_restart": spec.max_restarts != 0}
+        wanted = _entry_of(spec, None)
         order, taken = await self._ask_home(spec.name or "", "claim", wanted)
         if taken is not None:
             raise ActorExists(spec.name, taken)
@@ -69,7 +71,19 @@ class Names:
         """The actor of a name has a place, or a new one: have that told to those who look the name up."""
         if spec.name is not None:
             with contextlib.suppress(NodeError, ActorUnavailable):  # then its maker has to be asked where it is
-                await self._ask_home(spec.name, "settle_here", _plain(spec.actor), list(host))
+                await self._ask_home(spec.name, "settle_here", _entry_of(spec, host))
+
+    def settle_again(self, specs: Iterable[ActorSpec]) -> None:
+        """Of the actors that this node runs: have those names told again that went down with their home, perhaps."""
+        for spec in specs:
+            entry = self._entry(spec.name) if spec.name is not None else None
+            if spec.name is not None and (entry is None or entry["host"] is None):
+                self._system.background.start(self.settle(spec, self._node.me), f"settle {spec}")
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether a node went down a moment ago, so that it is not clear yet which names are lost with it."""
+        return self._system.loop.time() < self._unsettled_until
 
     async def find(self, name: str) -> tuple[bytes, NodeId | None]:
         """The actor of that name: its handle, encoded, and where it lives, if that is known. Raises ActorNotFound."""
@@ -132,13 +146,14 @@ class Names:
             raise ActorUnavailable(repr(name), "the cluster's map is full, so no more names can be given")
         return order, None
 
-    async def settle_here(self, peer: Any, name: str, actor: list[Any], host: list[Any]) -> None:
+    async def settle_here(self, peer: Any, name: str, settled: dict[str, Any]) -> None:
         """The actor of a name this node is home to has a place."""
         entry, stamp = self._entry(name), self._stamp(name)
-        if entry is not None and stamp is not None and entry["actor"] == actor:
-            self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), {**entry, "host": host})
-            if not self._node.directory.is_up(NodeId(*host)):
-                self._free_if_lost(name, self._entry(name))
+        if stamp is None:  # its claim went down with the home it had then
+            await self.claim(peer, name, settled)
+        elif entry is not None and entry["actor"] == settled["actor"] and entry["host"] != settled["host"]:
+            self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), settled)
+            self._free_if_lost(name, settled)
 
     async def lookup(self, peer: Any, name: str) -> dict[str, Any] | None:
         """The entry of a name this node is home to."""
@@ -151,20 +166,30 @@ class Names:
             self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), None)
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
+        self._unsettled_until = self._system.loop.time() + UNSETTLED_S
         for name, entry in self.all().items():
             self._free_if_lost(name, entry)
 
-    def _free_if_lost(self, name: str, entry: dict[str, Any] | None) -> None:
+    def _sweep(self) -> None:
+        # By now the hosts have spoken for the names whose place only the node that went down knew.
+        if self._unsettled_until and not self.is_unsettled:
+            self._unsettled_until = 0.0
+            for name, entry in self.all().items():
+                self._free_if_lost(name, entry, or_unsettled=True)
+
+    def _free_if_lost(self, name: str, entry: dict[str, Any], or_unsettled: bool = False) -> None:
         """Free a name that nobody else will: its actor's node is down, and with it whoever might have it restarted."""
         stamp = self._stamp(name)
-        if entry is None or stamp is None or self._home(name) != self._node.me:
+        if stamp is None or self._home(name) != self._node.me:
             return
         is_up = self._node.directory.is_up
         host, owner, maker = entry["host"], entry["owner"], NodeId(*entry["actor"][:2])
-        is_owned = owner is not None and not is_up(NodeId(*owner))
-        if is_up(maker) if host is None else is_up(NodeId(*host)):
-            return
-        if host is None or is_owned or not entry["can_restart"]:
+        if host is None:
+            is_lost = or_unsettled and not is_up(maker)
+        else:
+            has_no_owner = owner is not None and not is_up(NodeId(*owner))
+            is_lost = not is_up(NodeId(*host)) and (has_no_owner or not entry["can_restart"])
+        if is_lost:
             self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), None)
 
     def _entry(self, name: str) -> dict[str, Any] | None:
@@ -176,6 +201,16 @@ class Names:
         exchange = self._node.driver.stack.exchange
         entry = exchange.get(PREFIX + name) if exchange is not None else None
         return tuple(entry.stamp) if entry is not None else None
+
+
+def _entry_of(spec: ActorSpec, host: NodeId | None) -> dict[str, Any]:
+    return {
+        "actor": _plain(spec.actor),
+        "handle": spec.handle,
+        "host": None if host is None else list(host),
+        "owner": None if spec.owner is None else list(spec.owner),
+        "can_restart": spec.max_restarts != 0,
+    }
 
 
 def _plain(actor: ActorId) -> list[Any]:

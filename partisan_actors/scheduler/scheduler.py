@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
 import logging
 import weakref
 from collections import Counter
@@ -23,6 +24,7 @@ from partisan_actors.actors.context import current_system
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.ref import PENDING, STOPPED, Location
 from partisan_actors.actors.system import ActorSystem, user_error
+from partisan_actors.actors.tracing import LifeTrace
 from partisan_actors.errors import (
     ActorExists,
     ActorStopped,
@@ -85,6 +87,7 @@ class Scheduler:
         directory.on_up.append(self._changed)
         directory.on_change.append(self._changed)
         directory.on_down.append(self._node_down)
+        self.node.on_sweep.append(self._sweep)
         self.node.describe_load = self._describe
 
     # ---- choosing ---------------------------------------------------------------------------------------------
@@ -131,7 +134,9 @@ class Scheduler:
 
     # ---- creating ---------------------------------------------------------------------------------------------
 
-    def create(self, spec: ActorSpec, location: Location, refs: list[object]) -> asyncio.Task[None]:
+    def create(
+        self, spec: ActorSpec, location: Location, refs: list[object], trace: LifeTrace | None = None
+    ) -> asyncio.Task[None]:
         """Place an actor and connect its location; failures go to whoever calls it.
 
         `refs`, those among its constructor's arguments, are kept until it is made, or may be made again.
@@ -149,6 +154,9 @@ class Scheduler:
             claim = self._claims.pop(spec.actor, None)
             if claim is not None:
                 claim.cancel()
+            if trace is not None:
+                host = location.peer.node if location.peer is not None else None
+                trace.finished(spec.actor, spec.class_name, host, location.error)
 
         job.add_done_callback(done)
         return job
@@ -258,10 +266,9 @@ class Scheduler:
         peer = self.node.router.peer(node)
         if peer.is_self:
             return await self.create_here(peer, spec, None)
-        answer: str = await self.system.request(node, SERVICE, "create_here", spec, code.blob_for(peer, spec.code))
-        if answer == NEEDS_CODE:
-            answer = await self.system.request(node, SERVICE, "create_here", spec, code.blob(spec.code))
-        return answer
+        ask = functools.partial(self.system.request, node, SERVICE, "create_here", spec, trace=spec.trace)
+        answer: str = await ask(code.blob_for(peer, spec.code))
+        return await ask(code.blob(spec.code)) if answer == NEEDS_CODE else answer
 
     async def create_here(self, peer: Peer, spec: ActorSpec, blob: bytes | None) -> str:
         """Another node asks this one to host an actor."""
@@ -275,7 +282,7 @@ class Scheduler:
         self._specs[spec.actor] = spec
         token = current_system.set(self.system)
         try:
-            definition = self.definition(spec.code)
+            definition = self._definition(spec)
             args, kwargs = decode(spec.body, [bytearray(buffer) for buffer in spec.buffers])
         except Exception as error:
             self._forget(spec.actor)
@@ -291,22 +298,19 @@ class Scheduler:
             max_concurrency=spec.max_concurrency,
             mailbox_max=spec.mailbox_max or self.node.config.mailbox_max,
             dedicated_thread=spec.dedicated_thread,
+            trace=spec.trace,
         )
         self.system.start_cell(spec.actor, definition, options, args, kwargs)
         return CREATED
 
-    def definition(self, code: bytes) -> Definition:
-        """The class of that hash, read once. Raises what importing or unpickling it raises."""
-        cls = self.system.code.load(code)
-        definition = self._definitions.get(code)
+    def _definition(self, spec: ActorSpec) -> Definition:
+        """Its class, read once. Raises what importing or unpickling it raises."""
+        cls = self.system.code.load(spec.code)
+        known: dict[tuple[bytes, str], Definition] = self.system.extensions.setdefault("definitions", {})
+        definition = known.get((spec.code, spec.class_name))
         if definition is None:
-            definition = self._definitions[code] = Definition.of(cls)
+            definition = known[spec.code, spec.class_name] = Definition.of(cls, spec.class_name)
         return definition
-
-    @property
-    def _definitions(self) -> dict[bytes, Definition]:
-        found: dict[bytes, Definition] = self.system.extensions.setdefault("definitions", {})
-        return found
 
     # ---- ending -----------------------------------------------------------------------------------------------
 
@@ -377,6 +381,10 @@ class Scheduler:
         for cell in self.system.local_cells():
             if cell.options.owner == record.node:
                 cell.stop(f"its owner, node {record.node.name}, is gone: {why}")
+
+    def _sweep(self) -> None:
+        if self.names.is_unsettled:
+            self.names.settle_again(self._specs.values())
 
     def _describe(self) -> dict[str, Any]:
         cells = self.system.local_cells()

@@ -16,7 +16,8 @@ __all__ = ["ActorSpec"]
 class ActorSpec:
     """An actor to be made. `code` is the hash of its class, `body` and `buffers` its constructor's arguments, encoded.
 
-    `owner` is the node whose end ends the actor, or None for a detached one. `life` counts restarts so far.
+    `owner` is the node whose end ends the actor, or None for a detached one. `life` counts restarts so far. `trace` is
+    the trace context in which it is made, in wire form; empty when that is not traced.
     """
 
     actor: ActorId
@@ -33,6 +34,7 @@ class ActorSpec:
     mailbox_max: int | None = None
     dedicated_thread: bool = False
     handle: bytes = b""
+    trace: bytes = b""
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:

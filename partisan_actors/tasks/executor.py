@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
+from partisan_actors.actors.actor import name_of
 from partisan_actors.actors.arguments import wait_for_arguments
 from partisan_actors.actors.context import current_owner, current_system
 from partisan_actors.actors.replies import Reply, while_blocked
@@ -25,9 +26,7 @@ from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.spec import TaskSpec
-from partisan_actors.telemetry.context import TraceContext
-from partisan_actors.telemetry.failure import Failure
-from partisan_actors.telemetry.records import AskServed
+from partisan_actors.tasks.tracing import ServedTask
 from partisan_actors.wire.payload import decode
 
 __all__ = ["NEEDS_CODE", "REFUSED", "TaskExecutor", "current_task"]
@@ -47,11 +46,12 @@ current_task: contextvars.ContextVar[TaskSpec | None] = contextvars.ContextVar("
 class _Waiting:
     """A task in the queue."""
 
-    __slots__ = ("reply", "spec")
+    __slots__ = ("reply", "spec", "trace")
 
-    def __init__(self, spec: TaskSpec, reply: Reply[Any]) -> None:
+    def __init__(self, spec: TaskSpec, reply: Reply[Any], trace: ServedTask | None) -> None:
         self.spec = spec
         self.reply = reply
+        self.trace = trace
 
 
 class TaskExecutor:
@@ -81,7 +81,9 @@ class TaskExecutor:
         if not self._system.node.config.hosts_actors or not fits or len(self._queue) >= QUEUE_MAX:
             return REFUSED, None
         reply: Reply[Any] = Reply(self._system.loop)
-        self._queue.append(_Waiting(spec, reply))
+        is_traced = self._system.recorder.enabled and spec.trace
+        trace = ServedTask(self._system, spec, peer, len(self._queue)) if is_traced else None
+        self._queue.append(_Waiting(spec, reply, trace))
         self._start_waiting()
         return DONE, await reply
 
@@ -101,7 +103,9 @@ class TaskExecutor:
         gone = [waiting for waiting in self._queue if waiting.spec.owner == record.node]
         for waiting in gone:
             self._queue.remove(waiting)
-            waiting.reply.fail(TaskCancelled(f"{waiting.spec}, whose owner, node {record.node.name}, is gone,"))
+            error = TaskCancelled(f"{waiting.spec}, whose owner, node {record.node.name}, is gone,")
+            waiting.reply.fail(error)
+            self._leave(waiting, None, error)
         for job, spec in list(self._coroutines.items()):
             if spec.owner == record.node:
                 job.cancel()
@@ -115,10 +119,12 @@ class TaskExecutor:
             try:
                 function = self._system.code.load(waiting.spec.code)
             except Exception as error:  # noqa: BLE001 - unpickling code runs code: what it raises is the caller's
+                self._leave(waiting, None, error)
                 self._done(waiting, None, user_error(error, f"loading {waiting.spec}"), None)
                 continue
             if inspect.iscoroutinefunction(function):
-                job = self._system.background.start(self._run_async(waiting, function), f"task {waiting.spec}")
+                running = self._run_async(waiting, function)
+                job = self._system.background.start(running, f"task {waiting.spec}", contextvars.Context())
                 self._coroutines[job] = waiting.spec
                 job.add_done_callback(self._coroutines.pop)
             else:
@@ -139,7 +145,7 @@ class TaskExecutor:
         self._system.post(self._done, waiting, value, error, thread)
 
     def _call(self, waiting: _Waiting, function: Callable[..., Any]) -> tuple[Any, BaseException | None]:
-        span = self._enter(waiting.spec)
+        self._enter(waiting)
         outcome: tuple[Any, BaseException | None]
         while_blocked.set(lambda: self._lending(waiting.spec))
         try:
@@ -147,7 +153,7 @@ class TaskExecutor:
             outcome = function(*args, **kwargs), None
         except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
             outcome = None, error
-        self._leave(waiting.spec, span, outcome[1])
+        self._leave(waiting, function, outcome[1])
         return outcome
 
     @contextmanager
@@ -172,7 +178,7 @@ class TaskExecutor:
     # ---- on the loop ------------------------------------------------------------------------------------------
 
     async def _run_async(self, waiting: _Waiting, function: Callable[..., Any]) -> None:
-        span = self._enter(waiting.spec)
+        self._enter(waiting)
         value: Any = None
         error: Exception | None = None
         try:
@@ -184,7 +190,7 @@ class TaskExecutor:
             error = TaskCancelled(str(waiting.spec))
         except Exception as caught:  # noqa: BLE001 - user code: whatever it raises is the caller's
             error = caught
-        self._leave(waiting.spec, span, error)
+        self._leave(waiting, function, error)
         self._done(waiting, value, error, None)
 
     def _done(self, waiting: _Waiting, value: Any, error: BaseException | None, thread: ActorThread | None) -> None:
@@ -205,29 +211,19 @@ class TaskExecutor:
             self._scheduler.pool.release(spec.task)
         self._scheduler.room_made()
 
-    # ---- tracing ----------------------------------------------------------------------------------------------
+    # ---- around the function ------------------------------------------------------------------------------------
 
-    def _enter(self, spec: TaskSpec) -> tuple[TraceContext, int] | None:
+    def _enter(self, waiting: _Waiting) -> None:
+        spec = waiting.spec
         current_system.set(self._system)
         current_task.set(spec)
         current_owner.set(spec.owner)
-        recorder = self._system.recorder
-        if not recorder.enabled or not spec.trace:
-            return None
-        context = recorder.child_of(TraceContext.unpack(spec.trace))
-        recorder.attach(context)
-        return context, recorder.clock()
+        if waiting.trace is not None:
+            waiting.trace.begin()
 
-    def _leave(self, spec: TaskSpec, span: tuple[TraceContext, int] | None, error: BaseException | None) -> None:
-        if span is None or not span[0].is_sampled:
-            return
-        recorder = self._system.recorder
-        failure = Failure.of_user_code(error) if error is not None else None
-        recorder.record(
-            AskServed(
-                span[0], span[1], span[1], recorder.clock(), spec.task, "task", spec.name, failure, "calls", 0, None
-            )
-        )
+    def _leave(self, waiting: _Waiting, function: Callable[..., Any] | None, error: BaseException | None) -> None:
+        if waiting.trace is not None:
+            waiting.trace.finish("" if function is None else f"{function.__module__}.{name_of(function)}", error)
 
 
 def _arguments(spec: TaskSpec) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -7,6 +7,7 @@ at once, without waiting for gossip to catch up.
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import threading
 from collections import Counter
@@ -23,8 +24,7 @@ from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import NEEDS_CODE, REFUSED, SERVICE
 from partisan_actors.tasks.retry import Retries
 from partisan_actors.tasks.spec import TaskSpec
-from partisan_actors.telemetry.failure import Failure
-from partisan_actors.telemetry.records import AskFinished
+from partisan_actors.tasks.tracing import SubmittedTask
 from partisan_actors.wire.payload import KeptBuffers, encode_call
 
 __all__ = ["TaskSubmitter"]
@@ -50,38 +50,36 @@ class TaskSubmitter:
             raise self._system.closed
         payload = encode_call(args, kwargs, f"the arguments of {name}")
         buffers = KeptBuffers.of(payload)
-        recorder = self._system.recorder
-        context = recorder.begin() if recorder.enabled else None
-        trace = context.pack() if context is not None else b""
+        trace = SubmittedTask(self._system, name) if self._system.recorder.enabled else None
+        context = trace.context.pack() if trace is not None else b""
         task = TaskId(self._system.me, next(self._numbers))
         owner = current_owner.get() or self._system.me
-        spec = TaskSpec(task, name, code, payload.body, buffers, request, owner, trace)
+        spec = TaskSpec(task, name, code, payload.body, buffers, request, owner, context)
         ref = self._store.new_ref()
-        if context is not None and context.is_sampled:
-            started = recorder.clock()
-
-            def finished() -> None:
-                error = ref.exception()
-                failure = Failure.of_call(error) if error is not None else None
-                recorder.record(AskFinished(context, started, recorder.clock(), task, "task", name, failure, "calls"))
-
-            ref.add_waiter(finished)
+        if trace is not None:
+            ref.add_waiter(lambda: trace.finished(task, ref.exception()))
         # The arguments stay referenced until the task is done, so refs among them are not dropped on the way.
         held = (args, kwargs)
         if threading.get_ident() == self._system.thread_id:
-            self._start(spec, ref, retries, held)
+            self._start(spec, ref, retries, held, trace)
         else:
-            self._system.post(self._start, spec, ref, retries, held)
+            self._system.post(self._start, spec, ref, retries, held, trace)
         return ref
 
-    def _start(self, spec: TaskSpec, ref: ObjectRef[Any], retries: Retries, held: Any) -> None:
-        self._system.background.start(self._run(spec, ref, retries, held), f"submit {spec}")
+    def _start(
+        self, spec: TaskSpec, ref: ObjectRef[Any], retries: Retries, held: Any, trace: SubmittedTask | None
+    ) -> None:
+        self._system.background.start(self._run(spec, ref, retries, held, trace), f"submit {spec}")
 
-    async def _run(self, spec: TaskSpec, ref: ObjectRef[Any], retries: Retries, held: Any) -> None:
+    async def _run(
+        self, spec: TaskSpec, ref: ObjectRef[Any], retries: Retries, held: Any, trace: SubmittedTask | None
+    ) -> None:
         attempt = 0
         while True:
+            if trace is not None:
+                trace.attempt = attempt + 1
             try:
-                ref.succeed(await self._once(spec))
+                ref.succeed(await self._once(spec, trace))
                 return
             except TaskFailed as error:  # first: the function may itself have met a NodeDown
                 lost: Exception = error
@@ -99,7 +97,7 @@ class TaskSubmitter:
                 ref.fail(lost)
                 return
 
-    async def _once(self, spec: TaskSpec) -> Any:
+    async def _once(self, spec: TaskSpec, trace: SubmittedTask | None) -> Any:
         """Run it on one node that takes it. Raises what the function raised, or why it could not run."""
         while True:
             choice = self._scheduler.choose(spec.request, self._outstanding)
@@ -108,6 +106,8 @@ class TaskSubmitter:
             # A node queues what it has no room for yet, so the shortest queue of ours is a good place too.
             nodes = sorted((*choice.nodes, *choice.busy), key=lambda node: self._outstanding[node])
             for node in nodes:
+                if trace is not None:
+                    trace.host = node
                 answer, value = await self._ask(node, spec)
                 if answer != REFUSED:
                     return value
@@ -118,9 +118,10 @@ class TaskSubmitter:
         peer = self._system.node.router.peer(node)
         self._outstanding[node] += 1
         try:
-            answer = await self._system.request(node, SERVICE, "run", spec, code.blob_for(peer, spec.code))
+            ask = functools.partial(self._system.request, node, SERVICE, "run", spec, trace=spec.trace)
+            answer = await ask(code.blob_for(peer, spec.code))
             if answer[0] == NEEDS_CODE:
-                answer = await self._system.request(node, SERVICE, "run", spec, code.blob(spec.code))
+                answer = await ask(code.blob(spec.code))
             return answer[0], answer[1]
         finally:
             self._outstanding[node] -= 1

@@ -118,10 +118,19 @@ class Exporting:
         """Start the thread."""
         self._thread.start()
 
-    def close(self, timeout_s: float) -> bool:
-        """See `tracing.Tracing.close`."""
+    @property
+    def is_finished(self) -> bool:
+        """See `tracing.Tracing.is_finished`."""
+        return self._finished.is_set()
+
+    def begin_close(self) -> None:
+        """See `tracing.Tracing.begin_close`."""
         self._recorder.configure(enabled=False)
         self._closing.set()
+
+    def close(self, timeout_s: float) -> bool:
+        """See `tracing.Tracing.close`."""
+        self.begin_close()
         self._thread.join(timeout_s)
         if not self._finished.is_set():
             self._complaints.say("tracing could not be flushed within %g s; the last spans are lost", timeout_s)

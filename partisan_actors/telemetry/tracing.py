@@ -19,6 +19,18 @@ DISABLED_VARIABLE: Final = "OTEL_SDK_DISABLED"
 class Tracing(Protocol):
     """Tracing that has been started."""
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has been closed, and all of it has been handed over."""
+        ...
+
+    def begin_close(self) -> None:
+        """Stop recording, and have what is left exported.
+
+        Returns at once, and needs no thread of its own: it works while the interpreter shuts down, too.
+        """
+        ...
+
     def close(self, timeout_s: float) -> bool:
         """Stop recording and export what is left; True when all of it was handed over within `timeout_s` seconds.
 

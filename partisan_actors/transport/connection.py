@@ -144,6 +144,12 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
+    @property
+    def remote_address(self) -> tuple[str, int] | None:
+        """Where the other end is; None when it is closed, or no socket."""
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+
     # ---- sending ----------------------------------------------------------------------------------------------
 
     def send(self, message: bytes) -> None:

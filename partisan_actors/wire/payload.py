@@ -123,8 +123,10 @@ def _by_value_registered() -> bool:
 
 
 class KeptBuffers:
-    """The buffers of a payload that is sent later, perhaps more than once, inside another value: there, too, they travel
-    beside the pickle. What its owner may still change is copied once."""
+    """The buffers of a payload that is sent later, perhaps more than once, inside another value.
+
+    There, too, they travel beside the pickle. What its owner may still change is copied once.
+    """
 
     __slots__ = ("_buffers",)
 

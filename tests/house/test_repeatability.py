@@ -22,6 +22,10 @@ OWNERS: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         frozenset({"create_task"}),
         "the owner of a node's background jobs: each has a name there, and an end",
     ),
+    "actors/hooks.py": (
+        frozenset({"create_task"}),
+        "a hook runs in its actor's context, and its caller awaits its end",
+    ),
     "actors/outbound.py": (
         frozenset({"time.sleep"}),
         "the shortest sleep there is, on a thread of the caller's that sends without pause: the loop gets its turn",

@@ -1,4 +1,4 @@
-"""Clusters of real processes on loopback, shared by the tests of a module, and the proof that nothing of them is left."""
+"""Clusters of real processes on loopback, shared by the tests of a module, and the proof that nothing is left."""
 
 from __future__ import annotations
 

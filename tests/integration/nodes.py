@@ -1,4 +1,4 @@
-"""Several whole nodes in this process, over a network in memory: real code above the socket, quick to start and to break."""
+"""Several whole nodes in this process, over a network in memory: real above the socket, quick to start and break."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class Nodes:
         contacts = [other.node.address for other in self.runtimes.values()][:1]
         await runtime.start(contacts)
         self.runtimes[name] = runtime
-        await until(lambda: all(len(each.node.directory.live()) == len(self.runtimes) for each in self.runtimes.values()))
+        await until(
+            lambda: all(len(each.node.directory.live()) == len(self.runtimes) for each in self.runtimes.values())
+        )
         return runtime
 
     async def crash(self, name: str) -> None:

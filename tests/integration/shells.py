@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from partisan_actors.node.rundir import running_clusters
 from tests.integration.programs import ROOT, Program, Programs
 
 __all__ = ["Shells"]
@@ -23,6 +25,12 @@ class Shells:
         self.run_dir = folder / "run"
         self._programs = programs
         self._environment = {"PARTISAN_RUN_DIR": str(self.run_dir)}
+
+    def end(self) -> None:
+        """Kill what still runs in the background: no test that fails leaves it behind."""
+        for nodes in running_clusters(self.run_dir).values():
+            for node in nodes:
+                os.kill(node.pid, signal.SIGKILL)
 
     def start(self, *arguments: str) -> tuple[Program, str]:
         """`partisan start` in the foreground, once the node is up; and its address. A port is taken that is free."""
@@ -52,8 +60,32 @@ class Shells:
             check=False,
         )
 
+    def at_terminal(self, *arguments: str, typed: str = "") -> tuple[int, str]:
+        """Any other command, run at a terminal by somebody who types `typed`: its exit code and what stood there."""
+        ours, terminal = os.openpty()
+        os.write(ours, typed.encode())
+        with subprocess.Popen(
+            [sys.executable, "-m", "partisan_actors", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self._environment, "TERM": "xterm", "COLUMNS": "200"},
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+        ) as process:
+            os.close(terminal)
+            shown = b"".join(iter(lambda: _read(ours), b""))
+        os.close(ours)
+        return process.returncode, shown.decode()
+
     def facts(self, *arguments: str) -> Any:
         """What a command that must end well says with --json."""
         result = self.partisan(*arguments, "--json")
         assert result.returncode == 0, result.stderr
         return json.loads(result.stdout)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other side is closed: so a terminal on Linux says that this is the end
+        return b""

@@ -1,4 +1,4 @@
-"""Asyncio code: a node on the caller's own loop, refs as awaitables, timeouts, groups, cancellation, and clear errors."""
+"""Asyncio code: a node on the caller's own loop, refs as awaitables, timeouts, groups, cancellation, clear errors."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from tests.integration.programs import wait_until, workers_of
 
 # One loop for the module, because the node lives on it.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -67,7 +67,7 @@ def shop(cluster: pa.Session) -> Any:
         ({"name": ""}, "name = '' is not valid"),
         ({"name": 5}, "name = 5 is not valid"),
         ({"get_if_exists": True}, "get_if_exists = True is not valid: expected False, unless the actor has a name"),
-        ({"lifetime": "forever"}, 'lifetime = \'forever\' is not valid: expected None or "detached"'),
+        ({"lifetime": "forever"}, "lifetime = 'forever' is not valid: expected None or \"detached\""),
         ({"placement": "best"}, "placement = 'best' is not valid"),
         ({"labels": {"zone": "in(a"}}, "zone"),
     ],
@@ -212,7 +212,9 @@ def test_a_wrong_argument_is_refused_before_anything_is_sent(shop: Any) -> None:
 
 
 def test_calling_what_is_no_method_says_what_there_is(shop: Any) -> None:
-    with pytest.raises(AttributeError, match=r"Shop has no remote method 'buy': its methods are make_lock, sell, sell_soon"):
+    with pytest.raises(
+        AttributeError, match=r"Shop has no remote method 'buy': its methods are make_lock, sell, sell_soon"
+    ):
         shop.buy.remote()
     with pytest.raises(AttributeError, match="it is a property: call a method instead"):
         shop.owner.remote()
@@ -258,7 +260,9 @@ class _Holder:
 
 
 def test_an_unpicklable_result_is_named_with_its_path(shop: Any) -> None:
-    with pytest.raises(pa.SerializationError, match=r"cannot send the result of Shop\.make_lock: value\['lock'\] of type lock"):
+    with pytest.raises(
+        pa.SerializationError, match=r"cannot send the result of Shop\.make_lock: value\['lock'\] of type lock"
+    ):
         pa.get(shop.make_lock.remote(), timeout=5)
     assert pa.get(shop.sell.remote("tea")) == "1 tea"
 
@@ -277,7 +281,9 @@ def test_an_unpicklable_class_or_function_is_named(cluster: pa.Session) -> None:
 
     with pytest.raises(pa.SerializationError, match=r"cannot send the class .*Locked"):
         Locked.remote()
-    with pytest.raises(pa.SerializationError, match=r"cannot send the function .*locked: .*<closure lock> of type lock"):
+    with pytest.raises(
+        pa.SerializationError, match=r"cannot send the function .*locked: .*<closure lock> of type lock"
+    ):
         locked.remote()
 
 
@@ -338,7 +344,9 @@ def _stream() -> Any:
 def test_what_fits_nowhere_says_what_was_needed_and_who_came_closest(cluster: pa.Session) -> None:
     big = Shop.options(num_cpus=64, num_gpus=1).remote("big")
 
-    with pytest.raises(pa.Unplaceable, match=r"needs 64 CPU, 1 GPU; the closest is driver-.*-w\d.*\(short of 63 CPU, 1 GPU\)") as caught:
+    with pytest.raises(
+        pa.Unplaceable, match=r"needs 64 CPU, 1 GPU; the closest is driver-.*-w\d.*\(short of 63 CPU, 1 GPU\)"
+    ) as caught:
         pa.get(big.sell.remote("x"), timeout=5)
 
     assert caught.value.needed == "64 CPU, 1 GPU"

@@ -61,9 +61,11 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoShells]:
 
 
 @pytest.fixture
-def shells(programs: Programs, tmp_path: Path) -> Shells:
+def shells(programs: Programs, tmp_path: Path) -> Iterator[Shells]:
     """Shells of this test's own, in which nothing runs yet."""
-    return Shells(programs, tmp_path)
+    own = Shells(programs, tmp_path)
+    yield own
+    own.end()
 
 
 def _runs(pid: int) -> bool:
@@ -186,6 +188,26 @@ def test_a_node_that_does_not_answer_is_reported_and_the_others_are_shown(two: T
     assert [line.split()[0] for line in result.stdout.splitlines()[2:]] == ["first", "script", "second"]
 
 
+def test_at_a_terminal_the_table_has_colour_and_stop_asks_first(two: TwoShells) -> None:
+    code, shown = two.shells.at_terminal("members")
+    declined, question = two.shells.at_terminal("stop", typed="n\n")
+
+    assert code == 0 and "first" in shown and "\x1b[32mup" in shown
+    assert declined == 1 and "Stop the whole cluster" in question and "nothing was stopped" in question
+    assert two.first.process.poll() is None
+
+
+def test_init_without_a_cluster_to_find_says_how_to_start_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARTISAN_RUN_DIR", str(tmp_path))
+
+    with pytest.raises(pa.NotYetConnected, match="partisan start"):
+        pa.init(address="auto")
+
+    monkeypatch.setenv("PARTISAN_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(pa.NotYetConnected, match=r"127\.0\.0\.1:1"):
+        pa.init(address="auto")
+
+
 # ---- stopping ------------------------------------------------------------------------------------------------------
 
 
@@ -221,7 +243,7 @@ def test_stop_of_one_node_takes_its_worker_processes_along_and_nobody_else(shell
     assert second.process.poll() is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_lets_the_node_leave_the_cluster(shells: Shells, number: signal.Signals) -> None:
     first, address = shells.start("--name", "first")
     second, _ = shells.start("--name", "second", "--join", address, "--nodes", "2")

@@ -1,4 +1,4 @@
-"""Handles, refs and exceptions travel: as arguments, in results, inside containers, by pickle, and work where they are."""
+"""Handles, refs and exceptions travel: as arguments, in results, in containers, by pickle, and work where they are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,7 +239,7 @@ class Thrower:
         raise error
 
     def missing_file(self) -> None:
-        open("/no/such/file")
+        Path("/no/such/file").read_text()
 
     def through(self, other: Any) -> None:
         pa.get(other.value_error.remote())

@@ -430,6 +430,7 @@ def test_the_actors_of_a_driver_that_goes_end_unless_they_are_detached(
 
     wait_until(lambda: not _is_named("goes"), "the driver's actor to end")
     wait_until(lambda: not _is_named("goes-too"), "the actor that its actor made to end")
+    wait_until(lambda: _is_named("stays"), "the name of the detached actor to be told again")
     assert pa.get(pa.get_actor("stays").add.remote(1), timeout=5) == 3
 
 

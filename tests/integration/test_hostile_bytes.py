@@ -194,7 +194,9 @@ class _Dialler:
     def __init__(self, session: pa.Session, cookie: bytes | None = None, **changed: Any) -> None:
         node = session.runtime.node
         given = {"cluster": session.cluster, "channels": dict(node.lanes), "channel": "calls", "lane": 0, **changed}
-        me = Identity(NodeId("stranger", random.randrange(2**40)), given["cluster"], (), given["channels"], observer=True)
+        me = Identity(
+            NodeId("stranger", random.randrange(2**40)), given["cluster"], (), given["channels"], observer=True
+        )
         self.stranger = Stranger(session)
         self.handshake = Handshake(
             me, cookie or read_cookie(), b"n" * 16, dialler=True, channel=given["channel"], lane=given["lane"]

@@ -285,7 +285,9 @@ def test_a_class_is_sent_to_each_node_once(programs: Programs) -> None:
 
 
 def test_modules_beside_the_script_are_found_by_the_workers(programs: Programs, tmp_path: Path) -> None:
-    (tmp_path / "stock.py").write_text("class Item:\n    def price(self):\n        return 5\n\ndef half(n):\n    return n / 2\n")
+    (tmp_path / "stock.py").write_text(
+        "class Item:\n    def price(self):\n        return 5\n\ndef half(n):\n    return n / 2\n"
+    )
 
     output = programs.run(
         """

@@ -188,9 +188,22 @@ def test_a_class_without_a_constructor_takes_no_arguments() -> None:
 
 
 def test_a_class_written_in_c_takes_what_it_takes() -> None:
-    interface = Definition.of(threading.local).interface
+    class Own(dict[str, int]):
+        pass
 
-    assert interface.constructor.most is None
+    assert Definition.of(Own).interface.constructor.most is None
+
+
+def test_a_class_that_takes_its_arguments_in_new_takes_those() -> None:
+    class Point:
+        def __new__(cls, x: int, y: int = 0) -> Point:
+            return object.__new__(cls)
+
+    constructor = Definition.of(Point).interface.constructor
+
+    assert (constructor.least, constructor.most) == (1, 2)
+    with pytest.raises(TypeError):
+        constructor.bind("Point", (), {})
 
 
 def test_an_interface_can_be_sent_whatever_its_annotations_and_defaults_are() -> None:

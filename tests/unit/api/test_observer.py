@@ -72,6 +72,15 @@ async def test_a_member_whose_address_belongs_to_another_node_by_now_is_not_take
     assert answer.value is None and "it wanted another node" in str(answer.why)
 
 
+async def test_a_member_that_does_not_know_the_question_is_an_answer_too() -> None:
+    network = MemoryNetwork()
+    async with runtimes(network, "a") as (a,), Observer(COOKIE, transport=door(network)) as observer:
+        await observer.connect([a.node.address])
+        (answer,) = await observer.ask_all(await observer.members(), INSPECT, "of_another_version")
+
+    assert answer.value is None and "of_another_version" in str(answer.why)
+
+
 async def test_an_address_that_does_not_answer_is_passed_over() -> None:
     network = MemoryNetwork()
     async with runtimes(network, "a") as (a,), Observer(COOKIE, transport=door(network)) as observer:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from partisan_actors.cli.table import amount, plain_table, show_table
+from partisan_actors.cli.table import amount, counted, plain_table, show_table
 
 
 def test_columns_are_aligned_and_numbers_stand_to_the_right() -> None:
@@ -34,6 +34,10 @@ def test_nothing_is_shown_for_none() -> None:
 @pytest.mark.parametrize(("value", "text"), [(2.0, "2"), (0.5, "0.5"), (1 / 3, "0.3333"), (0.0, "0")])
 def test_amounts_have_no_needless_fraction(value: float, text: str) -> None:
     assert amount(value) == text
+
+
+def test_one_is_not_many() -> None:
+    assert [counted(number, "node") for number in (0, 1, 2)] == ["0 nodes", "1 node", "2 nodes"]
 
 
 def test_a_pipe_gets_plain_text(capsys: pytest.CaptureFixture[str]) -> None:

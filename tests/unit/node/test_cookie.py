@@ -88,9 +88,7 @@ def test_without_a_word_the_file_is_below_the_users_configuration(monkeypatch: p
     assert cookie_path() == Path("/somewhere/partisan-actors/cookie")
 
 
-def test_whoever_comes_second_reads_the_cookie_of_the_first(
-    cookie_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_comes_second_reads_the_cookie_of_the_first(cookie_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two nodes start at once: the other one's file appears just before ours is put in its place."""
     put_in_place = os.link
 

@@ -1,53 +1,96 @@
-"""Tests of who is taken to be up: nobody for ever, whatever is lost of its going."""
+"""Tests of a node's standing: it announces itself, refutes what is false, and what is down is told to everybody."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from partisan_actors.node.directory import LEFT, PREFIX, UP, NodeRecord
-from tests.nodes import TestNode, nodes, overlay, quiet, until
+from partisan_actors.node.directory import DOWN, PREFIX
+from partisan_actors.transport.memory import MemoryNetwork
+from tests.nodes import TestNode, overlay, until
 
-SOON = {"last_record_s": 0.01}
-
-
-def announce(node: TestNode, record: NodeRecord) -> None:
-    """News of another node come to `node`."""
-    stamp = (record.node.incarnation, 1, UP)
-    node.write(PREFIX + record.node.name, stamp, record.plain())
+QUICK = {"load_period_s": 0.01}
 
 
-async def test_a_neighbour_that_says_goodbye_is_looked_after_when_its_last_record_is_lost() -> None:
-    async with overlay("a", "b", **SOON) as (a, b):
-        b.driver.leave()
-        b.flusher.flush()
-        await quiet()
-        assert a.directory.is_up(b.me)
-
-        await b.close(graceful=False)
-
-        await until(lambda: not a.directory.is_up(b.me), "b is known to be gone")
+def record_of(watcher: TestNode, node: TestNode) -> Any:
+    """What one node knows of another."""
+    return watcher.directory.find(node.me)
 
 
-async def test_a_neighbour_that_says_goodbye_and_lives_stays_up() -> None:
-    async with nodes("a", "x", **SOON) as (a, x):
-        announce(a, NodeRecord(x.me, (x.address,), neighbours=("a",)))
+async def test_everybody_hears_of_everybody_and_of_what_changes() -> None:
+    async with overlay("a", "b", "c", **QUICK) as made:
+        a, b, c = made
+        b.describe_load = lambda: {"actors": 7, "total": {"num_cpus": 2.0}}
 
-        a.neighbour_down(x.me, failed=False)
-        await until(lambda: a.peer(x).is_connected, "a asks whether x lives")
-        await quiet()
+        await until(lambda: all(record_of(node, b).actors == 7 for node in made))
 
-        assert a.directory.is_up(x.me)
+        assert record_of(a, b).total == {"num_cpus": 2.0}
+        assert record_of(c, b).addresses == (b.address,)
 
 
-async def test_the_last_record_reaches_neighbours_that_the_tree_has_made_lazy() -> None:
-    async with overlay("a", "b", "c", last_record_s=1e9) as (a, b, c):
-        for node in (a, b, c):
-            node.driver.broadcast("pruning", 1)
-            await quiet()
-        # The tree of three has two links: c's last word would reach a or b through the other one, which goes too.
-        closing = [b.close(), c.close()]
+async def test_a_record_that_says_nothing_new_is_not_written_again() -> None:
+    async with overlay("a", "b", **QUICK) as (a, b):
+        await until(lambda: record_of(a, b).neighbours == ("a",) and record_of(b, a).neighbours == ("b",))
+        sweeps: list[int] = []
+        b.on_sweep.append(lambda: sweeps.append(1))
+        stamp = a.directory.stamps["b"]
 
-        await asyncio.gather(*closing)
+        await until(lambda: len(sweeps) >= 5, "five periods of load")
 
-        await until(lambda: [record.node for record in a.directory.live()] == [a.me], "a is alone")
-        assert [a.directory.records[name].state for name in "bc"] == [LEFT, LEFT]
+        assert a.directory.stamps["b"] == stamp
+
+
+async def test_a_node_that_is_said_to_be_down_refutes_it() -> None:
+    async with overlay("a", "b", "c", **QUICK) as made:
+        a, b, _ = made
+        stamp, record = a.directory.stamps["b"], record_of(a, b)
+
+        a.write(PREFIX + "b", (stamp[0], stamp[1], DOWN), record.plain())
+        assert not a.directory.is_up(b.me)
+
+        await until(lambda: all(node.directory.is_up(b.me) for node in made))
+        assert a.directory.stamps["b"][1] > stamp[1]
+
+
+async def test_a_node_that_leaves_says_so() -> None:
+    async with overlay("a", "b", "c") as made:
+        a, b, c = made
+        whys: list[str] = []
+        a.directory.on_down.append(lambda record, why: whys.append(why))
+
+        await b.close()
+
+        await until(lambda: record_of(a, b).state_name == record_of(c, b).state_name == "left")
+        assert whys == ["it left the cluster"]
+        assert a.peer(b).down == "it left the cluster"
+
+
+async def test_a_node_that_dies_is_found_out_by_its_neighbours_and_told_to_everybody() -> None:
+    network = MemoryNetwork()
+    async with overlay("a", "b", "c", "d", network=network) as made:
+        *others, victim = made
+        network.unreachable.add(victim.address)
+        victim.driver.close()
+
+        for connection in list(victim.dialling._connections):
+            connection.abort(ConnectionResetError("it died"))
+
+        await until(lambda: all(not node.directory.is_up(victim.me) for node in others))
+        assert all(record_of(node, victim).state_name == "down" for node in others)
+        assert all(node.directory.is_up(each.me) for node in others for each in others)
+
+
+async def test_a_connection_that_breaks_between_nodes_that_live_ends_nobody() -> None:
+    async with overlay("a", "b", "c", **QUICK) as made:
+        a, b, _ = made
+        downs: list[str] = []
+        for node in made:
+            node.directory.on_down.append(lambda record, why: downs.append(record.node.name))
+
+        for connection in list(a.peer(b).open):
+            connection.abort(ConnectionResetError("a cable was pulled"))
+
+        await until(lambda: a.peer(b).is_connected and b.peer(a).is_connected)
+        await asyncio.sleep(0)
+        assert downs == []
+        assert all(node.directory.is_up(each.me) for node in made for each in made)

@@ -1,4 +1,4 @@
-"""Tests of one connection: whatever way bytes are cut, messages arrive in order; whatever bytes come, it only closes."""
+"""Tests of one connection: however bytes are cut, messages arrive in order; whatever bytes come, it only closes."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ class Outer:
     anything: object
 
 
-EXAMPLE = Outer(A, 0.5, True, None, b"x", Inner(3), (1, "y"), (A, B), (1, 2, 3), [4], {"k": 1.0}, [B, {"i": Inner(7)}, 1])
+ANYTHING = [B, {"i": Inner(7)}, 1]
+EXAMPLE = Outer(A, 0.5, True, None, b"x", Inner(3), (1, "y"), (A, B), (1, 2, 3), [4], {"k": 1.0}, ANYTHING)
 
 
 @dataclass
@@ -152,7 +153,7 @@ def replaced(name: str, value: object) -> list[Any]:
         ("text", 1),
         ("data", "x"),
         ("inner", ["tests.outer"]),
-        ("inner", encode_message(Inner(1), Book()) + [1]),
+        ("inner", [*encode_message(Inner(1), Book()), 1]),
         ("pair", [1]),
         ("pair", [1, "y", 2]),
         ("pair", ["y", 1]),

@@ -100,7 +100,7 @@ def test_nodes_of_different_clusters_refuse_each_other_and_a_newcomer_without_a_
 
     converse(newcomer, handshake("b", dialler=False))
     assert newcomer.peer is not None and newcomer.peer.cluster == "tests"
-    with pytest.raises(AuthenticationError, match="'others'.*'tests'"):
+    with pytest.raises(AuthenticationError, match=r"'others'.*'tests'"):
         converse(stranger, handshake("b", dialler=False))
 
 

@@ -93,6 +93,35 @@ def test_a_full_batch_leaves_before_the_tick() -> None:
     assert machine.timer_fired("lazy", 0.1) == []
 
 
+def test_who_leaves_sends_whole_what_it_was_about_to_announce() -> None:
+    machine = tree("a", "b")
+    machine.receive("b", Prune(), 0.0)
+    machine.broadcast("news", "last words", 0.0)
+
+    effects = machine.leave(0.01)
+
+    assert effects == [Send("b", Gossip(ME, 1, "news", 1, "last words"))]
+    assert machine.timer_fired("lazy", 0.1) == []
+
+
+def test_who_leaves_does_not_repeat_what_it_has_announced() -> None:
+    machine = tree("a", "b")
+    machine.receive("b", Prune(), 0.0)
+    machine.broadcast("news", "payload", 0.0)
+    machine.timer_fired("lazy", 0.1)
+
+    assert machine.leave(0.2) == []
+
+
+def test_who_leaves_cannot_send_what_it_no_longer_keeps() -> None:
+    machine = tree("a", "b", store_max=1)
+    machine.receive("b", Prune(), 0.0)
+    machine.broadcast("news", "first", 0.0)
+    machine.broadcast("news", "second", 0.0)
+
+    assert machine.leave(0.01) == [Send("b", Gossip(ME, 2, "news", 1, "second"))]
+
+
 def test_an_announcement_waits_the_configured_time_before_the_first_announcer_is_grafted() -> None:
     machine = tree("a", "b", graft_timeout_s=0.5, graft_retry_s=0.2)
     machine.receive("a", Prune(), 0.0)

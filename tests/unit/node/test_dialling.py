@@ -1,0 +1,140 @@
+"""Tests of making connections: within a deadline, and leaving nothing behind when they fail."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from partisan_actors.errors import AuthenticationError, NotYetConnected
+from partisan_actors.ids import NodeId
+from partisan_actors.node.dialling import Dialling
+from partisan_actors.transport.memory import MemoryNetwork, MemoryTransport
+from partisan_actors.wire.channels import CALLS, CONTROL
+from tests.nodes import TestNode, config_of, nodes, until
+
+
+class Mute(asyncio.BufferedProtocol):
+    """Takes connections and says nothing."""
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return bytearray(1000)
+
+    def buffer_updated(self, count: int) -> None: ...
+
+    def connection_lost(self, error: BaseException | None) -> None: ...
+
+
+async def mute_listener(network: MemoryNetwork) -> str:
+    """An address at which somebody accepts and never answers."""
+    return await MemoryTransport(asyncio.get_running_loop(), network).listen("mute:1", Mute)
+
+
+async def test_both_ends_of_an_open_connection_know_each_other() -> None:
+    async with nodes("a", "b") as (a, b):
+        connection = await a.dialling.open(b.address, CALLS, 0, b.me)
+
+        assert connection.is_open and connection.peer is a.peer(b)
+        await until(lambda: b.peer(a).is_connected)
+
+
+async def test_who_does_not_answer_is_given_up_in_time_and_nothing_is_left() -> None:
+    network = MemoryNetwork()
+    address = await mute_listener(network)
+    async with nodes("a", network=network, dial_timeout_s=0.02) as (a,):
+        with pytest.raises(TimeoutError, match=r"no answer within 0.02 s"):
+            await a.dialling.open(address, CONTROL, 0, None)
+
+        await until(lambda: a.dialling.connection_count == 0)
+
+
+async def test_a_dial_that_is_cancelled_leaves_nothing() -> None:
+    network = MemoryNetwork()
+    address = await mute_listener(network)
+    async with nodes("a", network=network) as (a,):
+        dial = asyncio.create_task(a.dialling.open(address, CONTROL, 0, None))
+        await until(lambda: a.dialling.connection_count == 1)
+
+        dial.cancel()
+        await asyncio.wait([dial])
+
+        await until(lambda: a.dialling.connection_count == 0)
+
+
+async def test_where_nobody_listens_the_dial_is_refused() -> None:
+    async with nodes("a") as (a,):
+        with pytest.raises(ConnectionRefusedError):
+            await a.dialling.open("nobody:1", CONTROL, 0, None)
+        with pytest.raises(NotYetConnected, match="nobody listens there"):
+            await a.connect("nobody:1")
+
+        assert a.dialling.connection_count == 0
+
+
+async def test_a_node_of_another_cookie_is_told_why_it_is_refused_and_counted() -> None:
+    network = MemoryNetwork()
+    async with nodes("a", network=network) as (a,), nodes("b", network=network, cookie=b"another cookie") as (b,):
+        with pytest.raises(AuthenticationError, match="cookies differ"):
+            await a.connect(b.address)
+
+        await until(lambda: a.dialling.connection_count == b.dialling.connection_count == 0)
+        assert b.refused_connections == 1 and a.refused_connections == 0
+
+
+async def test_another_life_at_the_address_is_not_taken_for_the_one_that_was_meant() -> None:
+    async with nodes("a", "b") as (a, b):
+        with pytest.raises(AuthenticationError, match=r"b~1"):
+            await a.dialling.open(b.address, CONTROL, 0, NodeId("b", 99))
+
+
+async def test_a_node_does_not_connect_to_itself() -> None:
+    async with nodes("a") as (a,):
+        with pytest.raises(AuthenticationError, match="itself"):
+            await a.connect(a.address)
+
+        await until(lambda: a.dialling.connection_count == 0)
+
+
+async def test_close_writes_what_waits_and_ends_every_connection() -> None:
+    async with nodes("a", "b") as (a, b):
+        a.tell(b, 1)
+        await until(lambda: b.told)
+        a.tell(b, 2)
+
+        await a.dialling.close()
+
+        assert a.dialling.connection_count == 0
+        await until(lambda: b.told == [1, 2])
+
+
+async def test_a_node_whose_contact_does_not_answer_does_not_start_and_leaves_nothing() -> None:
+    network = MemoryNetwork()
+    node = TestNode(config_of("a"), network)
+
+    with pytest.raises(NotYetConnected):
+        await node.start(["nobody:1"])
+
+    assert network.listening == {} and node.dialling.connection_count == 0
+
+
+async def test_the_first_contact_that_answers_is_enough() -> None:
+    network = MemoryNetwork()
+    async with nodes("a", network=network) as (a,):
+        b = TestNode(config_of("b"), network)
+
+        await b.start(["nobody:1", a.address])
+
+        await until(lambda: len(a.directory.live()) == len(b.directory.live()) == 2)
+        await b.close()
+
+
+async def test_each_connection_has_nonces_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    make = Dialling._make
+    monkeypatch.setattr(Dialling, "_make", lambda self, side: seen.append(side.nonce) or make(self, side))
+    async with nodes("a", "b") as (a, b):
+        await a.dialling.open(b.address, CONTROL, 0, None)
+        await a.dialling.open(b.address, CALLS, 0, None)
+
+    assert len(seen) == len(set(seen)) == 4
