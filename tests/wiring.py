@@ -100,10 +100,11 @@ class End:
 
     def feed(self, data: bytes, cuts: random.Random | None = None, most: int = 64) -> None:
         """Give the connection bytes as a loop would: in one piece, or cut at random into pieces of at most `most`."""
-        while data and not self.wire.is_closed:
-            size = cuts.randint(1, most) if cuts is not None else len(data)
-            piece, data = data[:size], data[size:]
-            while piece and not self.wire.is_closed:
+        rest = memoryview(data)
+        while len(rest) and not self.wire.is_closed:
+            size = cuts.randint(1, most) if cuts is not None else len(rest)
+            piece, rest = rest[:size], rest[size:]
+            while len(piece) and not self.wire.is_closed:
                 room = self.connection.get_buffer(len(piece))
                 count = min(len(room), len(piece))
                 room[:count] = piece[:count]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from partisan_actors.api.inspection import INSPECT
 from partisan_actors.api.observer import Observer
@@ -11,12 +11,20 @@ from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Transport
 
-__all__ = ["fit_to_cluster"]
+__all__ = ["Fitting", "fit_to_cluster"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """The node to become, and the names of the members that the contact took to be up."""
+
+    config: NodeConfig
+    members: frozenset[str]
 
 
 async def fit_to_cluster(
     config: NodeConfig, contacts: Sequence[str], *, any_overlay: bool, transport: Transport | None = None
-) -> NodeConfig:
+) -> Fitting:
     """The node that `config` describes, as the cluster behind `contacts` wants it: `any_overlay` takes its overlay.
 
     Raises ConfigError when the overlay is another one, for nodes of two overlays never find together, or when a node of
@@ -26,7 +34,8 @@ async def fit_to_cluster(
     async with Observer(config.cookie, config.cluster, transport=transport) as observer:
         await observer.connect(contacts)
         status = await observer.ask(observer.contact, INSPECT, "status")
-        namesakes = [row for row in await observer.members() if row["name"] == config.name and row["state"] == "up"]
+        live = [row for row in await observer.members() if row["state"] == "up"]
+        namesakes = [row for row in live if row["name"] == config.name]
         # A record may be that of a node that has just crashed, and is being started again: only who answers counts.
         for answer in await observer.ask_all(namesakes, INSPECT, "status"):
             if answer.why is None:
@@ -35,4 +44,4 @@ async def fit_to_cluster(
     overlay = status["overlay"]
     if not any_overlay and overlay != config.overlay:
         raise ConfigError("overlay", config.overlay, f"{overlay}, as in the cluster that is to be joined, or none")
-    return replace(config, overlay=overlay)
+    return Fitting(replace(config, overlay=overlay), frozenset(row["name"] for row in live))

@@ -38,6 +38,7 @@ __all__ = ["AUTO", "Session", "adopt", "current", "init", "is_initialized", "shu
 logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S: Final = 30.0
+CATCH_UP_S: Final = 2.0
 CLOSE_TIMEOUT_S: Final = 15.0
 WORKERS_MAX: Final = 1024
 AUTO: Final = "auto"
@@ -77,6 +78,7 @@ class Session:
         self._log_level = log_level
         self._worker_settings = dict(worker_settings or {})
         self._any_overlay = any_overlay
+        self._awaited: frozenset[str] = frozenset()
         self._thread: LoopThread | None = None
         self._runtime: Runtime | None = None
         self._closed = False
@@ -211,7 +213,8 @@ class Session:
 
     async def _start(self) -> None:
         if self._contacts:
-            self._config = await fit_to_cluster(self._config, self._contacts, any_overlay=self._any_overlay)
+            fitting = await fit_to_cluster(self._config, self._contacts, any_overlay=self._any_overlay)
+            self._config, self._awaited = fitting.config, fitting.members
         runtime = Runtime(self._config, self._tracing)
         runtime.objects.rebuild = rebuild_ref
         await runtime.start(self._contacts)
@@ -233,14 +236,19 @@ class Session:
             worker.configure({**shared, **mine, **self._worker_settings})
 
     async def _wait_for_cluster(self, runtime: Runtime) -> None:
-        """Until every worker is a member; or, when joining, until some other node's record is here."""
+        """Until every worker is a member; and, when joining, until this node knows whom its contact knew.
+
+        Some of those may be gone by now: after CATCH_UP_S, one that is up will do.
+        """
         directory = runtime.node.directory
         missing = {worker.name for worker in self._workers}
-        deadline = time.monotonic() + START_TIMEOUT_S
+        patience, deadline = time.monotonic() + CATCH_UP_S, time.monotonic() + START_TIMEOUT_S
         while True:
             names = {record.node.name for record in directory.live()}
-            if missing <= names and (not self._contacts or names - missing - {self._config.name}):
-                return
+            has_joined = not self._contacts or names - missing - {self._config.name}
+            if missing <= names and has_joined:
+                if self._awaited <= directory.records.keys() or time.monotonic() > patience:
+                    return
             for worker in self._workers:
                 epitaph = worker.epitaph()
                 if epitaph is not None:

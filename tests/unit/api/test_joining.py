@@ -16,7 +16,15 @@ async def test_who_says_nothing_takes_the_overlay_of_the_cluster() -> None:
     async with runtimes(network, "a", overlay="full_mesh") as (a,):
         fitted = await fit_to_cluster(config_of("b"), [a.node.address], any_overlay=True, transport=door(network))
 
-    assert fitted.overlay == "full_mesh"
+    assert fitted.config.overlay == "full_mesh"
+
+
+async def test_who_joins_learns_whom_to_expect() -> None:
+    network = MemoryNetwork()
+    async with runtimes(network, "a", "b") as (a, _b):
+        fitted = await fit_to_cluster(config_of("c"), [a.node.address], any_overlay=True, transport=door(network))
+
+    assert fitted.members == {"a", "b"}
 
 
 async def test_another_overlay_is_refused_and_the_error_names_the_right_one() -> None:
@@ -32,7 +40,7 @@ async def test_the_same_overlay_changes_nothing() -> None:
         config = config_of("b")
         fitted = await fit_to_cluster(config, [a.node.address], any_overlay=False, transport=door(network))
 
-    assert fitted == config
+    assert fitted.config == config
 
 
 async def test_a_name_that_answers_is_taken() -> None:
@@ -49,7 +57,7 @@ async def test_the_name_of_a_node_that_has_crashed_can_be_taken_at_once() -> Non
 
         fitted = await fit_to_cluster(config_of("b"), [a.node.address], any_overlay=True, transport=door(network))
 
-    assert fitted.name == "b"
+    assert fitted.config.name == "b"
 
 
 async def test_a_dead_contact_and_another_cookie_are_told_as_such() -> None:
