@@ -8,16 +8,13 @@ from typing import Any
 from partisan_actors.actors.host import Host, Running
 from partisan_actors.ids import NodeId
 
-__all__ = ["current_cell", "current_owner", "current_system", "refs_in_message", "request_meta"]
+__all__ = ["current_cell", "current_owner", "current_system", "request_meta"]
 
 # Set inside every method of an actor, on the loop and on threads alike.
 current_cell: ContextVar[Running | None] = ContextVar("partisan_current_cell", default=None)
 
 # Whose end ends what the running code creates: the owner of the actor or task that it is. None outside of both.
 current_owner: ContextVar[NodeId | None] = ContextVar("partisan_current_owner", default=None)
-
-# Set while a message is encoded: the refs found in it, which its sender keeps until the call has returned.
-refs_in_message: ContextVar[list[object] | None] = ContextVar("partisan_refs_in_message", default=None)
 
 # Set while a service answers: the extras that came with the request, if any.
 request_meta: ContextVar[dict[str, Any] | None] = ContextVar("partisan_request_meta", default=None)

@@ -16,10 +16,10 @@ from threading import get_ident
 from time import sleep
 from typing import Any, Final
 
-from partisan_actors.actors.context import refs_in_message
 from partisan_actors.actors.host import Host
 from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
+from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.actors.tracing import CallTrace, TellTrace
 from partisan_actors.errors import CallTimeout, PartisanError
 from partisan_actors.node.router import Peer
@@ -173,14 +173,14 @@ class Outbound:
         kwargs: dict[str, Any],
         reply: Reply[Any] | None,
     ) -> tuple[bytes, list[Any] | None]:
-        refs: list[object] = []
+        refs = SentRefs()
         token = refs_in_message.set(refs)
         try:
             payload = encode_call(args, kwargs, f"the arguments of {location.class_name}.{method}")
         finally:
             refs_in_message.reset(token)
         if refs and reply is not None:
-            reply.add_waiter(refs.clear)  # until then the list keeps them
+            reply.add_waiter(refs.release)
         return pack_payload(head, payload)
 
     def _traced_call(

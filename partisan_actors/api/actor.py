@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from partisan_actors.actors.actor import Definition, Interface, Method
-from partisan_actors.actors.context import current_owner, refs_in_message
+from partisan_actors.actors.context import current_owner
 from partisan_actors.actors.ref import Location
+from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import LifeTrace
 from partisan_actors.api import session
@@ -359,7 +360,7 @@ def _create(
     actor_id = ActorId(system.me, next(_numbers))
     location = system.location(actor_id, interface.class_name, options.name, options.max_restarts != 0, None)
     handle: ActorHandle[T] = ActorHandle(system, location, interface)
-    refs: list[object] = []
+    refs = SentRefs()
     token = refs_in_message.set(refs)
     try:
         what = f"the constructor arguments of {interface.class_name}"

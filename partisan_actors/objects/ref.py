@@ -33,6 +33,10 @@ class RefStore(Protocol):
         """`ref` is being sent somewhere."""
         ...
 
+    def arrived(self, ref: ObjectRef[Any]) -> None:
+        """The call that `ref` was sent with has returned."""
+        ...
+
     def adopt(self, identity: ObjectId) -> ObjectRef[Any]:
         """The ref for an id that arrived here."""
         ...
@@ -100,6 +104,10 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
         fetch, self._fetch = self._fetch, None
         if fetch is not None:
             fetch()
+
+    def arrived(self) -> None:
+        """For the sender of a message: the call that took this ref along has returned."""
+        self._store.arrived(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._store.lend(self)

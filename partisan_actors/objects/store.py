@@ -16,7 +16,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
-from partisan_actors.actors.context import current_system, refs_in_message
+from partisan_actors.actors.context import current_system
+from partisan_actors.actors.sent_refs import refs_in_message
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorUnavailable, NodeError, ObjectLost, TaskFailed
 from partisan_actors.ids import NodeId, ObjectId
@@ -92,7 +93,7 @@ class ObjectStore:
         """`ref` is being sent somewhere: keep its value until nobody borrows it any more."""
         message = refs_in_message.get()
         if message is not None:
-            message.append(ref)
+            message.add(ref)
         if ref.id.node == self.system.me:
             with self._lock:
                 self._own[ref.id.number] = ref
@@ -100,6 +101,12 @@ class ObjectStore:
                 if lent is None:
                     lent = self._lent[ref.id.number] = _Lent(ref, 0.0)
                 lent.until = self.loop.time() + GRACE_S
+
+    def arrived(self, ref: ObjectRef[Any]) -> None:
+        """The call that `ref` was sent with has returned. That somebody borrows it may be known a moment later."""
+        lent = self._lent.get(ref.id.number) if ref.id.node == self.system.me else None
+        if lent is not None:
+            lent.until = self.loop.time() + GRACE_S
 
     async def borrow(self, peer: Peer, number: int) -> None:
         """A node has received a ref to one of our objects."""

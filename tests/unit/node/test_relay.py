@@ -1,0 +1,262 @@
+"""The way through the overlay, on whole nodes whose neighbours are set by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from partisan_actors.errors import NoRoute, Overloaded
+from partisan_actors.node import relay as relay_module
+from partisan_actors.protocols.delivery import stream
+from partisan_actors.wire.codec import pack
+from partisan_actors.wire.envelope import Envelope
+from partisan_actors.wire.frames import Kind
+from tests.nodes import TestNode, nodes, quiet, until
+
+
+@asynccontextmanager
+async def line(*names: str, **settings: Any) -> AsyncIterator[list[TestNode]]:
+    """Nodes in a line: each is the neighbour of the one before and of the one after, and dials nobody else."""
+    async with nodes(*names, **{"routing": "relay", "keep_alive_s": 1000.0, "load_period_s": 1000.0, **settings}) as made:
+        await connect_in_line(made)
+        yield made
+
+
+async def connect_in_line(made: list[TestNode]) -> None:
+    for node, after in zip(made, made[1:], strict=False):
+        await node.connect(after.address, after.me)
+    await until(lambda: all(b.peer(a).is_connected for a, b in zip(made, made[1:], strict=False)))
+    for index, node in enumerate(made):
+        near = [other.me for other in made[max(0, index - 1) : index + 2] if other is not node]
+        node.neighbours = lambda near=near: near  # type: ignore[method-assign,misc]  # the overlay's say
+
+
+def passed(node: TestNode) -> list[Envelope]:
+    """From now on, the envelopes that arrive at a node."""
+    seen: list[Envelope] = []
+    on_relay = node.dispatch[Kind.RELAY]
+
+    def spy(peer: Any, message: list[Any], buffers: Any = None) -> None:
+        seen.append(Envelope(*message))
+        on_relay(peer, message, buffers)
+
+    node.dispatch[Kind.RELAY] = spy
+    return seen
+
+
+async def test_a_message_goes_from_neighbour_to_neighbour_until_it_is_there() -> None:
+    async with line("a", "b", "c", "d") as (a, b, c, d):
+        at_d = passed(d)
+
+        a.tell(d, "far")
+
+        await until(lambda: d.told == ["far"])
+        assert [(envelope.hops, envelope.ttl) for envelope in at_d] == [(2, relay_module.RELAY_TTL - 2)]
+        assert a.peer(d).open == d.peer(a).open == []
+        assert b.told == c.told == []
+
+
+async def test_an_answer_goes_back_the_way_the_question_came() -> None:
+    async with line("a", "b", "c") as (a, b, c):
+        answer = a.ask(c, 7)
+        await until(lambda: c.asked)
+
+        c.answer_all()
+
+        await until(answer.done)
+        assert answer.value == 7
+        assert c.relays.next_hops[a.me] == b.me
+
+
+async def test_buffers_go_along() -> None:
+    async with line("a", "b", "c") as (a, b, c):
+        got: list[Any] = []
+        c.dispatch[Kind.TELL] = lambda peer, m, buffers=None: got.append([bytes(each) for each in buffers])
+
+        a.peer(c).send_large(pack([Kind.TELL, b"actor", "method"]), [b"x" * 100_000, bytearray(b"y" * 10)])
+
+        await until(lambda: got == [[b"x" * 100_000, b"y" * 10]])
+
+
+async def test_a_known_way_is_taken_instead_of_every_way() -> None:
+    async with nodes("a", "b", "c", "d", routing="relay", keep_alive_s=1000.0) as (a, b, c, d):
+        for node, other in ((a, b), (a, c), (b, d), (c, d)):
+            await node.connect(other.address, other.me)
+        await until(lambda: d.peer(b).is_connected and d.peer(c).is_connected)
+        for node, near in ((a, (b, c)), (b, (a, d)), (c, (a, d)), (d, (b, c))):
+            node.neighbours = lambda near=near: [other.me for other in near]  # type: ignore[method-assign,misc]  # as above
+        at_b, at_c = passed(b), passed(c)
+
+        a.relays.learn(d.me, b.me)
+        a.tell(d, 1)
+        await until(lambda: d.told == [1])
+        assert ([e.number for e in at_b], [e.number for e in at_c]) == ([1], [])
+
+        a.relays.forget(b.me)
+        a.tell(d, 2)
+        await until(lambda: d.told == [1, 2])
+        assert [e.number for e in at_c if e.origin == [*a.me]] == [2]
+
+
+async def test_without_any_neighbour_there_is_no_route() -> None:
+    async with nodes("a", "b", routing="relay") as (a, b):
+        with pytest.raises(NoRoute, match="no neighbour"):
+            a.tell(b, 1)
+
+
+async def test_a_message_that_was_lost_is_sent_again_and_handled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "RESEND_AFTER_S", 0.01)
+    monkeypatch.setattr(relay_module, "TICK_S", 0.01)
+    async with line("a", "b", "c") as (a, b, c):
+        lost: list[Any] = []
+        on_relay, b.dispatch[Kind.RELAY] = b.dispatch[Kind.RELAY], lambda *arrived: lost.append(arrived)
+        a.tell(c, 1)
+        a.tell(c, 2)
+        await until(lambda: len(lost) >= 2)
+        b.dispatch[Kind.RELAY] = on_relay
+
+        await until(lambda: c.told == [1, 2])
+        a.tell(c, 3)
+        await until(lambda: c.told == [1, 2, 3])
+        await until(lambda: a.relays._links[c.me].outgoing.is_idle, "everything is acknowledged")
+
+
+async def test_the_same_envelope_is_passed_on_once() -> None:
+    async with line("a", "b", "c") as (a, b, c):
+        at_c = passed(c)
+        envelope = list(Envelope(Kind.RELAY, [*c.me], [*a.me], 99, 5, 0, True, "calls", None, 1, 1, 1, 0, pack([1])))
+
+        b.relays.on_relay(b.peer(a), envelope)
+        b.relays.on_relay(b.peer(a), envelope)
+        await until(lambda: at_c)
+        await quiet()
+
+        assert len(at_c) == 1
+
+
+async def test_a_message_that_has_gone_too_far_is_dropped() -> None:
+    async with line("a", "b", "c") as (a, b, c):
+        at_c = passed(c)
+
+        b.relays.on_relay(
+            b.peer(a), list(Envelope(Kind.RELAY, [*c.me], [*a.me], 1, 1, 0, False, "calls", None, 1, 1, 1, 0, b""))
+        )
+        await quiet()
+
+        assert at_c == [] and b.relays.lost == 1
+
+
+@pytest.mark.parametrize("kind", [Kind.RELAY, Kind.PING, Kind.PONG, Kind.IDLE, Kind.COUNT, -1])
+async def test_what_belongs_to_a_connection_or_to_nobody_is_not_taken_from_an_envelope(kind: int) -> None:
+    async with line("a", "b", "c") as (a, b, c):
+        handled: list[Any] = []
+        c.dispatch[Kind.PING] = c.dispatch[Kind.PONG] = c.dispatch[Kind.IDLE] = lambda *m: handled.append(m)
+
+        a.relays.send(c.me, pack([kind, 1, 2]), None, "calls")
+        a.tell(c, "after it")
+
+        await until(lambda: c.told == ["after it"])
+        assert handled == []
+
+
+async def test_a_message_that_cannot_be_handled_does_not_cost_those_that_follow() -> None:
+    async with line("a", "b", "c") as (a, b, c):
+        c.dispatch[Kind.REPLY] = lambda *m: 1 / 0
+
+        a.relays.send(c.me, pack([Kind.REPLY, 1, 1]), None, "calls")
+        a.tell(c, "after it")
+
+        await until(lambda: c.told == ["after it"])
+        assert b.peer(c).is_connected
+
+
+async def test_what_nobody_acknowledges_is_given_up_and_the_calls_in_it_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "GIVE_UP_S", 0.05)
+    monkeypatch.setattr(relay_module, "TICK_S", 0.01)
+    async with line("a", "b", "c") as (a, b, c):
+        b.dispatch[Kind.RELAY] = lambda *arrived: None
+        answer = a.ask(c, 1)
+
+        await until(answer.done)
+
+        assert "nothing got through the overlay" in str(answer.error)
+        assert a.lost == ["c"]
+        assert a.relays._links[c.me].outgoing.is_idle
+
+
+async def test_a_call_whose_answer_was_given_up_fails_when_the_other_end_begins_anew() -> None:
+    async with line("a", "b", "c") as (a, b, c):
+        answer = a.ask(c, 1)
+        await until(lambda: c.asked)
+
+        c.relays._links[a.me].outgoing.give_up()
+        c.tell(a, "hello")
+
+        await until(answer.done)
+        assert "way back" in str(answer.error)
+        assert a.told == ["hello"]
+
+
+async def test_a_call_that_waits_long_is_kept_alive_by_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "GIVE_UP_S", 0.2)
+    monkeypatch.setattr(relay_module, "PROBE_AFTER_S", 0.02)
+    monkeypatch.setattr(relay_module, "TICK_S", 0.01)
+    async with line("a", "b", "c") as (a, b, c):
+        at_c = passed(c)
+        answer = a.ask(c, 1)
+
+        await until(lambda: len(at_c) > 20, "several questions for a sign of life")
+        assert not answer.done()
+        c.answer_all()
+        await until(answer.done)
+
+        assert answer.value == 1
+
+
+async def test_a_node_that_goes_down_takes_what_waits_for_it_along() -> None:
+    async with line("a", "b", "c") as (a, b, c):
+        b.dispatch[Kind.RELAY] = lambda *arrived: None
+        answer = a.ask(c, 1)
+
+        a.router.mark_down(c.me, "it does not answer")
+
+        assert "down" in str(answer.error)
+        assert a.relays._links[c.me].outgoing.is_idle and c.me not in a.relays.next_hops
+
+
+async def test_a_full_stream_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "QUEUE_BYTES_MAX", 1000)
+    monkeypatch.setattr(stream, "WINDOW_MESSAGES", 1)
+    async with line("a", "b", "c") as (a, b, c):
+        b.dispatch[Kind.RELAY] = lambda *arrived: None
+        a.tell(c, 1)
+        a.tell(c, "x" * 900)
+
+        with pytest.raises(Overloaded):
+            a.tell(c, "x" * 200)
+
+
+async def test_signs_of_life_are_heard_through_others_or_missed_in_time() -> None:
+    async with line("a", "b", "c") as (a, b, c):
+        assert await a.relays.hears(c.me, 5.0)
+
+        b.dispatch[Kind.RELAY] = lambda *arrived: None
+
+        assert not await a.relays.hears(c.me, 0.05)
+
+
+async def test_a_node_that_cannot_be_dialled_is_reached_on_the_connection_it_made_itself() -> None:
+    async with nodes("a", "b", keep_alive_s=1000.0) as (a, b):
+        await b.connect(a.address, a.me)
+        await until(lambda: a.peer(b).is_connected)
+        a.addresses.learn(b.me, ["nowhere:1"])
+
+        answer = a.ask(b, 3)
+        await until(lambda: b.asked)
+        b.answer_all()
+        await until(answer.done)
+
+        assert answer.value == 3

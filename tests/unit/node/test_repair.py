@@ -1,0 +1,95 @@
+"""Nodes that the overlay alone would not bring back: those without neighbours, and those that nobody watches."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from partisan_actors.node import repair as repair_module
+from partisan_actors.node.directory import DOWN, PREFIX, UP
+from partisan_actors.protocols.membership.redial import RedialOptions
+from partisan_actors.transport.memory import MemoryNetwork
+from tests.nodes import TestNode, nodes, overlay, until
+
+# Overlays that give up at once, so that only the repair brings anybody back.
+FORGETFUL = {"overlay_options": {"redial": RedialOptions(first_s=1000.0, longest_s=1000.0, tries_max=1)}}
+QUICK = {"load_period_s": 0.02, "dial_timeout_s": 0.1, **FORGETFUL}
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair_module, "FIRST_S", 0.02)
+
+
+def is_alone_when_cut_off(node: TestNode) -> bool:
+    """Break every connection of a node; whether it has no neighbour any more."""
+    for peer in list(node.router.peers.values()):
+        for connection in list(peer.open):
+            connection.abort(ConnectionResetError("cut"))
+    return not node.neighbours()
+
+
+async def test_a_node_that_lost_every_neighbour_joins_again_through_somebody_it_knows() -> None:
+    network = MemoryNetwork()
+    async with overlay("a", "b", "c", network=network, **QUICK) as made:
+        a, b, c = made
+        network.unreachable.update(node.address for node in made)
+        await until(lambda: all([is_alone_when_cut_off(node) for node in made]))
+
+        network.unreachable.clear()
+
+        await until(lambda: all(node.neighbours() for node in made))
+        await until(lambda: all(len(node.directory.live()) == 3 for node in made), "nobody is thought to be down")
+        a.tell(c, 1)
+        b.tell(a, 2)
+        await until(lambda: c.told == [1] and a.told == [2])
+
+
+async def test_a_node_that_is_alone_in_its_cluster_asks_nobody() -> None:
+    async with nodes("a", "b", load_period_s=0.02) as (a, b):
+        await asyncio.sleep(0.1)
+
+        assert not a.router.peer(b.me).open and not a.neighbours()
+
+
+async def test_a_record_whose_neighbours_are_all_gone_is_looked_into() -> None:
+    async with overlay("a", "b", "c", **QUICK) as made:
+        a, b, _ = made
+        ghost = unwatched("ghost")
+
+        a.write(PREFIX + "ghost", (1, 1, UP), ghost)
+
+        await until(lambda: all(node.directory.records["ghost"].state == DOWN for node in made))
+        assert b.directory.is_up(a.me)
+
+
+async def test_a_record_with_a_live_neighbour_is_left_to_it() -> None:
+    async with overlay("a", "b", "c", **QUICK) as (a, b, c):
+        watched = {**unwatched("ghost"), "neighbours": ["a", "b", "c"]}
+        sweeps: list[int] = []
+        c.on_sweep.append(lambda: sweeps.append(1))
+
+        a.write(PREFIX + "ghost", (1, 1, UP), watched)
+        await until(lambda: len(sweeps) > 10)
+
+        assert b.directory.records["ghost"].state == c.directory.records["ghost"].state == UP
+
+
+def unwatched(name: str) -> dict[str, Any]:
+    """What a node would write that nobody can reach, and that has no neighbours."""
+    return {
+        "incarnation": 1,
+        "addresses": [f"{name}:1"],
+        "overlay": "hyparview",
+        "host": "",
+        "pid": 0,
+        "hosts_actors": True,
+        "total": {},
+        "available": {},
+        "labels": {},
+        "actors": 0,
+        "load": 0.0,
+        "neighbours": [],
+    }
