@@ -245,10 +245,10 @@ class Session:
         patience, deadline = time.monotonic() + CATCH_UP_S, time.monotonic() + START_TIMEOUT_S
         while True:
             names = {record.node.name for record in directory.live()}
-            has_joined = not self._contacts or names - missing - {self._config.name}
-            if missing <= names and has_joined:
-                if self._awaited <= directory.records.keys() or time.monotonic() > patience:
-                    return
+            has_joined = not self._contacts or bool(names - missing - {self._config.name})
+            has_caught_up = self._awaited <= directory.records.keys() or time.monotonic() > patience
+            if missing <= names and has_joined and has_caught_up:
+                return
             for worker in self._workers:
                 epitaph = worker.epitaph()
                 if epitaph is not None:

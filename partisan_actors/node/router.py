@@ -201,6 +201,7 @@ class Router:
         """A connection to `peer` is ready, whoever dialled it."""
         peer.open.append(connection)
         peer.relay_until = 0.0
+        peer.down = None  # whoever shakes hands is alive; it will say so to everybody when it hears what is believed
         channel, index = lane_of(connection)
         if peer.lanes[channel][index] is None and not self._is_leaving(peer, channel, index):
             self._use(peer, channel, index, connection)

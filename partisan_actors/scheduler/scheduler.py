@@ -23,6 +23,7 @@ from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.ref import PENDING, STOPPED, Location
+from partisan_actors.actors.sent_refs import SentRefs
 from partisan_actors.actors.system import ActorSystem, user_error
 from partisan_actors.actors.tracing import LifeTrace
 from partisan_actors.errors import (
@@ -77,7 +78,7 @@ class Scheduler:
         self._claims: dict[ActorId, asyncio.Future[None]] = {}
         self._ending: dict[ActorId, asyncio.Future[None]] = {}
         # Refs that the constructor of a restartable actor takes, for as long as this node has a handle of it.
-        self._kept: weakref.WeakKeyDictionary[Location, list[object]] = weakref.WeakKeyDictionary()
+        self._kept: weakref.WeakKeyDictionary[Location, SentRefs] = weakref.WeakKeyDictionary()
         # What ended actors leave behind is freed by this table, not by the cell.
         self._specs: dict[ActorId, ActorSpec] = {}
         system.extensions["scheduler"] = self
@@ -135,7 +136,7 @@ class Scheduler:
     # ---- creating ---------------------------------------------------------------------------------------------
 
     def create(
-        self, spec: ActorSpec, location: Location, refs: list[object], trace: LifeTrace | None = None
+        self, spec: ActorSpec, location: Location, refs: SentRefs, trace: LifeTrace | None = None
     ) -> asyncio.Task[None]:
         """Place an actor and connect its location; failures go to whoever calls it.
 
@@ -149,7 +150,8 @@ class Scheduler:
             self._kept[location] = refs
 
         def done(job: asyncio.Task[None]) -> None:
-            refs.clear() if not spec.max_restarts else None
+            if not spec.max_restarts:
+                refs.release()
             self._creating.pop(spec.actor, None)
             claim = self._claims.pop(spec.actor, None)
             if claim is not None:
@@ -324,6 +326,9 @@ class Scheduler:
                     return
                 await self._locate(location)
             peer = location.peer
+            placed_on = self._homes.pop(location.actor, None)
+            if placed_on is not None and self._placed[placed_on] > 0:
+                self._placed[placed_on] -= 1  # "spread" need not remember it
             self.guardian.dismiss(location)
             self.system.fail_location(location, location.stopped_error("it was killed"))
             if peer is not None and peer.down is None:

@@ -191,7 +191,7 @@ def _store() -> Any:
 
 
 def test_what_nobody_borrows_any_more_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_store, "GRACE_S", 0.0)
+    monkeypatch.setattr(object_store, "GRACE_S", 0.3)
     keeper, store = Keeper.remote(), _store()
     ref = pa.put(b"kept")
     number = ref.id.number

@@ -14,7 +14,7 @@ import pytest
 
 import partisan_actors as pa
 from partisan_actors.protocols.delivery import stream
-from tests.integration.nodes import Nodes, nodes, until
+from tests.integration.nodes import Nodes, nodes
 from tests.integration.programs import Programs
 from tests.otlp_receiver import OtlpReceiver, check_spans
 from tests.traces import CLIENT, INTERNAL, SERVER, Forest, Node
@@ -62,9 +62,7 @@ def known_to(cluster: Nodes, name: str, handle: Any) -> Any:
 def strangers(cluster: Nodes) -> list[tuple[str, str]]:
     """Pairs of nodes that are not neighbours now."""
     return [
-        (a, b)
-        for a, b in permutations(cluster.runtimes, 2)
-        if cluster[b].node.me not in cluster[a].node.neighbours()
+        (a, b) for a, b in permutations(cluster.runtimes, 2) if cluster[b].node.me not in cluster[a].node.neighbours()
     ]
 
 
@@ -245,7 +243,7 @@ CLUSTER = """
 
 @pytest.fixture(scope="module")
 def relayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forest]:
-    """The spans of calls from four workers to a process that nobody can dial, only one or two of which it has dialled."""
+    """The spans of calls from four workers to a process that nobody can dial, which has dialled one or two of them."""
     with OtlpReceiver() as receiver, Programs(tmp_path_factory.mktemp("relayed")) as programs:
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint}
         main = programs.start(CLUSTER, "main", stdin=-1, **variables)

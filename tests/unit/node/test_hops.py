@@ -90,7 +90,8 @@ def test_questions_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch)
     for number in (1, 2, 3):
         hops.arrived(A, [Kind.CALL_META, number, b"key", "m", {"tc": b"context"}], 0)
 
-    assert [hops.trace_of(A, pack([Kind.REPLY, number, None])) for number in (1, 2, 3)] == [None, b"context", b"context"]
+    traces = [hops.trace_of(A, pack([Kind.REPLY, number, None])) for number in (1, 2, 3)]
+    assert traces == [None, b"context", b"context"]
 
 
 def test_a_message_that_arrives_is_told_how_many_nodes_it_came_through() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -20,15 +21,16 @@ from tests.nodes import TestNode, nodes, quiet, until
 @asynccontextmanager
 async def line(*names: str, **settings: Any) -> AsyncIterator[list[TestNode]]:
     """Nodes in a line: each is the neighbour of the one before and of the one after, and dials nobody else."""
-    async with nodes(*names, **{"routing": "relay", "keep_alive_s": 1000.0, "load_period_s": 1000.0, **settings}) as made:
+    quiet_ones = {"routing": "relay", "keep_alive_s": 1000.0, "load_period_s": 1000.0}
+    async with nodes(*names, **{**quiet_ones, **settings}) as made:
         await connect_in_line(made)
         yield made
 
 
 async def connect_in_line(made: list[TestNode]) -> None:
-    for node, after in zip(made, made[1:], strict=False):
+    for node, after in pairwise(made):
         await node.connect(after.address, after.me)
-    await until(lambda: all(b.peer(a).is_connected for a, b in zip(made, made[1:], strict=False)))
+    await until(lambda: all(b.peer(a).is_connected for a, b in pairwise(made)))
     for index, node in enumerate(made):
         near = [other.me for other in made[max(0, index - 1) : index + 2] if other is not node]
         node.neighbours = lambda near=near: near  # type: ignore[method-assign,misc]  # the overlay's say
@@ -72,7 +74,7 @@ async def test_an_answer_goes_back_the_way_the_question_came() -> None:
 
 
 async def test_buffers_go_along() -> None:
-    async with line("a", "b", "c") as (a, b, c):
+    async with line("a", "b", "c") as (a, _, c):
         got: list[Any] = []
         c.dispatch[Kind.TELL] = lambda peer, m, buffers=None: got.append([bytes(each) for each in buffers])
 
@@ -151,7 +153,7 @@ async def test_a_message_that_has_gone_too_far_is_dropped() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.RELAY, Kind.PING, Kind.PONG, Kind.IDLE, Kind.COUNT, -1])
 async def test_what_belongs_to_a_connection_or_to_nobody_is_not_taken_from_an_envelope(kind: int) -> None:
-    async with line("a", "b", "c") as (a, b, c):
+    async with line("a", "b", "c") as (a, _, c):
         handled: list[Any] = []
         c.dispatch[Kind.PING] = c.dispatch[Kind.PONG] = c.dispatch[Kind.IDLE] = lambda *m: handled.append(m)
 
@@ -188,7 +190,7 @@ async def test_what_nobody_acknowledges_is_given_up_and_the_calls_in_it_fail(mon
 
 
 async def test_a_call_whose_answer_was_given_up_fails_when_the_other_end_begins_anew() -> None:
-    async with line("a", "b", "c") as (a, b, c):
+    async with line("a", "b", "c") as (a, _, c):
         answer = a.ask(c, 1)
         await until(lambda: c.asked)
 
@@ -204,7 +206,7 @@ async def test_a_call_that_waits_long_is_kept_alive_by_signs_of_life(monkeypatch
     monkeypatch.setattr(stream, "GIVE_UP_S", 0.2)
     monkeypatch.setattr(relay_module, "PROBE_AFTER_S", 0.02)
     monkeypatch.setattr(relay_module, "TICK_S", 0.01)
-    async with line("a", "b", "c") as (a, b, c):
+    async with line("a", "b", "c") as (a, _, c):
         at_c = passed(c)
         answer = a.ask(c, 1)
 
