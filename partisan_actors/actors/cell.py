@@ -215,7 +215,7 @@ class Cell:
         self.system.cell_stopped(self)
 
     def _lease(self) -> ActorThread:
-        return self.thread or self.system.threads.lease(self)
+        return self.system.threads.lease(self)
 
     # ---- messages ---------------------------------------------------------------------------------------------
 

@@ -71,7 +71,11 @@ class Threads:
         self._made = 0
 
     def lease(self, tenant: Tenant) -> ActorThread:
-        """A thread for `tenant`, which it then holds as `tenant.thread`."""
+        """The thread of `tenant`, which it then holds as `tenant.thread`; a new one if it has none."""
+        thread = tenant.thread
+        if thread is not None:
+            self._leases.move_to_end(tenant)
+            return thread
         thread = self._free.pop() if self._free else self._take_idle() or self._make()
         tenant.thread = thread
         self._leases[tenant] = None

@@ -79,6 +79,10 @@ class Dialling:
 
     def opened(self, connection: Connection) -> None:
         """To be told by the owner: the handshake of `connection` is done."""
+        # Only now an accepted connection knows its channel.
+        options = self._config.channels.get(connection.handshake.channel)
+        if options is not None:
+            connection.queue_bytes_max = options.queue_bytes_max
         opening = self._opening.get(connection)
         if opening is not None and not opening.done():
             opening.set_result(connection)

@@ -88,6 +88,8 @@ class Node:
         self.on_topic: dict[str, Callable[[Deliver], None]] = {}
         self.on_neighbours: list[Callable[[], None]] = []
         self.on_sweep: list[Callable[[], None]] = []
+        # Who wants to know that others believed this node to be down, and acted on it.
+        self.on_given_up: list[Callable[[], None]] = []
         self.describe_load: Callable[[], dict[str, Any]] = dict
         # What a call gets whose connection broke while the node may well be alive. The actors' floor words it.
         self.connection_lost_error: Callable[[Peer, str], PartisanError] = _connection_lost

@@ -49,6 +49,7 @@ class PresenceHost(Protocol):
     relays: Relay
     describe_load: Callable[[], dict[str, Any]]
     on_sweep: list[Callable[[], None]]
+    on_given_up: list[Callable[[], None]]
     is_closing: bool
 
     def neighbours(self) -> Sequence[NodeId]:
@@ -109,6 +110,8 @@ class Presence:
             # Somebody believes that this node is down: refute it with a higher version.
             self._last_written = None
             host.loop.call_soon(self.publish)
+            for tell in host.on_given_up:
+                host.loop.call_soon(tell)
             return
         record = host.directory.records.get(key.removeprefix(PREFIX))
         if record is None:

@@ -239,11 +239,7 @@ class Router:
         if channel == CALLS and len(peer.lanes[channel]) == 1:
             peer.calls = connection
         self._host.lane_opened(peer, connection)
-        for message, buffers in peer.waiting.pop((channel, index), ()):
-            if buffers is None:
-                connection.send(message)
-            else:
-                connection.send_large(message, buffers)
+        connection.send_waiting(peer.waiting.pop((channel, index), ()))
         if not was_connected:
             self._host.connected(peer)
 
@@ -310,11 +306,11 @@ class Router:
             self._host.relay(peer.node, message, buffers, channel)
 
     def _must_relay(self, peer: Peer, channel: str) -> bool:
-        if self._host.routing == "direct":
+        if self._host.routing == "direct" or channel == CONTROL:
+            # The overlay dials first, or nobody would ever become a neighbour, and nobody who was cut off come back.
             return False
         if self._host.routing == "relay":
-            # The overlay dials, or nobody would ever become a neighbour.
-            return channel != CONTROL and peer.node not in self._host.neighbours()
+            return peer.node not in self._host.neighbours()
         return peer.relay_until > self._host.loop.time()
 
     def open_connection(self, peer: Peer, channel: str) -> Connection | None:

@@ -90,6 +90,7 @@ class Scheduler:
         directory.on_down.append(self._node_down)
         self.node.on_sweep.append(self._sweep)
         self.node.describe_load = self._describe
+        self.node.on_given_up.append(self._given_up)
 
     # ---- choosing ---------------------------------------------------------------------------------------------
 
@@ -390,6 +391,12 @@ class Scheduler:
     def _sweep(self) -> None:
         if self.names.is_unsettled:
             self.names.settle_again(self._specs.values())
+
+    def _given_up(self) -> None:
+        """Others believed this node to be down: for them its actors have ended, and some live elsewhere by now."""
+        for cell in self.system.local_cells():
+            self._forget(cell.actor)  # so that its end is not announced as that of the other one
+            cell.stop("the other nodes believed its node to be down")
 
     def _describe(self) -> dict[str, Any]:
         cells = self.system.local_cells()

@@ -14,14 +14,14 @@ The rules this file keeps:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import msgpack
 
 from partisan_actors.errors import AuthenticationError, Overloaded, PartisanError, ProtocolError
 from partisan_actors.transport.flusher import Flusher
-from partisan_actors.transport.large import Incoming, large_frames
+from partisan_actors.transport.large import Incoming, mixed_frames
 from partisan_actors.transport.thread_writer import ThreadWriter
 from partisan_actors.wire.codec import unpacker
 from partisan_actors.wire.frames import (
@@ -90,7 +90,7 @@ class Connection(asyncio.BufferedProtocol):
         self.bytes_out = 0
         self.close_reason: BaseException | None = None
         self._flusher = flusher
-        self._queue_bytes_max = queue_bytes_max
+        self.queue_bytes_max = queue_bytes_max
         self._message_bytes_max = message_bytes_max
         self._transport: asyncio.Transport | None = None
         # Whether the peer is slower than we send.
@@ -135,6 +135,9 @@ class Connection(asyncio.BufferedProtocol):
         if self.close_reason is None:
             self.close_reason = reason
         if self._transport is not None:
+            if self._thread_writer is not None:
+                with self._thread_writer.lock:  # a thread that writes is done at once; then nothing keeps us from it
+                    pass
             self.flush()
             self._transport.close()
 
@@ -198,6 +201,13 @@ class Connection(asyncio.BufferedProtocol):
         if self._thread_writer is None and self._transport is not None:
             self._thread_writer = ThreadWriter.of(self._transport)
 
+    def send_waiting(self, waiting: Iterable[tuple[bytes, Sequence[Any] | None]]) -> None:
+        """Queue messages that were admitted before the connection opened."""
+        self._out += [message if buffers is None else (message, buffers) for message, buffers in waiting]
+        if self._out and not self.is_marked:
+            self.is_marked = True
+            self._flusher.mark(self)
+
     async def wait_unclogged(self) -> None:
         """Return once the peer keeps up again, or the connection is closed."""
         while self.is_clogged and self._transport is not None:
@@ -246,31 +256,15 @@ class Connection(asyncio.BufferedProtocol):
         transport.write(_pack_header(size, BATCH, len(out)) + body)
 
     def _write_mixed(self, transport: asyncio.Transport, out: list[Any]) -> None:
-        batch: list[bytes] = []
-        size = 0
-        pieces: list[Any] = []
-        for item in out:
-            if type(item) is bytes and size + len(item) <= FRAME_BYTES_MAX:
-                batch.append(item)
-                size += len(item)
-                continue
-            if batch:
-                pieces += [HEADER.pack(size, BATCH, len(batch)), *batch]
-                batch, size = [], 0
-            if type(item) is bytes:
-                batch, size = [item], len(item)
-            else:
-                pieces += large_frames(*item)
-        if batch:
-            pieces += [HEADER.pack(size, BATCH, len(batch)), *batch]
+        pieces = mixed_frames(out)
         self.bytes_out += sum(map(len, pieces))
         transport.writelines(pieces)
 
     def _admit(self, size: int) -> None:
         self._queued += size
-        if self._queued > self._queue_bytes_max:
+        if self._queued > self.queue_bytes_max:
             self._queued -= size
-            raise Overloaded(str(self.peer), self._queue_bytes_max)
+            raise Overloaded(str(self.peer), self.queue_bytes_max)
 
     def pause_writing(self) -> None:
         self.is_paused = True

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from partisan_actors.wire.codec import pack
-from partisan_actors.wire.frames import CHUNK, CHUNK_BYTES, HEADER, LARGE
+from partisan_actors.wire.frames import BATCH, CHUNK, CHUNK_BYTES, FRAME_BYTES_MAX, HEADER, LARGE
 
-__all__ = ["Incoming", "large_frames"]
+__all__ = ["Incoming", "large_frames", "mixed_frames"]
 
 
 class Incoming:
@@ -73,6 +73,28 @@ class _BytesTarget:
         """The bytes."""
         self.view.release()
         return self._io.getvalue()
+
+
+def mixed_frames(out: Sequence[Any]) -> list[Any]:
+    """The pieces, in order, that small messages (bytes) and large ones (message, buffers) are written as."""
+    pieces: list[Any] = []
+    batch: list[bytes] = []
+    size = 0
+    for item in out:
+        if type(item) is bytes and size + len(item) <= FRAME_BYTES_MAX:
+            batch.append(item)
+            size += len(item)
+            continue
+        if batch:
+            pieces += [HEADER.pack(size, BATCH, len(batch)), *batch]
+            batch, size = [], 0
+        if type(item) is bytes:
+            batch, size = [item], len(item)
+        else:
+            pieces += large_frames(*item)
+    if batch:
+        pieces += [HEADER.pack(size, BATCH, len(batch)), *batch]
+    return pieces
 
 
 def large_frames(message: bytes, buffers: Sequence[Any]) -> list[Any]:

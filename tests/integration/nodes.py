@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -18,13 +18,15 @@ COOKIE = b"cookie of the nodes in memory"
 
 
 class Crashable(MemoryTransport):
-    """A door that can be shut for good: a node that crashed reaches nobody, whatever it still does in this process."""
+    """A door that can be shut: for good, as a node that crashed reaches nobody, whatever it still does in this process,
+    or towards some addresses."""
 
     is_crashed = False
+    forbidden: Collection[str] = ()
 
     async def dial(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> None:
-        if self.is_crashed:
-            raise ConnectionRefusedError("this node has crashed")
+        if self.is_crashed or address in self.forbidden:
+            raise ConnectionRefusedError("this node has crashed" if self.is_crashed else "the network is cut")
         await super().dial(address, factory)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from partisan_actors.node.directory import DOWN, PREFIX
+from partisan_actors.ids import NodeId
+from partisan_actors.node.directory import DOWN, PREFIX, UP
 from partisan_actors.transport.memory import MemoryNetwork
 from tests.nodes import TestNode, overlay, until
 
@@ -94,3 +95,15 @@ async def test_a_connection_that_breaks_between_nodes_that_live_ends_nobody() ->
         await asyncio.sleep(0)
         assert downs == []
         assert all(node.directory.is_up(each.me) for node in made for each in made)
+
+
+async def test_a_neighbour_that_went_down_before_its_record_came_is_declared_down_when_it_comes() -> None:
+    async with overlay("a", "b", "c", **QUICK) as made:
+        a, b, _ = made
+        newcomer = NodeId("x", 1)
+        a.neighbour_down(newcomer, failed=True)
+        await until(lambda: a.router.peer(newcomer).down)
+
+        b.write(PREFIX + "x", (1, 1, UP), {**record_of(a, b).plain(), "incarnation": 1, "addresses": ["x:1"]})
+
+        await until(lambda: all(node.directory.stamps.get("x") == (1, 1, DOWN) for node in made))

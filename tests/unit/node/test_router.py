@@ -39,6 +39,10 @@ class Line:
     def send_large(self, message: bytes, buffers: Any) -> None:
         self.sent.append((unpack(message), list(buffers)))
 
+    def send_waiting(self, waiting: Any) -> None:
+        for message, buffers in waiting:
+            self.send(message) if buffers is None else self.send_large(message, buffers)
+
     def close(self, reason: BaseException | None = None) -> None:
         self.is_closed = True
 
