@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 
 # How long a node that cannot be dialled may take to answer through the overlay.
 SIGN_OF_LIFE_S: Final = 1.5
-# Nodes that went down before their record was here, and are declared down when it comes.
+# Nodes that this one has declared down, and verifies again when a newer record says that they are up: it may be a
+# refutation, or be older than their end and come late.
 GONE_MAX: Final = 1024
 
 
@@ -118,8 +119,9 @@ class Presence:
             return
         if record.state == UP:
             host.addresses.learn(record.node, record.addresses)
-            if not host.is_closing:
-                host.router.mark_up(record.node)
+            if host.is_closing:
+                return
+            host.router.mark_up(record.node)
             if record.node in self._gone:
                 del self._gone[record.node]
                 self.suspect(record.node)
@@ -162,12 +164,11 @@ class Presence:
         directory = self._host.directory
         record = directory.find(node)
         stamp = directory.stamps.get(node.name)
+        self._gone[node] = None
+        if len(self._gone) > GONE_MAX:
+            del self._gone[next(iter(self._gone))]
         if record is None or stamp is None or record.state != UP:
             self._host.router.mark_down(node, "it does not answer")
-            if record is None:
-                self._gone[node] = None
-                if len(self._gone) > GONE_MAX:
-                    del self._gone[next(iter(self._gone))]
             return
         logger.info("node %s is down", node)
         self._host.write(PREFIX + node.name, (stamp[0], stamp[1], DOWN), record.plain())

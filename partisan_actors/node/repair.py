@@ -1,7 +1,7 @@
 """What the overlay cannot repair by itself: a node without neighbours, and a node whose neighbours are all gone.
 
 A node without neighbours dials members that it knows, at random and with back-off, until one takes it in. And since
-deaths are noticed by neighbours only, a record all of whose neighbours are down is looked into by somebody else.
+deaths are noticed by neighbours only, a node that no live node has for a neighbour is looked into by somebody else.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ __all__ = ["Repair"]
 # The back-off of a node that is alone: the first wait, doubled each time up to the longest, times 0.5 to 1.5.
 FIRST_S: Final = 1.0
 LONGEST_S: Final = 30.0
-# How many nodes look into the same record in one period, on average: each decides for itself.
-WATCHERS: Final = 2.0
+# How many nodes look into the same record in one sweep, on average: each decides for itself.
+WATCHERS: Final = 4.0
+# The share of periods in which a node sweeps: it takes time in proportion to the cluster.
+SWEEPS: Final = 0.2
 
 
 class RepairHost(Protocol):
@@ -86,11 +88,10 @@ class Repair:
         """Look into records of nodes that no live node watches. Called once in a while."""
         host, directory = self._host, self._host.directory
         live = directory.live()
-        if len(live) < 2 or not host.neighbours():
+        if len(live) < 2 or not host.neighbours() or host.rng.random() > SWEEPS:
             return
-        neighbours = set(host.neighbours())
-        watchers = {record.node.name for record in live if record.node != host.me}
+        # What the watchers say counts: the record of a node that is down may be old.
+        watched = {name for record in live for name in record.neighbours} | {host.me.name}
         for record in live:
-            is_mine = record.node in neighbours or record.node == host.me
-            if not is_mine and watchers.isdisjoint(record.neighbours) and host.rng.random() * len(live) < WATCHERS:
+            if record.node.name not in watched and host.rng.random() * len(live) < WATCHERS:
                 self._suspect(record.node)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from partisan_actors.actors.restart import rendezvous
@@ -47,6 +47,9 @@ class Names:
         self._system = system
         self._node: Node = system.node
         self._unsettled_until = 0.0
+        # Whether this node runs an actor; the scheduler knows.
+        self.runs: Callable[[ActorId], bool] = lambda actor: False
+        self._node.on_entry[PREFIX] = self._entry_changed
         system.serve(SERVICE, self)
         self._node.directory.on_down.append(self._node_down)
         self._node.on_sweep.append(self._sweep)
@@ -87,10 +90,14 @@ class Names:
 
     async def find(self, name: str) -> tuple[bytes, NodeId | None]:
         """The actor of that name: its handle, encoded, and where it lives, if that is known. Raises ActorNotFound."""
-        found: dict[str, Any] | None = self._entry(name) or await self._ask_home(name, "lookup")
-        if found is None:
-            raise ActorNotFound(repr(name))
-        return self._found(found)
+        deadline = self._system.loop.time() + UNSETTLED_S
+        while True:
+            found: dict[str, Any] | None = self._entry(name) or await self._ask_home(name, "lookup")
+            if found is None:
+                raise ActorNotFound(repr(name))
+            if not self._is_orphaned(found) or self._system.loop.time() > deadline:
+                return self._found(found)
+            await asyncio.sleep(RETRY_S)  # its host will tell
 
     def known(self, name: str) -> tuple[bytes, NodeId | None] | None:
         """`find`, from what this node has heard of already."""
@@ -165,6 +172,21 @@ class Names:
         if entry is not None and stamp is not None and entry["actor"] == actor:
             self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), None)
 
+    def _entry_changed(self, key: str, stamp: tuple[int, ...], value: Any) -> None:
+        if not isinstance(value, dict):
+            return
+        name, host = key.removeprefix(PREFIX), value["host"]
+        if host == list(self._node.me):
+            actor = ActorId(NodeId(*value["actor"][:2]), value["actor"][2])
+            if not self.runs(actor):  # gossip came later than its end
+                self.unregister(name, actor)
+        elif self._is_orphaned(value) or (host is not None and not self._node.directory.is_up(NodeId(*host))):
+            self._unsettled_until = self._system.loop.time() + UNSETTLED_S
+
+    def _is_orphaned(self, entry: dict[str, Any]) -> bool:
+        """Whether only a node that is down knew where the actor is."""
+        return entry["host"] is None and not self._node.directory.is_up(NodeId(*entry["actor"][:2]))
+
     def _node_down(self, record: NodeRecord, why: str) -> None:
         self._unsettled_until = self._system.loop.time() + UNSETTLED_S
         for name, entry in self.all().items():
@@ -183,9 +205,9 @@ class Names:
         if stamp is None or self._home(name) != self._node.me:
             return
         is_up = self._node.directory.is_up
-        host, owner, maker = entry["host"], entry["owner"], NodeId(*entry["actor"][:2])
+        host, owner = entry["host"], entry["owner"]
         if host is None:
-            is_lost = or_unsettled and not is_up(maker)
+            is_lost = or_unsettled and self._is_orphaned(entry)
         else:
             has_no_owner = owner is not None and not is_up(NodeId(*owner))
             is_lost = not is_up(NodeId(*host)) and (has_no_owner or not entry["can_restart"])

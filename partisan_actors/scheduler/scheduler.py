@@ -81,6 +81,7 @@ class Scheduler:
         self._kept: weakref.WeakKeyDictionary[Location, SentRefs] = weakref.WeakKeyDictionary()
         # What ended actors leave behind is freed by this table, not by the cell.
         self._specs: dict[ActorId, ActorSpec] = {}
+        self.names.runs = self._specs.__contains__
         system.extensions["scheduler"] = self
         system.serve(SERVICE, self)
         system.on_cell_stopped.append(self._cell_stopped)
