@@ -152,8 +152,7 @@ class Guardian:
             if trace is not None:
                 trace.finished(spec.actor, spec.class_name, None, error, spec.life, why)
             self._announce(spec, None, f"its node {kept.host} went down, and it could not be restarted: {error}")
-            if spec.name is not None:
-                self._scheduler.names.unregister(spec.name, spec.actor)
+            self._scheduler.names.release(spec)
             return
         finally:
             self._acting.discard((kept.spec.actor, kept.spec.life))
@@ -161,7 +160,7 @@ class Guardian:
             # It was killed, or its owner went, while it was being placed.
             self._system.notify(host, "scheduler", "stop_here", *spec.actor.node, spec.actor.number)
             return
-        await self._scheduler.names.settle(spec, host)
+        self._scheduler.names.settle(spec, host)
         self.restarts += 1
         if trace is not None:
             trace.finished(spec.actor, spec.class_name, host, None, spec.life, why)

@@ -1,13 +1,14 @@
 """Names of actors, unique across the cluster without a head.
 
 Each name has a *home*: the node that rendezvous hashing prefers for it among those that are up. A claim is decided by
-the home alone, so two claims of one name meet there, and only the home writes of it. The winner is announced to
-everybody as the entry ``name/<name>`` of the replicated map. When a home goes down the next one decides from the
-entries it knows. During a partition each side may give out the same name once; when it heals the older claim stays, and
-the other actor keeps running unnamed.
+the home alone, so two claims of one name meet there. When a home goes down the next one decides from what it knows.
+During a partition each side may give out the same name once; when it heals the older claim stays, and the other actor
+keeps running unnamed.
 
-The node that runs the actor frees its name when it ends. When that node goes down the name's home does so, unless the
-actor is to be restarted.
+What becomes of a claim is told to everybody as the entry ``name/<name>`` of the replicated map, with the stamp
+``(order, phase)``: the home gives each claim its order, and for one claim the phases are claimed, settled on a host
+(for the first life, the second, ...), released. Whoever knows of such a step writes it, always the same value for the
+same stamp: the maker when the actor has a host, the host when the actor ends, and the home when the host is down.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from partisan_actors.actors.restart import rendezvous
@@ -33,11 +35,15 @@ logger = logging.getLogger(__name__)
 SERVICE: Final = "names"
 PREFIX: Final = "name/"
 RETRY_S: Final = 0.25
-# How long after a node went down the names that only it knew the place of are left alone.
+# How long the names are left alone whose place only a node knew that went down: their hosts may tell.
 UNSETTLED_S: Final = 3.0
 ATTEMPTS: Final = 20
 # A stamp orders claims the older first: the greater stamp wins in the map, so time counts down.
 _LATEST: Final = 1 << 62
+# The phases of one claim.
+_CLAIMED: Final = 0
+_SETTLED: Final = 1
+_RELEASED: Final = 1 << 31
 
 
 class Names:
@@ -61,32 +67,49 @@ class Names:
 
     # ---- for this node ----------------------------------------------------------------------------------------
 
-    async def register(self, spec: ActorSpec) -> None:
-        """Claim the name of an actor that is to be made. Raises ActorExists when another actor has it."""
-        wanted = _entry_of(spec, None)
-        order, taken = await self._ask_home(spec.name or "", "claim", wanted)
+    async def register(self, spec: ActorSpec) -> ActorSpec:
+        """Claim the name of an actor that is to be made; returns the spec with its claim. Raises ActorExists."""
+        name, wanted = spec.name or "", _entry_of(spec, None)
+        order, taken = await self._ask_home(name, "claim", wanted)
         if taken is not None:
-            raise ActorExists(spec.name, taken)
-        # The same as the home wrote: who makes an actor knows its name at once, not only when gossip comes round.
-        self._node.driver.write(f"{PREFIX}{spec.name}", (order, 0), wanted)
+            raise ActorExists(name, taken)
+        self._write(name, (order, _CLAIMED), wanted)
+        return replace(spec, claim=order)
 
-    async def settle(self, spec: ActorSpec, host: NodeId) -> None:
-        """The actor of a name has a place, or a new one: have that told to those who look the name up."""
+    def settle(self, spec: ActorSpec, host: NodeId) -> None:
+        """The actor of a name has a place, or a new one."""
         if spec.name is not None:
-            with contextlib.suppress(NodeError, ActorUnavailable):  # then its maker has to be asked where it is
-                await self._ask_home(spec.name, "settle_here", _entry_of(spec, host))
+            self._write(spec.name, (spec.claim, _SETTLED + spec.life), _entry_of(spec, host))
 
-    def settle_again(self, specs: Iterable[ActorSpec]) -> None:
-        """Of the actors that this node runs: have those names told again that went down with their home, perhaps."""
+    def release(self, spec: ActorSpec) -> None:
+        """The actor ended for good: its name is free again, soon."""
+        if spec.name is not None:
+            self._system.background.start(self.release_now(spec), f"release the name {spec.name}")
+
+    async def release_now(self, spec: ActorSpec) -> None:
+        """`release`; returns when the name may be claimed again. Nothing happens when another actor has it."""
+        if spec.name is None:
+            return
+        if spec.claim:
+            self._write(spec.name, (spec.claim, _RELEASED), None)
+        with contextlib.suppress(NodeError, ActorUnavailable):  # then the home hears of it by gossip
+            await self._ask_home(spec.name, "withdraw", _plain(spec.actor))
+
+    def tell_again(self, specs: Iterable[ActorSpec], down: NodeId) -> None:
+        """Tell of those actors, which this node runs, what went down with that node if it had not told yet.
+
+        That is where they are, as their maker tells, and their claims, as the new homes of their names must know.
+        """
+        live = [record.node for record in self._node.directory.live()]
         for spec in specs:
-            entry = self._entry(spec.name) if spec.name is not None else None
-            if spec.name is not None and (entry is None or entry["host"] is None):
-                self._system.background.start(self.settle(spec, self._node.me), f"settle {spec}")
-
-    @property
-    def is_unsettled(self) -> bool:
-        """Whether a node went down a moment ago, so that it is not clear yet which names are lost with it."""
-        return self._system.loop.time() < self._unsettled_until
+            if spec.name is None:
+                continue
+            if spec.actor.node == down:
+                self.settle(spec, self._node.me)
+            if rendezvous(spec.name, [*live, down])[0] == down:
+                settled = (spec.claim, _SETTLED + spec.life)
+                telling = self._ask_home(spec.name, "learn", settled, _entry_of(spec, self._node.me))
+                self._system.background.start(telling, f"tell the new home of the name {spec.name}")
 
     async def find(self, name: str) -> tuple[bytes, NodeId | None]:
         """The actor of that name: its handle, encoded, and where it lives, if that is known. Raises ActorNotFound."""
@@ -106,15 +129,6 @@ class Names:
 
     def _found(self, entry: dict[str, Any]) -> tuple[bytes, NodeId | None]:
         return entry["handle"], None if entry["host"] is None else NodeId(*entry["host"])
-
-    def unregister(self, name: str, actor: ActorId) -> None:
-        """The actor ended for good: its name is free again, soon."""
-        releasing = self.release_at_home(name, actor)
-        self._system.background.start(releasing, f"release the name {name}")
-
-    async def release_at_home(self, name: str, actor: ActorId) -> None:
-        """`unregister`; returns when the name may be claimed again. Nothing happens when another actor has it."""
-        await self._ask_home(name, "release", _plain(actor))
 
     def all(self) -> dict[str, dict[str, Any]]:
         """Every name that is known here."""
@@ -143,76 +157,80 @@ class Names:
     # ---- requests from other nodes ----------------------------------------------------------------------------
 
     async def claim(self, peer: Any, name: str, wanted: dict[str, Any]) -> tuple[int, str | None]:
-        """Decide a claim: the first part of its stamp, and the node of the other actor that has the name, if any."""
+        """Decide a claim: its order, and the node of the other actor that has the name, if any."""
         entry, stamp = self._entry(name), self._stamp(name)
         if entry is not None and stamp is not None:
             return stamp[0], None if entry["actor"] == wanted["actor"] else _where(entry)
         order = max(_LATEST - self._node.wall_clock_ns() // 1000, (stamp[0] + 1) if stamp else 0)
-        self._node.driver.write(PREFIX + name, (order, 0), wanted)
+        self._write(name, (order, _CLAIMED), wanted)
         if self._entry(name) is None:
             raise ActorUnavailable(repr(name), "the cluster's map is full, so no more names can be given")
         return order, None
 
-    async def settle_here(self, peer: Any, name: str, settled: dict[str, Any]) -> None:
-        """The actor of a name this node is home to has a place."""
-        entry, stamp = self._entry(name), self._stamp(name)
-        if stamp is None:  # its claim went down with the home it had then
-            await self.claim(peer, name, settled)
-        elif entry is not None and entry["actor"] == settled["actor"] and entry["host"] != settled["host"]:
-            self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), settled)
-            self._free_if_lost(name, settled)
+    async def learn(self, peer: Any, name: str, stamp: tuple[int, int], entry: dict[str, Any]) -> None:
+        """What became of a name that this node is the new home of."""
+        self._write(name, stamp, entry)
 
     async def lookup(self, peer: Any, name: str) -> dict[str, Any] | None:
         """The entry of a name this node is home to."""
         return self._entry(name)
 
-    async def release(self, peer: Any, name: str, actor: list[Any]) -> None:
-        """The actor of a name ended."""
-        entry, stamp = self._entry(name), self._stamp(name)
-        if entry is not None and stamp is not None and entry["actor"] == actor:
-            self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), None)
+    async def withdraw(self, peer: Any, name: str, actor: list[Any]) -> None:
+        """The actor of a name ended, or is not made after all."""
+        entry = self._entry(name)
+        if entry is not None and entry["actor"] == actor:
+            self._free(name)
+
+    # ---- names that nobody else frees -------------------------------------------------------------------------
 
     def _entry_changed(self, key: str, stamp: tuple[int, ...], value: Any) -> None:
         if not isinstance(value, dict):
             return
         name, host = key.removeprefix(PREFIX), value["host"]
         if host == list(self._node.me):
-            actor = ActorId(NodeId(*value["actor"][:2]), value["actor"][2])
-            if not self.runs(actor):  # gossip came later than its end
-                self.unregister(name, actor)
+            if not self.runs(ActorId(NodeId(*value["actor"][:2]), value["actor"][2])):
+                self._system.loop.call_soon(self._free, name)  # gossip came later than its end
         elif self._is_orphaned(value) or (host is not None and not self._node.directory.is_up(NodeId(*host))):
             self._unsettled_until = self._system.loop.time() + UNSETTLED_S
+
+    def _node_down(self, record: NodeRecord, why: str) -> None:
+        self._unsettled_until = self._system.loop.time() + UNSETTLED_S
+        self._free_lost(or_orphaned=False)
+
+    def _sweep(self) -> None:
+        # By now the hosts have spoken for the names whose place only the node that went down knew.
+        if self._unsettled_until and self._unsettled_until < self._system.loop.time():
+            self._unsettled_until = 0.0
+            self._free_lost(or_orphaned=True)
+
+    def _free_lost(self, or_orphaned: bool) -> None:
+        """Free the names whose actors' nodes are down, and with them whoever might have the actors restarted."""
+        is_up = self._node.directory.is_up
+        for name, entry in self.all().items():
+            if self._home(name) != self._node.me:
+                continue
+            host, owner = entry["host"], entry["owner"]
+            if host is None:
+                is_lost = or_orphaned and self._is_orphaned(entry)
+            else:
+                has_no_owner = owner is not None and not is_up(NodeId(*owner))
+                is_lost = not is_up(NodeId(*host)) and (has_no_owner or not entry["can_restart"])
+            if is_lost:
+                self._free(name)
 
     def _is_orphaned(self, entry: dict[str, Any]) -> bool:
         """Whether only a node that is down knew where the actor is."""
         return entry["host"] is None and not self._node.directory.is_up(NodeId(*entry["actor"][:2]))
 
-    def _node_down(self, record: NodeRecord, why: str) -> None:
-        self._unsettled_until = self._system.loop.time() + UNSETTLED_S
-        for name, entry in self.all().items():
-            self._free_if_lost(name, entry)
-
-    def _sweep(self) -> None:
-        # By now the hosts have spoken for the names whose place only the node that went down knew.
-        if self._unsettled_until and not self.is_unsettled:
-            self._unsettled_until = 0.0
-            for name, entry in self.all().items():
-                self._free_if_lost(name, entry, or_unsettled=True)
-
-    def _free_if_lost(self, name: str, entry: dict[str, Any], or_unsettled: bool = False) -> None:
-        """Free a name that nobody else will: its actor's node is down, and with it whoever might have it restarted."""
+    def _free(self, name: str) -> None:
         stamp = self._stamp(name)
-        if stamp is None or self._home(name) != self._node.me:
-            return
-        is_up = self._node.directory.is_up
-        host, owner = entry["host"], entry["owner"]
-        if host is None:
-            is_lost = or_unsettled and self._is_orphaned(entry)
-        else:
-            has_no_owner = owner is not None and not is_up(NodeId(*owner))
-            is_lost = not is_up(NodeId(*host)) and (has_no_owner or not entry["can_restart"])
-        if is_lost:
-            self._node.driver.write(PREFIX + name, (stamp[0], stamp[1] + 1), None)
+        if stamp is not None and self._entry(name) is not None:
+            self._write(name, (stamp[0], _RELEASED), None)
+
+    # ---- the map ----------------------------------------------------------------------------------------------
+
+    def _write(self, name: str, stamp: tuple[int, int], entry: dict[str, Any] | None) -> None:
+        self._node.driver.write(PREFIX + name, stamp, entry)
 
     def _entry(self, name: str) -> dict[str, Any] | None:
         exchange = self._node.driver.stack.exchange

@@ -89,7 +89,6 @@ class Scheduler:
         directory.on_up.append(self._changed)
         directory.on_change.append(self._changed)
         directory.on_down.append(self._node_down)
-        self.node.on_sweep.append(self._sweep)
         self.node.describe_load = self._describe
         self.node.on_given_up.append(self._given_up)
 
@@ -169,14 +168,14 @@ class Scheduler:
         host: NodeId | None = None
         try:
             if spec.name is not None:
-                await self.names.register(spec)
+                spec = await self.names.register(spec)
                 self._claims.pop(spec.actor).set_result(None)
             host = await self.place(spec)
             await self.guardian.guard(spec, host)
-            await self.names.settle(spec, host)
+            self.names.settle(spec, host)
         except BaseException as error:  # whatever it was, nothing of the actor may be left
-            if spec.name is not None and not isinstance(error, ActorExists):
-                self.names.unregister(spec.name, spec.actor)
+            if not isinstance(error, ActorExists):
+                self.names.release(spec)
             if host is not None:
                 self.system.notify(host, SERVICE, "stop_here", *spec.actor.node, spec.actor.number)
             self.system.fail_location(location, _why_not_made(spec, error))
@@ -354,8 +353,8 @@ class Scheduler:
         ended = self._ending.setdefault(actor, self.system.loop.create_future())
         cell.stop(f"it was killed by node {peer.node.name}")
         await asyncio.shield(ended)
-        if spec is not None and spec.name is not None:
-            await self.names.release_at_home(spec.name, actor)
+        if spec is not None:
+            await self.names.release_now(spec)
         return True
 
     async def withdraw_here(self, peer: Peer, name: str, incarnation: int, number: int) -> None:
@@ -371,8 +370,8 @@ class Scheduler:
         if ended is not None:
             ended.set_result(None)
         spec = self._forget(cell.actor)
-        if spec is not None and spec.name is not None:
-            self.names.unregister(spec.name, spec.actor)
+        if spec is not None:
+            self.names.release(spec)
         if spec is not None and spec.max_restarts:
             self.guardian.announce_end(spec, cell.reason)
 
@@ -388,10 +387,7 @@ class Scheduler:
         for cell in self.system.local_cells():
             if cell.options.owner == record.node:
                 cell.stop(f"its owner, node {record.node.name}, is gone: {why}")
-
-    def _sweep(self) -> None:
-        if self.names.is_unsettled:
-            self.names.settle_again(self._specs.values())
+        self.names.tell_again(self._specs.values(), record.node)
 
     def _given_up(self) -> None:
         """Others believed this node to be down: for them its actors have ended, and some live elsewhere by now."""

@@ -16,8 +16,9 @@ __all__ = ["ActorSpec"]
 class ActorSpec:
     """An actor to be made. `code` is the hash of its class, `body` and `buffers` its constructor's arguments, encoded.
 
-    `owner` is the node whose end ends the actor, or None for a detached one. `life` counts restarts so far. `trace` is
-    the trace context in which it is made, in wire form; empty when that is not traced.
+    `owner` is the node whose end ends the actor, or None for a detached one. `claim` is the order that the home of its
+    name gave it, 0 before it has. `life` counts restarts so far. `trace` is the trace context in which it is made, in
+    wire form; empty when that is not traced.
     """
 
     actor: ActorId
@@ -28,6 +29,7 @@ class ActorSpec:
     request: Request
     owner: NodeId | None
     name: str | None = None
+    claim: int = 0
     life: int = 0
     max_restarts: int = 0
     max_concurrency: int | None = None

@@ -1,4 +1,4 @@
-"""Every node learns of every other one, and of its end: by a kill, by a stop, before and after its record came round."""
+"""Every node learns of every other one, and of its end: by a kill, by a stop, before and after its record came."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Viewer:
 
         system: Any = current_system.get()
         return {
-            record.node.name: (record.node.incarnation, record.addresses, dict(record.total), record.pid, record.state_name)
-            for record in system.node.directory
+            known.node.name: (known.node.incarnation, known.addresses, dict(known.total), known.pid, known.state_name)
+            for known in system.node.directory
         }
 
     def pid(self) -> int:

@@ -334,7 +334,8 @@ async def test_a_node_that_was_cut_off_is_believed_again_when_it_comes_back() ->
         router.mark_down(island, "it does not answer, says a test")
         cluster["a"].node.driver.write("node/c", _stamp_of(cluster, "c", down=True), _record_of(cluster, "c"))
 
-        await until(lambda: router.peer(island).down is None)
+        assert not cluster["a"].node.directory.is_up(island)
+        await until(lambda: cluster["a"].node.directory.is_up(island) and router.peer(island).down is None)
         with cluster.at("a"):
             again = Where.options(placement=pa.NodeAffinity("c")).remote()
             assert await asyncio.wait_for(again.add.remote(1), 5) == 1

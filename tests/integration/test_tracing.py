@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from tests.integration.programs import Programs
+from tests.integration.programs import Programs, wait_until
 from tests.otlp_receiver import OtlpReceiver, attributes_of, check_spans, locate
 from tests.traces import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, Forest
 
@@ -281,6 +282,54 @@ def test_the_variables_alone_switch_tracing_on_and_a_program_that_fails_exports_
     assert program.output.count("Traceback") == 1, program.output
     assert forest.root("task/ask", CLIENT).child("task/ask", SERVER), forest.text()
     assert check_spans(receiver.requests) == []
+
+
+def test_a_restart_is_a_trace_of_its_own_with_a_link_to_the_making_and_the_next_life_inside(programs: Programs) -> None:
+    source = """
+        import os
+        import signal
+        import sys
+
+        import partisan_actors as pa
+
+        @pa.actor(max_restarts=1, num_cpus=0)
+        class Steady:
+            def pid(self):
+                return os.getpid()
+
+        if __name__ == "__main__":
+            with pa.init(workers=2, tracing=True):
+                steady = Steady.remote()
+                first = pa.get(steady.pid.remote())
+                print("made", flush=True)
+                sys.stdin.readline()
+                os.kill(first, signal.SIGKILL)
+                while True:
+                    try:
+                        assert pa.get(steady.pid.remote(), timeout=10) != first
+                        break
+                    except (pa.ActorUnavailable, pa.NodeDown):  # it was on its way when the node went down
+                        continue
+    """
+    with OtlpReceiver() as receiver:
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "50"}
+        program = programs.start(source, stdin=subprocess.PIPE, **variables)
+        program.wait_for("made")
+        wait_until(lambda: len(receiver.spans()) >= 4, "all that the first life did to be exported")
+        assert program.process.stdin is not None
+        program.process.stdin.write("\n")
+        program.process.stdin.flush()
+        assert program.wait() == 0, program.output
+        forest = Forest(receiver.requests)
+        assert check_spans(receiver.requests) == [], forest.text()
+
+    made = forest.root("create Steady", CLIENT)
+    restarted = forest.root("restart Steady", INTERNAL)
+    assert [link.span_id for link in restarted.span.links] == [made.span.span_id]
+    assert restarted.attributes["partisan.restart.count"] == 1
+    assert "went down" in restarted.attributes["partisan.stop.reason"]
+    activations = [made.child("activate Steady", SERVER), restarted.child("activate Steady", SERVER)]
+    assert len({activation.node for activation in activations}) == 2
 
 
 def test_a_trace_that_is_not_sampled_is_recorded_nowhere(programs: Programs) -> None:
