@@ -15,7 +15,8 @@ from partisan_actors.node.router import Router
 
 __all__ = ["Strangers"]
 
-STRANGER_S: Final = 3.0
+# Longer than a record takes that a broadcast missed and only the comparison of maps brings (every 7.5 to 12.5 s).
+STRANGER_S: Final = 15.0
 
 
 class Strangers:

@@ -14,6 +14,7 @@ import pytest
 import partisan_actors as pa
 from partisan_actors.api import session
 from partisan_actors.ids import NodeId, ObjectId
+from partisan_actors.node import strangers
 from partisan_actors.objects import store as object_store
 from tests.integration.programs import wait_until
 
@@ -207,7 +208,8 @@ def test_what_nobody_borrows_any_more_is_let_go(monkeypatch: pytest.MonkeyPatch)
     wait_until(lambda: number not in store._lent, "the object to be let go")
 
 
-def test_an_object_whose_owner_nobody_knows_is_lost_with_the_reason() -> None:
+def test_an_object_whose_owner_nobody_knows_is_lost_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strangers, "STRANGER_S", 0.5)
     stranger = ObjectId(NodeId("nobody-we-know", 1), 1)
     ref: pa.ObjectRef[Any] = _store().adopt(stranger)
 
