@@ -205,7 +205,6 @@ class Node:
         if self.is_closing:
             return
         if failed:
-            self.loop.call_soon(self.relays.neighbour_lost)
             self._presence.suspect(node)
         else:
             self._presence.part(node)
@@ -214,6 +213,7 @@ class Node:
         for tell in self.on_neighbours:
             tell()
         if not self.is_closing:
+            self.relays.neighbours_changed()
             self._presence.publish()
 
     def delivered(self, deliver: Deliver) -> None:

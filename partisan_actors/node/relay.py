@@ -32,7 +32,7 @@ from partisan_actors.protocols.delivery.stream import GIVE_UP_S, QUEUE_BYTES_MAX
 from partisan_actors.transport.connection import Connection
 from partisan_actors.wire.channels import CONTROL
 from partisan_actors.wire.codec import unpack
-from partisan_actors.wire.envelope import ASKS, Envelope, head_of
+from partisan_actors.wire.envelope import ASKS, REPLIES, Envelope, head_of
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["Relay"]
@@ -128,8 +128,8 @@ class Relay:
             link.outgoing.give_up()
             link.asked.clear()
 
-    def neighbour_lost(self) -> None:
-        """What it was to pass on may be lost: send all that is not acknowledged another way."""
+    def neighbours_changed(self) -> None:
+        """What a former one was to pass on may be lost, and a new one may know a way: send what is not acknowledged."""
         now = self._host.loop.time()
         for node, link in list(self._links.items()):
             self._post(node, link, link.outgoing.again(now, hurry=True), is_flood=True)
@@ -154,15 +154,19 @@ class Relay:
     # ---- sending --------------------------------------------------------------------------------------------------
 
     def send(self, destination: NodeId, message: bytes, buffers: Buffers | None, channel: str) -> None:
-        """Send one packed message through the overlay. Raises NoRoute without a neighbour to go through, Overloaded."""
-        if not self._ways(destination, (), channel, is_flood=True):
+        """Send one packed message through the overlay.
+
+        Raises Overloaded, but never for an answer, for want of which somebody would wait for ever; and NoRoute when
+        there is no neighbour to go through. When there was one lately the message waits for another one instead.
+        """
+        if destination not in self._links and not self._ways(destination, (), channel, is_flood=True):
             raise NoRoute(str(destination), "it cannot be dialled, and this node has no neighbour to relay through")
         link = self._link(destination)
         trace = self._hops.trace_of(destination, message)
         size = len(message) + sum(map(len, buffers or ()))
-        if not link.outgoing.push(_Item(message, buffers, channel, trace, 0), size):
-            raise Overloaded(str(destination), QUEUE_BYTES_MAX)
         kind, number = head_of(message)
+        if not link.outgoing.push(_Item(message, buffers, channel, trace, 0), size, must=kind in REPLIES):
+            raise Overloaded(str(destination), QUEUE_BYTES_MAX)
         if kind in ASKS:
             link.asked.add(number)
         self._post(destination, link, link.outgoing.take(self._host.loop.time()), is_flood=False)

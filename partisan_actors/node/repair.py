@@ -1,14 +1,18 @@
-"""What the overlay cannot repair by itself: a node without neighbours, and a node whose neighbours are all gone.
+"""What the overlay cannot repair by itself: nodes without neighbours, and an overlay that fell apart.
 
 A node without neighbours dials members that it knows, at random and with back-off, until one takes it in. And since
 deaths are noticed by neighbours only, a node that no live node has for a neighbour is looked into by somebody else.
+
+Small views may be full and yet lead nowhere: when the node that joined two parts of the overlay goes down, neither part
+lacks a neighbour. But every node knows every record, and so who is the neighbour of whom. When that graph stays in two
+parts for some sweeps, some nodes of each enter the overlay once more, through a node of the other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Protocol
 
 from partisan_actors.ids import NodeId
@@ -18,15 +22,19 @@ from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import DOWN, Directory, NodeRecord
 from partisan_actors.wire.channels import CONTROL
 
-__all__ = ["Repair"]
+__all__ = ["Repair", "connected"]
 
 # The back-off of a node that is alone: the first wait, doubled each time up to the longest, times 0.5 to 1.5.
 FIRST_S: Final = 1.0
 LONGEST_S: Final = 30.0
 # How many nodes look into the same record in one sweep, on average: each decides for itself.
-WATCHERS: Final = 4.0
-# The share of periods in which a node sweeps: it takes time in proportion to the cluster.
-SWEEPS: Final = 0.2
+WATCHERS: Final = 2.0
+# A sweep takes time in proportion to the cluster. In one of more nodes than this, each sweeps in fewer periods.
+SWEPT_MAX: Final = 100
+# For how many sweeps the overlay must look torn before it is taken to be; doubled each time up to the most, for there
+# are overlays whose neighbours are not each other's.
+TORN_SWEEPS: Final = 3
+TORN_SWEEPS_MAX: Final = 48
 
 
 class RepairHost(Protocol):
@@ -55,6 +63,8 @@ class Repair:
         self._host = host
         self._join = join
         self._suspect = suspect
+        self._torn_for = 0
+        self._torn_enough = TORN_SWEEPS
 
     async def run(self) -> None:
         """Rejoin whenever this node is alone, for ever."""
@@ -66,7 +76,7 @@ class Repair:
                 tries = 0
                 continue
             tries = min(tries + 1, 16)
-            await self._rejoin(host.rng.choice(candidates))
+            await self._enter_through(host.rng.choice(candidates), only_if_alone=True)
 
     def _candidates(self) -> list[NodeRecord]:
         """Whoever is up, as far as is known here; or else whoever does not answer, for it may be us who was cut off."""
@@ -74,24 +84,53 @@ class Repair:
         live = [record for record in others if self._host.directory.is_up(record.node)]
         return live or [record for record in others if record.state == DOWN]
 
-    async def _rejoin(self, record: NodeRecord) -> None:
+    async def _enter_through(self, record: NodeRecord, *, only_if_alone: bool) -> None:
         for address in record.addresses:
             try:
                 connection = await self._host.dialling.open(address, CONTROL, 0, record.node)
             except DIAL_ERRORS:
                 continue
-            if not self._host.neighbours():
+            if not only_if_alone or not self._host.neighbours():
                 self._join(connection.peer.node)
             return
 
     def sweep(self) -> None:
-        """Look into records of nodes that no live node watches. Called once in a while."""
+        """Look into records of nodes that no live node watches, and after the overlay as a whole. Called repeatedly."""
         host, directory = self._host, self._host.directory
         live = directory.live()
-        if len(live) < 2 or not host.neighbours() or host.rng.random() > SWEEPS:
+        if len(live) < 2 or not host.neighbours() or host.rng.random() * len(live) > SWEPT_MAX:
             return
         # What the watchers say counts: the record of a node that is down may be old.
         watched = {name for record in live for name in record.neighbours} | {host.me.name}
         for record in live:
             if record.node.name not in watched and host.rng.random() * len(live) < WATCHERS:
                 self._suspect(record.node)
+        self._mend([record for record in live if record.node.name in watched])
+
+    def _mend(self, live: list[NodeRecord]) -> None:
+        """Join the parts of a torn overlay."""
+        host = self._host
+        near = connected(host.me.name, {record.node.name: record.neighbours for record in live})
+        far = [record for record in live if record.node.name not in near]
+        if not far:
+            self._torn_for, self._torn_enough = 0, TORN_SWEEPS
+            return
+        self._torn_for += 1
+        if self._torn_for < self._torn_enough:
+            return
+        self._torn_for, self._torn_enough = 0, min(2 * self._torn_enough, TORN_SWEEPS_MAX)
+        if host.rng.random() * len(near) < WATCHERS:
+            other = host.rng.choice(far)
+            host.background.start(self._enter_through(other, only_if_alone=False), f"mend the overlay at {other.node}")
+
+
+def connected(start: str, neighbours: Mapping[str, Collection[str]]) -> set[str]:
+    """Who is reached from `start` by links that both ends speak of: a record may be from before the overlay tore."""
+    found, front = {start}, [start]
+    while front:
+        here = front.pop()
+        for there in neighbours[here]:
+            if there not in found and here in neighbours.get(there, ()):
+                found.add(there)
+                front.append(there)
+    return found

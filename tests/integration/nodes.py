@@ -15,6 +15,8 @@ from partisan_actors.transport.memory import MemoryNetwork, MemoryTransport
 __all__ = ["Nodes", "until"]
 
 COOKIE = b"cookie of the nodes in memory"
+# News that a change of the overlay swallowed comes with the next comparison of maps, which is every ten seconds or so.
+KNOWN_S = 20.0
 
 
 class Crashable(MemoryTransport):
@@ -58,7 +60,8 @@ class Nodes:
         await runtime.start(contacts)
         self.runtimes[name] = runtime
         await until(
-            lambda: all(len(each.node.directory.live()) == len(self.runtimes) for each in self.runtimes.values())
+            lambda: all(len(each.node.directory.live()) == len(self.runtimes) for each in self.runtimes.values()),
+            timeout_s=KNOWN_S,
         )
         return runtime
 

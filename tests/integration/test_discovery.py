@@ -136,8 +136,9 @@ def test_a_stopped_node_is_down_everywhere_within_seconds_and_back_when_it_goes_
         started[name].wait_for("down b", timeout_s=5.0)
 
     victim.send(signal.SIGCONT)
-    for name in ("a", "c"):
-        wait_until(lambda name=name: started[name].lines.count("up b") == 2, "it to be up again", 8.0)
+    wait_until(
+        lambda: all(started[name].lines.count("up b") == 2 for name in ("a", "c")), "it to be up again", timeout_s=8.0
+    )
     end(started)
 
 
@@ -149,12 +150,11 @@ def test_a_node_that_is_killed_as_soon_as_it_has_joined_is_not_up_for_ever(progr
 
     newcomer.send(signal.SIGKILL)
 
-    for program in started.values():
-        wait_until(
-            lambda program=program: program.output.count("up x") == program.output.count("down x"),
-            "whoever has heard of it to hear of its end",
-            5.0,
-        )
+    wait_until(
+        lambda: all(each.output.count("up x") == each.output.count("down x") for each in started.values()),
+        "whoever has heard of it to hear of its end",
+        timeout_s=5.0,
+    )
     newcomer.wait()
     end(started)
 

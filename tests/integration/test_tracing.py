@@ -129,9 +129,9 @@ def _no_otel_variables() -> Iterator[None]:
         yield
 
 
-def run(programs: Programs, receiver: OtlpReceiver, source: str, **environment: str) -> Run:
+def run(programs: Programs, receiver: OtlpReceiver, source: str, sampler: str = "parentbased_always_on") -> Run:
     """Run a program with its spans sent to `receiver`. They must keep every rule."""
-    programs.run(source, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, **environment)
+    programs.run(source, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, OTEL_TRACES_SAMPLER=sampler)
     forest = Forest(receiver.requests)
     problems = check_spans(receiver.requests, forbidden_texts=[ARGUMENT])
     assert not problems, "\n".join([*problems, forest.text()])
@@ -349,7 +349,7 @@ def test_a_trace_that_is_not_sampled_is_recorded_nowhere(programs: Programs) -> 
                 assert pa.get(ask.remote(1)) == 1
     """
     with OtlpReceiver() as receiver:
-        traced = run(programs, receiver, source, OTEL_TRACES_SAMPLER="always_off")
+        traced = run(programs, receiver, source, sampler="always_off")
 
     assert list(traced.forest) == []
 

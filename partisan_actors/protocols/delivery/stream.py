@@ -59,9 +59,12 @@ class Outgoing:
         """Whether all was acknowledged."""
         return not self._under_way and not self._waiting
 
-    def push(self, item: Any, size: int) -> bool:
-        """Take a message to be sent; `take` gives it out. False, and nothing is taken, at the bound of rule 2."""
-        if self._waiting and self._bytes_waiting + size > QUEUE_BYTES_MAX:
+    def push(self, item: Any, size: int, *, must: bool = False) -> bool:
+        """Take a message to be sent; `take` gives it out. False, and nothing is taken, at the bound of rule 2.
+
+        With `must` the bound does not count: for an answer, of which there is one for each question that was taken.
+        """
+        if not must and self._waiting and self._bytes_waiting + size > QUEUE_BYTES_MAX:
             return False
         self._last += 1
         self._waiting.append(Parcel(self._last, item, size))

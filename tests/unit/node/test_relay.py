@@ -164,9 +164,13 @@ async def test_what_belongs_to_a_connection_or_to_nobody_is_not_taken_from_an_en
         assert handled == []
 
 
+def fail(*message: Any) -> None:
+    raise ZeroDivisionError
+
+
 async def test_a_message_that_cannot_be_handled_does_not_cost_those_that_follow() -> None:
     async with line("a", "b", "c") as (a, b, c):
-        c.dispatch[Kind.REPLY] = lambda *m: 1 / 0
+        c.dispatch[Kind.REPLY] = fail
 
         a.relays.send(c.me, pack([Kind.REPLY, 1, 1]), None, "calls")
         a.tell(c, "after it")
@@ -262,3 +266,33 @@ async def test_a_node_that_cannot_be_dialled_is_reached_on_the_connection_it_mad
         await until(answer.done)
 
         assert answer.value == 3
+
+
+async def test_an_answer_that_has_no_way_now_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "RESEND_AFTER_S", 1000.0)
+    async with line("a", "b", "c") as (a, b, c):
+        answer = a.ask(c, 1)
+        await until(lambda: c.asked)
+        c.neighbours = list  # type: ignore[method-assign]  # it has just lost its only one
+
+        c.answer_all()
+        await quiet()
+        assert not answer.done()
+        c.neighbours = lambda: [b.me]  # type: ignore[method-assign]  # and has got another
+        c.relays.neighbours_changed()
+
+        await until(answer.done)
+        assert answer.value == 1
+
+
+async def test_answers_are_taken_beyond_the_bound_of_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "WINDOW_MESSAGES", 1)
+    async with line("a", "b", "c") as (a, _, c):
+        answers = [a.ask(c, number) for number in (1, 2, 3)]
+        await until(lambda: len(c.asked) == 3)
+        monkeypatch.setattr(stream, "QUEUE_BYTES_MAX", 1)
+
+        c.answer_all()
+
+        await until(lambda: all(answer.done() for answer in answers))
+        assert [answer.value for answer in answers] == [1, 2, 3]

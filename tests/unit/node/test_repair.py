@@ -9,13 +9,14 @@ import pytest
 
 from partisan_actors.node import repair as repair_module
 from partisan_actors.node.directory import DOWN, PREFIX, UP
+from partisan_actors.node.repair import connected
 from partisan_actors.protocols.membership.redial import RedialOptions
 from partisan_actors.transport.memory import MemoryNetwork
 from tests.nodes import TestNode, nodes, overlay, until
 
 # Overlays that give up at once, so that only the repair brings anybody back.
 FORGETFUL = {"overlay_options": {"redial": RedialOptions(first_s=1000.0, longest_s=1000.0, tries_max=1)}}
-QUICK = {"load_period_s": 0.02, "dial_timeout_s": 0.1, **FORGETFUL}
+QUICK: dict[str, Any] = {"load_period_s": 0.02, "dial_timeout_s": 0.1, **FORGETFUL}
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +94,36 @@ def unwatched(name: str) -> dict[str, Any]:
         "load": 0.0,
         "neighbours": [],
     }
+
+
+async def test_two_parts_of_an_overlay_that_nothing_joins_any_more_become_one() -> None:
+    """As when the only node that was in both has gone down: nobody lacks a neighbour, and everybody is known."""
+    async with nodes("a", "b", "c", "d", **{**QUICK, "keep_alive_s": 1000.0}) as (a, b, c, d):
+        for node, contact in ((b, a), (d, c)):
+            await node.connect(contact.address, contact.me)
+            node.driver.join(contact.me)
+        await until(lambda: a.neighbours() and b.neighbours() and c.neighbours() and d.neighbours())
+        await until(lambda: all(len(node.directory.live()) == 2 for node in (a, b, c, d)))
+
+        for node, far in ((a, c), (a, d), (c, a), (c, b)):
+            node.write(PREFIX + far.me.name, far.directory.stamps[far.me.name], own_record(far))
+
+        await until(lambda: any(far.me in node.neighbours() for node in (a, b) for far in (c, d)))
+
+
+def own_record(node: TestNode) -> dict[str, Any]:
+    """What a node says of itself."""
+    return node.directory.records[node.me.name].plain()
+
+
+@pytest.mark.parametrize(
+    ("neighbours", "near"),
+    [
+        ({"a": ["b"], "b": ["a"], "c": ["d"], "d": ["c"]}, {"a", "b"}),
+        ({"a": ["b"], "b": ["a", "c"], "c": ["b"]}, {"a", "b", "c"}),
+        ({"a": ["b"], "b": ["a"], "c": ["b"]}, {"a", "b"}),
+        ({"a": ["gone"], "b": []}, {"a"}),
+    ],
+)
+def test_only_links_that_both_ends_speak_of_connect(neighbours: dict[str, list[str]], near: set[str]) -> None:
+    assert connected("a", neighbours) == near
