@@ -27,7 +27,7 @@ _STATES: Final = {UP: "up", DOWN: "down", LEFT: "left"}
 
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
-    """What a node tells about itself. `total` and `available` are amounts by resource name."""
+    """What a node tells about itself. `total`, `available` and `held` (by actors) are amounts by resource name."""
 
     node: NodeId
     addresses: tuple[str, ...]
@@ -38,6 +38,7 @@ class NodeRecord:
     hosts_actors: bool = True
     total: Mapping[str, float] = field(default_factory=dict)
     available: Mapping[str, float] = field(default_factory=dict)
+    held: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     actors: int = 0
     load: float = 0.0
@@ -59,6 +60,7 @@ class NodeRecord:
             "hosts_actors": self.hosts_actors,
             "total": dict(self.total),
             "available": dict(self.available),
+            "held": dict(self.held),
             "labels": dict(self.labels),
             "actors": self.actors,
             "load": self.load,
@@ -81,6 +83,7 @@ class NodeRecord:
                 hosts_actors=bool(plain["hosts_actors"]),
                 total={str(key): float(value) for key, value in plain["total"].items()},
                 available={str(key): float(value) for key, value in plain["available"].items()},
+                held={str(key): float(value) for key, value in plain["held"].items()},
                 labels={str(key): str(value) for key, value in plain["labels"].items()},
                 actors=int(plain["actors"]),
                 load=float(plain["load"]),

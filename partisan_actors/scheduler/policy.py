@@ -37,13 +37,14 @@ LOCAL_SHARE: Final = 0.5
 class Candidate:
     """What the asking node knows of one node that takes work. A node that hosts nothing is left out by the caller.
 
-    `available` and `load` (any measure of how busy it is) are as that node last told; `placements` is how much the
-    asking node has placed there itself, and `local` whether it is that node.
+    `available`, `held` (by actors, for life) and `load` (any measure of how busy it is) are as that node last told;
+    `placements` is how much the asking node has placed there itself, and `local` whether it is that node.
     """
 
     node: NodeId
     total: Resources
     available: Resources
+    held: Resources = NOTHING
     labels: Mapping[str, str] = field(default_factory=dict)
     load: float = 0.0
     local: bool = False
@@ -83,7 +84,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Where to try, best first: `nodes` seem to have room now, `busy` are too full but could hold it later.
+    """Where to try, best first: `nodes` seem to have room now, `busy` will when tasks are done, `full` when actors end.
 
     At least one node is named. Each of `nodes` may still refuse, because what is known of it is old; when none takes
     it, there is room later: wait for news of a node, and choose again.
@@ -91,6 +92,7 @@ class Ranking:
 
     nodes: tuple[NodeId, ...]
     busy: tuple[NodeId, ...]
+    full: tuple[NodeId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,10 @@ def choose(request: Request, candidates: Sequence[Candidate], rng: Random) -> Ra
         return _verdict(request, known)
     rng.shuffle(able)
     roomy = [candidate for candidate in able if request.resources.fits(candidate.available)]
-    busy = [candidate for candidate in able if not request.resources.fits(candidate.available)]
-    return Ranking(_ordered(request, roomy), _ordered(request, busy))
+    others = [candidate for candidate in able if not request.resources.fits(candidate.available)]
+    busy = [candidate for candidate in others if _frees_up(request, candidate)]
+    full = [candidate for candidate in others if not _frees_up(request, candidate)]
+    return Ranking(_ordered(request, roomy), _ordered(request, busy), _ordered(request, full))
 
 
 def _could_hold(request: Request, candidate: Candidate) -> bool:
@@ -126,6 +130,11 @@ def _could_hold(request: Request, candidate: Candidate) -> bool:
         and all(selector.matches(candidate.labels) for selector in request.labels)
         and request.resources.fits(candidate.total)
     )
+
+
+def _frees_up(request: Request, candidate: Candidate) -> bool:
+    # Told by others, so it need not make sense: what is held may exceed what there is.
+    return candidate.held.fits(candidate.total) and request.resources.fits(candidate.total - candidate.held)
 
 
 def _is_allowed(request: Request, candidate: Candidate) -> bool:

@@ -5,6 +5,7 @@ The rules:
 1. An amount is a whole number of ten-thousandths (UNIT), so that ten tenths are one, whatever floats think of it.
 2. A `Resources` never holds a negative or a zero amount: what it does not name it has none of.
 3. In a `Pool`, what is available and what is held by tokens add up to the total at every moment.
+4. What is held for life is no use to whoever waits for room.
 """
 
 from __future__ import annotations
@@ -139,24 +140,31 @@ class Pool:
     Asking and giving back can be repeated, as messages can be: neither ever counts twice. A pool is not thread-safe.
     """
 
-    __slots__ = ("_available", "_held", "_total")
+    __slots__ = ("_available", "_held", "_held_for_life", "_lasting", "_total")
 
     def __init__(self, total: Resources) -> None:
         self._total = total
         self._available = total
+        self._held_for_life = NOTHING
         self._held: dict[Hashable, Resources] = {}
+        self._lasting: dict[Hashable, None] = {}
 
-    def acquire(self, token: Hashable, request: Resources) -> bool:
+    def acquire(self, token: Hashable, request: Resources, *, for_life: bool = False) -> bool:
         """Give `request` to `token` if there is room now, and tell whether `token` holds it.
 
         A token that holds exactly this already keeps it. Raises ValueError when it holds something else: see `replace`.
+        `for_life` says that nobody should wait for its return.
         """
         held = self._held.get(token)
         if held is not None:
             if held != request:
                 raise ValueError(f"{token} holds {held} already and asks for {request}")
             return True
-        return self._take(token, request)
+        is_taken = self._take(token, request)
+        if is_taken and for_life:
+            self._lasting[token] = None
+            self._held_for_life += request
+        return is_taken
 
     def release(self, token: Hashable) -> Resources:
         """Take back what `token` holds, and tell what that was; nothing when it holds nothing."""
@@ -164,10 +172,16 @@ class Pool:
         if held is None:
             return NOTHING
         self._available += held
+        if token in self._lasting:
+            del self._lasting[token]
+            self._held_for_life -= held
         return held
 
     def replace(self, token: Hashable, request: Resources) -> bool:
-        """Let `token` hold `request` instead of what it holds, if there is room; otherwise it keeps what it has."""
+        """Let `token` hold `request` instead of what it holds, if there is room; otherwise it keeps what it has.
+
+        Not for what is held for life.
+        """
         held = self._held.get(token)
         before = self.release(token)
         if self._take(token, request):
@@ -185,6 +199,11 @@ class Pool:
     def total(self) -> Resources:
         """All there is, held or not."""
         return self._total
+
+    @property
+    def held_for_life(self) -> Resources:
+        """What nobody should wait for."""
+        return self._held_for_life
 
     @property
     def available(self) -> Resources:

@@ -69,6 +69,8 @@ class Scheduler:
         self.names = Names(system)
         self.guardian = Guardian(self)
         self.on_room: list[Callable[[], None]] = []
+        # Who wants to know that an actor has come, which keeps what it holds.
+        self.on_room_taken: list[Callable[[], None]] = []
         self._placed: Counter[NodeId] = Counter()
         self._news = asyncio.Event()
         # Where this node has placed actors, for those who got a handle before they had a place. The oldest go first.
@@ -105,11 +107,12 @@ class Scheduler:
             try:
                 total = Resources.parse(record.total)
                 available = self.pool.available if local else Resources.parse(record.available)
+                held = self.pool.held_for_life if local else Resources.parse(record.held)
             except ConfigError as error:
                 logger.debug("node %s says of its resources what makes no sense: %s", record.node, error)
                 continue
             count = placements.get(record.node, 0)
-            found.append(Candidate(record.node, total, available, record.labels, record.load, local, count))
+            found.append(Candidate(record.node, total, available, held, record.labels, record.load, local, count))
         return found
 
     async def wait_for_news(self, timeout_s: float = RETRY_S) -> None:
@@ -280,8 +283,11 @@ class Scheduler:
             code.keep(blob)
         if code.blob(spec.code) is None:
             return NEEDS_CODE
-        if not self.node.config.hosts_actors or not self.pool.acquire(spec.actor, spec.request.resources):
+        needs = spec.request.resources
+        if not self.node.config.hosts_actors or not self.pool.acquire(spec.actor, needs, for_life=True):
             return REFUSED
+        for tell in self.on_room_taken:
+            tell()
         self._specs[spec.actor] = spec
         token = current_system.set(self.system)
         try:
@@ -400,6 +406,7 @@ class Scheduler:
         return {
             "total": self.pool.total.plain(),
             "available": self.pool.available.plain(),
+            "held": self.pool.held_for_life.plain(),
             "actors": len(cells),
             "load": float(sum(1 for cell in cells if cell.is_thread_busy or cell.stepper.active)),
         }

@@ -1,7 +1,8 @@
 """Running tasks on one node: as many at once as its resources allow, the others in a bounded queue.
 
 A task that blocks in `get` or `result` lends its CPUs to others meanwhile, so tasks that wait for their own sub-tasks
-never fill a node up; when it goes on, the node may be over its number for a while.
+never fill a node up; when it goes on, the node may be over its number for a while. A task never waits for what an actor
+holds, because that may be for ever: it is refused, also when the actor comes while the task is in the queue.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ DONE: Final = "done"
 current_task: contextvars.ContextVar[TaskSpec | None] = contextvars.ContextVar("partisan_current_task", default=None)
 
 
+class _TurnedAway(Exception):
+    """An actor took what a task in the queue was waiting for."""
+
+
 class _Waiting:
     """A task in the queue."""
 
@@ -68,6 +73,7 @@ class TaskExecutor:
         self.finished = 0
         system.serve(SERVICE, self)
         scheduler.on_room.append(self._start_waiting)
+        scheduler.on_room_taken.append(self._turn_away)
         system.node.directory.on_down.append(self._node_down)
 
     async def run(self, peer: Peer, spec: TaskSpec, blob: bytes | None) -> tuple[str, Any]:
@@ -77,15 +83,17 @@ class TaskExecutor:
             code.keep(blob)
         if code.blob(spec.code) is None:
             return NEEDS_CODE, None
-        fits = spec.request.resources.fits(self._scheduler.pool.total)
-        if not self._system.node.config.hosts_actors or not fits or len(self._queue) >= QUEUE_MAX:
+        if not self._system.node.config.hosts_actors or not self._can_wait(spec) or len(self._queue) >= QUEUE_MAX:
             return REFUSED, None
         reply: Reply[Any] = Reply(self._system.loop)
         is_traced = self._system.recorder.enabled and spec.trace
         trace = ServedTask(self._system, spec, peer, len(self._queue)) if is_traced else None
         self._queue.append(_Waiting(spec, reply, trace))
         self._start_waiting()
-        return DONE, await reply
+        try:
+            return DONE, await reply
+        except _TurnedAway:
+            return REFUSED, None
 
     @property
     def queued(self) -> int:
@@ -100,16 +108,26 @@ class TaskExecutor:
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
         """Nobody waits for what that node wanted: it is not begun, and what can be interrupted is."""
-        gone = [waiting for waiting in self._queue if waiting.spec.owner == record.node]
-        for waiting in gone:
-            self._queue.remove(waiting)
-            error = TaskCancelled(f"{waiting.spec}, whose owner, node {record.node.name}, is gone,")
-            waiting.reply.fail(error)
-            self._leave(waiting, None, error)
+        for waiting in [waiting for waiting in self._queue if waiting.spec.owner == record.node]:
+            self._drop(waiting, TaskCancelled(f"{waiting.spec}, whose owner, node {record.node.name}, is gone,"))
         for job, spec in list(self._coroutines.items()):
             if spec.owner == record.node:
                 job.cancel()
         self._start_waiting()
+
+    def _turn_away(self) -> None:
+        for waiting in [waiting for waiting in self._queue if not self._can_wait(waiting.spec)]:
+            self._drop(waiting, _TurnedAway(f"an actor of node {self._system.me.name} holds what {waiting.spec} needs"))
+        self._start_waiting()
+
+    def _drop(self, waiting: _Waiting, error: Exception) -> None:
+        self._queue.remove(waiting)
+        waiting.reply.fail(error)
+        self._leave(waiting, None, error)
+
+    def _can_wait(self, spec: TaskSpec) -> bool:
+        pool = self._scheduler.pool
+        return spec.request.resources.fits(pool.total - pool.held_for_life)
 
     def _start_waiting(self) -> None:
         # In order: a large task at the head is not overtaken for ever by small ones.

@@ -103,9 +103,11 @@ class TaskSubmitter:
             choice = self._scheduler.choose(spec.request, self._outstanding)
             if isinstance(choice, Verdict):
                 raise Unplaceable(str(spec), choice.needed, choice.best_node)
-            # A node queues what it has no room for yet, so the shortest queue of ours is a good place too.
-            nodes = sorted((*choice.nodes, *choice.busy), key=lambda node: self._outstanding[node])
-            for node in nodes:
+            # A node queues what it has no room for yet, so the shortest queue is a good place too. Where there was no
+            # room when it last told, somebody is before us.
+            queues = [(self._outstanding[node], node) for node in choice.nodes]
+            queues += [(self._outstanding[node] + 1, node) for node in choice.busy]
+            for _, node in sorted(queues, key=_length):
                 if trace is not None:
                     trace.host = node
                 answer, value = await self._ask(node, spec)
@@ -125,3 +127,7 @@ class TaskSubmitter:
             return answer[0], answer[1]
         finally:
             self._outstanding[node] -= 1
+
+
+def _length(queue: tuple[int, NodeId]) -> int:
+    return queue[0]

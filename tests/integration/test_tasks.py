@@ -74,6 +74,45 @@ def test_tasks_are_spread_over_the_workers(cluster: pa.Session) -> None:
     assert set(pa.get([process.remote() for _ in range(20)])) == set(cluster.worker_pids)
 
 
+@pa.actor(num_cpus=1)
+class Holder:
+    def pid(self) -> int:
+        return os.getpid()
+
+
+def test_no_task_waits_for_what_an_actor_holds(cluster: pa.Session) -> None:
+    holder = Holder.remote()
+    occupied = pa.get(holder.pid.remote())
+    try:
+        ran_on = set(pa.get([process.remote() for _ in range(20)], timeout=20))
+    finally:
+        pa.kill(holder)
+
+    assert ran_on == set(cluster.worker_pids) - {occupied}
+
+
+def test_tasks_in_the_queue_of_a_node_go_elsewhere_when_an_actor_takes_its_place(cluster: pa.Session) -> None:
+    refs = [process.remote() for _ in range(40)]
+    holder = Holder.remote()
+    try:
+        pa.get(holder.pid.remote(), timeout=20)
+        assert len(pa.get(refs, timeout=20)) == 40
+    finally:
+        pa.kill(holder)
+
+
+def test_tasks_wait_until_an_actor_ends_when_actors_hold_everything(cluster: pa.Session) -> None:
+    holders = [Holder.remote(), Holder.remote()]
+    pa.get([holder.pid.remote() for holder in holders])
+    waiting = square.remote(3)
+
+    assert pa.wait([waiting], timeout=0.3) == ([], [waiting])
+    pa.kill(holders[0])
+
+    assert pa.get(waiting, timeout=20) == 9
+    pa.kill(holders[1])
+
+
 def test_lambdas_closures_and_functions_without_a_module_are_tasks_too() -> None:
     base = 10
     make: Callable[[int], Any] = lambda step: pa.task(lambda number: number + base + step)  # noqa: E731 - a lambda it is

@@ -89,6 +89,7 @@ def unwatched(name: str) -> dict[str, Any]:
         "hosts_actors": True,
         "total": {},
         "available": {},
+        "held": {},
         "labels": {},
         "actors": 0,
         "load": 0.0,

@@ -136,6 +136,20 @@ def test_a_node_without_room_is_not_tried_but_named_as_busy() -> None:
     assert names(ranking.busy) == ["full"]
 
 
+def test_what_actors_hold_is_not_waited_for_as_what_tasks_hold_is() -> None:
+    tasks = candidate("tasks", cpus=1, free=0)
+    actors = candidate("actors", cpus=1, free=0, held=Resources.of(num_cpus=1))
+    odd = candidate("odd", cpus=1, free=0, held=Resources.of(num_cpus=2))
+
+    ranking = ranked(Request(Resources.of(num_cpus=1)), tasks, actors, odd)
+
+    assert (names(ranking.nodes), names(ranking.busy), sorted(names(ranking.full))) == (
+        [],
+        ["tasks"],
+        ["actors", "odd"],
+    )
+
+
 def test_a_node_too_small_even_when_empty_is_not_waited_for() -> None:
     ranking = ranked(Request.parse(num_cpus=3), candidate("full", free=0), candidate("small", cpus=2))
 

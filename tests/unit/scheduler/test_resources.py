@@ -162,3 +162,20 @@ def test_a_replacement_that_does_not_fit_changes_nothing() -> None:
     assert pool.held("a") == Resources.of(num_cpus=1)
     assert "stranger" not in pool
     assert pool.available == NOTHING
+
+
+def test_what_is_held_for_life_is_told_from_what_comes_back() -> None:
+    pool = Pool(Resources.of(num_cpus=4))
+
+    assert pool.acquire("actor", Resources.of(num_cpus=1), for_life=True)
+    assert pool.acquire("actor", Resources.of(num_cpus=1), for_life=True)
+    assert pool.acquire("task", Resources.of(num_cpus=2))
+    assert not pool.acquire("another actor", Resources.of(num_cpus=2), for_life=True)
+
+    assert pool.held_for_life == Resources.of(num_cpus=1)
+    pool.release("task")
+    assert pool.held_for_life == Resources.of(num_cpus=1)
+    pool.release("actor")
+    pool.release("actor")
+    assert pool.held_for_life == Resources.of()
+    assert pool.available == pool.total
