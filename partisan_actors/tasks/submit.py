@@ -29,7 +29,7 @@ from partisan_actors.wire.payload import KeptBuffers, encode_call
 
 __all__ = ["TaskSubmitter"]
 
-IN_FLIGHT_MAX: Final = 100_000
+FULL_ASKED: Final = 2
 
 
 class TaskSubmitter:
@@ -104,9 +104,11 @@ class TaskSubmitter:
             if isinstance(choice, Verdict):
                 raise Unplaceable(str(spec), choice.needed, choice.best_node)
             # A node queues what it has no room for yet, so the shortest queue is a good place too. Where there was no
-            # room when it last told, somebody is before us.
-            queues = [(self._outstanding[node], node) for node in choice.nodes]
-            queues += [(self._outstanding[node] + 1, node) for node in choice.busy]
+            # room when it last told, somebody is before us. Where actors held all, they may have ended by now: rather
+            # than queue elsewhere, ask a few of those; they refuse at once.
+            queues = [(2 * self._outstanding[node], node) for node in choice.nodes]
+            queues += [(2 * self._outstanding[node] + 1, node) for node in choice.full[:FULL_ASKED]]
+            queues += [(2 * self._outstanding[node] + 2, node) for node in choice.busy]
             for _, node in sorted(queues, key=_length):
                 if trace is not None:
                     trace.host = node
