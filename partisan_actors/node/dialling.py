@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from typing import Final
 
@@ -36,6 +35,7 @@ class Dialling:
         flusher: Flusher,
         owner: ConnectionOwner,
         identity: Callable[[], Identity],
+        token_bytes: Callable[[int], bytes],
     ) -> None:
         self._config = config
         self._loop = loop
@@ -43,6 +43,7 @@ class Dialling:
         self._flusher = flusher
         self._owner = owner
         self._identity = identity
+        self._token_bytes = token_bytes
         self._connections: set[Connection] = set()
         self._opening: dict[Connection, asyncio.Future[Connection]] = {}
 
@@ -58,7 +59,7 @@ class Dialling:
     async def open(self, address: str, channel: str, index: int, expected: NodeId | None) -> Connection:
         """Dial and shake hands. Raises OSError, TimeoutError, AuthenticationError or ProtocolError."""
         handshake = Handshake(
-            self._identity(), self._config.cookie, secrets.token_bytes(NONCE_BYTES), True, channel, index, expected
+            self._identity(), self._config.cookie, self._token_bytes(NONCE_BYTES), True, channel, index, expected
         )
         connection = self._make(handshake)
         opening = self._opening[connection] = self._loop.create_future()
@@ -110,9 +111,7 @@ class Dialling:
             connection.abort(ConnectionAbortedError("this node stopped"))
 
     def _accept(self) -> Connection:
-        connection = self._make(
-            Handshake(self._identity(), self._config.cookie, secrets.token_bytes(NONCE_BYTES), False)
-        )
+        connection = self._make(Handshake(self._identity(), self._config.cookie, self._token_bytes(NONCE_BYTES), False))
         self._loop.call_later(self._config.dial_timeout_s, self._check_open, connection)
         return connection
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import secrets
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -30,6 +28,7 @@ from partisan_actors.node.relay import Relay
 from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
 from partisan_actors.node.strangers import Strangers
+from partisan_actors.node.world import World
 from partisan_actors.protocols.broadcast.exchange import Refused
 from partisan_actors.protocols.broadcast.lww_map import Changed
 from partisan_actors.protocols.machine import Deliver
@@ -54,7 +53,7 @@ _WITHOUT_REPLIES: Final = frozenset({CONTROL, BROADCAST})
 class Node:
     """One node. `start` before anything else; everything belongs to the loop it was started on.
 
-    The loop, the transport, the wall clock and the seed (in `config`) are arguments, so that the same code runs in
+    The loop, the transport, the `World` and the seed (in `config`) are arguments, so that the same code runs in
     memory, in virtual time, and twice alike.
     """
 
@@ -66,17 +65,17 @@ class Node:
         transport: Transport | None = None,
         recorder: Recorder | None = None,
         incarnation: int | None = None,
-        wall_clock_ns: Callable[[], int] = time.time_ns,
+        world: World | None = None,
     ) -> None:
         self.config = config
         self.loop = loop
-        self.wall_clock_ns = wall_clock_ns
-        self.me = NodeId(config.name, incarnation if incarnation is not None else wall_clock_ns() // 1000)
+        self.world = world = world or World()
+        self.me = NodeId(config.name, incarnation if incarnation is not None else world.wall_clock_ns() // 1000)
         self.cluster = config.cluster
         self.lanes = {name: options.parallelism for name, options in config.channels.items()}
         self.routing = config.routing
         self.recorder = recorder if recorder is not None else Recorder()
-        self.rng = random.Random(config.seed if config.seed is not None else secrets.randbits(64))
+        self.rng = random.Random(config.seed if config.seed is not None else world.token_bytes(8))
         self.background = Background(loop)
         self.flusher = Flusher(loop)
         self.dispatch: list[Callable[..., None]] = [self._unexpected] * Kind.COUNT
@@ -99,7 +98,13 @@ class Node:
         self.stopped = asyncio.Event()
         self.is_closing = False
         self.dialling = Dialling(
-            config, loop, transport or TcpTransport(loop), self.flusher, owner=self, identity=self._identity
+            config,
+            loop,
+            transport or TcpTransport(loop),
+            self.flusher,
+            owner=self,
+            identity=self._identity,
+            token_bytes=world.token_bytes,
         )
         self.router = Router(self)
         self.relays = Relay(self, self.router, Hops(self.recorder))
@@ -133,7 +138,7 @@ class Node:
         except BaseException:
             await self.close(graceful=False)
             raise
-        self.cluster = self.cluster or f"cluster-{secrets.token_hex(4)}"
+        self.cluster = self.cluster or f"cluster-{self.world.token_bytes(4).hex()}"
         self._presence.publish()
         self.background.start(self.keep_alive.run(), "keep-alive")
         self.background.start(self._presence.keep_current(), "load")

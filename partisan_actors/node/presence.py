@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
@@ -22,6 +21,7 @@ from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import DOWN, LEFT, PREFIX, UP, Directory, NodeRecord
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.router import Router
+from partisan_actors.node.world import World
 from partisan_actors.wire.channels import CONTROL
 
 __all__ = ["Presence"]
@@ -52,6 +52,7 @@ class PresenceHost(Protocol):
     on_sweep: list[Callable[[], None]]
     on_given_up: list[Callable[[], None]]
     is_closing: bool
+    world: World
 
     def neighbours(self) -> Sequence[NodeId]:
         """The overlay's neighbours now."""
@@ -81,7 +82,7 @@ class Presence:
             state=state,
             overlay=host.config.overlay,
             host=host_name(),
-            pid=os.getpid(),
+            pid=host.world.process_id(),
             hosts_actors=host.config.hosts_actors,
             labels=host.config.labels,
             neighbours=tuple(sorted(node.name for node in host.neighbours())),

@@ -1,0 +1,20 @@
+"""`World`: what a node takes from outside beside its loop and its transport. A simulated node is given another one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["World"]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The wall clock in nanoseconds, where unguessable bytes come from, and the number of this process."""
+
+    wall_clock_ns: Callable[[], int] = time.time_ns
+    token_bytes: Callable[[int], bytes] = secrets.token_bytes
+    process_id: Callable[[], int] = os.getpid
