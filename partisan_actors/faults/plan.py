@@ -123,7 +123,8 @@ def _operation_of(data: object, where: str) -> Operation:
         if key == "do":
             continue
         if key not in known:
-            raise ConfigError(f"{where}.{str(key)[:80]}", _shortened(value), f"for {data['do']} only {_listed(list(known))}")
+            allowed = f"for {data['do']} only {_listed(list(known))}"
+            raise ConfigError(f"{where}.{str(key)[:80]}", _shortened(value), allowed)
         values[key] = tuple(value) if isinstance(value, list) else value
     for name, each in known.items():
         if name not in values and each.default is MISSING:

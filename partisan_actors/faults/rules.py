@@ -55,6 +55,10 @@ class Rule:
         goes_both_ways = isinstance(operation, Cut | Hold) and not operation.one_way
         return goes_both_ways and receiver in self.first and sender in self.second
 
+    def holds(self, sender: str, receiver: str) -> bool:
+        """Whether it makes what `sender` sends to `receiver` wait for its end."""
+        return isinstance(self.operation, Hold) and self.concerns(sender, receiver)
+
 
 def cut_between(rules: Iterable[Rule], sender: str, receiver: str) -> bool:
     """Whether a cut keeps what `sender` sends from `receiver`."""
