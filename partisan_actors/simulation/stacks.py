@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptio
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
 from partisan_actors.protocols.stack import Broadcast, ProtocolStack
+from partisan_actors.simulation.faulty import FaultySimulation, first_other
+from partisan_actors.simulation.lives import first_life
 from partisan_actors.simulation.machines import Simulation
 
 __all__ = ["BROADCASTS", "Stacks"]
@@ -25,7 +28,7 @@ BROADCASTS: Final = ("plumtree", "flood")
 class Stacks:
     """A `StackFactory`: every node gets the overlay of this name with these options, a broadcast and a replicated map.
 
-    Raises ConfigError, when it is called, for an overlay that there is not or an option that is not valid.
+    Raises ConfigError for an overlay that there is not and, when it is called, for an option that is not valid.
     """
 
     overlay: str = "hyparview"
@@ -41,10 +44,22 @@ class Stacks:
 
     def __call__(self, simulation: Simulation, node: Peer) -> ProtocolStack:
         exchange = Exchange(node, ExchangeOptions(), simulation.stream(node, "exchange")) if self.with_map else None
-        return ProtocolStack(node, self._strategy(simulation, node), self._broadcast(simulation, node), exchange)
+        return ProtocolStack(
+            node,
+            self._strategy(node, simulation.stream(node, "membership")),
+            self._broadcast(simulation, node),
+            exchange,
+        )
 
-    def _strategy(self, simulation: Simulation, node: Peer) -> MembershipStrategy:
-        rng = simulation.stream(node, "membership")
+    def check(self) -> None:
+        """Raises ConfigError when the overlay's options are not valid."""
+        self._strategy(first_life(0), random.Random(0))
+
+    def contacts_of(self, simulation: FaultySimulation, node: Peer) -> Sequence[Peer]:
+        """Through whom a node of this overlay joins."""
+        return first_other(simulation, node)
+
+    def _strategy(self, node: Peer, rng: random.Random) -> MembershipStrategy:
         try:
             return STRATEGIES[self.overlay](node, self.overlay_options, rng)  # type: ignore[arg-type]  # ints will do
         except (TypeError, ValueError) as error:
