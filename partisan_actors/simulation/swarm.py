@@ -53,6 +53,11 @@ class Swarm:
     nodes_max: int = 40
     within_s: float = 300.0
 
+    def check(self) -> None:
+        """Raises ConfigError when there is no such overlay, or the options are not valid for one of them."""
+        for overlay in self.overlays:
+            Stacks(overlay, self.overlay_options).check()
+
     def scenario(self, seed: int) -> Scenario:
         """The run that follows from `seed`. Raises ConfigError when the options are not valid for its overlay."""
         rng = stream(seed, "swarm", "scenario")

@@ -12,6 +12,11 @@ __all__ = ["SUBCOMMANDS", "simulate"]
 
 SUBCOMMANDS: Final = {
     "run": Subcommand("partisan_actors.cli.simulate.run", "run", "Run one cluster in virtual time and check it."),
+    "swarm": Subcommand(
+        "partisan_actors.cli.simulate.swarm",
+        "swarm",
+        "Run many clusters, each drawn from its seed: size, overlay, faults, workload.",
+    ),
 }
 
 
