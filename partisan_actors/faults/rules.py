@@ -1,13 +1,14 @@
 """What becomes of one message under the faults in force: a verdict, as a function of its arguments and nothing else.
 
-Whoever carries messages keeps the rules in force, asks `judge` about each message, and does as it says. Rules draw from
-the random stream in their order; the verdict is the worst of theirs, and delays add up.
+Whoever carries messages keeps the rules in force, asks `judge` about each message, and does as it says. The verdict is
+the worst of all rules', and delays add up. Each rule draws from a random stream that its owner gives it: with one for
+each, the draws of a rule do not depend on which others there are.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -65,7 +66,9 @@ def cut_between(rules: Iterable[Rule], sender: str, receiver: str) -> bool:
     return any(isinstance(rule.operation, Cut) and rule.concerns(sender, receiver) for rule in rules)
 
 
-def judge(rules: Iterable[Rule], sender: str, receiver: str, kind: str, rng: random.Random) -> Verdict:
+def judge(
+    rules: Iterable[Rule], sender: str, receiver: str, kind: str, stream_of: Callable[[Rule], random.Random]
+) -> Verdict:
     """The verdict on a message of tag `kind`. A node's messages to itself pass."""
     if sender == receiver:
         return PASSES
@@ -81,12 +84,13 @@ def judge(rules: Iterable[Rule], sender: str, receiver: str, kind: str, rng: ran
             case operation if operation.kinds and kind not in operation.kinds:
                 pass
             case Loss(rate=rate):
-                fate = max(fate, Fate.LOST if rng.random() < rate else Fate.ARRIVES)
+                fate = max(fate, Fate.LOST if stream_of(rule).random() < rate else Fate.ARRIVES)
             case Delay(delay_s=least_s, jitter_s=jitter_s):
-                delay_s += least_s + jitter_s * rng.random()
+                delay_s += least_s + jitter_s * stream_of(rule).random()
             case Duplicate(rate=rate):
-                copies += rng.random() < rate
+                copies += stream_of(rule).random() < rate
             case Reorder(rate=rate, window_s=window_s):
+                rng = stream_of(rule)
                 late, share = rng.random() < rate, rng.random()
                 delay_s += window_s * share if late else 0.0
     return Verdict(fate, delay_s, copies) if fate or delay_s or copies else PASSES

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 from partisan_actors.faults.operations import Cut
@@ -85,7 +86,7 @@ class FaultySimulation(Simulation):
         self._backlogs: dict[Peer, Backlog] = {}
         self._lost_until: dict[tuple[Peer, Peer], int] = {}
         self._half_open: set[tuple[Peer, Peer]] = set()  # (who does not know, of whom); only asked for membership
-        self._streams: dict[Peer, random.Random] = {}
+        self._streams: dict[tuple[int, Peer], random.Random] = {}  # by a rule that is in force, and sender
 
     # Nodes.
 
@@ -152,6 +153,7 @@ class FaultySimulation(Simulation):
         """No longer. What it held goes on its way, unless another rule has something against it."""
         self._log("lift", None, rule.operation)
         self.rules = [other for other in self.rules if other is not rule]
+        self._streams = {key: rng for key, rng in self._streams.items() if key[0] != id(rule)}
         waiting, self._held = self._held, []
         for holder, sender, receiver, message in waiting:
             if holder is rule:
@@ -197,11 +199,8 @@ class FaultySimulation(Simulation):
             super()._send(sender, receiver, message)
 
     def _send_by_rules(self, sender: Peer, receiver: Peer, message: object) -> None:
-        rng = self._streams.get(sender)
-        if rng is None:
-            rng = self._streams[sender] = stream(self.seed, sender, "faults")
         kind = tag_of(message) or type(message).__name__
-        verdict = judge(self.rules, name_of(sender), name_of(receiver), kind, rng)
+        verdict = judge(self.rules, name_of(sender), name_of(receiver), kind, partial(self._stream_of, sender))
         match verdict.fate:
             case Fate.ARRIVES:
                 for _ in range(1 + verdict.copies):
@@ -214,6 +213,15 @@ class FaultySimulation(Simulation):
                 self.lost += 1
             case Fate.CUT_OFF:
                 super()._send(sender, receiver, message)  # it finds out where it would arrive
+
+    def _stream_of(self, sender: Peer, rule: Rule) -> random.Random:
+        """Named so that a rule draws the same where other operations are left out, and choices are written out."""
+        key = (id(rule), sender)
+        rng = self._streams.get(key)
+        if rng is None:
+            purpose = f"{type(rule.operation).__name__} at {rule.operation.at_s:g}"
+            rng = self._streams[key] = stream(self.seed, sender, purpose)
+        return rng
 
     def _send_late(self, sender: Peer, receiver: Peer, message: object, late_ns: int) -> None:
         self.sent[type(message)] += 1

@@ -16,7 +16,8 @@ B = Group(frozenset({"b"}))
 
 def verdict(*operations: NetworkSpan, way: str = "ab", kind: str = "x", seed: int = 1) -> Verdict:
     rules = [Rule(operation, A, B) for operation in operations]
-    return judge(rules, way[0], way[1], kind, random.Random(seed))
+    rng = random.Random(seed)
+    return judge(rules, way[0], way[1], kind, lambda rule: rng)
 
 
 def test_without_rules_everything_passes() -> None:
@@ -46,7 +47,7 @@ def test_loss_takes_the_share_that_its_rate_says() -> None:
     rng = random.Random(1)
     rules = [Rule(Loss(0, 1, 0.3), ANYBODY, ANYBODY)]
 
-    lost = sum(judge(rules, "a", "b", "x", rng).fate is Fate.LOST for _ in range(10_000))
+    lost = sum(judge(rules, "a", "b", "x", lambda rule: rng).fate is Fate.LOST for _ in range(10_000))
 
     assert 2_800 < lost < 3_200
 
