@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
-from partisan_actors.protocols.machine import Deliver, Effect, NeighbourUp, Peer
+from partisan_actors.protocols.machine import Deliver, Effect, NeighbourDown, NeighbourUp, Peer
 from partisan_actors.protocols.stack import ProtocolStack
 from partisan_actors.simulation.checkers import CheckFailed
 from partisan_actors.simulation.faulty import FaultySimulation
-from partisan_actors.simulation.machines import Simulation
-from partisan_actors.simulation.safety import Safety
+from partisan_actors.simulation.safety import STORM_BASE, STORM_PER_NODE, Safety
 
 
 @dataclass(frozen=True)
@@ -53,19 +52,21 @@ class Posed:
         return []
 
 
+def on_stage(posed: Posed, node: Peer) -> ProtocolStack:
+    return ProtocolStack(node, posed, Flood(node, FloodOptions(), random.Random(1)))
+
+
 def step(posed: Posed, times: int = 1, every: int = 1) -> None:
     """Let node 7 have those views, and do something."""
 
-    def factory(simulation: Simulation, node: Peer) -> ProtocolStack:
-        return ProtocolStack(node, posed, Flood(node, FloodOptions(), random.Random(1)))
-
-    simulation = FaultySimulation(5, factory)
+    simulation = FaultySimulation(5, lambda simulation, node: on_stage(posed, node))
     simulation.add(7)
     simulation._observers = (Safety(every),)
     for _ in range(times):
         simulation.join(7, 8)
 
 
+DOWN = NeighbourDown(1, failed=False)
 DELIVERED = Deliver("news", origin=1, sender=1, hops=1, payload=[3])
 
 
@@ -96,6 +97,23 @@ def test_what_may_be_passes() -> None:
 def test_a_broadcast_delivered_again_later_is_found_too() -> None:
     with pytest.raises(CheckFailed, match="twice"):
         step(Posed(effects=[DELIVERED]), times=2)
+
+
+def test_neighbours_that_change_without_end_are_a_storm() -> None:
+    flicker = Posed(neighbours=[1], effects=[NeighbourUp(1)])
+
+    def flickers(times: int) -> None:
+        simulation = FaultySimulation(5, lambda simulation, node: on_stage(flicker, node))
+        simulation.add(7)
+        simulation._observers = (Safety(),)
+        for number in range(times):
+            flicker.neighbours, flicker.effects = [[1], []][number % 2], [[NeighbourUp(1)], [DOWN]][number % 2]
+            simulation.join(7, 8)
+            simulation.run_for(0.01)
+
+    flickers(STORM_BASE + STORM_PER_NODE)
+    with pytest.raises(CheckFailed, match="node 7 gained and lost neighbours 111 times within 10 s"):
+        flickers(STORM_BASE + STORM_PER_NODE + 1)
 
 
 def test_with_every_nth_step_looked_at_others_are_not() -> None:
