@@ -49,7 +49,7 @@ def test_a_one_sided_link_is_not_symmetric() -> None:
 
     strategy(simulation, 0)._up.pop(1)
 
-    with pytest.raises(CheckFailed, match=r"1 one-sided links, such as \[\(1, 0\)\]"):
+    with pytest.raises(CheckFailed, match=r"1 one-sided links, such as 1 to 0"):
         check_symmetric(simulation)
 
 
