@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import threading
 import traceback
@@ -92,6 +93,8 @@ class ActorSystem:
         self._posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._is_awake = False
         self._sender = 0
+        # 0 is for services.
+        self.next_actor_number: Callable[[], int] = itertools.count(1).__next__
         self.outbound = Outbound(self)
         self.ask = self.outbound.ask
         self.tell = self.outbound.tell

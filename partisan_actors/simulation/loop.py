@@ -65,6 +65,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._selector = _NoSelector()
         self.name = name
         self.stalled_until_ns = 0
+        self.turn_ns = 0  # how long a turn takes
         self.is_abandoned = False
 
     def __repr__(self) -> str:
@@ -98,6 +99,8 @@ class VirtualLoop(base_events.BaseEventLoop):
             self._run_once()  # type: ignore[attr-defined]  # the loop's own turn
         finally:
             events._set_running_loop(None)
+        if self.turn_ns:
+            self.stalled_until_ns = max(self.stalled_until_ns, self._virtual_time.now_ns + self.turn_ns)
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
         future: asyncio.Future[T] = self.create_future()
@@ -129,13 +132,15 @@ class Loops:
 
     def __init__(self) -> None:
         self.time = VirtualTime()
-        self._loops: list[VirtualLoop] = []
+        self._made: list[VirtualLoop] = []
+        self._loops: list[VirtualLoop] = []  # those that get turns
         self._next = 0
         self.turns = 0
 
     def make(self, name: str) -> VirtualLoop:
         """A loop that gets its turns from now on, until it is closed or abandoned."""
         loop = VirtualLoop(self.time, name)
+        self._made.append(loop)
         self._loops.append(loop)
         return loop
 
@@ -199,11 +204,14 @@ class Loops:
         return task.result()
 
     def close(self) -> None:
-        """Cancel what still runs, give it its turns to end, and close every loop."""
+        """Cancel what still runs, give it its turns to end, and close every loop, also those that were abandoned."""
+        self._loops = list(self._made)
         for loop in self._loops:
+            loop.is_abandoned = False
+            loop.stalled_until_ns = loop.turn_ns = 0
             for task in asyncio.all_tasks(loop):
                 task.cancel()
         self.run_for(0.0)
-        for loop in self._loops:
+        for loop in self._made:
             loop.close()
-        self._loops.clear()
+        self._loops = self._made = []
