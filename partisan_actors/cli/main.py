@@ -36,6 +36,11 @@ SUBCOMMANDS: Final = {
         "bench",
         "Measure what calls and actors cost on this machine, as ratios to bare uvloop and msgpack.",
     ),
+    "simulate": Subcommand(
+        "partisan_actors.cli.simulate.command",
+        "simulate",
+        "Run clusters in virtual time: the real protocols over a simulated network, repeatable from a seed.",
+    ),
 }
 
 EPILOG: Final = """\b

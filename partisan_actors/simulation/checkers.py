@@ -19,6 +19,8 @@ __all__ = [
     "BroadcastCost",
     "CheckFailed",
     "TraceHash",
+    "asymmetric_links",
+    "check_complete",
     "check_connected",
     "check_converged",
     "check_delivered_once",
@@ -79,15 +81,21 @@ def check_connected(simulation: Simulation) -> None:
 
 def check_symmetric(simulation: Simulation) -> None:
     """Neighbours are neighbours of each other, and all are live."""
-    views = {node: frozenset(simulation.stack(node).neighbours) for node in simulation.live}
-    odd = [
-        (node, peer)
-        for node in views
-        for peer in simulation.stack(node).neighbours
-        if peer not in views or node not in views[peer]
-    ]
+    odd = asymmetric_links(simulation)
     if odd:
-        raise CheckFailed(simulation, f"{len(odd)} one-sided links, such as {odd[:5]}")
+        shown = ", ".join(f"{node} to {peer}" for node, peer in odd[:5])
+        raise CheckFailed(simulation, f"{len(odd)} one-sided links, such as {shown}")
+
+
+def check_complete(simulation: Simulation) -> None:
+    """Every live node has every other one for a neighbour, and nobody else: what a full mesh becomes."""
+    live = simulation.live
+    for node in live:
+        odd = frozenset(simulation.stack(node).neighbours).symmetric_difference(live) - {node}
+        if odd:
+            raise CheckFailed(
+                simulation, f"node {node} lacks, or should lack, neighbours: {_some(sorted(odd, key=str))}"
+            )
 
 
 def check_converged(simulation: Simulation) -> None:
@@ -123,6 +131,18 @@ def eventually(
 
 
 # Shape and cost.
+
+
+def asymmetric_links(simulation: Simulation) -> list[tuple[Peer, Peer]]:
+    """Every (node, neighbour) where the neighbour is down or does not have the node for one. None at rest."""
+    views = {node: simulation.stack(node).neighbours for node in simulation.live}
+    sets = {node: frozenset(neighbours) for node, neighbours in views.items()}
+    return [
+        (node, peer)
+        for node, neighbours in views.items()
+        for peer in neighbours
+        if peer not in sets or node not in sets[peer]
+    ]
 
 
 def components(simulation: Simulation) -> list[list[Peer]]:

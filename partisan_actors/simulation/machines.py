@@ -279,7 +279,7 @@ class Simulation:
         if node is None or called not in node.held:
             return
         other = self._nodes.get(called)
-        if other is None or self.network.is_cut(caller, called):
+        if other is None or self.network.is_cut(caller, called) or self.network.is_cut(called, caller):
             self._announce_down(caller, called, self.clock.now_ns + self._failure_delay_ns)
             return
         is_new = called not in node.open

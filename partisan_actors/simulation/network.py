@@ -53,23 +53,23 @@ class Network:
         self._rules: list[Rule] = []
         self._cuts: list[tuple[frozenset[Peer], frozenset[Peer]]] = []
 
-    def arrival(self, sender: Peer, receiver: Peer, now_ns: int) -> int:
-        """When something sent now arrives, were it to arrive."""
+    def arrival(self, sender: Peer, receiver: Peer, now_ns: int, late_ns: int = 0) -> int:
+        """When something sent now, and held up for `late_ns`, arrives, were it to arrive."""
         rng = self._streams.get(sender)
         if rng is None:
             rng = self._streams[sender] = stream(self._seed, sender, "latency")
-        return self._in_order(sender, receiver, now_ns, self._latency(sender, receiver, rng))
+        return self._in_order(sender, receiver, now_ns, self._latency(sender, receiver, rng) + late_ns)
 
-    def message_arrival(self, sender: Peer, receiver: Peer, message: object, now_ns: int) -> int | None:
-        """When `message`, sent now, arrives; None when a rule loses it."""
-        late_ns = 0
+    def message_arrival(
+        self, sender: Peer, receiver: Peer, message: object, now_ns: int, late_ns: int = 0
+    ) -> int | None:
+        """When `message`, sent now and held up for `late_ns`, arrives; None when a rule loses it."""
         for rule in self._rules:
             verdict = rule(sender, receiver, message)
             if verdict is None:
                 return None
             late_ns += nanoseconds(verdict)
-        arrival_ns = self.arrival(sender, receiver, now_ns)
-        return arrival_ns if not late_ns else self._in_order(sender, receiver, now_ns, arrival_ns - now_ns + late_ns)
+        return self.arrival(sender, receiver, now_ns, late_ns)
 
     @contextmanager
     def rule(self, rule: Rule) -> Iterator[None]:
@@ -88,9 +88,18 @@ class Network:
         """Undo every cut."""
         self._cuts.clear()
 
-    def is_cut(self, one: Peer, two: Peer) -> bool:
-        """Whether a cut lies between the two."""
-        return any((one in side and two in other) or (two in side and one in other) for side, other in self._cuts)
+    def is_cut(self, sender: Peer, receiver: Peer) -> bool:
+        """Whether what `sender` sends cannot reach `receiver`."""
+        return any(
+            (sender in side and receiver in other) or (receiver in side and sender in other)
+            for side, other in self._cuts
+        )
+
+    def break_off(self, sender: Peer, receiver: Peer, now_ns: int) -> int:
+        """When the last of what is on its way arrives, or `now_ns`; whatever is sent from now on arrives after that."""
+        last_ns = max(self._last_arrivals.get((sender, receiver), 0), now_ns)
+        self._last_arrivals[sender, receiver] = last_ns + 1
+        return last_ns
 
     def _in_order(self, sender: Peer, receiver: Peer, now_ns: int, delay_ns: int) -> int:
         pair = (sender, receiver)

@@ -11,6 +11,7 @@ import click
 import pytest
 
 import partisan_actors
+from partisan_actors.cli.lazy import LazyGroup
 from partisan_actors.cli.main import SUBCOMMANDS, run
 
 
@@ -50,9 +51,19 @@ def test_the_list_of_commands_says_what_the_command_says_of_itself(name: str) ->
     assert (command.help or "").splitlines()[0] == SUBCOMMANDS[name].summary
 
 
-@pytest.mark.parametrize("name", SUBCOMMANDS)
-def test_every_command_has_help_and_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([name, "--help"]) == 0
+def command_lines() -> list[list[str]]:
+    """Every command as it is typed, with the subcommands of groups."""
+    lines = []
+    for name, subcommand in SUBCOMMANDS.items():
+        command = subcommand.load()
+        inner = command.subcommands if isinstance(command, LazyGroup) else ()
+        lines += [[name, each] for each in inner] or [[name]]
+    return lines
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_every_command_has_help_and_json(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*line, "--help"]) == 0
 
     assert "--json" in capsys.readouterr().out
 

@@ -1,0 +1,116 @@
+"""`PlanRun`: a `FaultPlan` that happens to a `FaultySimulation`.
+
+What chance selects comes from one stream for each operation and field, so that operations do not shift each other's
+choices. `choices` has them written down, for `FaultPlan.with_choices`: the plan with its choices written out happens
+exactly as the one that they were drawn for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from partisan_actors.faults.operations import (
+    Crash,
+    Cut,
+    Delay,
+    Duplicate,
+    Hold,
+    Join,
+    Leave,
+    Loss,
+    NetworkSpan,
+    Operation,
+    Reorder,
+    Reset,
+    Restart,
+    Slow,
+    Stall,
+)
+from partisan_actors.faults.plan import FaultPlan
+from partisan_actors.faults.rules import Rule
+from partisan_actors.faults.selectors import ANYBODY, Group, Selector, group, is_drawn, select
+from partisan_actors.protocols.machine import Peer
+from partisan_actors.simulation.clock import nanoseconds
+from partisan_actors.simulation.faulty import FaultySimulation
+from partisan_actors.simulation.lives import name_of
+from partisan_actors.simulation.streams import stream
+
+__all__ = ["PlanRun"]
+
+Side: TypeAlias = tuple[str, Selector]  # a field of an operation, and its value
+
+
+class PlanRun:
+    """Schedules every operation of `plan`, counted from the moment this is made."""
+
+    def __init__(self, simulation: FaultySimulation, plan: FaultPlan) -> None:
+        self.choices: dict[int, dict[str, Selector]] = {}
+        self._simulation = simulation
+        self._spared = plan.spared
+        start_ns = simulation.clock.now_ns
+        for index, operation in enumerate(plan.operations):
+            simulation.clock.at(start_ns + nanoseconds(operation.at_s), self._begin, index, operation)
+
+    def _begin(self, index: int, operation: Operation) -> None:
+        simulation = self._simulation
+        match operation:
+            case Loss() | Delay() | Duplicate() | Reorder():
+                self._impose(
+                    operation,
+                    *self._sides(index, ("senders", operation.senders), ("receivers", operation.receivers)),
+                )
+            case Cut() | Hold():
+                self._impose(operation, *self._sides(index, ("side", operation.side), ("other", operation.other)))
+            case Reset():
+                sides = self._sides(index, ("side", operation.side), ("other", operation.other))
+                simulation.reset(*sides, operation.half_open)
+            case Slow():
+                for node in self._nodes(index, operation.nodes):
+                    simulation.slow_down(node, operation.input_s, operation.until_s - operation.at_s)
+            case Stall():
+                for node in self._nodes(index, operation.nodes):
+                    simulation.stall(node, operation.until_s - operation.at_s)
+            case Crash():
+                simulation.kill(*self._nodes(index, operation.nodes))
+            case Leave():
+                for node in self._nodes(index, operation.nodes):
+                    simulation.leave_and_go(node)
+            case Restart():
+                live = frozenset(simulation.live)
+                down = [name for name, life in simulation.lives.items() if life not in live]
+                for name in self._selected(index, operation.nodes, down):
+                    simulation.restart(name)
+            case Join():
+                for _ in range(operation.count):
+                    simulation.add_new()
+
+    def _impose(self, operation: NetworkSpan, first: Group, second: Group) -> None:
+        rule = Rule(operation, first, second)
+        self._simulation.impose(rule)
+        clock = self._simulation.clock
+        clock.at(clock.now_ns + nanoseconds(operation.until_s - operation.at_s), self._simulation.lift, rule)
+
+    def _nodes(self, index: int, selector: Selector) -> list[Peer]:
+        return [self._simulation.lives[name] for name in self._selected(index, selector, self._live())]
+
+    def _selected(self, index: int, selector: Selector, names: Sequence[str]) -> tuple[str, ...]:
+        chosen = select(selector, names, stream(self._simulation.seed, index, "select nodes"), self._spared)
+        if is_drawn(selector):
+            self.choices.setdefault(index, {})["nodes"] = chosen
+        return chosen
+
+    def _sides(self, index: int, first: Side, second: Side) -> tuple[Group, Group]:
+        one = self._side(index, first, ANYBODY)
+        return one, self._side(index, second, one)
+
+    def _side(self, index: int, side: Side, other: Group) -> Group:
+        field, selector = side
+        names = self._live()
+        found = group(selector, names, stream(self._simulation.seed, index, f"select {field}"), other)
+        if is_drawn(selector):
+            self.choices.setdefault(index, {})[field] = tuple(name for name in names if name in found)
+        return found
+
+    def _live(self) -> list[str]:
+        return [name_of(node) for node in self._simulation.live]

@@ -1,0 +1,103 @@
+"""Stacks by the name of their overlay, as a real node makes them, for nodes of a `Simulation`."""
+
+from __future__ import annotations
+
+import importlib
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from partisan_actors.errors import ConfigError
+from partisan_actors.node.overlays import STRATEGIES
+from partisan_actors.protocols.broadcast.exchange import Exchange, ExchangeOptions
+from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
+from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptions
+from partisan_actors.protocols.machine import Peer
+from partisan_actors.protocols.membership.strategy import MembershipStrategy
+from partisan_actors.protocols.stack import Broadcast, ProtocolStack
+from partisan_actors.simulation.faulty import FaultySimulation, first_other
+from partisan_actors.simulation.lives import first_life, name_of
+from partisan_actors.simulation.machines import Simulation
+
+__all__ = ["BROADCASTS", "Stacks"]
+
+BROADCASTS: Final = ("plumtree", "flood")
+SERVER_EVERY: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Stacks:
+    """A `StackFactory`: every node gets the overlay of this name with these options, a broadcast and a replicated map.
+
+    Raises ConfigError for an overlay that there is not and, when it is called, for an option that is not valid.
+    """
+
+    overlay: str = "hyparview"
+    overlay_options: Mapping[str, Any] = field(default_factory=dict)
+    broadcast: str = "plumtree"
+    with_map: bool = True
+
+    def __post_init__(self) -> None:
+        if self.broadcast not in BROADCASTS:
+            raise ConfigError("broadcast", self.broadcast, " or ".join(BROADCASTS))
+
+    def __call__(self, simulation: Simulation, node: Peer) -> ProtocolStack:
+        exchange = Exchange(node, ExchangeOptions(), simulation.stream(node, "exchange")) if self.with_map else None
+        return ProtocolStack(
+            node,
+            self._strategy(node, simulation.stream(node, "membership")),
+            self._broadcast(simulation, node),
+            exchange,
+        )
+
+    def check(self) -> None:
+        """Raises ConfigError when the overlay's options are not valid."""
+        self._strategy(first_life(0), random.Random(0))
+
+    def contacts_of(self, simulation: FaultySimulation, node: Peer) -> Sequence[Peer]:
+        """Through whom a node of this overlay joins: see `first_other`.
+
+        In a static overlay, which learns of nobody, through the one before it too; in a star, through a server.
+        """
+        others = [other for other in simulation.live if other != node]
+        if self.overlay == "static":
+            return others[:1] if len(others) < 2 else [others[0], others[-1]]
+        if self.overlay == "client_server":
+            return [other for other in others if _tag_of(other) == "server"][:1]
+        return first_other(simulation, node)
+
+    def _strategy(self, node: Peer, rng: random.Random) -> MembershipStrategy:
+        options = dict(self.overlay_options)
+        if self.overlay == "client_server":
+            options.setdefault("tag", _tag_of(node))
+        try:
+            if self.overlay in STRATEGIES:
+                return STRATEGIES[self.overlay](node, options, rng)  # type: ignore[arg-type]  # ints will do
+            return _class_of(self.overlay)(node, options, rng)  # type: ignore[no-any-return]
+        except ConfigError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise ConfigError("overlay_options", dict(self.overlay_options), str(error)) from error
+
+    def _broadcast(self, simulation: Simulation, node: Peer) -> Broadcast:
+        rng = simulation.stream(node, "broadcast")
+        if self.broadcast == "flood":
+            return Flood(node, FloodOptions(), rng)
+        return Plumtree(node, PlumtreeOptions(), rng)
+
+
+def _class_of(overlay: str) -> Any:
+    module, colon, name = overlay.partition(":")
+    if not colon:
+        raise ConfigError("overlay", overlay, f"{', '.join(STRATEGIES)} or package.module:Class")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError("overlay", overlay, f"a class that can be imported ({error})") from error
+
+
+def _tag_of(node: Peer) -> str:
+    """In a star every fourth node is a server: n0, n4, n8 and so on."""
+    digits = "".join(character for character in name_of(node) if character.isdigit())
+    return "server" if int(digits or 0) % SERVER_EVERY == 0 else "client"

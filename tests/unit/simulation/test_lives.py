@@ -1,0 +1,27 @@
+"""Names and lives of simulated nodes."""
+
+from __future__ import annotations
+
+import pytest
+
+from partisan_actors.ids import NodeId
+from partisan_actors.protocols.machine import Peer
+from partisan_actors.simulation.lives import first_life, name_of, next_life
+
+
+@pytest.mark.parametrize("node", [first_life(7), NodeId("elsewhere", 1_700_000_000), 7])
+def test_the_next_life_has_the_same_name_and_is_greater_and_nobody_else(node: Peer) -> None:
+    later = next_life(next_life(node))
+
+    assert name_of(later) == name_of(node)
+    assert later > node  # type: ignore[operator]  # ids and ints are ordered
+    assert len({node, next_life(node), later}) == 3
+
+
+def test_names_are_what_plans_call_them() -> None:
+    assert (name_of(first_life(7)), name_of(7), name_of("x")) == ("n7", "7", "x")
+
+
+def test_other_peers_have_one_life_only() -> None:
+    with pytest.raises(TypeError, match="NodeId or an int"):
+        next_life("x")
