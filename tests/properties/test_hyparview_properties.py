@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.hyparview import HyParView, HyParViewOptions
-from tests.properties.strategy_network import StrategyNetwork
+from partisan_actors.testing.strategy_network import StrategyNetwork
 
 OPTIONS = HyParViewOptions(active_max=4, active_min=2, passive_max=6)
 SETTLING_S = 40 * OPTIONS.shuffle_period_s  # room for every check of every link, and for most tries of `redial`

@@ -9,7 +9,7 @@ from partisan_actors.protocols.machine import Connect, Disconnect, Effect, Neigh
 from partisan_actors.protocols.membership.full_mesh import FullMesh, FullMeshOptions, Members
 from partisan_actors.protocols.membership.redial import RedialOptions
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
-from tests.properties.strategy_network import StrategyNetwork
+from partisan_actors.testing.strategy_network import StrategyNetwork
 
 ME, A, B, C = (NodeId(name, 1) for name in ("me", "a", "b", "c"))
 OPTIONS = FullMeshOptions(RedialOptions(first_s=1.0, longest_s=8.0, tries_max=5, peers_max=64), removed_max=16)
