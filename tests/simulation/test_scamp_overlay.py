@@ -1,8 +1,9 @@
 """Hundreds of nodes over SCAMP against what the papers derive: the size of views, and that all stay together.
 
 With contacts drawn evenly, a newcomer adds to the arcs of n nodes its own, c extra copies, and one copy for each member
-of its contact's view, whose expected size is the mean. So the mean view grows by (c + 1) / (n + 1) with each node. For c = 0 it starts with two nodes that hold each other, a mean of 1, which makes H_n - 1/2 exactly (H_n the
-harmonic number, H_2 = 3/2). One overlay scatters by 0.85 around that, so what is compared is a mean of several.
+of its contact's view, whose expected size is the mean. So the mean view grows by (c + 1) / (n + 1) with each node. For
+c = 0 it starts with two nodes that hold each other, a mean of 1, which makes H_n - 1/2 exactly (the harmonic number H_n
+begins with H_2 = 3/2). One overlay scatters by 0.85 around that, so what is compared is a mean of several.
 """
 
 from __future__ import annotations
