@@ -86,7 +86,8 @@ class ScampV1:
         self._partial: dict[Peer, int] = {}  # 0: confirmed; else how often it was asked to confirm
         self._in: dict[Peer, int] = {}  # heartbeat periods since it was heard
         self._neighbours: dict[Peer, None] = {}
-        self._joining: dict[Peer, None] = {}  # contacts whose answer is to come; they wait in `_redial`
+        # Contacts whose answer is to come; they wait in `_redial`. False: one of several that would do.
+        self._joining: dict[Peer, bool] = {}
         self._contacts: dict[Peer, None] = {}
         self._left: dict[Peer, None] = {}  # said so since the last heartbeat: nobody's heirs lead to them again
         self._heirs: tuple[Peer, ...] = ()  # of this node, once it has left: named to those who did not know
@@ -196,7 +197,7 @@ class ScampV1:
     def _enter(self, contact: Peer, now: float) -> None:
         self._remember(contact)
         if contact not in self._neighbours:
-            self._joining[contact] = None
+            self._joining[contact] = True
             self._redial.add(contact, now)
             self._set_redial_timer(now)
             self._subscribe(contact)
@@ -236,8 +237,9 @@ class ScampV1:
     def _on_subscribed(self, sender: Peer, message: Subscribed) -> None:
         was_asked = message.contact in self._joining
         if was_asked:
-            del self._joining[message.contact]
-            self._redial.discard(message.contact)
+            for contact in [each for each in self._joining if each == message.contact or not self._joining[each]]:
+                del self._joining[contact]
+                self._redial.discard(contact)
             for peer in message.others[:NAMED_MAX]:
                 self._remember(peer)
         if sender not in self._partial and (was_asked or not self._partial):
@@ -366,21 +368,24 @@ class ScampV1:
             self._contacts[peer] = None
 
     def _recover_alone(self, now: float) -> None:
-        """A node that knows nobody goes back to its contacts."""
+        """A node that knows nobody goes back to those it knew, one after the other, until one answers."""
         if self._running and not self._partial and not self._in:
             for contact in self._contacts:
-                self._joining[contact] = None
+                self._joining.setdefault(contact, False)
                 self._redial.add(contact, now)
             self._set_redial_timer(now)
 
     def _dial_again(self, now: float) -> None:
         for peer in self._redial.due(now, give_up=bool(self._neighbours)):
-            if peer in self._joining:
-                self._subscribe(peer)
-                if peer not in self._redial:
-                    del self._joining[peer]
-            else:
+            is_wanted = self._joining.get(peer)
+            if is_wanted is None:
                 self._send(peer, Kept(True))
+            elif is_wanted or not self._neighbours:
+                self._subscribe(peer)
+            else:
+                self._redial.discard(peer)
+            if peer not in self._redial:
+                self._joining.pop(peer, None)
         self._set_redial_timer(now)
 
     def _set_redial_timer(self, now: float) -> None:
