@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -32,9 +33,11 @@ def tag_of(node: Peer) -> str:
 
 def star(*nodes: str, joining: bool = True, seed: int = 1, **options: int) -> StrategyNetwork:
     """These nodes, each of which joined through the first one."""
-    network = StrategyNetwork(
-        lambda me, rng: ClientServer(me, ClientServerOptions(tag=tag_of(me), **options), rng), seed  # type: ignore[arg-type]
-    )  # fmt: skip
+
+    def build(me: Peer, rng: Random) -> ClientServer:
+        return ClientServer(me, replace(ClientServerOptions(tag=tag_of(me)), **options), rng)
+
+    network = StrategyNetwork(build, seed)
     for node in nodes:
         network.add(node)
         if joining and node != nodes[0]:
@@ -47,8 +50,8 @@ def neighbours(network: StrategyNetwork) -> dict[Peer, list[Peer]]:
     return {node: sorted(strategy.neighbours, key=str) for node, strategy in network.nodes.items()}
 
 
-def node_of(tag: str, **options: int) -> ClientServer:
-    me = ClientServer(ME, ClientServerOptions(tag=tag, **options), Random(1))  # type: ignore[arg-type]
+def node_of(tag: str) -> ClientServer:
+    me = ClientServer(ME, ClientServerOptions(tag=tag), Random(1))
     me.start(0.0)
     return me
 
@@ -254,18 +257,18 @@ def test_a_node_that_left_says_so() -> None:
 
 
 def test_what_one_client_broadcasts_reaches_the_others_through_the_servers() -> None:
-    tags = {node: "server" if node < 3 else "client" for node in range(20)}
+    tags: dict[Peer, str] = {node: "server" if node < 3 else "client" for node in range(20)}
 
     def make(simulation: Simulation, node: Peer) -> ProtocolStack:
-        options = ClientServerOptions(tag=tags[node])  # type: ignore[index]
+        options = ClientServerOptions(tag=tags[node])
         overlay = ClientServer(node, options, simulation.stream(node, "membership"))
         return ProtocolStack(node, overlay, Plumtree(node, PlumtreeOptions(), simulation.stream(node, "broadcast")))
 
     simulation = Simulation(seed=1)
-    for node in tags:
+    for number, node in enumerate(tags):
         simulation.add(node, make)
-        if node:
-            simulation.join(node, node % 3 if node >= 3 else 0)
+        if number:
+            simulation.join(node, number % 3 if number >= 3 else 0)
     eventually(simulation, check_symmetric, check_connected, within_s=30.0)
 
     simulation.broadcast(19, "news", "x")
