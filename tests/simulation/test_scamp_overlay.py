@@ -43,8 +43,8 @@ def mean_without_extra_copies(nodes: int, seeds: int) -> float:
     ("nodes", "seeds"),
     [
         (200, 20),
-        pytest.param(1000, 40, marks=pytest.mark.slow),
-        pytest.param(10_000, 8, marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
+        pytest.param(1000, 40, marks=[pytest.mark.slow, pytest.mark.timeout(300)]),
+        pytest.param(10_000, 8, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
     ],
 )
 def test_without_extra_copies_views_grow_as_the_harmonic_number(nodes: int, seeds: int) -> None:
