@@ -80,5 +80,5 @@ def test_a_cluster_that_cannot_become_one_fails_when_its_time_is_over() -> None:
     outcome = play(Scenario(nodes=4, seed=2, plan=plan, join_interval_s=0.0, within_s=5.0))
 
     assert outcome.failure is not None
-    assert outcome.failure.startswith("seed 2, at 7.001 s: the overlay is in 3 pieces")
+    assert outcome.failure.startswith("seed 2, at 7.000 s: the overlay is in 3 pieces")
     assert not outcome.connected and outcome.healed_s is None
