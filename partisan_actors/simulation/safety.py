@@ -28,9 +28,9 @@ ACTIVE, PASSIVE = "active", "passive"
 STORM_S: Final = 10.0
 CHANGES_BASE: Final = 100
 CHANGES_PER_NODE: Final = 10
-# A full mesh that heals takes some three hundred for each node.
-MESSAGES_BASE: Final = 10_000
-MESSAGES_PER_NODE: Final = 2_000
+# A full mesh that heals takes some three hundred for each node; walks that many nodes start at once, some thousands.
+MESSAGES_BASE: Final = 100_000
+MESSAGES_PER_NODE: Final = 10_000
 
 
 class Safety:
