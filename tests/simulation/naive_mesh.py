@@ -105,3 +105,10 @@ class Raises(NaiveMesh):
 
     def peer_up(self, peer: Peer, now: float) -> list[Effect]:
         return [Send(peer, 1 / 0)]
+
+
+class Rallies(NaiveMesh):
+    """One whose every Hello is answered, the answers too."""
+
+    def receive(self, sender: Peer, message: object, now: float) -> list[Effect]:
+        return [*super().receive(sender, message, now), self._hello(sender, answers=True)]

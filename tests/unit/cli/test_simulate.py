@@ -64,25 +64,13 @@ def test_a_failed_check_is_told_with_seed_and_time_and_exit_code_1(
 def test_a_swarm_prints_the_command_that_repeats_what_it_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = [
-        "--overlay",
-        NAIVE,
-        "--nodes-max",
-        "8",
-        "--within",
-        "20",
-        "--seeds",
-        "12",
-        "--jobs",
-        "1",
-        "--out",
-        str(tmp_path / "found"),
-    ]
+    cluster = ["--overlay", NAIVE, "--nodes-max", "8", "--within", "20"]
+    line = [*cluster, "--first-seed", "11", "--seeds", "1", "--jobs", "1", "--out", str(tmp_path / "found")]
 
     assert run(["simulate", "swarm", *line, "--json"]) == 1
 
     found = json.loads(capsys.readouterr().out)
-    assert found["runs"] == 2 and found["situations"]["naive_mesh.hello answers=True"] > 0
+    assert found["runs"] == 1 and found["situations"]["naive_mesh.hello answers=True"] > 0
     failure = found["failures"][0]
     assert failure["operations"] <= 3
     assert len(FaultPlan.from_json(Path(failure["plan"]).read_bytes()).operations) == failure["operations"]
