@@ -124,7 +124,7 @@ class HyParView:
     def leave(self, now: float) -> list[Effect]:
         """Say goodbye to the active peers and forget everybody, contacts too."""
         for peer in list(self._links):
-            self._part(peer, leaving=True)
+            self._part(peer, Disconnect(self._links[peer].theirs, True))
         self._passive.clear()
         self._requests.clear()
         self._refused.clear()
@@ -312,7 +312,7 @@ class HyParView:
             return True
         victim = self._links.victim(self._rng) if high else None
         if victim is not None:
-            self._part(victim, leaving=False)
+            self._part(victim, Disconnect(self._links[victim].theirs, False))
             self._passive.remember(victim)
         return victim is not None
 
@@ -330,10 +330,10 @@ class HyParView:
             self._send(peer, reply(link.theirs, True, link.own, self.options.tag))
         self._effects.append(NeighbourUp(peer))
 
-    def _part(self, peer: Peer, *, leaving: bool) -> None:
-        theirs = self._links.pop(peer).theirs
+    def _part(self, peer: Peer, goodbye: object) -> None:
+        del self._links[peer]
         self._effects.append(NeighbourDown(peer, failed=False))
-        self._send(peer, Disconnect(theirs, leaving))
+        self._send(peer, goodbye)
         self._effects.append(machine.Disconnect(peer))
 
     def _drop(self, peer: Peer, *, failed: bool) -> None:
