@@ -1,7 +1,11 @@
-"""HyParView under schedules that hypothesis invents: whatever the order of events, the rules of its docstring hold."""
+"""HyParView under schedules that hypothesis invents: whatever the order of events, the rules of its docstring hold.
+
+X-BOT has to keep them, too, so everything here is done to both.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -10,6 +14,8 @@ from hypothesis import strategies as st
 
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.hyparview import HyParView, HyParViewOptions
+from partisan_actors.protocols.membership.strategy import MembershipStrategy
+from partisan_actors.protocols.membership.xbot import XBot, XBotOptions
 from tests.properties.strategy_network import StrategyNetwork
 
 OPTIONS = HyParViewOptions(active_max=4, active_min=2, passive_max=6)
@@ -26,11 +32,42 @@ TEAR = st.tuples(st.just("tear"), NUMBER, NUMBER)
 Step = tuple[str, int, int]
 
 
-class Overlay(StrategyNetwork):
-    """HyParView nodes, and the steps of a schedule done to them."""
+class OnARing:
+    """Nodes are numbers; a link costs the way between them around a ring of sixteen."""
 
-    def __init__(self, seed: int, *, options: HyParViewOptions = OPTIONS, reorders: bool = False) -> None:
-        super().__init__(lambda me, rng: HyParView(me, options, rng), seed, reorders=reorders)
+    def __init__(self, me: Peer) -> None:
+        self.me = me
+
+    def cost(self, peer: Peer) -> float | None:
+        assert isinstance(self.me, int) and isinstance(peer, int)
+        apart = (self.me - peer) % 16
+        return float(min(apart, 16 - apart))
+
+
+def hyparview(me: Peer, options: HyParViewOptions, rng: Random) -> MembershipStrategy:
+    return HyParView(me, options, rng)
+
+
+def measuring_xbot(me: Peer, options: HyParViewOptions, rng: Random, oracle: OnARing | None = None) -> XBot:
+    values = {name: getattr(options, name) for name in HyParViewOptions.__slots__}
+    swapping = XBotOptions(**values, optimisation_period_s=3.0, gain_share=0.0, gain_min=0.0, oracle=oracle)
+    return XBot(me, swapping, rng)
+
+
+def xbot(me: Peer, options: HyParViewOptions, rng: Random) -> MembershipStrategy:
+    return measuring_xbot(me, options, rng, OnARing(me))
+
+
+Build = Callable[[Peer, HyParViewOptions, Random], MembershipStrategy]
+BUILDS = [hyparview, xbot, pytest.param(measuring_xbot, marks=pytest.mark.slow)]
+over_all = pytest.mark.parametrize("build", BUILDS)
+
+
+class Overlay(StrategyNetwork):
+    """Nodes, and the steps of a schedule done to them."""
+
+    def __init__(self, build: Build, seed: int, *, options: HyParViewOptions = OPTIONS, reorders: bool = False) -> None:
+        super().__init__(lambda me, rng: build(me, options, rng), seed, reorders=reorders)
         self.options = options
         self.founded = 0
 
@@ -81,10 +118,13 @@ class Overlay(StrategyNetwork):
 common = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@over_all
 @common
 @given(steps=st.lists(st.one_of(JOIN, DELIVER, TIMER), max_size=40), seed=st.integers(0, 2**32), reorders=st.booleans())
-def test_joins_in_any_interleaving_end_in_one_symmetric_overlay(steps: list[Step], seed: int, reorders: bool) -> None:
-    overlay = Overlay(seed, reorders=reorders)
+def test_joins_in_any_interleaving_end_in_one_symmetric_overlay(
+    build: Build, steps: list[Step], seed: int, reorders: bool
+) -> None:
+    overlay = Overlay(build, seed, reorders=reorders)
 
     for step in steps:
         overlay.step(*step)
@@ -95,14 +135,17 @@ def test_joins_in_any_interleaving_end_in_one_symmetric_overlay(steps: list[Step
     assert overlay.components() == min(1, len(overlay.nodes))
 
 
+@over_all
 @common
 @given(
     steps=st.lists(st.one_of(JOIN, JOIN, DELIVER, TIMER, KILL, LEAVE, TEAR), max_size=60),
     seed=st.integers(0, 2**32),
     reorders=st.booleans(),
 )
-def test_after_any_failures_links_are_held_by_both_ends(steps: list[Step], seed: int, reorders: bool) -> None:
-    overlay = Overlay(seed, reorders=reorders)
+def test_after_any_failures_links_are_held_by_both_ends(
+    build: Build, steps: list[Step], seed: int, reorders: bool
+) -> None:
+    overlay = Overlay(build, seed, reorders=reorders)
 
     for step in steps:
         overlay.step(*step)
@@ -112,15 +155,16 @@ def test_after_any_failures_links_are_held_by_both_ends(steps: list[Step], seed:
     overlay.check_at_rest()
 
 
+@over_all
 @common
 @given(
     steps=st.lists(st.one_of(JOIN, JOIN, DELIVER, DELIVER, TIMER, KILL, LEAVE), min_size=10, max_size=60),
     seed=st.integers(0, 2**32),
 )
 def test_without_lost_messages_every_link_has_two_ends_as_soon_as_all_have_arrived(
-    steps: list[Step], seed: int
+    build: Build, steps: list[Step], seed: int
 ) -> None:
-    overlay = Overlay(seed)
+    overlay = Overlay(build, seed)
 
     for step in steps:
         overlay.step(*step)
@@ -129,8 +173,9 @@ def test_without_lost_messages_every_link_has_two_ends_as_soon_as_all_have_arriv
     assert overlay.asymmetric() == []
 
 
+@over_all
 @pytest.mark.parametrize("seed", range(60))
-def test_long_random_stories_of_small_views_and_short_timeouts(seed: int) -> None:
+def test_long_random_stories_of_small_views_and_short_timeouts(build: Build, seed: int) -> None:
     # Small views make requests cross, be refused and be evicted; short timeouts make their replies come too late.
     rng = Random(seed)
     options = HyParViewOptions(
@@ -141,7 +186,7 @@ def test_long_random_stories_of_small_views_and_short_timeouts(seed: int) -> Non
         neighbor_timeout_s=rng.choice([0.2, 5.0]),
         shuffle_period_s=rng.choice([1.0, 10.0]),
     )
-    overlay = Overlay(seed, options=options)
+    overlay = Overlay(build, seed, options=options)
     whats = ["join"] * 6 + ["deliver"] * 64 + ["timer"] * 23 + ["kill"] * 2 + ["leave"] + ["again"] * 4
 
     for _ in range(rng.randrange(50, 300)):
@@ -158,9 +203,10 @@ def test_long_random_stories_of_small_views_and_short_timeouts(seed: int) -> Non
     overlay.check_at_rest()
 
 
+@over_all
 @pytest.mark.parametrize("seed", range(10))
-def test_half_of_the_nodes_fail_together_and_the_rest_stay_one_overlay(seed: int) -> None:
-    overlay = Overlay(seed)
+def test_half_of_the_nodes_fail_together_and_the_rest_stay_one_overlay(build: Build, seed: int) -> None:
+    overlay = Overlay(build, seed)
     for _ in range(60):
         overlay.step("join", 0, 0)
         overlay.run(1.0)
@@ -174,9 +220,10 @@ def test_half_of_the_nodes_fail_together_and_the_rest_stay_one_overlay(seed: int
     assert overlay.components() == 1
 
 
+@over_all
 @pytest.mark.parametrize("seed", range(10))
-def test_an_overlay_split_for_minutes_grows_together_again(seed: int) -> None:
-    overlay = Overlay(seed)
+def test_an_overlay_split_for_minutes_grows_together_again(build: Build, seed: int) -> None:
+    overlay = Overlay(build, seed)
     for _ in range(24):
         overlay.step("join", 0, 0)
         overlay.run(1.0)
@@ -195,10 +242,11 @@ def test_an_overlay_split_for_minutes_grows_together_again(seed: int) -> None:
     assert overlay.components() == 1
 
 
+@over_all
 @pytest.mark.parametrize("seed", range(3))
-def test_same_seed_gives_the_same_messages(seed: int) -> None:
+def test_same_seed_gives_the_same_messages(build: Build, seed: int) -> None:
     def story() -> list[tuple[Peer, Peer, object]]:
-        overlay = Overlay(seed)
+        overlay = Overlay(build, seed)
         for number in range(20):
             overlay.step("join", number, 0)
             overlay.step("deliver", 10, 0)
