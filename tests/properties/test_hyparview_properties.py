@@ -6,6 +6,7 @@ X-BOT has to keep them, too, so everything here is done to both.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -50,7 +51,7 @@ def hyparview(me: Peer, options: HyParViewOptions, rng: Random) -> MembershipStr
 
 def measuring_xbot(me: Peer, options: HyParViewOptions, rng: Random, oracle: OnARing | None = None) -> XBot:
     values = {name: getattr(options, name) for name in HyParViewOptions.__slots__}
-    swapping = XBotOptions(**values, optimisation_period_s=3.0, gain_share=0.0, gain_min=0.0, oracle=oracle)
+    swapping = XBotOptions(**values, optimisation_period_s=6.0, gain_share=0.0, gain_min=0.0, oracle=oracle)
     return XBot(me, swapping, rng)
 
 
@@ -222,6 +223,43 @@ def test_half_of_the_nodes_fail_together_and_the_rest_stay_one_overlay(build: Bu
 
 @over_all
 @pytest.mark.parametrize("seed", range(10))
+def test_when_the_one_contact_of_all_is_gone_the_others_stay_one_overlay(build: Build, seed: int) -> None:
+    overlay = Overlay(build, seed)
+    for node in range(30):
+        overlay.add(node)
+        if node:
+            overlay.join(node, 0)
+        overlay.run(0.1)
+
+    overlay.kill(0)
+    overlay.run(10 * OPTIONS.shuffle_period_s)
+
+    overlay.check_at_rest()
+    assert overlay.components() == 1
+
+
+@over_all
+@pytest.mark.parametrize("seed", range(10))
+def test_nodes_that_know_nobody_but_a_contact_that_failed_find_it_when_it_is_back(build: Build, seed: int) -> None:
+    overlay = Overlay(build, seed)
+    for node in range(8):
+        overlay.add(node)
+    overlay.kill(0)
+    for node in range(1, 8):
+        overlay.join(node, 0)
+    overlay.run(900.0)
+    alone = overlay.components()
+
+    overlay.add(0)
+    overlay.run(SETTLING_S)
+
+    assert alone == 7
+    overlay.check_at_rest()
+    assert overlay.components() == 1
+
+
+@over_all
+@pytest.mark.parametrize("seed", range(10))
 def test_an_overlay_split_for_minutes_grows_together_again(build: Build, seed: int) -> None:
     overlay = Overlay(build, seed)
     for _ in range(24):
@@ -240,6 +278,27 @@ def test_an_overlay_split_for_minutes_grows_together_again(build: Build, seed: i
     assert split >= 2
     overlay.check_at_rest()
     assert overlay.components() == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_with_reserved_places_links_have_two_ends_and_the_tagged_keep_theirs(seed: int) -> None:
+    def reserving(me: Peer, options: HyParViewOptions, rng: Random) -> MembershipStrategy:
+        assert isinstance(me, int)
+        return HyParView(me, replace(options, tag="" if me % 4 else "hub", reservations={"hub": 1}), rng)
+
+    overlay = Overlay(reserving, seed)
+    for number in range(24):
+        overlay.step("join", number * 7, 0)
+        overlay.step("deliver", 12, 0)
+    for what in ("kill", "leave", "tear"):
+        overlay.step(what, seed, 2 * seed + 1)
+        overlay.step("deliver", 10, 0)
+    overlay.run(SETTLING_S)
+
+    overlay.check_at_rest()
+    assert overlay.components() <= 2  # one more if the leaver has not come back
+    for strategy in overlay.nodes.values():
+        assert sum(peer % 4 != 0 for peer in strategy.neighbours if isinstance(peer, int)) < OPTIONS.active_max
 
 
 @over_all
