@@ -68,7 +68,7 @@ def test_on_a_grid_measured_round_trips_shorten_links_and_the_overlay_stays_whol
         check_truthful(simulation)
     eventually(simulation, check_symmetric, within_s=5.0, step_s=0.1)
 
-    assert mean_link(simulation, steps) <= 0.75 * before, f"seed {seed}"  # measured: 0.45 to 0.55 of it
+    assert mean_link(simulation, steps) <= 0.75 * before, f"seed {seed}"  # measured: 0.51 to 0.62 of it
     assert mean_degree(simulation) >= degree, f"seed {seed}"
     for number in range(3):
         measure_broadcast(simulation, number, "news", number, settle_s=3.0)
