@@ -38,7 +38,7 @@ class Prices:
 
 
 # "far" is the unbiased neighbour; the worst that may go is "old", at 5.
-PRICES = Prices(far=9.0, old=5.0, near=1.0, good=2.0, bad=6.0)
+PRICES = Prices(far=9.0, old=5.0, near=1.0, best=0.5, good=2.0, bad=6.0)
 OPTIONS = XBotOptions(
     active_max=3, active_min=1, passive_max=4, unbiased=1, candidates=1, gain_share=0.1, gain_min=0.5, oracle=PRICES
 )
@@ -171,7 +171,7 @@ def test_while_a_swap_is_on_no_other_is_begun() -> None:
 
     assert sent(me.timer_fired("optimise", 10.0)) == []
     assert sent(me.receive("x", Optimization(9, "y", 8), 0.1)) == [("x", OptimizationReply(9, False, 0))]
-    assert sent(me.receive("near", Replace(3, 103, "x", "good", 8), 0.1)) == [("near", ReplaceReply(103, False))]
+    assert sent(me.receive("near", Replace(3, 103, "x", "best", 8), 0.1)) == [("near", ReplaceReply(103, False))]
 
 
 def test_a_candidate_that_does_not_answer_is_given_up_and_a_kept_place_filled() -> None:
@@ -421,6 +421,14 @@ def test_the_old_neighbour_refuses_while_it_gives_up_that_link_itself() -> None:
 
 def test_the_old_neighbour_refuses_whom_it_is_asking_for_a_link() -> None:
     assert sent(initiated().receive("good", Switch(77, "near", 3), 0.0)) == [("good", SwitchReply(77, False, 0))]
+
+
+def test_the_old_neighbour_refuses_while_a_place_it_keeps_has_been_taken() -> None:
+    me = initiated()
+    me.receive("old", DisconnectWait(2), 0.1)
+    me.receive("new", Neighbor(77, high=True), 0.1)
+
+    assert sent(me.receive("d", Switch(77, "near", 3), 0.2)) == [("d", SwitchReply(77, False, 0))]
 
 
 # Places, leaving, costs.
