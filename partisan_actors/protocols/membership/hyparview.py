@@ -7,7 +7,7 @@ its technical report). Handlers have the paper's names. The rules of this module
 2. A peer enters the active view only when both ends have agreed: the end that asks waits for `NeighborReply`.
 3. A link has two ends, and each end numbers its own; a node never uses a number twice, and a later life that starts
    at a later `now` uses greater ones. A message about a link names the *receiver's* number in `link`, the sender's in
-   `own`. A number that is no longer in use makes the message stale: it changes nothing.
+   `own`. A number that is no longer in use makes the message stale: it changes nothing. So no epoch is kept on disk.
 4. Whoever is told of a link it does not hold answers `Disconnect`. `KeepAlive`, sent to one active peer in turn with
    every shuffle, makes sure it is told: a link held by one end only lasts `active_max` shuffle periods at most.
 

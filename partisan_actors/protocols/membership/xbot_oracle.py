@@ -1,4 +1,11 @@
-"""What a link costs: the interface of X-BOT's oracles, and the one that measures round trips."""
+"""What a link costs: the interface of X-BOT's oracles, and the one that measures round trips.
+
+To give nodes another oracle, make a class of your own that puts it into the options::
+
+    class NearFirst(XBot):
+        def __init__(self, me: Peer, options: XBotOptions, rng: Random) -> None:
+            super().__init__(me, replace(options, oracle=Distances(me)), rng)
+"""
 
 from __future__ import annotations
 
