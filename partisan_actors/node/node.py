@@ -19,6 +19,7 @@ from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig, host_name
+from partisan_actors.node.detection import Detection
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import LEFT, PREFIX, Directory
 from partisan_actors.node.driver import Driver
@@ -108,6 +109,9 @@ class Node:
         self._repair = Repair(self, self.driver.join, self._presence.suspect)
         self.on_sweep.append(self._repair.sweep)
         self.keep_alive = KeepAlive(self.router, config, loop)
+        self.detection = Detection(self, self._presence)
+        self.on_accused = self.detection.accused
+        self.on_record = self.detection.record_changed
         self.on_sweep.append(Strangers(self.router, self.directory, loop).sweep)
         self.on_entry[PREFIX] = self._presence.entry_changed
         self.dispatch[Kind.CONTROL] = self.driver.on_control
@@ -135,6 +139,7 @@ class Node:
             raise
         self.cluster = self.cluster or f"cluster-{secrets.token_hex(4)}"
         self._presence.publish()
+        self.detection.start()
         self.background.start(self.keep_alive.run(), "keep-alive")
         self.background.start(self._presence.keep_current(), "load")
         self.background.start(self._repair.run(), "repair")
@@ -198,9 +203,11 @@ class Node:
     # ---- DriverHost -------------------------------------------------------------------------------------------
 
     def neighbour_up(self, node: NodeId) -> None:
+        self.detection.neighbour_up(node)
         self.loop.call_soon(self._neighbours_changed)
 
     def neighbour_down(self, node: NodeId, failed: bool) -> None:
+        self.detection.neighbour_down(node)
         self.loop.call_soon(self._neighbours_changed)
         if self.is_closing:
             return

@@ -70,6 +70,7 @@ class Swim:
         self.health = Awareness(options.health_max)
         self._rota = Rota(rng)
         self.opinions = Opinions(me, options, self._rota)
+        self.turns = 0  # how many periods have begun
         self.stalls = 0  # how often this node found that it had stood still
         self._options = options
         self._rng = rng
@@ -245,6 +246,7 @@ class Swim:
 
     def _begin(self, now: float) -> list[DetectorEffect]:
         """Ping whose turn it is, unless it was heard of in the last period."""
+        self.turns += 1
         target = self._rota.take()
         if target is None:
             return []
