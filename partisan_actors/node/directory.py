@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from partisan_actors.ids import NodeId
 
-__all__ = ["DOWN", "LEFT", "SUSPECT", "UP", "Directory", "NodeRecord"]
+__all__ = ["DOWN", "LEFT", "SUSPECT", "UP", "WHY", "Directory", "NodeRecord"]
 
 UP: Final = 0
 SUSPECT: Final = 1
@@ -25,6 +25,8 @@ LEFT: Final = 3
 PREFIX: Final = "node/"
 
 _STATES: Final = {UP: "up", SUSPECT: "suspect", DOWN: "down", LEFT: "left"}
+# Why a node is not up, as subscribers and callers are told.
+WHY: Final = {DOWN: "it does not answer", LEFT: "it left the cluster"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class Directory:
             for tell in list(self.on_up if is_new else self.on_change):
                 tell(record)
         else:
-            self._down(record, "it left the cluster" if record.state == LEFT else "it does not answer")
+            self._down(record, WHY[record.state])
         return False
 
     def _down(self, record: NodeRecord, why: str) -> None:

@@ -20,7 +20,7 @@ from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig, host_name
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
-from partisan_actors.node.directory import DOWN, LEFT, PREFIX, SUSPECT, UP, Directory, NodeRecord
+from partisan_actors.node.directory import DOWN, PREFIX, SUSPECT, UP, WHY, Directory, NodeRecord
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.router import Router
 from partisan_actors.wire.channels import CONTROL
@@ -131,8 +131,7 @@ class Presence:
                 del self._gone[record.node]
                 self.suspect(record.node)
         elif record.node != host.me:
-            why = "it left the cluster" if record.state == LEFT else "it does not answer"
-            host.router.mark_down(record.node, why)
+            host.router.mark_down(record.node, WHY[record.state])
 
     def refute(self) -> None:
         """Somebody takes this node for down, or nearly: announce it anew, with a higher version."""

@@ -19,7 +19,7 @@ from tests.nodes import TestNode, overlay, until
 QUICK = {"keep_alive_s": 0.05, "suspicion_s": 0.3, "load_period_s": 0.02}
 
 
-def freeze(node: TestNode) -> Callable[[], None]:
+def freeze(node: Any) -> Callable[[], None]:
     """Let a node answer nothing and tell nothing, with its connections open, as a stopped process; how to thaw it."""
     held: list[tuple[int, Any, list[Any], Any]] = []
     fired: list[str] = []
@@ -30,13 +30,13 @@ def freeze(node: TestNode) -> Callable[[], None]:
 
     for kind in range(len(dispatch)):
         node.dispatch[kind] = hold(kind)
-    node.driver._fire = fired.append  # type: ignore[method-assign]  # as if its loop stood still
-    node._presence.publish = lambda *args, **kwargs: None  # type: ignore[method-assign]  # as above
+    node.driver._fire = fired.append
+    node._presence.publish = lambda *args, **kwargs: None
 
     def thaw() -> None:
         node.dispatch[:] = dispatch
-        node.driver._fire = fire  # type: ignore[method-assign]  # undone
-        node._presence.publish = publish  # type: ignore[method-assign]  # undone
+        node.driver._fire = fire
+        node._presence.publish = publish
         for name in fired:
             fire(name)
         for kind, peer, message, buffers in held:
