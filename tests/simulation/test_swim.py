@@ -34,6 +34,26 @@ def test_a_crash_is_noticed_by_somebody_and_told_to_all(seed: int) -> None:
     assert len(group.told_of(Suspected)) == 11 and group.told_of(Cleared) == []
 
 
+@pytest.mark.parametrize("count", [2, 4, 9])
+def test_each_node_by_itself_finds_a_silent_one_within_the_documented_bound(count: int) -> None:
+    options = SwimOptions()
+    for seed in range(5):
+        group = Group(count, options, seed)
+        group.sim.run_for(10.0 + seed / 5)
+        began = group.sim.now_s
+
+        group.sim.kill(1)
+        group.sim.run_for(60.0)
+
+        watched = count - 1
+        suspected, confirmed = group.told_of(Suspected, 1), group.told_of(Confirmed, 1)
+        assert len(suspected) == len(confirmed) == watched
+        assert max(at for at, _, _ in suspected) - began <= (2 * watched + 1) * options.period_s + 0.01
+        least_s, most_s = options.suspicion_s(count)
+        end_s = most_s if count - 2 >= options.confirmations else least_s
+        assert max(at for at, _, _ in confirmed) - began <= (2 * watched + 1) * options.period_s + end_s + 0.01
+
+
 @pytest.mark.slow
 def test_the_first_detection_of_a_crash_takes_as_many_periods_as_the_paper_expects() -> None:
     # The paper counts periods, in which all ping at once: its crash is at the beginning of one. Where each node has its
