@@ -34,7 +34,7 @@ SUBSCRIBE_TIMEOUT_S: Final = 10.0
 
 
 def on_node_up(
-    target: Callable[[NodeEvent], Any] | ActorMethod[Any, Any], *, node: str | None = None, channel: str | None = None
+    target: Callable[[NodeEvent], Any] | ActorMethod[..., Any], *, node: str | None = None, channel: str | None = None
 ) -> Callable[[], None]:
     """Tell `target` of every node that comes up from now on, or only of `node`. Returns what cancels that.
 
@@ -54,7 +54,7 @@ def on_node_up(
 
 
 def on_node_down(
-    target: Callable[[NodeEvent], Any] | ActorMethod[Any, Any], *, node: str | None = None, channel: str | None = None
+    target: Callable[[NodeEvent], Any] | ActorMethod[..., Any], *, node: str | None = None, channel: str | None = None
 ) -> Callable[[], None]:
     """Tell `target` of every node that goes down or leaves from now on, as `on_node_up` does.
 
@@ -196,7 +196,7 @@ def _until_stopped(system: ActorSystem, cell: object, cancel: Callable[[], None]
     return cancel_and_forget
 
 
-def _method_of_running_actor(system: ActorSystem, target: Any) -> ActorMethod[Any, Any] | None:
+def _method_of_running_actor(system: ActorSystem, target: Any) -> ActorMethod[..., Any] | None:
     """`self.method`, in an actor's own code, means its mailbox: nobody else runs an actor's methods."""
     cell, instance = current_cell.get(), getattr(target, "__self__", None)
     if not isinstance(cell, Cell) or type(instance) is not cell.definition.cls:
@@ -212,7 +212,7 @@ def _method_of_running_actor(system: ActorSystem, target: Any) -> ActorMethod[An
 class _ToActor:
     """Tells a method of an actor, until the actor is known to have ended."""
 
-    def __init__(self, method: ActorMethod[Any, Any]) -> None:
+    def __init__(self, method: ActorMethod[..., Any]) -> None:
         self._method = method
         self.cancel: Callable[[], None] = lambda: None
 

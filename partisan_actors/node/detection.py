@@ -1,9 +1,10 @@
 """Failure detection on a node: SWIM over the overlay's neighbours, told of what connections show and records say.
 
 One neighbour has its turn each period: it is pinged unless something came from it since the last one, so a busy
-connection costs no pings. What is found out is written into its record, for everybody: that it is suspected, and by
-whom; that it is down, when the suspicion was not refuted in time. Helpers ping on this node's behalf over connections
-of their own, so a broken one alone brings nobody under suspicion.
+connection costs no pings. Helpers ping on this node's behalf over connections of their own, so a broken one alone
+brings nobody under suspicion. What is found out is written into the neighbour's record, for everybody: that it is
+suspected, and by whom; that it is down, when that was not refuted in time. At first a suspicion is told to the suspect
+alone: on a busy machine many nodes answer late, and what concerns everybody costs a broadcast.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.presence import Presence
 from partisan_actors.node.router import Router
 from partisan_actors.protocols.detector.opinions import Accused, Confirmed, Suspected
+from partisan_actors.protocols.detector.suspicion import Suspicion
 from partisan_actors.protocols.detector.swim import Swim
 from partisan_actors.protocols.detector.swim_options import SwimOptions
 from partisan_actors.protocols.machine import CancelTimer, SetTimer
@@ -28,6 +30,8 @@ from partisan_actors.protocols.machine import CancelTimer, SetTimer
 __all__ = ["Detection", "swim_options"]
 
 LAYER: Final = "detector"
+# For how many periods a suspicion is between this node and the suspect.
+DISCREET_PERIODS: Final = 2
 
 
 class DetectionHost(Protocol):
@@ -87,8 +91,7 @@ class Detection:
             return
         if record.state == SUSPECT:
             self._count_others(record)
-            if self.swim.opinions.suspicion(node) is not None:
-                self._host.loop.call_soon(self._presence.tell_suspicion, node)
+            self._host.loop.call_soon(self._tell_if_still, node, self.swim.opinions.suspicion(node))
         else:
             self._carry_out(self.swim.refuted(node, self._host.loop.time()))
 
@@ -134,8 +137,15 @@ class Detection:
 
     def _found(self, suspect: NodeId) -> None:
         record = self._host.directory.find(suspect)
-        if record is not None:
-            self._count_others(record)
+        if record is None:
+            return
+        self._count_others(record)
+        delay_s = 0.0 if record.state == SUSPECT else DISCREET_PERIODS * self._host.config.keep_alive_s
+        suspicion = self.swim.opinions.suspicion(suspect)
+        self._host.loop.call_later(delay_s, self._tell_if_still, suspect, suspicion)
+
+    def _tell_if_still(self, suspect: NodeId, suspicion: Suspicion | None) -> None:
+        if suspicion is not None and self.swim.opinions.suspicion(suspect) is suspicion:
             self._presence.tell_suspicion(suspect)
 
     def _carry_out(self, effects: Iterable[Any]) -> None:
