@@ -24,7 +24,7 @@ from partisan_actors.protocols.membership.xbot_messages import (
     Switch,
     SwitchReply,
 )
-from tests.properties.strategy_network import StrategyNetwork
+from partisan_actors.testing.strategy_network import StrategyNetwork
 
 OPTIONS = XBotOptions(active_max=3, active_min=1, passive_max=6, gain_share=0.0, gain_min=0.0, promotion_backoff_s=1.0)
 SWAP = (Optimization, Replace, Switch, DisconnectWait, SwitchReply, ReplaceReply, OptimizationReply)
