@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from partisan_actors.api.actor import ActorClass, ActorHandle, ActorMethod, actor
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
+    from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
     from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, wait
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, task
@@ -61,6 +62,8 @@ _HOMES = {
     "NodeAffinity": "partisan_actors.scheduler.strategies",
     "NodeDown": _ERRORS,
     "NodeError": _ERRORS,
+    "NodeEvent": "partisan_actors.api.events",
+    "NodeEvents": "partisan_actors.api.events",
     "NotYetConnected": _ERRORS,
     "ObjectLost": _ERRORS,
     "ObjectRef": "partisan_actors.objects.ref",
@@ -83,7 +86,10 @@ _HOMES = {
     "is_initialized": "partisan_actors.api.session",
     "kill": "partisan_actors.api.results",
     "method": "partisan_actors.api.typed",
+    "node_events": "partisan_actors.api.events",
     "nodes": "partisan_actors.api.cluster",
+    "on_node_down": "partisan_actors.api.events",
+    "on_node_up": "partisan_actors.api.events",
     "put": "partisan_actors.api.results",
     "shutdown": "partisan_actors.api.session",
     "task": "partisan_actors.api.task",
@@ -110,6 +116,8 @@ __all__ = [
     "NodeAffinity",
     "NodeDown",
     "NodeError",
+    "NodeEvent",
+    "NodeEvents",
     "NotYetConnected",
     "ObjectLost",
     "ObjectRef",
@@ -132,7 +140,10 @@ __all__ = [
     "is_initialized",
     "kill",
     "method",
+    "node_events",
     "nodes",
+    "on_node_down",
+    "on_node_up",
     "put",
     "shutdown",
     "task",

@@ -83,6 +83,7 @@ class ActorSystem:
         self.dead_letters: deque[tuple[str, str, str]] = deque(maxlen=DEAD_LETTERS_MAX)
         self.dead_letter_count = 0
         self.on_cell_stopped: list[Callable[[Cell], None]] = []
+        self.on_close: list[Callable[[], None]] = []
         # Why nothing can be sent any more, once that is so.
         self.closed: PartisanError | None = None
         # Where a restarted actor is now, or why it is nowhere; the scheduler knows.
@@ -128,7 +129,7 @@ class ActorSystem:
             self._tombstones.popitem(last=False)
         if cell.options.trace:
             record_stop(self.recorder, cell, cell.options.trace, cell.reason)
-        for tell in self.on_cell_stopped:
+        for tell in list(self.on_cell_stopped):
             tell(cell)
 
     def local_cells(self) -> list[Cell]:
@@ -169,6 +170,8 @@ class ActorSystem:
             async with asyncio.timeout(hooks_s):
                 await all_ended.wait()
         self.threads.close()
+        for tell in list(self.on_close):
+            tell()
         self.closed = NotYetConnected(str(self.me), "this node has stopped; call init() again for another")
         for location in list(self._locations.values()):
             self.fail_location(location, self.closed)

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from partisan_actors.api import session
-from partisan_actors.api.inspection import node_row
+from partisan_actors.api.inspection import LIVE, node_row
 
 __all__ = ["available_resources", "cluster_resources", "nodes"]
 
@@ -14,15 +14,15 @@ __all__ = ["available_resources", "cluster_resources", "nodes"]
 def nodes() -> list[dict[str, Any]]:
     """One row for every node this process knows of, ended ones too. Any thread may ask.
 
-    A row has the keys name, id, state ("up", "down" or "left"), addresses, host, pid, overlay, hosts_actors, resources,
-    available, labels, actors, neighbours and is_me.
+    A row has the keys name, id, state ("up", "suspect", "down" or "left"), addresses, host, pid, overlay, hosts_actors,
+    resources, available, labels, actors, neighbours and is_me.
     """
     system = session.system()
     return [node_row(record, system.me.name) for record in system.node.directory]
 
 
 def cluster_resources() -> dict[str, float]:
-    """All that the nodes which are up offer, by resource."""
+    """All that the nodes which are up, or suspect, offer, by resource."""
     return _sum("resources")
 
 
@@ -34,6 +34,6 @@ def available_resources() -> dict[str, float]:
 def _sum(column: str) -> dict[str, float]:
     total: Counter[str] = Counter()
     for row in nodes():
-        if row["state"] == "up":
+        if row["state"] in LIVE:
             total.update(row[column])
     return {name: float(amount) for name, amount in sorted(total.items())}

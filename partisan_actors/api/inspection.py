@@ -13,9 +13,11 @@ from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
 
-__all__ = ["INSPECT", "Inspection", "node_row"]
+__all__ = ["INSPECT", "LIVE", "Inspection", "node_row"]
 
 INSPECT: Final = "inspect"
+# The states in which a node counts: a suspect does, until it is known to be down.
+LIVE: Final = ("up", "suspect")
 
 
 def node_row(record: NodeRecord, me: str) -> dict[str, Any]:

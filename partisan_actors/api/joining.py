@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from partisan_actors.api.inspection import INSPECT
+from partisan_actors.api.inspection import INSPECT, LIVE
 from partisan_actors.api.observer import Observer
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import NodeConfig
@@ -34,7 +34,7 @@ async def fit_to_cluster(
     async with Observer(config.cookie, config.cluster, transport=transport) as observer:
         await observer.connect(contacts)
         status = await observer.ask(observer.contact, INSPECT, "status")
-        live = [row for row in await observer.members() if row["state"] == "up"]
+        live = [row for row in await observer.members() if row["state"] in LIVE]
         namesakes = [row for row in live if row["name"] == config.name]
         # A record may be that of a node that has just crashed, and is being started again: only who answers counts.
         for answer in await observer.ask_all(namesakes, INSPECT, "status"):

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from partisan_actors.api.inspection import LIVE
 from partisan_actors.api.observer import Answer, Observer
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.node.cookie import cookie_from_file, read_cookie
@@ -114,7 +115,7 @@ def survey(target: Target, service: str, method: str) -> Survey:
 
     async def question(observer: Observer) -> Survey:
         rows = await observer.members()
-        live = [row for row in rows if row["state"] == "up"]
+        live = [row for row in rows if row["state"] in LIVE]
         return Survey(observer.cluster, rows, await observer.ask_all(live, service, method))
 
     return ask(target, question)

@@ -40,7 +40,7 @@ def summary(found: Survey) -> dict[str, Any]:
     states = Counter(row["state"] for row in found.rows)
     values = [answer.value for answer in found.answered]
     return {
-        "nodes": {state: states[state] for state in ("up", "down", "left")},
+        "nodes": {state: states[state] for state in ("up", "suspect", "down", "left")},
         "overlays": sorted({answer.row["overlay"] for answer in found.answers}),
         "totals": {column: sum(value[column] for value in values) for column in SUMMED},
         "resources": {
@@ -59,7 +59,7 @@ def _sum(amounts: Iterable[dict[str, float]]) -> dict[str, float]:
 
 def _show(found: Survey, facts: dict[str, Any]) -> None:
     nodes, totals, resources = facts["nodes"], facts["totals"], facts["resources"]
-    down = f", {nodes['down']} down" if nodes["down"] else ""
+    down = "".join(f", {nodes[state]} {state}" for state in ("suspect", "down") if nodes[state])
     click.echo(
         f"cluster {found.cluster}: {counted(nodes['up'], 'node')} up{down}, overlay {', '.join(facts['overlays'])}"
     )

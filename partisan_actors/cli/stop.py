@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from partisan_actors.api.control import CONTROL
+from partisan_actors.api.inspection import LIVE
 from partisan_actors.api.observer import Answer, Observer
 from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
@@ -70,7 +71,7 @@ def stop(target: Target, node_name: str | None, yes: bool, as_json: bool) -> Non
 
 
 async def _stop(observer: Observer, node_name: str | None) -> Outcome:
-    live = [row for row in await observer.members() if row["state"] == "up"]
+    live = [row for row in await observer.members() if row["state"] in LIVE]
     chosen = [row for row in live if node_name in (None, row["name"])]
     if not chosen:
         names = ", ".join(row["name"] for row in live)

@@ -14,6 +14,7 @@ GAP: Final = "  "
 STYLES: Final[Mapping[str, str]] = {
     "up": "green",
     "alive": "green",
+    "suspect": "yellow",
     "down": "red",
     "left": "dim",
     "starting": "yellow",

@@ -88,11 +88,16 @@ class Delay(_Checked):
 
 @dataclass(frozen=True, slots=True)
 class Duplicate(_Checked):
-    """A message arrives once more with probability `rate`, after the first, as when a sender repeats what it sent."""
+    """A message arrives once more with probability `rate`, after the first, as from a sender that connects again.
+
+    On one connection that happens once in `pause_s` at most: else a message that goes from node to node would be
+    doubled at every hop.
+    """
 
     at_s: float
     until_s: float
     rate: float
+    pause_s: float = 1.0
     senders: Selector = ALL
     receivers: Selector = ALL
     kinds: tuple[str, ...] = ()
@@ -233,6 +238,7 @@ _CHECKS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "delay_s": _wait,
     "jitter_s": _wait,
     "window_s": _wait,
+    "pause_s": _wait,
     "input_s": _wait,
     "count": (
         lambda value: isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= NODES_MAX,

@@ -29,18 +29,6 @@ class Fate(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """`delay_s` and `copies` are about a message that arrives: how much later, and how many times more."""
-
-    fate: Fate
-    delay_s: float = 0.0
-    copies: int = 0
-
-
-PASSES: Final = Verdict(Fate.ARRIVES)
-
-
-@dataclass(frozen=True, slots=True)
 class Rule:
     """An operation in force, with its selectors resolved: `first` are its senders or its side, `second` the others."""
 
@@ -61,6 +49,21 @@ class Rule:
         return isinstance(self.operation, Hold) and self.concerns(sender, receiver)
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`delay_s` and `copiers` are about a message that arrives: how much later, and which rules make it arrive again.
+
+    A copy is made unless its rule made one on this connection less than its `pause_s` ago, which the asker remembers.
+    """
+
+    fate: Fate
+    delay_s: float = 0.0
+    copiers: tuple[Rule, ...] = ()
+
+
+PASSES: Final = Verdict(Fate.ARRIVES)
+
+
 def cut_between(rules: Iterable[Rule], sender: str, receiver: str) -> bool:
     """Whether a cut keeps what `sender` sends from `receiver`."""
     return any(isinstance(rule.operation, Cut) and rule.concerns(sender, receiver) for rule in rules)
@@ -72,7 +75,8 @@ def judge(
     """The verdict on a message of tag `kind`. A node's messages to itself pass."""
     if sender == receiver:
         return PASSES
-    fate, delay_s, copies = Fate.ARRIVES, 0.0, 0
+    fate, delay_s = Fate.ARRIVES, 0.0
+    copiers: list[Rule] = []
     for rule in rules:
         if not rule.concerns(sender, receiver):
             continue
@@ -88,9 +92,10 @@ def judge(
             case Delay(delay_s=least_s, jitter_s=jitter_s):
                 delay_s += least_s + jitter_s * stream_of(rule).random()
             case Duplicate(rate=rate):
-                copies += stream_of(rule).random() < rate
+                if stream_of(rule).random() < rate:
+                    copiers.append(rule)
             case Reorder(rate=rate, window_s=window_s):
                 rng = stream_of(rule)
                 late, share = rng.random() < rate, rng.random()
                 delay_s += window_s * share if late else 0.0
-    return Verdict(fate, delay_s, copies) if fate or delay_s or copies else PASSES
+    return Verdict(fate, delay_s, tuple(copiers)) if fate or delay_s or copiers else PASSES

@@ -35,6 +35,8 @@ class NodeConfig:
     `routing` says how nodes that are not neighbours are reached: "direct" dials them, "relay" never does (only the
     overlay itself dials, to make neighbours) and goes through the overlay, "auto" dials and falls back to relaying.
     `hosts_actors` False makes a node that calls others but is never chosen by the scheduler.
+    `keep_alive_s` is the period in which one neighbour is pinged unless it was heard of, 0 meaning never; a suspect has
+    `suspicion_s` to answer, or up to twice that while nobody else suspects it, too; see `docs/failures.md`.
     `last_record_s` is how long the record of a node that left may take before it is asked whether it still lives.
     `observer` makes a client that neither listens nor joins, and only asks nodes questions; see `api.observer`.
     Raises ConfigError, naming field, value and what is allowed.
@@ -57,8 +59,9 @@ class NodeConfig:
     dial_timeout_s: float = 2.0
     idle_close_s: float = 60.0
     dialled_max: int = 512
-    keep_alive_s: float = 2.0
+    keep_alive_s: float = 1.0
     keep_alive_misses: int = 3
+    suspicion_s: float = 5.0
     load_period_s: float = 1.0
     last_record_s: float = 1.0
     message_bytes_max: int = 2 * 1024**3
@@ -79,9 +82,11 @@ class NodeConfig:
         for key, value in self.labels.items():
             if not isinstance(key, str) or not isinstance(value, str):
                 raise ConfigError("labels", dict(self.labels), "a map from text to text")
-        for name in ("dial_timeout_s", "idle_close_s", "keep_alive_s", "load_period_s", "last_record_s"):
+        for name in ("dial_timeout_s", "idle_close_s", "suspicion_s", "load_period_s", "last_record_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(name, getattr(self, name), "a positive number of seconds")
+        if not self.keep_alive_s >= 0:
+            raise ConfigError("keep_alive_s", self.keep_alive_s, "a positive number of seconds, or 0 for never")
         for name in ("dialled_max", "keep_alive_misses", "message_bytes_max", "mailbox_max"):
             if not getattr(self, name) >= 1:
                 raise ConfigError(name, getattr(self, name), "a positive whole number")

@@ -1,8 +1,9 @@
 """Who is in the cluster: the record of every node, kept equal everywhere by broadcast and exchange.
 
 A record is one entry of the replicated map, under ``node/<name>``, with the stamp ``(incarnation, version, rank)``:
-a node raises the version when it has news of itself; whoever sees it fail writes rank DOWN over the version it knows,
-so that a node that is alive after all refutes this by raising its version. A higher incarnation always wins.
+a node raises the version when it has news of itself; whoever finds that it does not answer writes rank SUSPECT over the
+version it knows, and whoever sees it fail rank DOWN, so that a node that is alive after all refutes this by raising its
+version. A higher incarnation always wins. A suspicion's stamp ends with the number of those who share it: more win.
 
 Subscribers are told of each node once up and once down per life, in order.
 """
@@ -15,19 +16,25 @@ from typing import Any, Final
 
 from partisan_actors.ids import NodeId
 
-__all__ = ["DOWN", "LEFT", "UP", "Directory", "NodeRecord"]
+__all__ = ["DOWN", "LEFT", "SUSPECT", "UP", "WHY", "Directory", "NodeRecord"]
 
 UP: Final = 0
-DOWN: Final = 1
-LEFT: Final = 2
+SUSPECT: Final = 1
+DOWN: Final = 2
+LEFT: Final = 3
 PREFIX: Final = "node/"
 
-_STATES: Final = {UP: "up", DOWN: "down", LEFT: "left"}
+_STATES: Final = {UP: "up", SUSPECT: "suspect", DOWN: "down", LEFT: "left"}
+# Why a node is not up, as subscribers and callers are told.
+WHY: Final = {DOWN: "it does not answer", LEFT: "it left the cluster"}
 
 
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
-    """What a node tells about itself. `total`, `available` and `held` (by actors) are amounts by resource name."""
+    """What a node tells about itself. `total`, `available` and `held` (by actors) are amounts by resource name.
+
+    Others write the state when it is SUSPECT, with their names in `suspected_by`, or DOWN.
+    """
 
     node: NodeId
     addresses: tuple[str, ...]
@@ -43,10 +50,16 @@ class NodeRecord:
     actors: int = 0
     load: float = 0.0
     neighbours: tuple[str, ...] = ()
+    suspected_by: tuple[str, ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it counts as up: a suspect does, until the suspicion has ended."""
+        return self.state in (UP, SUSPECT)
 
     @property
     def state_name(self) -> str:
-        """In a word: "up", "down" or "left"."""
+        """In a word: "up", "suspect", "down" or "left"."""
         return _STATES[self.state]
 
     def plain(self) -> dict[str, Any]:
@@ -65,12 +78,15 @@ class NodeRecord:
             "actors": self.actors,
             "load": self.load,
             "neighbours": list(self.neighbours),
+            **({"suspected_by": list(self.suspected_by)} if self.suspected_by else {}),
         }
 
     @classmethod
     def parse(cls, name: str, stamp: tuple[int, ...], plain: Any) -> NodeRecord | None:
         """From an entry of the replicated map; None when it is malformed."""
-        if not isinstance(plain, dict) or len(stamp) != 3 or stamp[2] not in _STATES:
+        if not isinstance(plain, dict) or len(stamp) < 3 or stamp[2] not in _STATES:
+            return None
+        if len(stamp) != (4 if stamp[2] == SUSPECT else 3):
             return None
         try:
             return cls(
@@ -88,6 +104,7 @@ class NodeRecord:
                 actors=int(plain["actors"]),
                 load=float(plain["load"]),
                 neighbours=tuple(str(name) for name in plain["neighbours"]),
+                suspected_by=tuple(str(name) for name in plain.get("suspected_by", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
@@ -109,7 +126,7 @@ class Directory:
         return iter(sorted(self.records.values(), key=lambda record: record.node))
 
     def live(self) -> list[NodeRecord]:
-        """The records of every node that is up, this one included, in the order of their ids."""
+        """The records of every node that is up, suspects and this one included, in the order of their ids."""
         return [self._live[node] for node in sorted(self._live)]
 
     def is_up(self, node: NodeId) -> bool:
@@ -132,19 +149,19 @@ class Directory:
         if record is None:
             return False
         self.stamps[name] = stamp
-        if record.node == self.me and record.state == DOWN:
+        if record.node == self.me and record.state in (SUSPECT, DOWN):
             return True
         before = self.records.get(name)
         self.records[name] = record
         if before is not None and before.node != record.node:
             self._down(before, "another life of it has started")
-        if record.state == UP:
+        if record.is_live:
             is_new = record.node not in self._live
             self._live[record.node] = record
             for tell in list(self.on_up if is_new else self.on_change):
                 tell(record)
         else:
-            self._down(record, "it left the cluster" if record.state == LEFT else "it does not answer")
+            self._down(record, WHY[record.state])
         return False
 
     def _down(self, record: NodeRecord, why: str) -> None:

@@ -78,10 +78,24 @@ class Driver:
         self._loop = loop
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._is_closed = False
+        # What other machines take: messages by their class, timers by their layer.
+        self._receivers: dict[type, Callable[[NodeId, object], None]] = {}
+        self._fired: dict[str, Callable[[str], None]] = {}
+
+    def attach(
+        self,
+        layer: str,
+        messages: Iterable[type],
+        receive: Callable[[NodeId, object], None],
+        fired: Callable[[str], None],
+    ) -> None:
+        """Let another machine have these messages, and the timers whose names begin with its layer and a colon."""
+        self._receivers |= dict.fromkeys(messages, receive)
+        self._fired[layer] = fired
 
     def start(self) -> None:
         """Set the stack going."""
-        self._carry_out(self.stack.start(self._loop.time()))
+        self.carry_out(self.stack.start(self._loop.time()))
 
     def close(self) -> None:
         """Cancel every timer; later inputs are ignored."""
@@ -110,7 +124,12 @@ class Driver:
 
     def on_control(self, sender: Peer, message: list[Any], buffers: object = None) -> None:
         """A control message arrived. Raises ProtocolError when it is malformed."""
-        self._tell(self.stack.receive, sender.node, decode_message(message[1], self._book))
+        decoded = decode_message(message[1], self._book)
+        receive = self._receivers.get(type(decoded))
+        if receive is None:
+            self._tell(self.stack.receive, sender.node, decoded)
+        elif not self._is_closed:
+            receive(sender.node, decoded)
 
     def broadcast(self, topic: str, payload: object) -> None:
         """Send `payload` to every other node."""
@@ -122,11 +141,14 @@ class Driver:
 
     def _tell(self, stack_input: Callable[..., list[Any]], *arguments: Any) -> None:
         if not self._is_closed:
-            self._carry_out(stack_input(*arguments, self._loop.time()))
+            self.carry_out(stack_input(*arguments, self._loop.time()))
 
     # ---- effects ----------------------------------------------------------------------------------------------
 
-    def _carry_out(self, effects: Iterable[Any]) -> None:
+    def carry_out(self, effects: Iterable[Any]) -> None:
+        """Do what a machine answered."""
+        if self._is_closed:
+            return
         for effect in effects:
             match effect:
                 case Send(NodeId() as peer, message):
@@ -170,7 +192,12 @@ class Driver:
 
     def _fire(self, name: str) -> None:
         self._timers.pop(name, None)
-        self._tell(self.stack.timer_fired, name)
+        layer, _, own_name = name.partition(":")
+        fired = self._fired.get(layer)
+        if fired is None:
+            self._tell(self.stack.timer_fired, name)
+        else:
+            fired(own_name)
 
     def _cancel(self, name: str) -> None:
         timer = self._timers.pop(name, None)

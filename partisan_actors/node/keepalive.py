@@ -1,8 +1,8 @@
-"""Keep-alive: notices peers that no longer answer although their connection looks open, and closes idle connections.
+"""Keep-alive: notices connections that carry nothing any more although they look open, and closes idle ones.
 
-Any traffic counts as a sign of life. A connection to a peer that is held and was silent for a period is pinged; after
-`misses` silent periods it is closed, which the overlay learns as a lost peer. A loop that was itself stalled gives
-everybody another period first, so that a slow node suspects itself before the others.
+Whether a peer lives is the detector's business; a peer may live, and one of its connections be dead all the same. So
+each connection of a neighbour that was silent since the neighbour's last turn is pinged, and closed after `misses`
+turns in which the neighbour answered, but not on that connection. Any traffic counts.
 
 A peer that is not held, whom nobody asked anything that is unanswered, and with whom nothing was exchanged for
 `idle_close_s`, is let go; so is, when more than `dialled_max` such peers are connected, the one least recently used.
@@ -35,6 +35,10 @@ _PING: Final = pack([Kind.PING])
 _PONG: Final = pack([Kind.PONG])
 
 
+# How often connections are looked at that may be idle, where nobody is pinged.
+LOOK_S: Final = 2.0
+
+
 class Phase:
     """What an IDLE message says, as small ints."""
 
@@ -49,12 +53,13 @@ class KeepAlive:
     def __init__(self, router: Router, config: NodeConfig, loop: asyncio.AbstractEventLoop) -> None:
         self._router = router
         self._loop = loop
-        self._period_s = config.keep_alive_s
+        self._period_s = config.keep_alive_s or LOOK_S
         self._misses = config.keep_alive_misses
-        self._patience_s = config.keep_alive_misses * config.keep_alive_s
+        self._patience_s = config.keep_alive_misses * self._period_s
         self._idle_close_s = config.idle_close_s
         self._dialled_max = config.dialled_max
-        self._silent: dict[Connection, tuple[int, int]] = {}
+        # Of each neighbour's connections: for how many turns each was silent, and how many bytes had come on it.
+        self._silent: dict[Peer, dict[Connection, tuple[int, int]]] = {}
         # Of each connected peer that is not held: how many bytes were exchanged, and when that number was first seen.
         # In the order of last use.
         self._used: dict[Peer, tuple[int, float]] = {}
@@ -71,20 +76,17 @@ class KeepAlive:
             self.check(self._loop.time())
 
     def check(self, now: float) -> None:
-        """Ping who is silent, give up who stays silent, let go of who is idle."""
-        silent: dict[Connection, tuple[int, int]] = {}
+        """Let go of who is idle."""
         used: dict[Peer, tuple[int, float]] = {}
         last_bytes: dict[Connection, int] = {}
         for peer in list(self._router.peers.values()):
             if peer.leaving:
                 self._check_leaving(peer, last_bytes, now)
-            if peer.is_held:
-                self._check_held(peer, silent)
-            elif _is_watched(peer):
+            if _is_watched(peer):
                 count = sum(connection.bytes_in + connection.bytes_out for connection in peer.open)
                 before = self._used.get(peer)
                 used[peer] = before if before is not None and before[0] == count else (count, now)
-        self._silent, self._last_bytes = silent, last_bytes
+        self._last_bytes = last_bytes
         self._used = dict(sorted(used.items(), key=lambda item: item[1][1]))
         self._let_go_of_idle(now)
 
@@ -97,19 +99,27 @@ class KeepAlive:
         if len(self._used) > self._dialled_max:
             self._loop.call_soon(self._let_go_of_idle, now)
 
-    # ---- who does not answer ----------------------------------------------------------------------------------
+    # ---- what does not answer ---------------------------------------------------------------------------------
 
-    def _check_held(self, peer: Peer, silent: dict[Connection, tuple[int, int]]) -> None:
+    def look_at(self, peer: Peer, *, answers: bool) -> None:
+        """It is that neighbour's turn. While it `answers` nowhere, no connection of it is given up for itself."""
+        before = self._silent.get(peer, {})
+        silent: dict[Connection, tuple[int, int]] = {}
+        self._silent[peer] = silent
         for connection in list(peer.open):
-            count, seen = self._silent.get(connection, (0, -1))
+            count, seen = before.get(connection, (0, -1))
             if connection.bytes_in != seen:
                 silent[connection] = (0, connection.bytes_in)
-            elif count >= self._misses:
-                connection.abort(TimeoutError(f"no sign of life for {count * self._period_s:g} s"))
+            elif count >= self._misses and answers:
+                connection.abort(TimeoutError(f"no sign of life on it, {count} times"))
             else:
-                silent[connection] = (count + 1, seen)
+                silent[connection] = (count + answers, seen)
                 if connection not in peer.leaving:
                     connection.send(_PING)
+
+    def forget(self, peer: Peer) -> None:
+        """That peer is no neighbour any more."""
+        self._silent.pop(peer, None)
 
     def on_ping(self, peer: Peer, message: list[Any], buffers: object = None) -> None:
         """A peer asks whether we live: answer on every connection it may be watching."""

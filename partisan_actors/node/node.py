@@ -17,9 +17,11 @@ from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig, host_name
+from partisan_actors.node.detection import Detection
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import LEFT, PREFIX, Directory
 from partisan_actors.node.driver import Driver
+from partisan_actors.node.events import DOWN, UP, NodeEvent, NodeEvents
 from partisan_actors.node.hops import Hops
 from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.overlays import make_stack
@@ -80,6 +82,7 @@ class Node:
         self.flusher = Flusher(loop)
         self.dispatch: list[Callable[..., None]] = [self._unexpected] * Kind.COUNT
         self.directory = Directory(self.me)
+        self.events = NodeEvents(self)
         self.addresses = Addresses(self.me)
         self.address = ""
         # Who wants to know of entries of the replicated map, by how their keys begin: called with key, stamp, value.
@@ -113,6 +116,9 @@ class Node:
         self._repair = Repair(self, self.driver.join, self._presence.suspect)
         self.on_sweep.append(self._repair.sweep)
         self.keep_alive = KeepAlive(self.router, config, loop)
+        self.detection = Detection(self, self._presence)
+        self.on_accused = self.detection.accused
+        self.on_record = self.detection.record_changed
         self.on_sweep.append(Strangers(self.router, self.directory, loop).sweep)
         self.on_entry[PREFIX] = self._presence.entry_changed
         self.dispatch[Kind.CONTROL] = self.driver.on_control
@@ -140,6 +146,7 @@ class Node:
             raise
         self.cluster = self.cluster or f"cluster-{self.world.token_bytes(4).hex()}"
         self._presence.publish()
+        self.detection.start()
         self.background.start(self.keep_alive.run(), "keep-alive")
         self.background.start(self._presence.keep_current(), "load")
         self.background.start(self._repair.run(), "repair")
@@ -200,12 +207,29 @@ class Node:
         peer: Peer = connection.peer
         return peer
 
+    def on_up(
+        self, node: str | None, callback: Callable[[NodeEvent], object], channel: str | None = None
+    ) -> Callable[[], None]:
+        """Call `callback(event)` whenever that node comes up, or the first connection of `channel` to it.
+
+        `node` is a name, an id for one life alone, or None for any. Returns what cancels it; see `NodeEvents`.
+        """
+        return self.events.subscribe(callback, (UP,), node, channel)
+
+    def on_down(
+        self, node: str | None, callback: Callable[[NodeEvent], object], channel: str | None = None
+    ) -> Callable[[], None]:
+        """The same for when it goes down, or the last connection; at once for one node that is not there now."""
+        return self.events.subscribe(callback, (DOWN,), node, channel)
+
     # ---- DriverHost -------------------------------------------------------------------------------------------
 
     def neighbour_up(self, node: NodeId) -> None:
+        self.detection.neighbour_up(node)
         self.loop.call_soon(self._neighbours_changed)
 
     def neighbour_down(self, node: NodeId, failed: bool) -> None:
+        self.detection.neighbour_down(node)
         self.loop.call_soon(self._neighbours_changed)
         if self.is_closing:
             return
@@ -312,6 +336,7 @@ class Node:
         if identity.addresses and not identity.observer:
             self.addresses.learn(identity.node, identity.addresses)
         self.router.opened(peer, connection)
+        self.events.connection_opened(peer, connection.handshake.channel)
         self.dialling.opened(connection)
 
     def closed(self, connection: Connection, error: BaseException | None) -> None:
@@ -328,6 +353,7 @@ class Node:
             self.broken_connections += 1
             logger.warning("closed a connection of node %s, which broke the protocol: %s", peer.node, error)
         broke = self.router.closed(peer, connection)
+        self.events.connection_closed(peer, connection.handshake.channel)
         if peer.is_observer and not peer.is_connected:
             # It cannot be dialled and never comes back: answers it did not wait for go nowhere.
             self.router.mark_down(peer.node, "the observer has gone")

@@ -1,8 +1,8 @@
 """What the cluster is told of this node, and of neighbours that fell silent.
 
 The record of a node is its own to write: it announces itself, renews the record as its load changes, and refutes
-whoever believes that it is down. A neighbour whose connection broke is asked once more by each of its neighbours before
-it is declared down to everybody.
+whoever suspects it or believes that it is down. Others write two things into it: who suspects it, and that it is down.
+A neighbour whose connection broke is asked once more by each of its neighbours before it is declared down to everybody.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from partisan_actors.ids import NodeId
@@ -18,7 +19,7 @@ from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig, host_name
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
-from partisan_actors.node.directory import DOWN, LEFT, PREFIX, UP, Directory, NodeRecord
+from partisan_actors.node.directory import DOWN, PREFIX, SUSPECT, UP, WHY, Directory, NodeRecord
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.router import Router
 from partisan_actors.node.world import World
@@ -33,6 +34,8 @@ SIGN_OF_LIFE_S: Final = 1.5
 # Nodes that this one has declared down, and verifies again when a newer record says that they are up: it may be a
 # refutation, or be older than their end and come late.
 GONE_MAX: Final = 1024
+# How many share a suspicion publicly: with the first, as many as count for its end.
+SUSPECTED_BY_MAX: Final = 4
 
 
 class PresenceHost(Protocol):
@@ -51,6 +54,8 @@ class PresenceHost(Protocol):
     describe_load: Callable[[], dict[str, Any]]
     on_sweep: list[Callable[[], None]]
     on_given_up: list[Callable[[], None]]
+    on_accused: Callable[[], None]
+    on_record: Callable[[NodeRecord], None]
     is_closing: bool
     world: World
 
@@ -109,26 +114,43 @@ class Presence:
         """The replicated map has news of a node."""
         host = self._host
         if host.directory.changed(key, stamp, value) and not host.is_closing:
-            # Somebody believes that this node is down: refute it with a higher version.
-            self._last_written = None
-            host.loop.call_soon(self.publish)
-            for tell in host.on_given_up:
+            host.loop.call_soon(self.refute)
+            host.on_accused()
+            for tell in host.on_given_up if stamp[2] == DOWN else ():
                 host.loop.call_soon(tell)
             return
         record = host.directory.records.get(key.removeprefix(PREFIX))
         if record is None:
             return
-        if record.state == UP:
+        if record.is_live:
             host.addresses.learn(record.node, record.addresses)
             if host.is_closing:
                 return
             host.router.mark_up(record.node)
+            host.on_record(record)
             if record.node in self._gone:
                 del self._gone[record.node]
                 self.suspect(record.node)
         elif record.node != host.me:
-            why = "it left the cluster" if record.state == LEFT else "it does not answer"
-            host.router.mark_down(record.node, why)
+            host.router.mark_down(record.node, WHY[record.state])
+
+    def refute(self) -> None:
+        """Somebody takes this node for down, or nearly: announce it anew, with a higher version."""
+        self._last_written = None
+        if not self._host.is_closing:
+            self.publish()
+
+    def tell_suspicion(self, node: NodeId) -> None:
+        """Tell the cluster that this node gets no answer from that one, if it is not known to enough."""
+        directory, me = self._host.directory, self._host.me.name
+        record, stamp = directory.find(node), directory.stamps.get(node.name)
+        if record is None or stamp is None or not record.is_live:
+            return
+        if me not in record.suspected_by and len(record.suspected_by) < SUSPECTED_BY_MAX:
+            names = tuple(sorted({*record.suspected_by, me}))
+            logger.info("node %s does not answer", node)
+            value = replace(record, suspected_by=names).plain()
+            self._host.write(PREFIX + node.name, (stamp[0], stamp[1], SUSPECT, len(names)), value)
 
     def part(self, node: NodeId) -> None:
         """A neighbour said goodbye: it leaves the cluster, or the overlay has changed and no more."""
@@ -158,9 +180,9 @@ class Presence:
         # Perhaps nobody can dial it, and only it dials others.
         if not host.router.peer(node).was_dialled and await host.relays.hears(node, SIGN_OF_LIFE_S):
             return
-        self._declare_down(node)
+        self.declare_down(node)
 
-    def _declare_down(self, node: NodeId) -> None:
+    def declare_down(self, node: NodeId) -> None:
         """Tell the cluster that this life of this node is over; it refutes that if it is not."""
         directory = self._host.directory
         record = directory.find(node)
@@ -168,8 +190,8 @@ class Presence:
         self._gone[node] = None
         if len(self._gone) > GONE_MAX:
             del self._gone[next(iter(self._gone))]
-        if record is None or stamp is None or record.state != UP:
+        if record is None or stamp is None or not record.is_live:
             self._host.router.mark_down(node, "it does not answer")
             return
         logger.info("node %s is down", node)
-        self._host.write(PREFIX + node.name, (stamp[0], stamp[1], DOWN), record.plain())
+        self._host.write(PREFIX + node.name, (stamp[0], stamp[1], DOWN), replace(record, suspected_by=()).plain())

@@ -18,6 +18,8 @@ __all__ = [
     "Deliver",
     "Disconnect",
     "Effect",
+    "Evicted",
+    "JoinRefused",
     "Machine",
     "NeighbourDown",
     "NeighbourUp",
@@ -100,7 +102,24 @@ class Deliver:
     payload: object
 
 
-Effect: TypeAlias = Send | Connect | Disconnect | SetTimer | CancelTimer | NeighbourUp | NeighbourDown | Deliver
+@dataclass(frozen=True, slots=True)
+class JoinRefused:
+    """`contact` does not take this node in, and says why: it is not asked again. For whoever asked to join."""
+
+    contact: Peer
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evicted:
+    """`by` removed this node from the overlay. It has left, as by `leave`: it stands alone until it joins again."""
+
+    by: Peer
+
+
+Effect: TypeAlias = (
+    Send | Connect | Disconnect | SetTimer | CancelTimer | NeighbourUp | NeighbourDown | Deliver | JoinRefused | Evicted
+)
 
 
 @runtime_checkable

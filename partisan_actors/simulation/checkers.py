@@ -20,6 +20,7 @@ __all__ = [
     "CheckFailed",
     "TraceHash",
     "asymmetric_links",
+    "check_complete",
     "check_connected",
     "check_converged",
     "check_delivered_once",
@@ -84,6 +85,17 @@ def check_symmetric(simulation: Simulation) -> None:
     if odd:
         shown = ", ".join(f"{node} to {peer}" for node, peer in odd[:5])
         raise CheckFailed(simulation, f"{len(odd)} one-sided links, such as {shown}")
+
+
+def check_complete(simulation: Simulation) -> None:
+    """Every live node has every other one for a neighbour, and nobody else: what a full mesh becomes."""
+    live = simulation.live
+    for node in live:
+        odd = frozenset(simulation.stack(node).neighbours).symmetric_difference(live) - {node}
+        if odd:
+            raise CheckFailed(
+                simulation, f"node {node} lacks, or should lack, neighbours: {_some(sorted(odd, key=str))}"
+            )
 
 
 def check_converged(simulation: Simulation) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol, TypeAlias
 
-from partisan_actors.faults.operations import Cut
+from partisan_actors.faults.operations import Cut, Duplicate
 from partisan_actors.faults.rules import Fate, Rule, cut_between, judge
 from partisan_actors.faults.selectors import Group
 from partisan_actors.messages import tag_of
@@ -86,6 +86,7 @@ class FaultySimulation(Simulation):
         self._backlogs: dict[Peer, Backlog] = {}
         self._lost_until: dict[tuple[Peer, Peer], int] = {}
         self._half_open: set[tuple[Peer, Peer]] = set()  # (who does not know, of whom); only asked for membership
+        self._copied: dict[tuple[int, Peer, Peer], int] = {}  # when last; by the rule, sender and receiver
         self._streams: dict[tuple[int, Peer], random.Random] = {}  # by a rule that is in force, and sender
 
     # Nodes.
@@ -154,6 +155,7 @@ class FaultySimulation(Simulation):
         self._log("lift", None, rule.operation)
         self.rules = [other for other in self.rules if other is not rule]
         self._streams = {key: rng for key, rng in self._streams.items() if key[0] != id(rule)}
+        self._copied = {key: at_ns for key, at_ns in self._copied.items() if key[0] != id(rule)}
         waiting, self._held = self._held, []
         for holder, sender, receiver, message in waiting:
             if holder is rule:
@@ -203,8 +205,11 @@ class FaultySimulation(Simulation):
         verdict = judge(self.rules, name_of(sender), name_of(receiver), kind, partial(self._stream_of, sender))
         match verdict.fate:
             case Fate.ARRIVES:
-                for _ in range(1 + verdict.copies):
-                    self._send_late(sender, receiver, message, nanoseconds(verdict.delay_s))
+                late_ns = nanoseconds(verdict.delay_s)
+                self._send_late(sender, receiver, message, late_ns)
+                for rule in verdict.copiers:
+                    if self._may_copy(rule, sender, receiver):
+                        self._send_late(sender, receiver, message, late_ns)
             case Fate.HELD:
                 holder = next(rule for rule in self.rules if rule.holds(name_of(sender), name_of(receiver)))
                 self._held.append((holder, sender, receiver, message))
@@ -213,6 +218,15 @@ class FaultySimulation(Simulation):
                 self.lost += 1
             case Fate.CUT_OFF:
                 super()._send(sender, receiver, message)  # it finds out where it would arrive
+
+    def _may_copy(self, rule: Rule, sender: Peer, receiver: Peer) -> bool:
+        key = (id(rule), sender, receiver)
+        last_ns, now_ns = self._copied.get(key), self.clock.now_ns
+        assert isinstance(rule.operation, Duplicate)
+        if last_ns is not None and now_ns - last_ns < nanoseconds(rule.operation.pause_s):
+            return False
+        self._copied[key] = now_ns
+        return True
 
     def _stream_of(self, sender: Peer, rule: Rule) -> random.Random:
         """Named so that a rule draws the same where other operations are left out, and choices are written out."""

@@ -4,8 +4,9 @@
 * No view holds more than the strategy's option of its name allows: `active` at most `active_max`, and so on.
 * The active and the passive view share nobody, and hold not the node itself.
 * No broadcast is delivered twice to one life of a node, nor to the life that sent it.
-* No node's neighbours change for ever: STORM_BASE and STORM_PER_NODE bound how often they do in STORM_S. More than that
-  is a livelock, in which nodes take links from each other as fast as messages travel.
+* Nothing goes on for ever. CHANGES_BASE and CHANGES_PER_NODE bound how often a node's neighbours change in STORM_S, and
+  MESSAGES_BASE and MESSAGES_PER_NODE how many messages of their strategies all nodes together receive. More than that
+  is a livelock, in which nodes take links from each other, or pass messages on, as fast as messages travel.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ ACTIVE, PASSIVE = "active", "passive"
 
 # A crowd that joins through one node changes its neighbours some four times for each newcomer.
 STORM_S: Final = 10.0
-STORM_BASE: Final = 100
-STORM_PER_NODE: Final = 10
+CHANGES_BASE: Final = 100
+CHANGES_PER_NODE: Final = 10
+# A full mesh that heals takes some three hundred for each node; walks that many nodes start at once, some thousands.
+MESSAGES_BASE: Final = 100_000
+MESSAGES_PER_NODE: Final = 10_000
 
 
 class Safety:
@@ -42,10 +46,28 @@ class Safety:
         self._delivered: set[tuple[Peer, str, Peer, str]] = set()  # only ever asked for membership
         self._told: dict[Peer, list[Peer]] = {}
         self._changes: Counter[Peer] = Counter()
-        self._changes_end_s = 0.0
+        self._membership: dict[type, bool] = {}
+        self._messages = 0
+        self._messages_most = 0
+        self._window_end_s = 0.0
 
     def received(self, simulation: FaultySimulation, sender: Peer, receiver: Peer, message: object) -> None:
-        """Nothing is wrong with a message as such."""
+        """Nothing is wrong with one message; with too many there is."""
+        kind = type(message)
+        is_membership = self._membership.get(kind)
+        if is_membership is None:
+            strategy = simulation.stack(receiver).strategy
+            is_membership = self._membership[kind] = kind in getattr(strategy, "messages", ())
+        if not is_membership:
+            return
+        self._begin_window(simulation)
+        self._messages += 1
+        if self._messages > self._messages_most:  # which nodes that have joined since may have made greater
+            most = self._messages_most = MESSAGES_BASE + MESSAGES_PER_NODE * len(simulation.live)
+            if self._messages <= most:
+                return
+            what = f"{self._messages} messages of the overlay arrived within {STORM_S:g} s, the last a {kind.__name__}"
+            raise CheckFailed(simulation, f"{what} at node {receiver}: more than {most} is a storm")
 
     def stepped(self, simulation: FaultySimulation, node: Peer) -> None:
         """`node` has just handled an input."""
@@ -67,15 +89,21 @@ class Safety:
         told, before = simulation.told_neighbours(node), self._told.get(node, [])
         if told == before:
             return
-        if simulation.now_s >= self._changes_end_s:
-            self._changes.clear()
-            self._changes_end_s = simulation.now_s + STORM_S
+        self._begin_window(simulation)
         self._told[node] = told
         self._changes[node] += len(frozenset(told) ^ frozenset(before))
-        most = STORM_BASE + STORM_PER_NODE * len(simulation.live)
+        if self._changes[node] <= CHANGES_BASE:
+            return
+        most = CHANGES_BASE + CHANGES_PER_NODE * len(simulation.live)
         if self._changes[node] > most:
             what = f"node {node} gained and lost neighbours {self._changes[node]} times within {STORM_S:g} s"
             raise CheckFailed(simulation, f"{what}: more than {most} times is a storm")
+
+    def _begin_window(self, simulation: FaultySimulation) -> None:
+        if simulation.now_s >= self._window_end_s:
+            self._changes.clear()
+            self._messages = 0
+            self._window_end_s = simulation.now_s + STORM_S
 
     def _check_views(self, simulation: FaultySimulation, node: Peer, stack: ProtocolStack) -> None:
         views = stack.views

@@ -1,8 +1,9 @@
 """`Scenario`: one run as a value, and `play`, which makes it happen and says what came of it.
 
 A run has two phases. While the cluster grows and faults happen, only safety is asked for: see `safety`. Then the faults
-stop, nothing more is done to the cluster, and within `within_s` its nodes have to become one symmetric overlay with one
-map, where a broadcast reaches everybody. Uniform faults alone would hide a cluster that stands still for ever.
+stop, nothing more is done to the cluster, and within `within_s` its nodes have to become one symmetric overlay (a full
+mesh a complete one) with one map, where a broadcast reaches everybody. Uniform faults alone would hide a cluster that
+stands still for ever.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from partisan_actors.messages import message_types
 from partisan_actors.simulation.checkers import (
     CheckFailed,
     asymmetric_links,
+    check_complete,
     check_connected,
     check_converged,
     check_delivered_once,
@@ -139,13 +141,15 @@ def play(
         simulation.clock.at(nanoseconds(number * scenario.join_interval_s), _add_new, simulation)
     run = PlanRun(simulation, scenario.plan)
     workload = Workload(simulation, scenario.per_s, scenario.chaos_s)
+    checks = [check_connected, check_symmetric, check_truthful, check_converged]
+    if scenario.stacks.overlay == "full_mesh":
+        checks.append(check_complete)
     healed_s, failure = None, None
     try:
         simulation.run_for(scenario.chaos_s)
-        healed_s = eventually(
-            simulation, check_connected, check_symmetric, check_truthful, check_converged, within_s=scenario.within_s
-        )
+        healed_s = eventually(simulation, *checks, within_s=scenario.within_s)
         _broadcast_to_all(simulation)
+        eventually(simulation, *checks, within_s=scenario.within_s)
     except (CheckFailed, UnsoundStrategy) as error:
         failure = str(error)
     except Exception as error:  # noqa: BLE001  # a strategy may be anybody's, and may raise anything

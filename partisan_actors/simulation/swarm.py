@@ -149,7 +149,9 @@ _DRAW: Final[Mapping[type[Operation], Callable[[random.Random], Operation]]] = {
         _anybody(rng),
         _anybody(rng),
     ),
-    Duplicate: lambda rng: Duplicate(*_span(rng, 20.0), round(rng.uniform(0.01, 0.5), 2), _anybody(rng), _anybody(rng)),
+    Duplicate: lambda rng: Duplicate(
+        *_span(rng, 20.0), round(rng.uniform(0.01, 0.5), 2), senders=_anybody(rng), receivers=_anybody(rng)
+    ),
     Reorder: lambda rng: Reorder(*_span(rng, 20.0), round(rng.uniform(0.1, 0.9), 2), round(rng.uniform(0.1, 3.0), 2)),
     Cut: lambda rng: Cut(*_span(rng, 30.0), _some(rng), _other(rng), rng.random() < 0.5),
     Hold: lambda rng: Hold(*_span(rng, 15.0), _some(rng), _other(rng), rng.random() < 0.5),

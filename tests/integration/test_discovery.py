@@ -91,7 +91,8 @@ NODE = """
 
 
     async def main(name, contacts):
-        config = NodeConfig(name=name, cluster="stop", cookie=b"cookie", keep_alive_s=0.2, dial_timeout_s=0.3)
+        config = NodeConfig(name=name, cluster="stop", cookie=b"cookie", keep_alive_s=0.2,
+                            suspicion_s=1.0, dial_timeout_s=0.3)
         runtime = Runtime(config)
         directory = runtime.node.directory
         directory.on_up.append(lambda record: print("up", record.node.name, flush=True))

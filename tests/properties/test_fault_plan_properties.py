@@ -18,7 +18,7 @@ from partisan_actors.simulation.swarm import draw_plan
 PLANS = st.integers(min_value=0, max_value=2**32).map(lambda seed: draw_plan(random.Random(seed)))
 
 FIELDS = (
-    "until_s", "rate", "delay_s", "jitter_s", "window_s", "input_s", "count", "senders", "receivers", "side",
+    "until_s", "rate", "delay_s", "jitter_s", "window_s", "pause_s", "input_s", "count", "senders", "receivers", "side",
     "other", "nodes", "one_way", "half_open", "kinds", "surplus",
 )  # fmt: skip  # all the names there are
 VALUES = st.one_of(

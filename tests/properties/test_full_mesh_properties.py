@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from partisan_actors.ids import NodeId
 from partisan_actors.protocols.membership.full_mesh import FullMesh, FullMeshOptions
 from partisan_actors.protocols.membership.redial import RedialOptions
-from tests.properties.strategy_network import StrategyNetwork
+from partisan_actors.testing.strategy_network import StrategyNetwork
 
 OPTIONS = FullMeshOptions(RedialOptions(first_s=1.0, longest_s=8.0, tries_max=6, peers_max=64))
 SETTLING_S = 200.0  # more than all tries of a failed member take

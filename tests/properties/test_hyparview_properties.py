@@ -1,7 +1,12 @@
-"""HyParView under schedules that hypothesis invents: whatever the order of events, the rules of its docstring hold."""
+"""HyParView under schedules that hypothesis invents: whatever the order of events, the rules of its docstring hold.
+
+X-BOT has to keep them, too, so everything here is done to both.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -10,7 +15,9 @@ from hypothesis import strategies as st
 
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.hyparview import HyParView, HyParViewOptions
-from tests.properties.strategy_network import StrategyNetwork
+from partisan_actors.protocols.membership.strategy import MembershipStrategy
+from partisan_actors.protocols.membership.xbot import XBot, XBotOptions
+from partisan_actors.testing.strategy_network import StrategyNetwork
 
 OPTIONS = HyParViewOptions(active_max=4, active_min=2, passive_max=6)
 SETTLING_S = 40 * OPTIONS.shuffle_period_s  # room for every check of every link, and for most tries of `redial`
@@ -26,11 +33,42 @@ TEAR = st.tuples(st.just("tear"), NUMBER, NUMBER)
 Step = tuple[str, int, int]
 
 
-class Overlay(StrategyNetwork):
-    """HyParView nodes, and the steps of a schedule done to them."""
+class OnARing:
+    """Nodes are numbers; a link costs the way between them around a ring of sixteen."""
 
-    def __init__(self, seed: int, *, options: HyParViewOptions = OPTIONS, reorders: bool = False) -> None:
-        super().__init__(lambda me, rng: HyParView(me, options, rng), seed, reorders=reorders)
+    def __init__(self, me: Peer) -> None:
+        self.me = me
+
+    def cost(self, peer: Peer) -> float | None:
+        assert isinstance(self.me, int) and isinstance(peer, int)
+        apart = (self.me - peer) % 16
+        return float(min(apart, 16 - apart))
+
+
+def hyparview(me: Peer, options: HyParViewOptions, rng: Random) -> MembershipStrategy:
+    return HyParView(me, options, rng)
+
+
+def measuring_xbot(me: Peer, options: HyParViewOptions, rng: Random, oracle: OnARing | None = None) -> XBot:
+    values = {name: getattr(options, name) for name in HyParViewOptions.__slots__}
+    swapping = XBotOptions(**values, optimisation_period_s=6.0, gain_share=0.0, gain_min=0.0, oracle=oracle)
+    return XBot(me, swapping, rng)
+
+
+def xbot(me: Peer, options: HyParViewOptions, rng: Random) -> MembershipStrategy:
+    return measuring_xbot(me, options, rng, OnARing(me))
+
+
+Build = Callable[[Peer, HyParViewOptions, Random], MembershipStrategy]
+BUILDS = [hyparview, xbot, pytest.param(measuring_xbot, marks=pytest.mark.slow)]
+over_all = pytest.mark.parametrize("build", BUILDS)
+
+
+class Overlay(StrategyNetwork):
+    """Nodes, and the steps of a schedule done to them."""
+
+    def __init__(self, build: Build, seed: int, *, options: HyParViewOptions = OPTIONS, reorders: bool = False) -> None:
+        super().__init__(lambda me, rng: build(me, options, rng), seed, reorders=reorders)
         self.options = options
         self.founded = 0
 
@@ -81,10 +119,13 @@ class Overlay(StrategyNetwork):
 common = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@over_all
 @common
 @given(steps=st.lists(st.one_of(JOIN, DELIVER, TIMER), max_size=40), seed=st.integers(0, 2**32), reorders=st.booleans())
-def test_joins_in_any_interleaving_end_in_one_symmetric_overlay(steps: list[Step], seed: int, reorders: bool) -> None:
-    overlay = Overlay(seed, reorders=reorders)
+def test_joins_in_any_interleaving_end_in_one_symmetric_overlay(
+    build: Build, steps: list[Step], seed: int, reorders: bool
+) -> None:
+    overlay = Overlay(build, seed, reorders=reorders)
 
     for step in steps:
         overlay.step(*step)
@@ -95,14 +136,17 @@ def test_joins_in_any_interleaving_end_in_one_symmetric_overlay(steps: list[Step
     assert overlay.components() == min(1, len(overlay.nodes))
 
 
+@over_all
 @common
 @given(
     steps=st.lists(st.one_of(JOIN, JOIN, DELIVER, TIMER, KILL, LEAVE, TEAR), max_size=60),
     seed=st.integers(0, 2**32),
     reorders=st.booleans(),
 )
-def test_after_any_failures_links_are_held_by_both_ends(steps: list[Step], seed: int, reorders: bool) -> None:
-    overlay = Overlay(seed, reorders=reorders)
+def test_after_any_failures_links_are_held_by_both_ends(
+    build: Build, steps: list[Step], seed: int, reorders: bool
+) -> None:
+    overlay = Overlay(build, seed, reorders=reorders)
 
     for step in steps:
         overlay.step(*step)
@@ -112,15 +156,16 @@ def test_after_any_failures_links_are_held_by_both_ends(steps: list[Step], seed:
     overlay.check_at_rest()
 
 
+@over_all
 @common
 @given(
     steps=st.lists(st.one_of(JOIN, JOIN, DELIVER, DELIVER, TIMER, KILL, LEAVE), min_size=10, max_size=60),
     seed=st.integers(0, 2**32),
 )
 def test_without_lost_messages_every_link_has_two_ends_as_soon_as_all_have_arrived(
-    steps: list[Step], seed: int
+    build: Build, steps: list[Step], seed: int
 ) -> None:
-    overlay = Overlay(seed)
+    overlay = Overlay(build, seed)
 
     for step in steps:
         overlay.step(*step)
@@ -129,8 +174,9 @@ def test_without_lost_messages_every_link_has_two_ends_as_soon_as_all_have_arriv
     assert overlay.asymmetric() == []
 
 
+@over_all
 @pytest.mark.parametrize("seed", range(60))
-def test_long_random_stories_of_small_views_and_short_timeouts(seed: int) -> None:
+def test_long_random_stories_of_small_views_and_short_timeouts(build: Build, seed: int) -> None:
     # Small views make requests cross, be refused and be evicted; short timeouts make their replies come too late.
     rng = Random(seed)
     options = HyParViewOptions(
@@ -141,7 +187,7 @@ def test_long_random_stories_of_small_views_and_short_timeouts(seed: int) -> Non
         neighbor_timeout_s=rng.choice([0.2, 5.0]),
         shuffle_period_s=rng.choice([1.0, 10.0]),
     )
-    overlay = Overlay(seed, options=options)
+    overlay = Overlay(build, seed, options=options)
     whats = ["join"] * 6 + ["deliver"] * 64 + ["timer"] * 23 + ["kill"] * 2 + ["leave"] + ["again"] * 4
 
     for _ in range(rng.randrange(50, 300)):
@@ -158,9 +204,10 @@ def test_long_random_stories_of_small_views_and_short_timeouts(seed: int) -> Non
     overlay.check_at_rest()
 
 
+@over_all
 @pytest.mark.parametrize("seed", range(10))
-def test_half_of_the_nodes_fail_together_and_the_rest_stay_one_overlay(seed: int) -> None:
-    overlay = Overlay(seed)
+def test_half_of_the_nodes_fail_together_and_the_rest_stay_one_overlay(build: Build, seed: int) -> None:
+    overlay = Overlay(build, seed)
     for _ in range(60):
         overlay.step("join", 0, 0)
         overlay.run(1.0)
@@ -174,9 +221,47 @@ def test_half_of_the_nodes_fail_together_and_the_rest_stay_one_overlay(seed: int
     assert overlay.components() == 1
 
 
+@over_all
 @pytest.mark.parametrize("seed", range(10))
-def test_an_overlay_split_for_minutes_grows_together_again(seed: int) -> None:
-    overlay = Overlay(seed)
+def test_when_the_one_contact_of_all_is_gone_the_others_stay_one_overlay(build: Build, seed: int) -> None:
+    overlay = Overlay(build, seed)
+    for node in range(30):
+        overlay.add(node)
+        if node:
+            overlay.join(node, 0)
+        overlay.run(0.1)
+
+    overlay.kill(0)
+    overlay.run(10 * OPTIONS.shuffle_period_s)
+
+    overlay.check_at_rest()
+    assert overlay.components() == 1
+
+
+@over_all
+@pytest.mark.parametrize("seed", range(10))
+def test_nodes_that_know_nobody_but_a_contact_that_failed_find_it_when_it_is_back(build: Build, seed: int) -> None:
+    overlay = Overlay(build, seed)
+    for node in range(8):
+        overlay.add(node)
+    overlay.kill(0)
+    for node in range(1, 8):
+        overlay.join(node, 0)
+    overlay.run(900.0)
+    alone = overlay.components()
+
+    overlay.add(0)
+    overlay.run(SETTLING_S)
+
+    assert alone == 7
+    overlay.check_at_rest()
+    assert overlay.components() == 1
+
+
+@over_all
+@pytest.mark.parametrize("seed", range(10))
+def test_an_overlay_split_for_minutes_grows_together_again(build: Build, seed: int) -> None:
+    overlay = Overlay(build, seed)
     for _ in range(24):
         overlay.step("join", 0, 0)
         overlay.run(1.0)
@@ -195,10 +280,32 @@ def test_an_overlay_split_for_minutes_grows_together_again(seed: int) -> None:
     assert overlay.components() == 1
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_with_reserved_places_links_have_two_ends_and_the_tagged_keep_theirs(seed: int) -> None:
+    def reserving(me: Peer, options: HyParViewOptions, rng: Random) -> MembershipStrategy:
+        assert isinstance(me, int)
+        return HyParView(me, replace(options, tag="" if me % 4 else "hub", reservations={"hub": 1}), rng)
+
+    overlay = Overlay(reserving, seed)
+    for number in range(24):
+        overlay.step("join", number * 7, 0)
+        overlay.step("deliver", 12, 0)
+    for what in ("kill", "leave", "tear"):
+        overlay.step(what, seed, 2 * seed + 1)
+        overlay.step("deliver", 10, 0)
+    overlay.run(SETTLING_S)
+
+    overlay.check_at_rest()
+    assert overlay.components() <= 2  # one more if the leaver has not come back
+    for strategy in overlay.nodes.values():
+        assert sum(peer % 4 != 0 for peer in strategy.neighbours if isinstance(peer, int)) < OPTIONS.active_max
+
+
+@over_all
 @pytest.mark.parametrize("seed", range(3))
-def test_same_seed_gives_the_same_messages(seed: int) -> None:
+def test_same_seed_gives_the_same_messages(build: Build, seed: int) -> None:
     def story() -> list[tuple[Peer, Peer, object]]:
-        overlay = Overlay(seed)
+        overlay = Overlay(build, seed)
         for number in range(20):
             overlay.step("join", number, 0)
             overlay.step("deliver", 10, 0)

@@ -1,8 +1,8 @@
-"""`NaiveMesh`: a membership strategy with a planted bug, for the swarm to find.
+"""`NaiveMesh`: a membership strategy with planted bugs, for the swarm to find.
 
-Everybody says Hello to everybody, once a second, until an answer comes. The bug: a Hello from a neighbour is taken for
-a repetition and not answered. When the answer to the first one is lost, by a one-way cut for one, its sender goes on
-for ever, while the other end believes in a link that there is not.
+Everybody says Hello to everybody, once a second, until an answer comes. The bugs: who has just said something is not
+believed to be down; and a Hello from a neighbour is taken for a repetition and not answered. Through a one-way cut a
+Hello comes that cannot be answered: from then on its receiver believes in a link that there is not, and never says so.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class NaiveMesh:
 
     def __init__(self, me: Peer, options: Mapping[str, Any], rng: random.Random) -> None:
         self.me = me
-        self._answers_neighbours = bool(options.get("mended"))
+        self._mended = bool(options.get("mended"))
+        self._heard: dict[Peer, float] = {}
         self._known: dict[Peer, None] = {}
         self._neighbours: dict[Peer, None] = {}
 
@@ -67,8 +68,9 @@ class NaiveMesh:
         if not isinstance(message, Hello):
             return []
         effects: list[Effect] = []
+        self._heard[sender] = now
         was_neighbour = sender in self._neighbours
-        if not message.answers and (not was_neighbour or self._answers_neighbours):
+        if not message.answers and (not was_neighbour or self._mended):
             effects.append(self._hello(sender, answers=True))
         for peer in (sender, *message.known):
             if peer != self.me:
@@ -82,7 +84,9 @@ class NaiveMesh:
         return []
 
     def peer_down(self, peer: Peer, now: float) -> list[Effect]:
-        return self._drop(peer, failed=True) if peer in self._neighbours else []
+        if peer not in self._neighbours or (now - self._heard.get(peer, -1.0) < 0.5 and not self._mended):
+            return []
+        return self._drop(peer, failed=True)
 
     def timer_fired(self, name: str, now: float) -> list[Effect]:
         lost = [peer for peer in self._known if peer not in self._neighbours]
@@ -94,3 +98,17 @@ class NaiveMesh:
 
     def _hello(self, peer: Peer, *, answers: bool) -> Effect:
         return Send(peer, Hello(tuple(self._known), answers))
+
+
+class Raises(NaiveMesh):
+    """One that divides by zero when a connection opens."""
+
+    def peer_up(self, peer: Peer, now: float) -> list[Effect]:
+        return [Send(peer, 1 / 0)]
+
+
+class Rallies(NaiveMesh):
+    """One whose every Hello is answered, the answers too."""
+
+    def receive(self, sender: Peer, message: object, now: float) -> list[Effect]:
+        return [*super().receive(sender, message, now), self._hello(sender, answers=True)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
@@ -29,7 +28,7 @@ __all__ = ["run"]
     help="Write every event to this file, one a line.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def run(trace_file: Path | None, as_json: bool, **options: Any) -> None:
+def run(trace_file: Path | None, as_json: bool, **options: Any) -> ExitCode:
     """Run one cluster in virtual time and check it.
 
     First nodes join and faults happen, and safety is checked after every event; then the faults stop, and the overlay
@@ -44,8 +43,7 @@ def run(trace_file: Path | None, as_json: bool, **options: Any) -> None:
         click.echo(json.dumps({**outcome.to_data(), "trace_hash": trace.hexdigest, "events": trace.events}, indent=2))
     else:
         _show(scenario, outcome, trace)
-    if outcome.failure is not None:
-        sys.exit(ExitCode.OTHER)
+    return ExitCode.OK if outcome.failure is None else ExitCode.OTHER
 
 
 def _both(trace: TraceHash, file: TextIO | None) -> Callable[[str], None]:

@@ -17,7 +17,15 @@ from partisan_actors.simulation.latency import LATENCIES
 from partisan_actors.simulation.scenario import Scenario
 from partisan_actors.simulation.stacks import BROADCASTS, Stacks
 
-__all__ = ["command_line", "overlay_option", "read_plan", "scenario_of", "scenario_options", "write_plan"]
+__all__ = [
+    "command_line",
+    "overlay_option",
+    "read_plan",
+    "scenario_of",
+    "scenario_options",
+    "within_option",
+    "write_plan",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +47,11 @@ def _json_or_text(text: str) -> Any:
 overlay_option = click.option(
     "--overlay-option", "overlay_options", multiple=True, callback=_values, metavar="K=V",
     help="An option of the overlay, such as active_max=4; may be repeated.",
+)  # fmt: skip  # one option
+
+within_option = click.option(
+    "--within", type=click.FloatRange(0, 86_400), default=DEFAULT.within_s, show_default=True, metavar="SECONDS",
+    help="How long the overlay may take to heal when the faults are over.",
 )  # fmt: skip  # one option
 
 _OPTIONS: Final = (
@@ -67,14 +80,7 @@ _OPTIONS: Final = (
     click.option(
         "--rate", type=float, default=DEFAULT.per_s, show_default=True, help="Broadcasts and writes per second."
     ),
-    click.option(
-        "--within",
-        type=float,
-        default=DEFAULT.within_s,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long the overlay may take to heal when the faults are over.",
-    ),
+    within_option,
 )
 
 

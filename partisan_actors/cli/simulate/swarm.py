@@ -19,13 +19,13 @@ from typing import Any, Final
 import click
 
 from partisan_actors.cli.failure import ExitCode
-from partisan_actors.cli.simulate.scenarios import command_line, overlay_option, write_plan
+from partisan_actors.cli.simulate.scenarios import command_line, overlay_option, within_option, write_plan
 from partisan_actors.cli.table import counted
 from partisan_actors.simulation.swarm import Swarm, Verdict, judge_seed
 
 __all__ = ["swarm"]
 
-SAY_EVERY_S: Final = 5.0
+SAY_EVERY_S: Final = 2.0
 # So many seeds are handed out ahead of each job, so that none waits and an interruption does not take long.
 AHEAD: Final = 2
 DEFAULT: Final = Swarm()
@@ -50,6 +50,7 @@ class Tally:
 @click.option("--overlay", "overlays", multiple=True, metavar="NAME", help="To draw from; may be repeated.")
 @overlay_option
 @click.option("--nodes-max", type=click.IntRange(2, 1000), default=DEFAULT.nodes_max, show_default=True)
+@within_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -66,15 +67,16 @@ def swarm(
     overlays: tuple[str, ...],
     overlay_options: dict[str, Any],
     nodes_max: int,
+    within: float,
     out: Path,
     as_json: bool,
-) -> None:
+) -> ExitCode:
     """Run many clusters, each drawn from its seed: size, overlay, faults, workload.
 
     Of a failure the smallest plan found is saved, and the command that repeats it is printed. Exit status: 1 when a
     run failed. Ctrl-C ends it, with the summary of what was done.
     """
-    drawn = Swarm(overlays or ("hyparview",), overlay_options, nodes_max)
+    drawn = Swarm(overlays or DEFAULT.overlays, overlay_options, nodes_max, within)
     drawn.check()
     count = seeds if seeds is not None else sys.maxsize if minutes is not None else 100
     deadline = time.monotonic() + minutes * 60 if minutes is not None else None
@@ -91,9 +93,8 @@ def swarm(
         tally.interrupted = True
     _show(tally, time.monotonic() - began, as_json)
     if tally.interrupted:
-        sys.exit(ExitCode.INTERRUPTED)
-    if tally.failures:
-        sys.exit(ExitCode.OTHER)
+        return ExitCode.INTERRUPTED
+    return ExitCode.OTHER if tally.failures else ExitCode.OK
 
 
 def _verdicts(drawn: Swarm, seeds: range, deadline: float | None, jobs: int) -> Iterator[Verdict]:

@@ -7,7 +7,8 @@ join and leave), and nobody says anything once all know the same. The rules:
    is reached, both ends tell each other all they know, so that nothing said in between is missed.
 2. A member that was tried `redial.tries_max` times is removed, for everybody. One that is alive after all, and hears
    that it is removed, adds itself again.
-3. A node that left answers whoever asks that it is gone. Both halves of a cluster that was split for so long that they
+3. A member that another one evicts is removed for everybody, and leaves when it is told.
+4. A node that left answers whoever asks that it is gone. Both halves of a cluster that was split for so long that they
    removed each other stay apart until someone joins.
 """
 
@@ -24,6 +25,7 @@ from partisan_actors.protocols.machine import (
     Connect,
     Disconnect,
     Effect,
+    Evicted,
     NeighbourDown,
     NeighbourUp,
     Peer,
@@ -33,7 +35,7 @@ from partisan_actors.protocols.machine import (
 from partisan_actors.protocols.membership.member_set import Change, MemberSet
 from partisan_actors.protocols.membership.redial import Redial, RedialOptions
 
-__all__ = ["FullMesh", "FullMeshOptions", "Members"]
+__all__ = ["Evict", "FullMesh", "FullMeshOptions", "Members"]
 
 REDIAL = "redial"
 
@@ -48,6 +50,12 @@ class Members:
     answer: bool
 
 
+@message("full_mesh.evict")
+@dataclass(frozen=True, slots=True)
+class Evict:
+    """The sender has removed you: leave."""
+
+
 @dataclass(frozen=True, slots=True)
 class FullMeshOptions:
     """How long failed members are tried, and how many removed ones are remembered."""
@@ -59,7 +67,8 @@ class FullMeshOptions:
 class FullMesh:
     """One node's full mesh (a `MembershipStrategy`). `me` is its id in the others' eyes."""
 
-    messages: ClassVar[tuple[type, ...]] = (Members,)
+    messages: ClassVar[tuple[type, ...]] = (Members, Evict)
+    options_type: ClassVar[type] = FullMeshOptions
 
     def __init__(self, me: Peer, options: FullMeshOptions, rng: Random) -> None:
         self.me = me
@@ -100,8 +109,7 @@ class FullMesh:
     def leave(self, now: float) -> list[Effect]:
         """Tell the neighbours that this node is removed, and forget them."""
         self._running = False
-        gone = self._members.remove(self.me)
-        if gone is not None:
+        if (gone := self._members.remove(self.me)) is not None:
             self._length = gone[1]
             self._tell([gone])
         for peer in list(self._neighbours):
@@ -111,18 +119,27 @@ class FullMesh:
         self._effects.append(CancelTimer(REDIAL))
         return self._answer()
 
+    def evict(self, peer: Peer, now: float) -> list[Effect]:
+        """Remove `peer` for everybody, and tell it to leave. See `strategy.Evicting`."""
+        if peer != self.me and (gone := self._members.remove(peer)) is not None:
+            self._effects.append(Send(peer, Evict()))  # before the news, which it would contradict
+            self._apply([Change(*gone, former=peer)], self.me)
+        return self._answer()
+
     def receive(self, sender: Peer, message: object, now: float) -> list[Effect]:
-        """Handle `Members`; anything else is ignored."""
+        """Handle one of `messages`; anything else is ignored. Only a member is obeyed when it evicts."""
+        if isinstance(message, Evict) and self._running and sender in self._members:
+            return [*self.leave(now), Evicted(sender)]
         if not isinstance(message, Members):
             return []
         if not self._running:
             wanted = message.answer and self._length > 0
             return [Send(sender, _members([(self.me, self._length)], answer=False))] if wanted else []
-        self._apply(self._members.merge(zip(message.peers, message.lengths, strict=False)), sender)
-        if sender in self._members:
+        changes = self._members.merge(zip(message.peers, message.lengths, strict=False))
+        self._redial.discard(sender)
+        if sender in self._members:  # first, so that it hears it if this node has to add itself again
             self._up(sender)
-        else:
-            self._redial.discard(sender)
+        self._apply(changes, sender)
         if message.answer:
             self._send_all(sender, answer=False)
         return self._answer()
@@ -143,19 +160,13 @@ class FullMesh:
         for peer in self._redial.due(now) if name == REDIAL else ():
             if peer in self._redial:
                 self._send_all(peer, answer=True)
-            else:
-                gone = self._members.remove(peer)
-                self._tell([gone] if gone is not None else [])
+            elif (gone := self._members.remove(peer)) is not None:
+                self._tell([gone])
         self._set_timer(now)
         return self._answer()
 
     def _apply(self, changes: list[Change], sender: Peer) -> None:
-        dropped: list[tuple[Peer, bool]] = []
         for change in changes:
-            if change.former is not None and (change.former != change.peer or not change.present):
-                self._redial.discard(change.former)
-                if change.former in self._neighbours:
-                    dropped.append((change.former, change.former != change.peer))
             if change.present and change.peer not in self._redial:
                 self._up(change.peer)
         # Before the drops: whoever is removed and yet alive will contradict.
@@ -163,8 +174,10 @@ class FullMesh:
         if any(change.peer == self.me for change in changes) and self.me not in self._members:
             self._length = self._members.add(self.me)[1]
             self._tell([(self.me, self._length)])
-        for peer, failed in dropped:
-            self._drop(peer, failed=failed)
+        for change in changes:
+            if change.former is not None and (change.former != change.peer or not change.present):
+                self._redial.discard(change.former)
+                self._drop(change.former, failed=change.former != change.peer)
 
     def _up(self, peer: Peer) -> None:
         self._redial.discard(peer)
@@ -173,8 +186,9 @@ class FullMesh:
             self._effects += [Connect(peer), NeighbourUp(peer)]
 
     def _drop(self, peer: Peer, *, failed: bool) -> None:
-        del self._neighbours[peer]
-        self._effects += [NeighbourDown(peer, failed), Disconnect(peer)]
+        if peer in self._neighbours:
+            del self._neighbours[peer]
+            self._effects += [NeighbourDown(peer, failed), Disconnect(peer)]
 
     def _try_later(self, peer: Peer, now: float) -> None:
         self._redial.add(peer, now)

@@ -7,7 +7,7 @@ its technical report). Handlers have the paper's names. The rules of this module
 2. A peer enters the active view only when both ends have agreed: the end that asks waits for `NeighborReply`.
 3. A link has two ends, and each end numbers its own; a node never uses a number twice, and a later life that starts
    at a later `now` uses greater ones. A message about a link names the *receiver's* number in `link`, the sender's in
-   `own`. A number that is no longer in use makes the message stale: it changes nothing.
+   `own`. A number that is no longer in use makes the message stale: it changes nothing. So no epoch is kept on disk.
 4. Whoever is told of a link it does not hold answers `Disconnect`. `KeepAlive`, sent to one active peer in turn with
    every shuffle, makes sure it is told: a link held by one end only lasts `active_max` shuffle periods at most.
 
@@ -16,8 +16,8 @@ What the paper leaves open, and what is done here:
 * A walk stops where its ttl is 0 or where at most one peer is active (that one is where it came from). It never goes
   back to its sender nor to the newcomer; with nobody else to go to, it stops.
 * The node where a walk stops asks the newcomer (`Neighbor`, high), which answers. `Join` is answered too.
-* A low request is accepted only when a place is free, a high one always; a random peer makes place. A reply that
-  comes when a low request's place is gone is answered by `Disconnect`.
+* A low request is accepted only when a place is free, a high one always; a random peer makes place, but none that holds
+  a place reserved for its tag. A reply that comes when a low request's place is gone is answered by `Disconnect`.
 * Requests that cross make one link: each end takes the other's number from the other's request. A request from a peer
   that is active already means that it lost its end: the link is renewed under a new number, without a down and an up.
 * After `Disconnect` a free place is filled after `promotion_backoff_s` (None: with the next shuffle, as in the paper's
@@ -36,10 +36,9 @@ overlay, once split by the network and repaired on both sides, has full views an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from partisan_actors.protocols import machine
 from partisan_actors.protocols.machine import CancelTimer, Connect, Effect, NeighbourDown, NeighbourUp, Peer, SetTimer
@@ -54,26 +53,17 @@ from partisan_actors.protocols.membership.hyparview_messages import (
     ShuffleReply,
 )
 from partisan_actors.protocols.membership.hyparview_options import HyParViewOptions
-from partisan_actors.protocols.membership.redial import ROUNDING_S, Redial
-from partisan_actors.protocols.view import View
+from partisan_actors.protocols.membership.hyparview_requests import Asking, Request, Requests
+from partisan_actors.protocols.membership.hyparview_views import ActiveView, Link, PassiveView
+from partisan_actors.protocols.membership.redial import Redial
 
 __all__ = ["HyParView", "HyParViewOptions"]
 
 SHUFFLE, PROMOTE, NEIGHBOR_TIMEOUT, REDIAL = "shuffle", "promote", "neighbor_timeout", "redial"
 
 
-@dataclass(slots=True)
-class _Link:
-    own: int
-    theirs: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    own: int
-    high: bool
-    promotion: bool
-    deadline: float
+# Makes the answer to a request: the asker's number, whether it is accepted, and this end's number and tag.
+Reply: TypeAlias = Callable[[int, bool, int, str], object]
 
 
 class HyParView:
@@ -82,19 +72,19 @@ class HyParView:
     messages: ClassVar[tuple[type, ...]] = (
         Join, ForwardJoin, Neighbor, NeighborReply, Disconnect, KeepAlive, Shuffle, ShuffleReply,
     )  # fmt: skip
+    options_type: ClassVar[type] = HyParViewOptions
 
     def __init__(self, me: Peer, options: HyParViewOptions, rng: Random) -> None:
         self.me = me
         self.options = options
         self._rng = rng
         self._running = False
-        self._links: dict[Peer, _Link] = {}  # the active view
-        self._passive = View(options.passive_max)
-        self._requests: dict[Peer, _Request] = {}  # in order of their deadlines
+        self._links = ActiveView(options.active_max, options.reservations)
+        self._passive = PassiveView(me, options, self._links, rng)
+        self._requests = Requests(options.requests_max)
         self._refused: set[Peer] = set()  # in this round of promotion; only ever asked for membership
         self._contacts: dict[Peer, None] = {}
         self._redial = Redial(options.redial, rng)
-        self._shuffled: tuple[Peer, ...] = ()
         self._shuffles = 0
         self._last_number = 0
         self._effects: list[Effect] = []
@@ -134,13 +124,12 @@ class HyParView:
     def leave(self, now: float) -> list[Effect]:
         """Say goodbye to the active peers and forget everybody, contacts too."""
         for peer in list(self._links):
-            self._part(peer, leaving=True)
+            self._part(peer, Disconnect(self._links[peer].theirs, True))
         self._passive.clear()
         self._requests.clear()
         self._refused.clear()
         self._contacts.clear()
         self._redial.clear()
-        self._shuffled = ()
         if self._running:
             self._running = False
             self._effects += [CancelTimer(name) for name in (SHUFFLE, PROMOTE, NEIGHBOR_TIMEOUT, REDIAL)]
@@ -157,16 +146,15 @@ class HyParView:
             case Shuffle():
                 self._on_shuffle(sender, message)
             case ShuffleReply():
-                self._integrate(message.peers, self._shuffled)
-                self._shuffled = ()
+                self._passive.settle(message.peers)
             case KeepAlive():
                 self._on_keep_alive(sender, message)
             case ForwardJoin():
                 self._on_forward_join(sender, message, now)
             case Neighbor():
-                self._accept(sender, message.own, high=message.high, now=now)
-            case NeighborReply():
-                self._on_neighbor_reply(sender, message, now)
+                self._accept(sender, message.own, message.tag, now, high=message.high)
+            case NeighborReply(link, accepted, own, tag):
+                self._on_reply(sender, link, accepted, own, tag, now)
             case Disconnect():
                 self._on_disconnect(sender, message, now)
             case Join():
@@ -187,7 +175,7 @@ class HyParView:
             self._redial.add(peer, now)
             self._set_redial_timer(now)
             self._start_promotion(now)
-        elif self._requests.pop(peer, None):
+        elif self._end_request(peer):
             self._passive.discard(peer)
             self._fill(now)
         return self._answer()
@@ -211,7 +199,7 @@ class HyParView:
     # Messages.
 
     def _on_join(self, newcomer: Peer, message: Join, now: float) -> None:
-        self._accept(newcomer, message.own, high=True, now=now)
+        self._accept(newcomer, message.own, message.tag, now, high=True)
         walk = ForwardJoin(newcomer, self.options.arwl)
         for peer in self._links:
             if peer != newcomer:
@@ -224,61 +212,63 @@ class HyParView:
         step = self._next_hop(ttl, sender, newcomer)
         if step is not None:
             if ttl == self.options.prwl:
-                self._remember(newcomer)
+                self._passive.remember(newcomer)
             self._send(step, ForwardJoin(newcomer, ttl - 1))
         elif newcomer not in self._links:
             self._request(newcomer, now, high=True)
 
-    def _accept(self, peer: Peer, theirs: int, *, high: bool, now: float) -> None:
+    def _accept(self, peer: Peer, theirs: int, tag: str, now: float, high: bool, reply: Reply = NeighborReply) -> None:
         link = self._links.get(peer)
         if link is not None:
             if theirs < link.theirs:
                 return  # overtaken by a later request
             if theirs > link.theirs:
                 link.own, link.theirs = self._number(now), theirs
-            self._send(peer, NeighborReply(theirs, True, link.own))
+            self._send(peer, reply(theirs, True, link.own, self.options.tag))
             return
         request = self._requests.get(peer)
         high = high or (request is not None and request.high)
-        if not high and len(self._links) >= self.options.active_max:
-            self._send(peer, NeighborReply(theirs, False, 0))
+        if not self._has_place(tag, high=high):
+            self._send(peer, reply(theirs, False, 0, ""))
             return
         own = self._number(now) if request is None else request.own
-        self._establish(peer, own, theirs, reply=True)
+        self._establish(peer, Link(own, theirs, tag), reply)
 
-    def _on_neighbor_reply(self, peer: Peer, message: NeighborReply, now: float) -> None:
+    def _on_reply(self, peer: Peer, number: int, accepted: bool, theirs: int, tag: str, now: float) -> None:
         request = self._requests.get(peer)
-        asked = request is not None and request.own == message.link
-        if not message.accepted:
+        asked = request is not None and request.own == number
+        if not accepted:
             if asked:  # else our requests crossed, and the answer to theirs decides
-                del self._requests[peer]
+                self._end_request(peer)
                 self._refused.add(peer)
                 self._fill(now)
             return
-        if request is not None and asked and (request.high or len(self._links) < self.options.active_max):
-            self._establish(peer, request.own, message.own, reply=False)
-            return
-        if asked:
-            del self._requests[peer]
+        if request is not None and asked:
+            if self._has_place(tag, high=request.high):
+                self._establish(peer, Link(number, theirs, tag))
+                return
+            self._end_request(peer)
         link = self._links.get(peer)
-        if link is not None and link.own == message.link:
-            link.theirs = max(link.theirs, message.own)
-        elif link is None or link.theirs != message.own:
-            self._send(peer, Disconnect(message.own, False))
+        if link is not None and link.own == number:
+            link.theirs = max(link.theirs, theirs)
+        elif link is None or link.theirs != theirs:
+            self._send(peer, Disconnect(theirs, False))
 
     def _on_disconnect(self, peer: Peer, message: Disconnect, now: float) -> None:
         link, request = self._links.get(peer), self._requests.get(peer)
         if link is not None and link.own == message.link:
             self._drop(peer, failed=False)
             if not message.leaving:
-                self._remember(peer)
+                self._passive.remember(peer)
         elif request is not None and request.own == message.link:
-            del self._requests[peer]
+            self._end_request(peer)
             self._refused.add(peer)
         else:
             link = request = None
         if message.leaving:
             self._passive.discard(peer)
+            if peer not in self._contacts:
+                self._redial.discard(peer)
         if request is not None or (link is not None and not self._links):
             self._fill(now)
         elif link is not None and self.options.promotion_backoff_s is not None:
@@ -300,10 +290,9 @@ class HyParView:
         if step is not None:
             self._send(step, Shuffle(message.origin, ttl, message.peers))
             return
-        sample = tuple(self._passive.sample(self._rng, 1 + len(message.peers)))
+        sample = self._passive.exchange(message.origin, message.peers)
         if sample:
             self._send(message.origin, ShuffleReply(sample))
-        self._integrate((message.origin, *message.peers), sample)
 
     def _next_hop(self, ttl: int, *excluding: Peer) -> Peer | None:
         """Where a walk goes on to, or None when it stops here."""
@@ -317,53 +306,76 @@ class HyParView:
 
     # The active view.
 
-    def _establish(self, peer: Peer, own: int, theirs: int, *, reply: bool) -> None:
-        if len(self._links) >= self.options.active_max:
-            victim = self._rng.choice(list(self._links))
-            self._part(victim, leaving=False)
-            self._remember(victim)
-        self._requests.pop(peer, None)
+    def _has_place(self, tag: str, *, high: bool) -> bool:
+        """Whether a peer with `tag` may enter; for one of high priority, somebody is dropped where that helps."""
+        if self._free_places(tag) > 0 or (high and self._links.free_places(tag) > 0):
+            return True
+        victim = self._links.victim(self._rng) if high else None
+        if victim is not None:
+            self._part(victim, Disconnect(self._links[victim].theirs, False))
+            self._passive.remember(victim)
+        return victim is not None
+
+    def _free_places(self, tag: str = "") -> int:
+        """How many places low requests may have."""
+        return self._links.free_places(tag)
+
+    def _establish(self, peer: Peer, link: Link, reply: Reply | None = None) -> None:
+        self._end_request(peer)
         self._passive.discard(peer)
         self._redial.discard(peer)
-        self._links[peer] = _Link(own, theirs)
+        self._links[peer] = link
         self._effects.append(Connect(peer))
-        if reply:  # before the layers above, told by NeighbourUp, send anything of theirs
-            self._send(peer, NeighborReply(theirs, True, own))
+        if reply is not None:  # before the layers above, told by NeighbourUp, send anything of theirs
+            self._send(peer, reply(link.theirs, True, link.own, self.options.tag))
         self._effects.append(NeighbourUp(peer))
 
-    def _part(self, peer: Peer, *, leaving: bool) -> None:
-        theirs = self._links.pop(peer).theirs
+    def _part(self, peer: Peer, goodbye: object) -> None:
+        del self._links[peer]
         self._effects.append(NeighbourDown(peer, failed=False))
-        self._send(peer, Disconnect(theirs, leaving))
+        self._send(peer, goodbye)
         self._effects.append(machine.Disconnect(peer))
 
     def _drop(self, peer: Peer, *, failed: bool) -> None:
         del self._links[peer]
         self._effects += [NeighbourDown(peer, failed), machine.Disconnect(peer)]
 
-    def _request(
-        self, peer: Peer, now: float, *, high: bool = False, join: bool = False, promote: bool = False
-    ) -> None:
+    # Requests.
+
+    def _request(self, peer: Peer, now: float, high: bool = False, join: bool = False, promote: bool = False) -> None:
         if join:
-            self._requests.pop(peer, None)  # a new one, since only Join starts walks
+            self._end_request(peer)  # a new one, since only Join starts walks
         elif peer in self._requests:
             return
-        elif len(self._requests) >= self.options.requests_max:
-            self._remember(peer)
-            return
-        own = self._number(now)
-        if not self._requests:
-            self._effects.append(SetTimer(NEIGHBOR_TIMEOUT, self.options.neighbor_timeout_s))
-        self._requests[peer] = _Request(own, high or join, promote, now + self.options.neighbor_timeout_s)
-        self._send(peer, Join(own) if join else Neighbor(own, high))
+        own, tag = self._number(now), self.options.tag
+        message = Join(own, tag) if join else Neighbor(own, high, tag)
+        if not self._ask(peer, message, now, self.options.neighbor_timeout_s, high or join, promote):
+            self._passive.remember(peer)
+
+    def _ask(
+        self, peer: Peer, message: Asking, now: float, timeout_s: float, high: bool = False, promote: bool = False
+    ) -> bool:
+        """Whether `peer` was sent `message`: not while it has not answered another, and not at `requests_max`."""
+        if not self._requests.may_ask(peer):
+            return False
+        deadline = now + timeout_s
+        if self._requests.is_first(deadline):
+            self._effects.append(SetTimer(NEIGHBOR_TIMEOUT, timeout_s))
+        self._requests[peer] = Request(message.own, high, promote, deadline)
+        self._send(peer, message)
+        return True
+
+    def _end_request(self, peer: Peer) -> Request | None:
+        """Forget what `peer` was asked, whether or not it has answered."""
+        return self._requests.pop(peer, None)
 
     def _give_up_requests(self, now: float) -> None:
-        for peer in [peer for peer, request in self._requests.items() if request.deadline <= now + ROUNDING_S]:
-            del self._requests[peer]
+        for peer in self._requests.overdue(now):
+            self._end_request(peer)
             self._passive.discard(peer)
-        if self._requests:
-            first = next(iter(self._requests.values()))
-            self._effects.append(SetTimer(NEIGHBOR_TIMEOUT, first.deadline - now))
+        delay = self._requests.next_delay(now)
+        if delay is not None:
+            self._effects.append(SetTimer(NEIGHBOR_TIMEOUT, delay))
         self._fill(now)
 
     def _start_promotion(self, now: float) -> None:
@@ -374,7 +386,7 @@ class HyParView:
         """Ask as many passive peers as there are free places, with high priority as far as `active_min` is not met."""
         pending = [request for request in self._requests.values() if request.promotion]
         certain = len(self._links) + sum(request.high for request in pending)
-        for _ in range(self.options.active_max - len(self._links) - len(pending)):
+        for _ in range(self._free_places() - len(pending)):
             high = certain < self.options.active_min
             if not high and len(self._refused) >= self.options.promotion_refusals_max:
                 break
@@ -401,34 +413,17 @@ class HyParView:
         if delay is not None:
             self._effects.append(SetTimer(REDIAL, delay))
 
-    # The passive view.
+    # Shuffles.
 
     def _shuffle(self) -> None:
         if not self._links:
             return
-        active, sample = list(self._links), self._rng.sample
+        active = list(self._links)
         checked = active[self._shuffles % len(active)]
         self._shuffles += 1
         self._send(checked, KeepAlive(self._links[checked].theirs, self._links[checked].own))
-        known = sample(active, min(self.options.ka, len(active)))
-        self._shuffled = (*known, *self._passive.sample(self._rng, self.options.kp))
-        self._send(self._rng.choice(active), Shuffle(self.me, self.options.shuffle_ttl, self._shuffled))
-
-    def _integrate(self, peers: Sequence[Peer], sent: Sequence[Peer]) -> None:
-        leaving_first = [peer for peer in sent if peer in self._passive]
-        for peer in peers[: 1 + self.options.ka + self.options.kp]:
-            if peer == self.me or peer in self._links or peer in self._passive:
-                continue
-            if self._passive.is_full and leaving_first:
-                self._passive.discard(leaving_first.pop())
-            self._remember(peer)
-
-    def _remember(self, peer: Peer) -> None:
-        if peer == self.me or peer in self._links or peer in self._passive or not self._passive.size_max:
-            return
-        if self._passive.is_full:
-            self._passive.discard(self._passive.choice(self._rng))
-        self._passive.add(peer)
+        offer = self._passive.offer()
+        self._send(self._rng.choice(active), Shuffle(self.me, self.options.shuffle_ttl, offer))
 
     # The rest.
 

@@ -1,6 +1,7 @@
 """What HyParView's nodes say to each other: the paper's messages, and two that it lacks (`NeighborReply`, `KeepAlive`).
 
 Each end of a link numbers it. Here `link` is the number that the receiver gave, `own` the one that the sender gave.
+`tag` is the sender's, for a place that the receiver may have reserved for it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Join:
     """A newcomer asks its contact for a link and for walks that find it more."""
 
     own: int
+    tag: str = ""
 
 
 @message("hyparview.forward_join")
@@ -42,10 +44,11 @@ class ForwardJoin:
 @message("hyparview.neighbor")
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """A request for a link. One of high priority is never refused."""
+    """A request for a link. One of high priority is refused only where every place is reserved for others."""
 
     own: int
     high: bool
+    tag: str = ""
 
 
 @message("hyparview.neighbor_reply")
@@ -56,6 +59,7 @@ class NeighborReply:
     link: int
     accepted: bool
     own: int
+    tag: str = ""
 
 
 @message("hyparview.disconnect")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from partisan_actors.protocols.membership.redial import RedialOptions
 
 __all__ = ["HyParViewOptions"]
+
+TAG_LENGTH_MAX = 64
 
 LEAST = {
     "active_max": 2,  # with one link each, nodes would only ever form pairs
@@ -29,6 +32,9 @@ class HyParViewOptions:
 
     At `requests_max` unanswered requests, the newcomer of a walk that stops here goes to the passive view instead.
     At `contacts_max` the oldest contact is forgotten.
+
+    `reservations` says how many of the `active_max` places are kept for peers of which `tag`, as they give it in their
+    own options. A peer in a reserved place never makes room for another; an empty one is not given to anybody else.
     """
 
     active_max: int = 5  # the paper: log10(nodes) + 1
@@ -46,6 +52,8 @@ class HyParViewOptions:
     requests_max: int = 32
     contacts_max: int = 16
     redial: RedialOptions = field(default_factory=RedialOptions)
+    tag: str = ""
+    reservations: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
@@ -59,3 +67,16 @@ class HyParViewOptions:
             value = getattr(self, name)
             if not (value is None and name == "promotion_backoff_s") and not value > 0:
                 raise ValueError(f"{name} = {value!r} is not valid: expected a number of seconds greater than 0")
+        if not isinstance(self.tag, str) or len(self.tag) > TAG_LENGTH_MAX:
+            raise ValueError(f"tag = {self.tag!r} is not valid: expected a str of at most {TAG_LENGTH_MAX} characters")
+        self._check_reservations()
+
+    def _check_reservations(self) -> None:
+        wrong = f"reservations = {self.reservations!r} is not valid: expected"
+        if not isinstance(self.reservations, Mapping):
+            raise ValueError(f"{wrong} a mapping of tags to numbers of places")
+        for tag, places in self.reservations.items():
+            if not (isinstance(tag, str) and tag and isinstance(places, int) and places >= 1):
+                raise ValueError(f"{wrong} a tag that is not empty and an int of at least 1, not {tag!r}: {places!r}")
+        if sum(self.reservations.values()) > self.active_max:
+            raise ValueError(f"{wrong} at most active_max = {self.active_max} places in all")

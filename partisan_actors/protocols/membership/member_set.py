@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from partisan_actors.ids import NodeId
 from partisan_actors.protocols.machine import Peer
 
-__all__ = ["Change", "MemberSet"]
+__all__ = ["Change", "MemberSet", "life_of", "name_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class MemberSet:
         return len(self._entries) - len(self._removed)
 
     def __contains__(self, peer: Peer) -> bool:
-        known, length = self._entries.get(_name(peer), (None, 0))
+        known, length = self._entries.get(name_of(peer), (None, 0))
         return known == peer and length % 2 == 1
 
     @property
@@ -66,7 +66,7 @@ class MemberSet:
 
     def length(self, peer: Peer) -> int:
         """The length of this life's entry, or 0 when the set has none or one of another life."""
-        known, length = self._entries.get(_name(peer), (None, 0))
+        known, length = self._entries.get(name_of(peer), (None, 0))
         return length if known == peer else 0
 
     def add(self, peer: Peer, longer_than: int = 0) -> tuple[Peer, int]:
@@ -91,9 +91,9 @@ class MemberSet:
         """Take over what is newer in `entries`, and say what that was."""
         changes = []
         for peer, length in entries:
-            name = _name(peer)
+            name = name_of(peer)
             known = self._entries.get(name)
-            if length < 1 or (known is not None and (_life(peer), length) <= (_life(known[0]), known[1])):
+            if length < 1 or (known is not None and (life_of(peer), length) <= (life_of(known[0]), known[1])):
                 continue
             former = known[0] if known is not None and known[1] % 2 == 1 else None
             self._entries[name] = (peer, length)
@@ -107,9 +107,11 @@ class MemberSet:
         return changes
 
 
-def _name(peer: Peer) -> Peer:
+def name_of(peer: Peer) -> Peer:
+    """What all lives of a node share."""
     return peer.name if isinstance(peer, NodeId) else peer
 
 
-def _life(peer: Peer) -> int:
+def life_of(peer: Peer) -> int:
+    """Which life of its name this is: greater is later."""
     return peer.incarnation if isinstance(peer, NodeId) else 0

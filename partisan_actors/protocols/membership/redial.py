@@ -6,6 +6,7 @@ Every try is counted as a failure until `discard` says otherwise, so a lost repl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -60,6 +61,9 @@ class Redial:
 
     def __contains__(self, peer: object) -> bool:
         return peer in self._waits
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self._waits)
 
     def add(self, peer: Peer, now: float) -> bool:
         """Whether `peer` was not waiting yet; its first try is due after one back-off."""

@@ -10,6 +10,10 @@ two truthfully. The rules a strategy keeps:
 3. It never emits an effect for itself as a peer.
 4. A `peer_down(p)` for a neighbour answers with `NeighbourDown(p, failed=True)`.
 5. Randomness comes from the `random.Random` it was constructed with and from nowhere else.
+
+A strategy is made as `Class(me, options, rng)`. Its class attribute `messages` is the tuple of its message classes, and
+`options_type` the class of its options. `JoinRefused` tells whoever asked to join that it will not come about.
+`partisan_actors.testing.conformance` tries the rules, and what a strategy claims beyond them, on any strategy.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from typing import Protocol, runtime_checkable
 
 from partisan_actors.protocols.machine import Effect, Peer
 
-__all__ = ["MembershipStrategy"]
+__all__ = ["Evicting", "MembershipStrategy"]
 
 
 @runtime_checkable
@@ -62,4 +66,17 @@ class MembershipStrategy(Protocol):
     @property
     def views(self) -> Mapping[str, Sequence[Peer]]:
         """Every view by its name, for people to look at: ``{"active": [...], "passive": [...]}``."""
+        ...
+
+
+@runtime_checkable
+class Evicting(Protocol):
+    """What a strategy may offer beside `MembershipStrategy`: to remove another node from the overlay."""
+
+    def evict(self, peer: Peer, now: float) -> list[Effect]:
+        """Remove `peer` for everybody; nothing happens when it is not a member.
+
+        `peer` itself, if it can be told, leaves with the effect `Evicted`. One that cannot be told is removed until it
+        speaks again.
+        """
         ...

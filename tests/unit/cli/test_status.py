@@ -29,7 +29,7 @@ def test_totals_are_of_those_that_answered_and_states_of_all() -> None:
 
     facts = summary(Survey("c", rows, answers))
 
-    assert facts["nodes"] == {"up": 3, "down": 1, "left": 1}
+    assert facts["nodes"] == {"up": 3, "suspect": 0, "down": 1, "left": 1}
     assert facts["totals"]["actors"] == 5 and facts["totals"]["tasks_running"] == 1
     assert facts["resources"] == {"total": {"num_cpus": 2.0}, "available": {"num_cpus": 1.0}}
     assert facts["overlays"] == ["hyparview"]

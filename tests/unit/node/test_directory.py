@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from partisan_actors.ids import NodeId
-from partisan_actors.node.directory import DOWN, LEFT, PREFIX, UP, Directory, NodeRecord
+from partisan_actors.node.directory import DOWN, LEFT, PREFIX, SUSPECT, UP, Directory, NodeRecord
 
 ME = NodeId("me", 1)
 
@@ -61,7 +61,7 @@ def test_a_malformed_record_is_no_record(change: dict[str, Any]) -> None:
     assert directory.live() == []
 
 
-@pytest.mark.parametrize("stamp", [(), (1, 1), (1, 1, 9), (1, 1, 0, 0)])
+@pytest.mark.parametrize("stamp", [(), (1, 1), (1, 1, 9), (1, 1, UP, 0), (1, 1, SUSPECT)])
 def test_a_stamp_that_says_no_state_makes_no_record(stamp: tuple[int, ...]) -> None:
     assert NodeRecord.parse("a", stamp, record().plain()) is None
 

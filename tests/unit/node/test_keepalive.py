@@ -249,35 +249,60 @@ async def test_an_answer_to_a_question_that_nobody_asked_changes_nothing() -> No
         assert len(a.peer(b).open) == len(b.peer(a).open) == 1
 
 
-async def test_a_held_peer_that_stays_silent_is_given_up_after_the_misses_it_is_allowed() -> None:
+async def test_a_connection_that_stays_silent_while_its_peer_answers_is_given_up() -> None:
     async with nodes("a", "b", **BY_HAND, keep_alive_misses=3) as (a, b):
         a.tell(b, 1)
         await until(lambda: b.told)
-        a.peer(b).is_held = True
         b.dispatch[Kind.PING] = lambda peer, message, buffers=None: None
 
         for _ in range(4):
-            a.keep_alive.check(a.loop.time())
+            a.keep_alive.look_at(a.peer(b), answers=True)
             await quiet()
         assert a.peer(b).is_connected
-        a.keep_alive.check(a.loop.time())
+        a.keep_alive.look_at(a.peer(b), answers=True)
         await quiet()
 
         assert not a.peer(b).is_connected
         assert a.lost == ["b"]
 
 
-async def test_a_silent_peer_that_answers_is_kept() -> None:
+async def test_while_a_peer_answers_nowhere_its_connections_are_left_to_the_detector() -> None:
     async with nodes("a", "b", **BY_HAND, keep_alive_misses=1) as (a, b):
         a.tell(b, 1)
         await until(lambda: b.told)
-        a.peer(b).is_held = True
+        b.dispatch[Kind.PING] = lambda peer, message, buffers=None: None
+
+        for _ in range(10):
+            a.keep_alive.look_at(a.peer(b), answers=False)
+            await quiet()
+
+        assert a.peer(b).is_connected
+
+
+async def test_a_silent_connection_whose_pings_are_answered_is_kept() -> None:
+    async with nodes("a", "b", **BY_HAND, keep_alive_misses=1) as (a, b):
+        a.tell(b, 1)
+        await until(lambda: b.told)
 
         for _ in range(20):
-            a.keep_alive.check(a.loop.time())
+            a.keep_alive.look_at(a.peer(b), answers=True)
             await quiet()
 
         assert a.peer(b).is_connected and a.lost == []
+
+
+async def test_a_busy_connection_is_not_pinged() -> None:
+    async with nodes("a", "b", **BY_HAND) as (a, b):
+        pings: list[int] = []
+        a.dispatch[Kind.PING] = b.dispatch[Kind.PING] = lambda peer, message, buffers=None: pings.append(1)
+
+        for number in range(10):
+            b.tell(a, number)
+            await quiet()
+            a.keep_alive.look_at(a.peer(b), answers=True)
+        await quiet()
+
+        assert pings == [] and a.told == list(range(10))
 
 
 async def test_of_two_connections_between_nodes_that_dialled_each_other_neither_is_taken_for_dead() -> None:
@@ -285,10 +310,9 @@ async def test_of_two_connections_between_nodes_that_dialled_each_other_neither_
         a.tell(b, 1)
         b.tell(a, 1)
         await until(lambda: a.told and b.told and len(a.peer(b).open) == len(b.peer(a).open) == 2)
-        a.peer(b).is_held = True
 
         for _ in range(20):
-            a.keep_alive.check(a.loop.time())
+            a.keep_alive.look_at(a.peer(b), answers=True)
             await quiet()
 
         assert len(a.peer(b).open) == 2 and a.lost == b.lost == []

@@ -9,6 +9,7 @@ from partisan_actors.simulation.checkers import (
     BroadcastCost,
     CheckFailed,
     TraceHash,
+    check_complete,
     check_connected,
     check_converged,
     check_delivered_once,
@@ -51,6 +52,13 @@ def test_a_one_sided_link_is_not_symmetric() -> None:
 
     with pytest.raises(CheckFailed, match=r"1 one-sided links, such as 1 to 0"):
         check_symmetric(simulation)
+
+
+def test_a_ring_of_three_is_complete_and_one_of_four_is_not() -> None:
+    check_complete(running(ring(3), with_flood(ring(3)), seed=1))
+
+    with pytest.raises(CheckFailed, match="node 0 lacks, or should lack, neighbours: 2"):
+        check_complete(running(ring(4), with_flood(ring(4)), seed=1))
 
 
 def test_a_strategy_that_drops_a_neighbour_in_silence_is_not_truthful() -> None:

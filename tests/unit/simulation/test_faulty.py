@@ -90,12 +90,25 @@ def test_reordering_keeps_the_order_between_two() -> None:
 
 
 def test_a_duplicate_follows_its_message() -> None:
-    stage, _ = staged(2, Duplicate(0, 5, 1.0))
+    stage, _ = staged(2, Duplicate(0, 5, 1.0, pause_s=0.0))
 
     stage.send(0, 1, "a", "b")
     stage.simulation.run_for(5.0)
 
     assert stage.told(1) == [(0, "a"), (0, "a"), (0, "b"), (0, "b")]
+
+
+def test_on_one_connection_there_is_a_pause_between_duplicates() -> None:
+    stage, _ = staged(3, Duplicate(0, 9, 1.0, pause_s=2.0))
+
+    for _ in range(3):
+        stage.send(0, 1, "a", "b")
+        stage.send(2, 1, "c")
+        stage.simulation.run_for(1.0)
+    stage.simulation.run_for(5.0)
+
+    told = [what[1] for what in stage.told(1)]  # type: ignore[index]
+    assert told == ["a", "a", "b", "c", "c", "a", "b", "c", "a", "a", "b", "c", "c"]
 
 
 def test_held_messages_arrive_in_order_when_released_and_later_ones_after_them() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
 from partisan_actors.protocols.machine import Deliver, Effect, NeighbourDown, NeighbourUp, Peer
 from partisan_actors.protocols.stack import ProtocolStack
+from partisan_actors.simulation import safety
 from partisan_actors.simulation.checkers import CheckFailed
 from partisan_actors.simulation.faulty import FaultySimulation
-from partisan_actors.simulation.safety import STORM_BASE, STORM_PER_NODE, Safety
+from partisan_actors.simulation.safety import CHANGES_BASE, CHANGES_PER_NODE, Safety
+from partisan_actors.simulation.scenario import Scenario, play
+from partisan_actors.simulation.stacks import Stacks
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,22 @@ def test_neighbours_that_change_without_end_are_a_storm() -> None:
             simulation.join(7, 8)
             simulation.run_for(0.01)
 
-    flickers(STORM_BASE + STORM_PER_NODE)
+    flickers(CHANGES_BASE + CHANGES_PER_NODE)
     with pytest.raises(CheckFailed, match="node 7 gained and lost neighbours 111 times within 10 s"):
-        flickers(STORM_BASE + STORM_PER_NODE + 1)
+        flickers(CHANGES_BASE + CHANGES_PER_NODE + 1)
+
+
+def test_a_message_of_the_strategy_that_goes_round_for_ever_is_a_storm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safety, "MESSAGES_PER_NODE", 50)
+    monkeypatch.setattr(safety, "MESSAGES_BASE", 0)
+    rallies = Scenario(Stacks("tests.simulation.naive_mesh:Rallies"), nodes=2, per_s=0.0, within_s=60.0)
+    calm = replace(rallies, stacks=Stacks("tests.simulation.naive_mesh:NaiveMesh"))
+
+    failure = play(rallies).failure
+
+    assert failure is not None
+    assert "101 messages of the overlay arrived within 10 s, the last a Hello at node n" in failure
+    assert play(calm).failure is None
 
 
 def test_with_every_nth_step_looked_at_others_are_not() -> None:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import ast
+import io
+import tokenize
+from pathlib import Path
 from random import Random
 
+import pytest
+
 from partisan_actors.ids import NodeId
-from partisan_actors.protocols.machine import Connect, Disconnect, Effect, NeighbourDown, NeighbourUp, Send, SetTimer
-from partisan_actors.protocols.membership.full_mesh import FullMesh, FullMeshOptions, Members
+from partisan_actors.protocols.machine import (
+    Connect,
+    Disconnect,
+    Effect,
+    Evicted,
+    NeighbourDown,
+    NeighbourUp,
+    Send,
+    SetTimer,
+)
+from partisan_actors.protocols.membership import full_mesh
+from partisan_actors.protocols.membership.full_mesh import Evict, FullMesh, FullMeshOptions, Members
 from partisan_actors.protocols.membership.redial import RedialOptions
-from partisan_actors.protocols.membership.strategy import MembershipStrategy
-from tests.properties.strategy_network import StrategyNetwork
+from partisan_actors.protocols.membership.strategy import Evicting, MembershipStrategy
+from partisan_actors.testing.strategy_network import StrategyNetwork
 
 ME, A, B, C = (NodeId(name, 1) for name in ("me", "a", "b", "c"))
 OPTIONS = FullMeshOptions(RedialOptions(first_s=1.0, longest_s=8.0, tries_max=5, peers_max=64), removed_max=16)
@@ -239,3 +255,134 @@ def test_a_contact_that_cannot_be_reached_is_tried_again_a_bounded_number_of_tim
 
 def test_messages_of_other_protocols_are_ignored() -> None:
     assert member().receive(A, "hello", 0.0) == []
+
+
+# Evicting.
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_evicted_member_is_removed_by_all_and_stands_alone(seed: int) -> None:
+    network = StrategyNetwork(lambda me, rng: FullMesh(me, OPTIONS, rng), seed)
+    for node in range(5):
+        network.add(node)
+        network.join(node, 0)
+    network.deliver_all()
+    evicting = network.nodes[1]
+    assert isinstance(evicting, Evicting)
+
+    network.perform(1, evicting.evict(3, network.now))
+    network.run(GIVEN_UP_S)
+
+    assert others_of(network) == {**everybody_but_itself(0, 1, 2, 4), 3: []}
+    assert network.noticed == [(3, Evicted(1))]
+    assert network.failed == []
+    network.join(3, 2)
+    network.run(GIVEN_UP_S)
+    assert others_of(network) == everybody_but_itself(0, 1, 2, 3, 4)
+
+
+def test_an_evicted_member_that_cannot_be_told_is_back_when_it_speaks() -> None:
+    network = mesh(4)
+    for other in (0, 1, 2):
+        network.block(other, 3)
+    network.deliver_all()
+
+    network.perform(1, network.nodes[1].evict(3, network.now))  # type: ignore[attr-defined]  # a FullMesh
+    network.run(GIVEN_UP_S)
+    without = [3 in network.nodes[node].views["members"] for node in (0, 1, 2)]
+    network.heal()
+    network.join(3, 0)
+    network.run(GIVEN_UP_S)
+
+    assert without == [False] * 3
+    assert others_of(network) == everybody_but_itself(0, 1, 2, 3)
+
+
+def test_evicting_itself_or_a_stranger_does_nothing() -> None:
+    me = member(A)
+
+    assert me.evict(ME, 1.0) == []
+    assert me.evict(B, 1.0) == []
+
+
+def test_a_stranger_cannot_evict() -> None:
+    me = member(A)
+
+    assert me.receive(B, Evict(), 1.0) == []
+    assert me.neighbours == [A]
+
+
+# Rejoining while others gossip what is old.
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_twenty_rejoins_while_a_third_node_repeats_old_news_leave_no_ghost_and_no_gap(seed: int) -> None:
+    network = StrategyNetwork(lambda me, rng: FullMesh(me, OPTIONS, rng), seed)
+    for node in range(4):
+        network.add(node)
+        network.join(node, 0)
+    network.deliver_all()
+    old: list[Members] = []
+
+    for cycle in range(20):
+        old.append(_everything(network, 2))
+        network.leave(3)
+        for _ in range(cycle % 5):
+            network.deliver_one()
+        network.say(2, 0, old[cycle // 2])
+        network.join(3, cycle % 3)
+        network.say(2, 1, old[cycle])
+        network.run(1.0)
+        network.say(2, 3, old[0])
+    network.run(GIVEN_UP_S)
+
+    assert others_of(network) == everybody_but_itself(0, 1, 2, 3)
+    network.leave(3)
+    network.run(GIVEN_UP_S)
+    for node in (0, 1, 2):
+        network.say(2 if node != 2 else 1, node, old[-1])
+    network.run(GIVEN_UP_S)
+    assert others_of(network) == {**everybody_but_itself(0, 1, 2), 3: []}
+
+
+def _everything(network: StrategyNetwork, node: int) -> Members:
+    """All that `node` knows now, as it would say it."""
+    asker = 99
+    (answer,) = [
+        effect.message
+        for effect in network.nodes[node].receive(asker, Members((), (), answer=True), network.now)
+        if isinstance(effect, Send) and isinstance(effect.message, Members) and effect.peer == asker
+    ]
+    return answer
+
+
+def test_what_a_cluster_says_does_not_grow_with_ten_thousand_joins_and_leaves() -> None:
+    def entries_after(cycles: int) -> int:
+        me = member(A)
+        for cycle in range(cycles):
+            name = NodeId(f"n{cycle}", 1)
+            me.receive(A, Members((A, name), (1, 1), False), float(cycle))
+            me.receive(A, Members((A, name), (1, 2), False), float(cycle))
+        (answer,) = [message for _, message in sent(me.receive(B, Members((B,), (1,), True), 1e6))
+                     if isinstance(message, Members) and not message.answer and len(message.peers) > 2]  # fmt: skip
+        assert me.neighbours == [A, B]
+        return len(answer.peers)
+
+    assert entries_after(10_000) <= 2 * entries_after(100)
+
+
+def test_the_strategy_takes_at_most_152_lines_of_code() -> None:
+    assert full_mesh.__file__ is not None
+    text = Path(full_mesh.__file__).read_text(encoding="utf-8")
+    no_code = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+
+    lines = {
+        line
+        for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type not in no_code
+        for line in range(token.start[0], token.end[0] + 1)
+    }  # fmt: skip
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            lines -= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+
+    assert 100 < len(lines) <= 152

@@ -332,6 +332,21 @@ def test_a_disconnect_of_a_former_link_does_not_end_the_present_one() -> None:
     assert me.neighbours == ["b"]
 
 
+@pytest.mark.parametrize("disconnect_first", [True, False])
+def test_a_disconnect_that_crosses_a_new_request_does_not_undo_it(disconnect_first: bool) -> None:
+    me = member("b")
+    former = own_number(me, "b")
+    me.peer_down("b", 1.0)
+    ((_, request),) = sent(me.timer_fired("redial", 9.0), Neighbor)
+    assert isinstance(request, Neighbor)
+    messages = [Disconnect(former, False), NeighborReply(request.own, True, 102)]
+
+    for message in messages if disconnect_first else reversed(messages):
+        me.receive("b", message, 9.1)
+
+    assert me.neighbours == ["b"]
+
+
 def test_a_request_that_was_overtaken_by_a_later_one_is_ignored() -> None:
     me = member("b")
 
@@ -449,6 +464,17 @@ def test_a_leaver_is_not_kept_by_those_it_left() -> None:
     assert me.views == {"active": ["b"], "passive": []}
 
 
+def test_a_failed_neighbour_that_says_it_has_left_is_not_tried_again() -> None:
+    me = member("b", "c")
+    me.peer_down("c", 1.0)
+    ((_, request),) = sent(me.timer_fired("redial", 9.0), Neighbor)
+    assert isinstance(request, Neighbor)
+
+    me.receive("c", Disconnect(request.own, leaving=True), 9.1)
+
+    assert sent(me.timer_fired("redial", 500.0)) == []
+
+
 @pytest.mark.parametrize("request_", [Join(8), Neighbor(8, True), KeepAlive(1, 8), NeighborReply(1, True, 8)])
 def test_a_node_that_left_answers_that_it_is_gone(request_: object) -> None:
     me = member("b")
@@ -508,6 +534,89 @@ def test_a_failed_neighbour_is_given_up_after_its_last_try() -> None:
     assert tries == OPTIONS.redial.tries_max
 
 
+# Places reserved for peers of a tag.
+
+RESERVING = replace(OPTIONS, reservations={"vip": 1})
+
+
+def test_a_peer_in_a_reserved_place_never_makes_room_in_ten_thousand_evictions() -> None:
+    me = member(options=RESERVING)
+    me.receive("v", Neighbor(1, high=True, tag="vip"), 0.0)
+
+    for number in range(10_002):
+        me.receive(f"p{number}", Neighbor(1, high=True), 0.0)
+
+    assert me.neighbours[0] == "v" and len(me.neighbours) == 3
+
+
+def test_an_empty_reserved_place_is_for_its_tag_only() -> None:
+    me = member("b", "c", options=RESERVING)
+
+    refused = me.receive("x", Neighbor(5, high=False), 0.0)
+    accepted = me.receive("v", Neighbor(6, high=False, tag="vip"), 0.0)
+
+    assert sent(refused) == [("x", NeighborReply(5, False, 0))]
+    assert sent(accepted) == [("v", NeighborReply(6, True, 3))]
+    assert me.neighbours == ["b", "c", "v"]
+
+
+def test_an_empty_reserved_place_is_not_asked_for() -> None:
+    me = member("b", "c", passive=("p",), options=RESERVING)
+
+    assert sent(me.timer_fired("promote", 0.0)) == []
+
+
+def test_a_request_of_high_priority_drops_an_ordinary_peer_although_a_reserved_place_is_empty() -> None:
+    me = member("b", "c", options=RESERVING)
+
+    me.receive("x", Neighbor(5, high=True), 0.0)
+
+    assert len(me.neighbours) == 2 and "x" in me.neighbours and len(me.views["passive"]) == 1
+
+
+def test_when_every_place_is_reserved_for_others_even_high_priority_is_refused() -> None:
+    me = member(options=replace(OPTIONS, reservations={"vip": 2, "db": 1}))
+
+    effects = me.receive("x", Join(5), 0.0)
+
+    assert sent(effects) == [("x", NeighborReply(5, False, 0))]
+
+
+def test_the_second_peer_of_a_tag_inherits_the_place_of_the_first() -> None:
+    me = member(options=RESERVING)
+    for number, peer in enumerate("vw"):
+        me.receive(peer, Neighbor(number + 1, high=True, tag="vip"), 0.0)
+    me.peer_down("v", 0.0)
+
+    for number in range(50):
+        me.receive(f"p{number}", Neighbor(1, high=True), 0.0)
+
+    assert "w" in me.neighbours
+
+
+def test_a_nodes_tag_travels_in_all_that_makes_a_link() -> None:
+    me = member("b", options=replace(OPTIONS, tag="vip"))
+    me.receive("b", ForwardJoin("new", 0), 0.0)
+
+    asked = me.timer_fired("redial", 0.0), me.join("c", 0.0), me.receive("x", Neighbor(5, high=False), 0.0)
+
+    assert [getattr(message, "tag", None) for effects in asked for _, message in sent(effects)] == ["vip", "vip"]
+    ((_, request),) = sent(member("b", options=me.options).receive("b", ForwardJoin("new", 0), 0.0))
+    assert request == Neighbor(2, True, "vip")
+
+
+def test_the_tag_of_a_peer_that_accepts_counts_too() -> None:
+    me = member(options=RESERVING)
+    ((_, join),) = sent(me.join("v", 0.0), Join)
+    assert isinstance(join, Join)
+    me.receive("v", NeighborReply(join.own, True, 9, "vip"), 0.0)
+
+    for number in range(50):
+        me.receive(f"p{number}", Neighbor(1, high=True), 0.0)
+
+    assert "v" in me.neighbours
+
+
 # Options.
 
 
@@ -520,6 +629,10 @@ def test_a_failed_neighbour_is_given_up_after_its_last_try() -> None:
         ({"active_min": 5}, "active_min = 5 is not valid: expected less than active_max"),
         ({"shuffle_period_s": 0}, "shuffle_period_s = 0 is not valid: expected a number of seconds greater than 0"),
         ({"promotion_backoff_s": -1.0}, "promotion_backoff_s = -1.0 is not valid"),
+        ({"tag": 3}, "tag = 3 is not valid: expected a str of at most 64 characters"),
+        ({"reservations": ["vip"]}, "expected a mapping of tags to numbers of places"),
+        ({"reservations": {"vip": 0}}, "expected a tag that is not empty and an int of at least 1, not 'vip': 0"),
+        ({"reservations": {"vip": 4, "db": 2}}, "expected at most active_max = 5 places in all"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, float], text: str) -> None:

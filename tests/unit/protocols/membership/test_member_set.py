@@ -48,6 +48,31 @@ def test_merging_says_what_is_new() -> None:
     assert changes[0].present
 
 
+def test_what_two_replicas_add_at_the_same_time_is_in_both_after_they_merge() -> None:
+    one, other = members(A1), members(B1)
+
+    one.merge(other.entries())
+    other.merge(one.entries())
+
+    assert one.members == [A1, B1]
+    assert sorted(other.entries()) == sorted(one.entries())
+
+
+def test_what_was_removed_everywhere_stays_out_whatever_old_states_are_merged_in_which_order() -> None:
+    one = members(A1, B1)
+    other, old = copy_of(one), copy_of(one)
+
+    one.remove(A1)
+    other.merge(one.entries())
+    for stale in (old, copy_of(old)):
+        other.merge(stale.entries())
+        one.merge(stale.entries())
+        stale.merge(one.entries())
+
+    assert one.members == other.members == [B1]
+    assert one.merge(old.entries()) == []
+
+
 def test_an_add_wins_over_a_removal_that_had_not_seen_it() -> None:
     one = members(A1)
     other = copy_of(one)

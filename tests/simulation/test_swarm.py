@@ -1,0 +1,97 @@
+"""Swarms: every overlay comes through what is drawn for it, nothing is left untried, and a planted bug is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from partisan_actors.faults.operations import Cut
+from partisan_actors.faults.plan import FaultPlan
+from partisan_actors.simulation.coverage import FAULTS, RECOVERED, Coverage, situations_of
+from partisan_actors.simulation.machines import Simulation
+from partisan_actors.simulation.scenario import Outcome, Scenario, play
+from partisan_actors.simulation.stacks import Stacks
+from partisan_actors.simulation.swarm import Swarm, judge_seed
+
+OVERLAYS = ("hyparview", "full_mesh")
+QUICK_SEEDS = range(1, 26)
+SLOW_SEEDS = range(26, 301)
+NAIVE = "tests.simulation.naive_mesh:NaiveMesh"
+
+# A user's map has to have more than 64 changed entries at once; unit tests of the exchange have.
+EXCUSED = {"exchange.entries last=False": "a workload of twenty keys never fills one message"}
+
+
+@cache
+def played(overlay: str) -> tuple[list[Outcome], Coverage]:
+    """The quick seeds of an overlay, played once for all tests that look at them."""
+    coverage = Coverage()
+    swarm = Swarm((overlay,), nodes_max=25)
+    return [play(swarm.scenario(seed), coverage) for seed in QUICK_SEEDS], coverage
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_overlay_comes_through_what_is_drawn_for_it(overlay: str) -> None:
+    outcomes, _ = played(overlay)
+
+    assert [outcome.failure for outcome in outcomes if outcome.failure] == []
+    assert all(outcome.connected and not outcome.asymmetric for outcome in outcomes)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_over_all_its_seeds_an_overlay_comes_into_every_situation_there_is(overlay: str) -> None:
+    _, coverage = played(overlay)
+
+    coverage.check([*situations_of(Stacks(overlay)(Simulation(1), 0)), *FAULTS, RECOVERED], EXCUSED)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_overlay_comes_through_many_more(overlay: str) -> None:
+    swarm = Swarm((overlay,))
+    failures = [play(swarm.scenario(seed)).failure for seed in SLOW_SEEDS]
+
+    assert [failure for failure in failures if failure] == []
+
+
+def test_a_planted_bug_is_found_and_shrunk_to_a_plan_that_repeats_it() -> None:
+    swarm = Swarm((NAIVE,), nodes_max=12, within_s=20.0)
+    verdicts = (judge_seed(swarm, seed) for seed in range(1, 100))
+    verdict = next(verdict for verdict in verdicts if verdict.failure)
+
+    assert verdict.smallest is not None and verdict.is_minimal
+    assert 1 <= len(verdict.smallest.plan.operations) <= 3
+    repeated = FaultPlan.from_json(verdict.smallest.plan.to_json())
+    outcome = play(replace(verdict.smallest, plan=repeated))
+    assert outcome.failure == verdict.failure
+    assert "one-sided links" in outcome.failure and f"seed {verdict.seed}" in outcome.failure
+
+
+def naive(one_way: bool, mended: bool = False) -> str | None:
+    plan = FaultPlan((Cut(5.0, 9.0, ("n1", "n2"), one_way=one_way),))
+    stacks = Stacks(NAIVE, {"mended": mended})
+    return play(Scenario(stacks, 6, 3, plan, per_s=0.0, within_s=30.0)).failure
+
+
+def test_the_planted_bug_shows_under_a_one_way_cut_only() -> None:
+    assert "one-sided links" in (naive(one_way=True) or "")
+    assert naive(one_way=False) is None
+    assert naive(one_way=True, mended=True) is None
+
+
+def test_a_strategy_that_raises_fails_its_run_and_says_where() -> None:
+    outcome = play(Scenario(Stacks("tests.simulation.naive_mesh:Raises"), 3, 1))
+
+    assert outcome.failure is not None
+    assert "ZeroDivisionError: division by zero (in peer_up, naive_mesh.py:" in outcome.failure
+
+
+def test_the_same_seed_is_the_same_scenario() -> None:
+    swarm = Swarm(OVERLAYS)
+
+    assert [swarm.scenario(seed) for seed in range(30)] == [swarm.scenario(seed) for seed in range(30)]
+    assert len({swarm.scenario(seed).plan for seed in range(30)}) == 30
+    assert {swarm.scenario(seed).stacks.overlay for seed in range(30)} == set(OVERLAYS)
