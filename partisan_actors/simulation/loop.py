@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 # Turns without time passing, in a row: more is a program that never waits.
 TURNS_AT_ONE_MOMENT_MAX: Final = 1_000_000
+# What is cancelled at the end gets so many turns to end; what then still runs is dropped where it is.
+CLOSING_TURNS_MAX: Final = 10_000
 
 
 class NothingWillHappen(RuntimeError):
@@ -211,7 +213,9 @@ class Loops:
             loop.stalled_until_ns = loop.turn_ns = 0
             for task in asyncio.all_tasks(loop):
                 task.cancel()
-        self.run_for(0.0)
+        for _ in range(CLOSING_TURNS_MAX):
+            if not self.step(self.time.now_ns):
+                break
         for loop in self._made:
             loop.close()
         self._loops = self._made = []
