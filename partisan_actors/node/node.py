@@ -23,7 +23,7 @@ from partisan_actors.node.detection import Detection
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import LEFT, PREFIX, Directory
 from partisan_actors.node.driver import Driver
-from partisan_actors.node.events import DOWN, UP, NodeEvent, NodeEvents
+from partisan_actors.node.events import DOWN, UP, NodeEvent, Subscriptions
 from partisan_actors.node.hops import Hops
 from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.overlays import make_stack
@@ -83,7 +83,7 @@ class Node:
         self.flusher = Flusher(loop)
         self.dispatch: list[Callable[..., None]] = [self._unexpected] * Kind.COUNT
         self.directory = Directory(self.me)
-        self.events = NodeEvents(self)
+        self.events = Subscriptions(self)
         self.addresses = Addresses(self.me)
         self.address = ""
         # Who wants to know of entries of the replicated map, by how their keys begin: called with key, stamp, value.
@@ -207,7 +207,7 @@ class Node:
     ) -> Callable[[], None]:
         """Call `callback(event)` whenever that node comes up, or the first connection of `channel` to it.
 
-        `node` is a name, an id for one life alone, or None for any. Returns what cancels it; see `NodeEvents`.
+        `node` is a name, an id for one life alone, or None for any. Returns what cancels it; see `Subscriptions`.
         """
         return self.events.subscribe(callback, (UP,), node, channel)
 
