@@ -44,12 +44,18 @@ class Dialling:
         self._owner = owner
         self._identity = identity
         self._connections: set[Connection] = set()
+        self._bytes_of_closed = 0
         self._opening: dict[Connection, asyncio.Future[Connection]] = {}
 
     @property
     def connection_count(self) -> int:
         """How many connections there are, those that are not open yet included."""
         return len(self._connections)
+
+    @property
+    def bytes_in(self) -> int:
+        """How many bytes have come to this node, on all its connections there ever were."""
+        return self._bytes_of_closed + sum(connection.bytes_in for connection in self._connections)
 
     async def listen(self) -> str:
         """Accept connections at the configured address; returns the bound one. Raises ConfigError."""
@@ -89,6 +95,7 @@ class Dialling:
 
     def closed(self, connection: Connection, error: BaseException | None) -> None:
         """To be told by the owner: `connection` is gone."""
+        self._bytes_of_closed += connection.bytes_in
         self._connections.discard(connection)
         opening = self._opening.get(connection)
         if opening is not None and not opening.done():

@@ -129,6 +129,11 @@ class Directory:
         """The records of every node that is up, suspects and this one included, in the order of their ids."""
         return [self._live[node] for node in sorted(self._live)]
 
+    @property
+    def live_count(self) -> int:
+        """How many nodes are up, this one included."""
+        return len(self._live)
+
     def is_up(self, node: NodeId) -> bool:
         """Whether that life of that node is up, as far as is known here."""
         return node in self._live
