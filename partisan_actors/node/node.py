@@ -140,7 +140,10 @@ class Node:
             await self.close(graceful=False)
             raise
         self.cluster = self.cluster or f"cluster-{secrets.token_hex(4)}"
-        self._presence.publish()
+        if contacts:
+            self._presence.introduce()
+        else:
+            self._presence.publish()
         self.detection.start()
         self.background.start(self.keep_alive.run(), "keep-alive")
         self.background.start(self._presence.keep_current(), "load")
@@ -159,6 +162,7 @@ class Node:
             # One turn for what the others answer, then everything queued is written before closing.
             await asyncio.sleep(0)
         self.driver.close()
+        self._presence.close()
         self.relays.close()
         await self.background.close()
         await self.dialling.close()
@@ -238,7 +242,7 @@ class Node:
             tell()
         if not self.is_closing:
             self.relays.neighbours_changed()
-            self._presence.publish()
+            self._presence.renew()
 
     def delivered(self, deliver: Deliver) -> None:
         self.relays.learn(_node(deliver.origin), _node(deliver.sender))

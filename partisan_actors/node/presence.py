@@ -29,6 +29,17 @@ __all__ = ["Presence"]
 
 logger = logging.getLogger(__name__)
 
+# In a cluster of up to so many nodes each tells at once what is new; in a larger one, they take turns so that all together
+# tell so many times a second. What nodes hear then does not grow with the cluster, but gets old: at a thousand nodes, a
+# node's load and neighbours are what they were within the last 50 s. Joins, ends and refutations never wait.
+PROMPT_NODES: Final = 16
+RECORDS_PER_S: Final = 20.0
+# Changes that come within this time share a record, however small the cluster: neighbours come by the handful.
+TOGETHER_S: Final = 0.02
+# How long the overlay may take to give a newcomer its first neighbour, who then hears of it, before its record is
+# written all the same.
+FIRST_NEIGHBOUR_S: Final = 1.0
+
 # How long a node that cannot be dialled may take to answer through the overlay.
 SIGN_OF_LIFE_S: Final = 1.5
 # Nodes that this one has declared down, and verifies again when a newer record says that they are up: it may be a
@@ -74,10 +85,31 @@ class Presence:
         self._host = host
         self._version = 0
         self._last_written: NodeRecord | None = None
+        self._written_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
         self._gone: dict[NodeId, None] = {}
 
+    def introduce(self) -> None:
+        """Announce this node for the first time, as soon as there is a neighbour to hear of it."""
+        if self._host.neighbours():
+            self.publish()
+        elif self._last_written is None:
+            self._host.loop.call_later(FIRST_NEIGHBOUR_S, self._write_anyway)
+
+    def renew(self) -> None:
+        """Something may be new about this node: announce it as soon as its turn comes."""
+        if self._last_written is None:
+            self.introduce()
+        elif self._timer is None:
+            self._timer = self._host.loop.call_later(max(TOGETHER_S, self._wait_s()), self._renew_in_turn)
+
+    def close(self) -> None:
+        """Announce nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
     def publish(self, state: int = UP) -> None:
-        """Announce this node's record, if it says anything new."""
+        """Announce this node's record now, if it says anything new."""
         host = self._host
         me = host.me
         record = NodeRecord(
@@ -95,9 +127,26 @@ class Presence:
         if record == self._last_written:
             return
         self._last_written = record
+        self._written_at = host.loop.time()
         known = host.directory.stamps.get(me.name)
         self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
         host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.plain())
+
+    def _renew_in_turn(self) -> None:
+        self._timer = None
+        if self._wait_s() > 0:  # the cluster has grown meanwhile
+            self.renew()
+        elif not self._host.is_closing:
+            self.publish()
+
+    def _wait_s(self) -> float:
+        """Seconds until this node's turn to announce what is new."""
+        turn_s = max(0.0, (self._host.directory.live_count - PROMPT_NODES) / RECORDS_PER_S)
+        return self._written_at + turn_s - self._host.loop.time()
+
+    def _write_anyway(self) -> None:
+        if self._last_written is None and not self._host.is_closing:
+            self.publish()
 
     async def keep_current(self) -> None:
         """Announce what changed, every load period, for ever."""
@@ -105,7 +154,7 @@ class Presence:
         while True:
             # Spread, so that a thousand nodes started together do not speak together.
             await asyncio.sleep(host.config.load_period_s * host.rng.uniform(0.5, 1.5))
-            self.publish()
+            self.renew()
             for sweep in host.on_sweep:
                 sweep()
 
