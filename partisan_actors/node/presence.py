@@ -29,9 +29,9 @@ __all__ = ["Presence"]
 
 logger = logging.getLogger(__name__)
 
-# In a cluster of up to so many nodes each tells at once what is new; in a larger one, they take turns so that all together
-# tell so many times a second. What nodes hear then does not grow with the cluster, but gets old: at a thousand nodes, a
-# node's load and neighbours are what they were within the last 50 s. Joins, ends and refutations never wait.
+# In a cluster of up to so many nodes each tells at once what is new; in a larger one they take turns, so that all
+# together tell so many times a second. What a node hears does not grow with the cluster then, but gets old: at a thousand
+# nodes, what is known of a node's load and neighbours may be from 50 s ago. Joins, ends and refutations never wait.
 PROMPT_NODES: Final = 16
 RECORDS_PER_S: Final = 20.0
 # Changes that come within this time share a record, however small the cluster: neighbours come by the handful.
@@ -130,7 +130,7 @@ class Presence:
         self._written_at = host.loop.time()
         known = host.directory.stamps.get(me.name)
         self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
-        host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.plain())
+        host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed())
 
     def _renew_in_turn(self) -> None:
         self._timer = None
@@ -197,7 +197,7 @@ class Presence:
         if me not in record.suspected_by and len(record.suspected_by) < SUSPECTED_BY_MAX:
             names = tuple(sorted({*record.suspected_by, me}))
             logger.info("node %s does not answer", node)
-            value = replace(record, suspected_by=names).plain()
+            value = replace(record, suspected_by=names).packed()
             self._host.write(PREFIX + node.name, (stamp[0], stamp[1], SUSPECT, len(names)), value)
 
     def part(self, node: NodeId) -> None:
@@ -242,4 +242,4 @@ class Presence:
             self._host.router.mark_down(node, "it does not answer")
             return
         logger.info("node %s is down", node)
-        self._host.write(PREFIX + node.name, (stamp[0], stamp[1], DOWN), replace(record, suspected_by=()).plain())
+        self._host.write(PREFIX + node.name, (stamp[0], stamp[1], DOWN), replace(record, suspected_by=()).packed())

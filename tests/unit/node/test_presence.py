@@ -8,6 +8,7 @@ from typing import Any
 from partisan_actors.ids import NodeId
 from partisan_actors.node.directory import DOWN, PREFIX, UP
 from partisan_actors.transport.memory import MemoryNetwork
+from partisan_actors.wire.codec import pack
 from tests.nodes import TestNode, overlay, until
 
 QUICK = {"load_period_s": 0.01}
@@ -46,7 +47,7 @@ async def test_a_node_that_is_said_to_be_down_refutes_it() -> None:
         a, b, _ = made
         stamp, record = a.directory.stamps["b"], record_of(a, b)
 
-        a.write(PREFIX + "b", (stamp[0], stamp[1], DOWN), record.plain())
+        a.write(PREFIX + "b", (stamp[0], stamp[1], DOWN), record.packed())
         assert not a.directory.is_up(b.me)
 
         await until(lambda: all(node.directory.is_up(b.me) for node in made))
@@ -104,6 +105,6 @@ async def test_a_neighbour_that_went_down_before_its_record_came_is_declared_dow
         a.neighbour_down(newcomer, failed=True)
         await until(lambda: a.router.peer(newcomer).down)
 
-        b.write(PREFIX + "x", (1, 1, UP), {**record_of(a, b).plain(), "incarnation": 1, "addresses": ["x:1"]})
+        b.write(PREFIX + "x", (1, 1, UP), pack({**record_of(a, b).plain(), "incarnation": 1, "addresses": ["x:1"]}))
 
         await until(lambda: all(node.directory.stamps.get("x") == (1, 1, DOWN) for node in made))

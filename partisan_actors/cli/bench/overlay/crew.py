@@ -1,4 +1,4 @@
-"""The coordinator's hold on the processes that play the nodes: starts them, asks them, kills them, leaves none behind."""
+"""The coordinator's hold on the processes that play the nodes: starts, asks and kills them, leaves none behind."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Crew:
         members: list[Member] = []
         try:
             for number in range(count):
-                complaints = TemporaryFile()
+                complaints = TemporaryFile()  # noqa: SIM115 - closed with its process
                 # A session of its own: Ctrl-C at the terminal reaches this process alone, and it ends the others.
                 process = await asyncio.create_subprocess_exec(
                     sys.executable,

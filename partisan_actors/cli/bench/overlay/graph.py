@@ -1,4 +1,4 @@
-"""What the nodes say of their neighbours, judged: is it one overlay, and do both ends of every link know of it? Pure."""
+"""What the nodes say of their neighbours, judged: is it one overlay, and do both ends of a link know of it? Pure."""
 
 from __future__ import annotations
 

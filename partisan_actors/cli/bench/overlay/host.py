@@ -16,6 +16,8 @@ import time
 from collections import Counter
 from typing import Any, Final
 
+import psutil
+
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.cli.bench.overlay.plan import raise_file_limit
 from partisan_actors.errors import PartisanError
@@ -80,9 +82,7 @@ class Host:
 
     async def look(self, expected: int) -> dict[str, Any]:
         """How far these nodes are: how many know `expected` nodes to be up, and who is whose neighbour."""
-        links = {
-            number: [number_of(peer.name) for peer in node.neighbours()] for number, node in self._nodes.items()
-        }
+        links = {number: [number_of(peer.name) for peer in node.neighbours()] for number, node in self._nodes.items()}
         return {
             "joining": len(self._joining),
             "known": sum(node.directory.live_count == expected for node in self._nodes.values()),
@@ -110,8 +110,8 @@ class Host:
             "connections": sum(node.dialling.connection_count for node in self._nodes.values()),
             "refused": sum(node.refused_connections for node in self._nodes.values()),
             "broken": sum(node.broken_connections for node in self._nodes.values()),
-            "files": len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0,
-            "memory": _memory_bytes(),
+            "files": _open_files(),
+            "memory": int(psutil.Process().memory_info().rss),
         }
 
     async def _start(self, number: int, contacts: list[str], due: float) -> None:
@@ -151,10 +151,11 @@ class Host:
         self._latencies.setdefault(identity, []).append(time.monotonic() - sent_at)
 
 
-def _memory_bytes() -> int:
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
+def _open_files() -> int:
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:  # only Linux has it
+        return 0
 
 
 async def serve(loop: asyncio.AbstractEventLoop) -> None:
@@ -162,8 +163,14 @@ async def serve(loop: asyncio.AbstractEventLoop) -> None:
     reader = asyncio.StreamReader(limit=LINE_BYTES_MAX)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     host = Host(loop, json.loads(await reader.readline()))
-    commands = {"start": host.start, "addresses": host.addresses, "look": host.look, "count": host.count,
-                "broadcast": host.broadcast, "delivered": host.delivered}
+    commands = {
+        "start": host.start,
+        "addresses": host.addresses,
+        "look": host.look,
+        "count": host.count,
+        "broadcast": host.broadcast,
+        "delivered": host.delivered,
+    }
     while line := await reader.readline():
         said = json.loads(line)
         name = said.pop("do")

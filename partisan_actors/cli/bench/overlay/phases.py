@@ -1,4 +1,4 @@
-"""The overlay benchmark: nodes join, come to know each other, broadcast, rest, lose a process full of them, and heal."""
+"""The overlay benchmark: nodes join, get to know each other, broadcast, rest, lose a process of them, and heal."""
 
 from __future__ import annotations
 
