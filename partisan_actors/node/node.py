@@ -49,6 +49,11 @@ __all__ = ["Node", "Transport"]
 
 logger = logging.getLogger(__name__)
 
+# How long a contact may take to answer a newcomer, and for how long all of them are tried.
+JOIN_ANSWER_S: Final = 10.0
+JOIN_S: Final = 30.0
+JOIN_AGAIN_S: Final = 1.0
+
 # The channels of protocols, whose messages have no replies.
 _WITHOUT_REPLIES: Final = frozenset({CONTROL, BROADCAST})
 
@@ -180,25 +185,35 @@ class Node:
         return (self.address,)
 
     async def _join_any(self, contacts: Sequence[str]) -> None:
-        failures: list[PartisanError] = []
-        for address in contacts:
-            try:
-                peer = await self.connect(address)
-            except (NotYetConnected, AuthenticationError) as error:
-                failures.append(error)
-                continue
-            self.driver.join(peer.node)
-            return
-        raise failures[0]
+        """Join through the first contact that answers.
 
-    async def connect(self, address: str, expected: NodeId | None = None) -> Peer:
+        Where nobody listens is known at once. A contact that is slow may have hundreds that join through it before us:
+        it is asked again, until JOIN_S are over.
+        """
+        deadline = self.loop.time() + JOIN_S
+        while True:
+            failures: list[PartisanError] = []
+            for address in contacts:
+                try:
+                    peer = await self.connect(address, answer_s=JOIN_ANSWER_S)
+                except (NotYetConnected, AuthenticationError) as error:
+                    failures.append(error)
+                    continue
+                self.driver.join(peer.node)
+                return
+            if self.loop.time() > deadline or not any(map(_is_slow, failures)):
+                raise failures[0]
+            await asyncio.sleep(JOIN_AGAIN_S * self.rng.uniform(0.5, 1.5))
+
+    async def connect(self, address: str, expected: NodeId | None = None, answer_s: float | None = None) -> Peer:
         """A control connection to whoever listens at `address`, or an observer's one connection, which is for calls.
 
         Raises NotYetConnected when nobody answers, AuthenticationError when it is not one of ours, or not `expected`.
         """
         parse_address(address)
+        channel = CALLS if self.config.observer else CONTROL
         try:
-            connection = await self.dialling.open(address, CALLS if self.config.observer else CONTROL, 0, expected)
+            connection = await self.dialling.open(address, channel, 0, expected, answer_s)
         except AuthenticationError as error:
             raise AuthenticationError(f"{address} ({error.peer})", error.why) from error
         except DIAL_ERRORS as error:
@@ -385,6 +400,11 @@ def _connection_lost(peer: Peer, why: str) -> PartisanError:
 def _node(peer: object) -> NodeId:
     assert isinstance(peer, NodeId), "on a real node, the machines' peers are node ids"
     return peer
+
+
+def _is_slow(error: PartisanError) -> bool:
+    """Whether whoever listens there may have had no time for us."""
+    return isinstance(error.__cause__, (TimeoutError, ConnectionResetError))
 
 
 def _reason(error: BaseException | None) -> str:

@@ -30,8 +30,9 @@ __all__ = ["Presence"]
 logger = logging.getLogger(__name__)
 
 # In a cluster of up to so many nodes each tells at once what is new; in a larger one they take turns, so that all
-# together tell so many times a second. What a node hears does not grow with the cluster then, but gets old: at a thousand
-# nodes, what is known of a node's load and neighbours may be from 50 s ago. Joins, ends and refutations never wait.
+# together tell so many times a second. What a node hears does not grow with the cluster then, but gets old: at a
+# thousand nodes, what is known of a node's load and neighbours may be from 50 s ago. Joins, ends and refutations never
+# wait.
 PROMPT_NODES: Final = 16
 RECORDS_PER_S: Final = 20.0
 # Changes that come within this time share a record, however small the cluster: neighbours come by the handful.
