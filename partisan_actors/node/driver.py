@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
@@ -34,6 +34,10 @@ from partisan_actors.wire.codec import AddressBook, decode_message, encode_messa
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["Driver"]
+
+# A timer that is late by more than this waits for as long again, but no longer than the latter.
+LATE_S: Final = 0.05
+LATE_MOST_S: Final = 1.0
 
 
 class DriverHost(Protocol):
@@ -155,7 +159,8 @@ class Driver:
                     self._send(peer, message)
                 case SetTimer(name, delay_s):
                     self._cancel(name)
-                    self._timers[name] = self._loop.call_later(delay_s, self._fire, name)
+                    due = self._loop.time() + delay_s
+                    self._timers[name] = self._loop.call_later(delay_s, self._fire, name, due)
                 case CancelTimer(name):
                     self._cancel(name)
                 case Connect(NodeId() as peer):
@@ -190,7 +195,12 @@ class Driver:
         elif not self._router.connect(peer):
             self._loop.call_soon(self.peer_down, node)
 
-    def _fire(self, name: str) -> None:
+    def _fire(self, name: str, due: float) -> None:
+        late_s = self._loop.time() - due
+        if late_s > LATE_S:
+            # The loop was stalled. What the timer waits for may have come meanwhile, and is read first.
+            self._timers[name] = self._loop.call_later(min(late_s, LATE_MOST_S), self._fire, name, float("inf"))
+            return
         self._timers.pop(name, None)
         layer, _, own_name = name.partition(":")
         fired = self._fired.get(layer)

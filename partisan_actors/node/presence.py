@@ -35,8 +35,9 @@ logger = logging.getLogger(__name__)
 # wait.
 PROMPT_NODES: Final = 16
 RECORDS_PER_S: Final = 20.0
-# Changes that come within this time share a record, however small the cluster: neighbours come by the handful.
-TOGETHER_S: Final = 0.02
+# Changes that come within this share of a load period go in one record, however small the cluster is: neighbours come by
+# the handful.
+TOGETHER: Final = 0.25
 # How long the overlay may take to give a newcomer its first neighbour, who then hears of it, before its record is
 # written all the same.
 FIRST_NEIGHBOUR_S: Final = 1.0
@@ -102,7 +103,7 @@ class Presence:
         if self._last_written is None:
             self.introduce()
         elif self._timer is None:
-            self._timer = self._host.loop.call_later(max(TOGETHER_S, self._wait_s()), self._renew_in_turn)
+            self._timer = self._host.loop.call_later(max(0.0, self._wait_s()), self._renew_in_turn)
 
     def close(self) -> None:
         """Announce nothing any more."""
@@ -142,8 +143,9 @@ class Presence:
 
     def _wait_s(self) -> float:
         """Seconds until this node's turn to announce what is new."""
-        turn_s = max(0.0, (self._host.directory.live_count - PROMPT_NODES) / RECORDS_PER_S)
-        return self._written_at + turn_s - self._host.loop.time()
+        host = self._host
+        turn_s = (host.directory.live_count - PROMPT_NODES) / RECORDS_PER_S
+        return self._written_at + max(turn_s, TOGETHER * host.config.load_period_s) - host.loop.time()
 
     def _write_anyway(self) -> None:
         if self._last_written is None and not self._host.is_closing:

@@ -144,7 +144,14 @@ class Host:
                 self._copies[tagged[-1][0]] += 1
             hand_on(sender, message)
 
+        pass_on = node.dispatch[Kind.RELAY]
+
+        def on_relay(sender: Peer, message: list[Any], buffers: Any = None) -> None:
+            self._received["relay"] += 1
+            pass_on(sender, message, buffers)
+
         node.dispatch[Kind.CONTROL] = on_control
+        node.dispatch[Kind.RELAY] = on_relay
 
     def _on_broadcast(self, deliver: Deliver) -> None:
         identity, sent_at = deliver.payload  # type: ignore[misc]  # what `broadcast` has sent
