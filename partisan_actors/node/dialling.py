@@ -160,17 +160,16 @@ class Dialling:
 @asynccontextmanager
 async def _timeout(loop: asyncio.AbstractEventLoop, timeout_s: float) -> AsyncIterator[None]:
     """As `asyncio.timeout`, but what a stalled loop has not read yet is no answer that did not come."""
-    pieces = PIECES
 
-    def piece_passed() -> None:
-        nonlocal pieces, timer
-        pieces -= 1
-        if pieces:
-            timer = loop.call_later(timeout_s / PIECES, piece_passed)
+    timer = loop.call_later(timeout_s / PIECES, lambda: piece_passed(PIECES - 1))
+
+    def piece_passed(left: int) -> None:
+        nonlocal timer
+        if left:
+            timer = loop.call_later(timeout_s / PIECES, piece_passed, left - 1)
         else:
             block.reschedule(loop.time())
 
-    timer = loop.call_later(timeout_s / PIECES, piece_passed)
     try:
         async with asyncio.timeout(None) as block:
             yield

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from partisan_actors.errors import PartisanError
@@ -139,9 +140,9 @@ class Driver:
         """Send `payload` to every other node."""
         self._tell(self.stack.broadcast, topic, payload)
 
-    def write(self, key: str, stamp: tuple[int, ...], value: object) -> None:
-        """Write to the replicated map."""
-        self._tell(self.stack.write, key, stamp, value)
+    def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
+        """Write to the replicated map; see `Exchange.write`."""
+        self._tell(partial(self.stack.write, gather=gather), key, stamp, value)
 
     def _tell(self, stack_input: Callable[..., list[Any]], *arguments: Any) -> None:
         if not self._is_closed:

@@ -274,9 +274,9 @@ class Node:
     def entry_refused(self, refused: Refused) -> None:
         logger.error("the cluster's map is full (%d entries): %s is not announced", refused.entries_max, refused.key)
 
-    def write(self, key: str, stamp: tuple[int, ...], value: object) -> None:
-        """Write to the replicated map."""
-        self.driver.write(key, stamp, value)
+    def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
+        """Write to the replicated map. `gather`: others may hear of it a little later, together with other news."""
+        self.driver.write(key, stamp, value, gather=gather)
 
     # ---- RouterHost -------------------------------------------------------------------------------------------
 

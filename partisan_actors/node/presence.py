@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 # wait.
 PROMPT_NODES: Final = 16
 RECORDS_PER_S: Final = 20.0
-# Changes that come within this share of a load period go in one record, however small the cluster is: neighbours come by
+# Changes that come within this share of a load period go in one record, however small the cluster: neighbours come by
 # the handful.
 TOGETHER: Final = 0.25
 # How long the overlay may take to give a newcomer its first neighbour, who then hears of it, before its record is
@@ -75,8 +75,8 @@ class PresenceHost(Protocol):
         """The overlay's neighbours now."""
         ...
 
-    def write(self, key: str, stamp: tuple[int, ...], value: object) -> None:
-        """Write to the replicated map."""
+    def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
+        """Write to the replicated map. `gather`: others may hear of it a little later, together with other news."""
         ...
 
 
@@ -94,7 +94,7 @@ class Presence:
     def introduce(self) -> None:
         """Announce this node for the first time, as soon as there is a neighbour to hear of it."""
         if self._host.neighbours():
-            self.publish()
+            self.publish(gather=True)
         elif self._last_written is None:
             self._host.loop.call_later(FIRST_NEIGHBOUR_S, self._write_anyway)
 
@@ -110,8 +110,8 @@ class Presence:
         if self._timer is not None:
             self._timer.cancel()
 
-    def publish(self, state: int = UP) -> None:
-        """Announce this node's record now, if it says anything new."""
+    def publish(self, state: int = UP, *, gather: bool = False) -> None:
+        """Announce this node's record, if it says anything new: at once, or together with others'."""
         host = self._host
         me = host.me
         record = NodeRecord(
@@ -132,14 +132,14 @@ class Presence:
         self._written_at = host.loop.time()
         known = host.directory.stamps.get(me.name)
         self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
-        host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed())
+        host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed(), gather=gather)
 
     def _renew_in_turn(self) -> None:
         self._timer = None
         if self._wait_s() > 0:  # the cluster has grown meanwhile
             self.renew()
         elif not self._host.is_closing:
-            self.publish()
+            self.publish(gather=True)
 
     def _wait_s(self) -> float:
         """Seconds until this node's turn to announce what is new."""
@@ -149,7 +149,7 @@ class Presence:
 
     def _write_anyway(self) -> None:
         if self._last_written is None and not self._host.is_closing:
-            self.publish()
+            self.publish(gather=True)
 
     async def keep_current(self) -> None:
         """Announce what changed, every load period, for ever."""

@@ -58,7 +58,8 @@ def encode_message(message: object, book: AddressBook) -> list[Any]:
     if tag is None:
         raise TypeError(f"not a registered message: {message!r}")
     plain: list[Any] = [tag]
-    for name, encode, _ in _fields_of(type(message)):
+    cls: type = type(message)
+    for name, encode, _ in _fields_of(cls):
         value = getattr(message, name)
         plain.append(value if encode is None else encode(value, book))
     return plain

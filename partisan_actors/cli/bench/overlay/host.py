@@ -154,7 +154,8 @@ class Host:
         node.dispatch[Kind.RELAY] = on_relay
 
     def _on_broadcast(self, deliver: Deliver) -> None:
-        identity, sent_at = deliver.payload  # type: ignore[misc]  # what `broadcast` has sent
+        payload: Any = deliver.payload
+        identity, sent_at = payload  # as `broadcast` has sent it
         self._latencies.setdefault(identity, []).append(time.monotonic() - sent_at)
 
 
@@ -182,7 +183,8 @@ async def serve(loop: asyncio.AbstractEventLoop) -> None:
         said = json.loads(line)
         name = said.pop("do")
         try:
-            reply = {"ok": await commands[name](**said)}
+            answer: Any = await commands[name](**said)
+            reply = {"ok": answer}
         except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator has to hear of it
             reply = {"error": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(reply) + "\n")
