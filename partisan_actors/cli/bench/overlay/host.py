@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import psutil
@@ -171,7 +172,7 @@ async def serve(loop: asyncio.AbstractEventLoop) -> None:
     reader = asyncio.StreamReader(limit=LINE_BYTES_MAX)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     host = Host(loop, json.loads(await reader.readline()))
-    commands = {
+    commands: dict[str, Callable[..., Awaitable[Any]]] = {
         "start": host.start,
         "addresses": host.addresses,
         "look": host.look,
@@ -183,8 +184,7 @@ async def serve(loop: asyncio.AbstractEventLoop) -> None:
         said = json.loads(line)
         name = said.pop("do")
         try:
-            answer: Any = await commands[name](**said)
-            reply = {"ok": answer}
+            reply = {"ok": await commands[name](**said)}
         except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator has to hear of it
             reply = {"error": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(reply) + "\n")

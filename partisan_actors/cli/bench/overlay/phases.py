@@ -22,6 +22,7 @@ LOOK_LEAST_S: Final = 0.02
 LOOK_SHARE: Final = 5
 DELIVERY_S: Final = 15.0
 QUIET_S: Final = 1.0
+ANNOUNCE_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,11 @@ class OverlayResult:
             checks["every broadcast delivered afterwards"] = loss.broadcasts.delivered == loss.broadcasts.expected
         return checks
 
+    @property
+    def is_good(self) -> bool:
+        """Whether all of them hold."""
+        return all(self.checks().values())
+
     def to_json(self) -> dict[str, Any]:
         """As values that JSON can hold."""
         return {**asdict(self), "checks": self.checks()}
@@ -112,6 +118,7 @@ class _Run:
         self._rng = random.Random(1)
         self._identity = 0
         self._began = 0.0
+        self._announced = float("-inf")
         self._alive = list(range(plan.nodes))
 
     async def all(self) -> OverlayResult:
@@ -175,6 +182,7 @@ class _Run:
     async def _until_whole(self, limit_s: float, result: OverlayResult | None) -> tuple[float | None, float | None]:
         """Seconds until the overlay is connected and symmetric, and until every node knows exactly those alive."""
         expected = len(self._alive)
+        self._announced = 0.0
         sound_s: float | None = None
         known_s: float | None = None
 
@@ -190,10 +198,12 @@ class _Run:
             # Sound for good, as far as is seen: an overlay that still changes may be whole by chance.
             sound_s = (sound_s or at) if is_complete and shape.is_sound else None
             known_s = (known_s or at) if known == expected else None
-            self._announce(
-                f"{at:6.1f} s: {shape.nodes} nodes, {shape.links} links, {shape.one_sided} one-sided, largest part "
-                f"{shape.largest_part}, {known} know all"
-            )
+            if at >= self._announced + ANNOUNCE_S or (sound_s and known_s):
+                self._announced = at
+                self._announce(
+                    f"{at:6.1f} s: {shape.nodes} nodes, {shape.links} links, {shape.one_sided} one-sided, largest part "
+                    f"{shape.largest_part}, {known} know all"
+                )
             return bool(sound_s and known_s)
 
         await self._until(look, limit_s)
