@@ -17,7 +17,7 @@ from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.messages import tag_of
 from partisan_actors.node.router import Peer, Router
-from partisan_actors.protocols.broadcast.exchange import Refused
+from partisan_actors.protocols.broadcast.exchange import Gather, Refused
 from partisan_actors.protocols.broadcast.lww_map import Changed
 from partisan_actors.protocols.machine import (
     CancelTimer,
@@ -54,6 +54,10 @@ class DriverHost(Protocol):
 
     def delivered(self, deliver: Deliver) -> None:
         """A broadcast arrived."""
+        ...
+
+    def gathered(self, sender: NodeId, updates: Iterable[object]) -> None:
+        """A neighbour passed on entries to be published, which come from it or from behind it."""
         ...
 
     def entry_changed(self, changed: Changed) -> None:
@@ -131,10 +135,13 @@ class Driver:
         """A control message arrived. Raises ProtocolError when it is malformed."""
         decoded = decode_message(message[1], self._book)
         receive = self._receivers.get(type(decoded))
-        if receive is None:
-            self._tell(self.stack.receive, sender.node, decoded)
-        elif not self._is_closed:
-            receive(sender.node, decoded)
+        if receive is not None:
+            if not self._is_closed:
+                receive(sender.node, decoded)
+            return
+        if type(decoded) is Gather:
+            self._host.gathered(sender.node, decoded.updates)
+        self._tell(self.stack.receive, sender.node, decoded)
 
     def broadcast(self, topic: str, payload: object) -> None:
         """Send `payload` to every other node."""

@@ -11,7 +11,7 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError, ProtocolError
@@ -21,7 +21,7 @@ from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig, host_name
 from partisan_actors.node.detection import Detection
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
-from partisan_actors.node.directory import LEFT, PREFIX, Directory
+from partisan_actors.node.directory import LEFT, PREFIX, UP, Directory
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import DOWN, UP, NodeEvent, NodeEvents
 from partisan_actors.node.hops import Hops
@@ -32,8 +32,8 @@ from partisan_actors.node.relay import Relay
 from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
 from partisan_actors.node.strangers import Strangers
-from partisan_actors.protocols.broadcast.exchange import Refused
-from partisan_actors.protocols.broadcast.lww_map import Changed
+from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Refused
+from partisan_actors.protocols.broadcast.lww_map import Changed, Update
 from partisan_actors.protocols.machine import Deliver
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.transport.base import Transport
@@ -261,9 +261,19 @@ class Node:
 
     def delivered(self, deliver: Deliver) -> None:
         self.relays.learn(_node(deliver.origin), _node(deliver.sender))
+        if deliver.topic == EXCHANGE_TOPIC and isinstance(deliver.payload, (list, tuple)):
+            self.gathered(_node(deliver.sender), deliver.payload)
         handler = self.on_topic.get(deliver.topic)
         if handler is not None:
             handler(deliver)
+
+    def gathered(self, sender: NodeId, updates: Iterable[object]) -> None:
+        """The way to whoever gathered and broadcast a node's record is the way to that node, too."""
+        for update in updates:
+            if isinstance(update, Update) and update.key.startswith(PREFIX) and len(update.stamp) == 3:
+                node = NodeId(update.key.removeprefix(PREFIX), update.stamp[0])
+                if node != self.me and update.stamp[2] == UP:
+                    self.relays.learn(node, sender)
 
     def entry_changed(self, changed: Changed) -> None:
         prefix, slash, _ = changed.key.partition("/")

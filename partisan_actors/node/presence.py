@@ -44,6 +44,9 @@ FIRST_NEIGHBOUR_S: Final = 1.0
 
 # How long a node that cannot be dialled may take to answer through the overlay.
 SIGN_OF_LIFE_S: Final = 1.5
+# Whoever may be down gets so many times as long to answer as others: that nobody listens any more is known at once,
+# and who is slow is rather busy than gone.
+PATIENCE: Final = 3.0
 # Nodes that this one has declared down, and verifies again when a newer record says that they are up: it may be a
 # refutation, or be older than their end and come late.
 GONE_MAX: Final = 1024
@@ -224,7 +227,7 @@ class Presence:
             return
         for address in host.addresses.addresses_of(node):
             try:
-                await host.dialling.open(address, CONTROL, 0, node)
+                await host.dialling.open(address, CONTROL, 0, node, host.config.dial_timeout_s * PATIENCE)
             except DIAL_ERRORS:
                 continue
             return
