@@ -346,5 +346,5 @@ def _stamp_of(cluster: Nodes, name: str, down: bool) -> tuple[int, ...]:
     return (incarnation, version, int(down))
 
 
-def _record_of(cluster: Nodes, name: str) -> dict[str, Any]:
-    return cluster["a"].node.directory.records[name].plain()
+def _record_of(cluster: Nodes, name: str) -> bytes:
+    return cluster["a"].node.directory.records[name].packed()
