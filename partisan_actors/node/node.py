@@ -21,7 +21,8 @@ from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig, host_name
 from partisan_actors.node.detection import Detection
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
-from partisan_actors.node.directory import LEFT, PREFIX, UP, Directory
+from partisan_actors.node.directory import LEFT, PREFIX, Directory
+from partisan_actors.node.directory import UP as STATE_UP
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import DOWN, UP, NodeEvent, NodeEvents
 from partisan_actors.node.hops import Hops
@@ -270,9 +271,10 @@ class Node:
     def gathered(self, sender: NodeId, updates: Iterable[object]) -> None:
         """The way to whoever gathered and broadcast a node's record is the way to that node, too."""
         for update in updates:
-            if isinstance(update, Update) and update.key.startswith(PREFIX) and len(update.stamp) == 3:
+            # What else stands in a node's record, others may have written, who are elsewhere.
+            if isinstance(update, Update) and update.key.startswith(PREFIX) and update.stamp[2:] == (STATE_UP,):
                 node = NodeId(update.key.removeprefix(PREFIX), update.stamp[0])
-                if node != self.me and update.stamp[2] == UP:
+                if node != self.me:
                     self.relays.learn(node, sender)
 
     def entry_changed(self, changed: Changed) -> None:

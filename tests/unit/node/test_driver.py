@@ -14,7 +14,7 @@ async def test_a_timer_that_is_late_lets_what_came_meanwhile_be_handled_first() 
         happened: list[str] = []
         a.driver.stack.timer_fired = lambda name, now: happened.append(name) or []  # type: ignore[method-assign]
 
-        a.driver._carry_out([SetTimer("membership:late", 0.01)])
+        a.driver.carry_out([SetTimer("membership:late", 0.01)])
         time.sleep(0.2)  # noqa: ASYNC251 - this is the stall
         after_turns(a, 20, lambda: happened.append("a message that takes some turns of the loop to be read"))
         await until(lambda: "membership:late" in happened)
@@ -35,7 +35,7 @@ async def test_a_timer_in_time_fires_once() -> None:
         happened: list[str] = []
         a.driver.stack.timer_fired = lambda name, now: happened.append(name) or []  # type: ignore[method-assign]
 
-        a.driver._carry_out([SetTimer("membership:soon", 0.001)])
+        a.driver.carry_out([SetTimer("membership:soon", 0.001)])
         await until(lambda: happened)
         await until(lambda: "membership:soon" not in a.driver._timers)
 
