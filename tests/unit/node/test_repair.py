@@ -10,7 +10,7 @@ import pytest
 from partisan_actors.ids import NodeId
 from partisan_actors.node import repair as repair_module
 from partisan_actors.node.directory import DOWN, PREFIX, UP, NodeRecord
-from partisan_actors.node.repair import connected
+from partisan_actors.node.repair import connected, watched_by
 from partisan_actors.protocols.membership.redial import RedialOptions
 from partisan_actors.transport.memory import MemoryNetwork
 from tests.nodes import TestNode, nodes, overlay, until
@@ -65,21 +65,28 @@ async def test_a_record_whose_neighbours_are_all_gone_is_looked_into() -> None:
         assert b.directory.is_up(a.me)
 
 
-async def test_a_record_with_a_live_neighbour_is_left_to_it() -> None:
-    async with overlay("a", "b", "c", **QUICK) as (a, b, c):
-        watched = ghost_record(neighbours=("a", "b", "c"))
-        sweeps: list[int] = []
-        c.on_sweep.append(lambda: sweeps.append(1))
+async def test_nodes_that_went_down_together_and_speak_of_each_other_are_looked_into() -> None:
+    async with overlay("a", "b", "c", **QUICK) as made:
+        a = made[0]
+        for name, other in (("ghost", "spook"), ("spook", "ghost")):
+            a.write(PREFIX + name, (1, 1, UP), ghost_record(neighbours=(other, "a"), name=name))
 
-        a.write(PREFIX + "ghost", (1, 1, UP), watched)
-        await until(lambda: len(sweeps) > 10)
+        await until(
+            lambda: all(node.directory.records[name].state == DOWN for node in made for name in ("ghost", "spook"))
+        )
 
-        assert b.directory.records["ghost"].state == c.directory.records["ghost"].state == UP
+
+def test_whoever_has_a_neighbour_that_is_near_is_watched() -> None:
+    neighbours = {"a": ["b", "x"], "b": ["a"], "x": ["y"], "y": ["x", "a"]}
+    near = connected("a", neighbours)
+
+    assert near == {"a", "b"}
+    assert watched_by(near, neighbours) == {"a", "b", "x"}, "a speaks of x, and will notice its end; nobody of y"
 
 
-def ghost_record(neighbours: tuple[str, ...]) -> bytes:
+def ghost_record(neighbours: tuple[str, ...], name: str = "ghost") -> bytes:
     """What a node would write that nobody can reach."""
-    return NodeRecord(NodeId("ghost", 1), ("ghost:1",), neighbours=neighbours).packed()
+    return NodeRecord(NodeId(name, 1), (f"{name}:1",), neighbours=neighbours).packed()
 
 
 async def test_two_parts_of_an_overlay_that_nothing_joins_any_more_become_one() -> None:

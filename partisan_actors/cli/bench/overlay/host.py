@@ -87,6 +87,8 @@ class Host:
         return {
             "joining": len(self._joining),
             "known": sum(node.directory.live_count == expected for node in self._nodes.values()),
+            "fewest": min((node.directory.live_count for node in self._nodes.values()), default=0),
+            "most": max((node.directory.live_count for node in self._nodes.values()), default=0),
             "links": links,
             "failures": self._failures,
         }

@@ -195,6 +195,7 @@ class _Run:
             if result is not None:
                 result.shape, result.failures = shape, [text for look in looks for text in look["failures"]]
             known = sum(look["known"] for look in looks)
+            fewest, most = min(look["fewest"] for look in looks), max(look["most"] for look in looks)
             # Sound for good, as far as is seen: an overlay that still changes may be whole by chance.
             sound_s = (sound_s or at) if is_complete and shape.is_sound else None
             known_s = (known_s or at) if known == expected else None
@@ -202,7 +203,7 @@ class _Run:
                 self._announced = at
                 self._announce(
                     f"{at:6.1f} s: {shape.nodes} nodes, {shape.links} links, {shape.one_sided} one-sided, largest part "
-                    f"{shape.largest_part}, {known} know all"
+                    f"{shape.largest_part}, {known} know all (each knows {fewest}-{most})"
                 )
             return bool(sound_s and known_s)
 
