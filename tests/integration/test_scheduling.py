@@ -347,5 +347,5 @@ def _down_stamp_of(cluster: Nodes, name: str) -> tuple[int, ...]:
     return (incarnation, version, DOWN)
 
 
-def _record_of(cluster: Nodes, name: str) -> dict[str, Any]:
-    return cluster["a"].node.directory.records[name].plain()
+def _record_of(cluster: Nodes, name: str) -> bytes:
+    return cluster["a"].node.directory.records[name].packed()

@@ -39,7 +39,7 @@ class Host:
     def write(self, name: str, state: int, incarnation: int = 1, version: int = 1) -> None:
         """The record of a node changes."""
         stamp = (incarnation, version, state, *((1,) if state == SUSPECT else ()))
-        plain = NodeRecord(NodeId(name, incarnation), (f"{name}:1",)).plain()
+        plain = NodeRecord(NodeId(name, incarnation), (f"{name}:1",)).packed()
         self.directory.changed(PREFIX + name, stamp, plain)
 
 
