@@ -28,6 +28,7 @@ from partisan_actors.protocols.machine import (
     NeighbourDown,
     NeighbourUp,
     Peer,
+    Send,
     SetTimer,
 )
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
@@ -174,6 +175,9 @@ class ProtocolStack:
         out: list[StackEffect] = []
         for effect in effects:
             kind = type(effect)
+            if kind is Send:  # nearly all of a strategy's effects
+                out.append(effect)
+                continue
             if kind is SetTimer or kind is CancelTimer:
                 out.append(_in_layer(_MEMBERSHIP, effect))
                 continue
