@@ -106,7 +106,11 @@ class View:
         for peer in peers:
             if peer in places:
                 continue
-            if len(held) >= self.size_max:
-                self.discard(going.pop() if going else held[int(rng.random() * len(held))])
-            places[peer] = len(held)
-            held.append(peer)
+            if len(held) < self.size_max:
+                places[peer] = len(held)
+                held.append(peer)
+                continue
+            place = places[going.pop()] if going else int(rng.random() * len(held))
+            del places[held[place]]
+            places[peer] = place
+            held[place] = peer

@@ -5,8 +5,9 @@ periodic step in turn, and whatever that sends runs to the end before the next t
 
 1. What is sent waits in one queue, first in, first out. Every message thus takes as long as any other, and `hops` of a
    flood are those of a shortest path.
-2. A message or a `Connect` to a node that is gone comes back as `peer_down` through the same queue. That is the only
-   detector of failures: nobody hears of a crash but by sending ("every send tests the link").
+2. A message or a `Connect` to a node that is gone comes back as `peer_down`: at once, through the same queue, or, with
+   `slow_failures`, when the caller says `tell_failures`, as if the attempt took until then to fail. Nobody hears of a
+   crash but by sending, unless the caller says `break_connections`.
 3. Timers do not run. One set with no delay fires through the queue; one whose name starts with a word of `prompt` fires
    when the queue has run empty, those of least delay first; any other fires when the caller says `fire`.
 
@@ -18,10 +19,11 @@ from __future__ import annotations
 import pickle
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol, TypeAlias
 
-from partisan_actors.protocols.machine import CancelTimer, Connect, Deliver, Effect, Peer, Send, SetTimer
+from partisan_actors.protocols.machine import CancelTimer, Connect, Deliver, Peer, Send, SetTimer
+from partisan_actors.protocols.stack import StackEffect
 from partisan_actors.simulation.streams import stream
 
 __all__ = ["CycleEngine", "CycleMachine", "MachineFactory", "UnsettledNetwork"]
@@ -33,17 +35,20 @@ EVENTS_MAX: Final = 1_000  # for each node, between two moments of quiet
 class CycleMachine(Protocol):
     """What is run: a membership strategy by itself, or a `ProtocolStack`."""
 
-    def start(self, now: float) -> list[Effect]: ...
+    @property
+    def neighbours(self) -> Sequence[Peer]: ...
 
-    def join(self, contact: Peer, now: float) -> list[Effect]: ...
+    def start(self, now: float) -> Sequence[StackEffect]: ...
 
-    def receive(self, sender: Peer, message: object, now: float) -> list[Effect]: ...
+    def join(self, contact: Peer, now: float) -> Sequence[StackEffect]: ...
 
-    def peer_up(self, peer: Peer, now: float) -> list[Effect]: ...
+    def receive(self, sender: Peer, message: object, now: float) -> Sequence[StackEffect]: ...
 
-    def peer_down(self, peer: Peer, now: float) -> list[Effect]: ...
+    def peer_up(self, peer: Peer, now: float) -> Sequence[StackEffect]: ...
 
-    def timer_fired(self, name: str, now: float) -> list[Effect]: ...
+    def peer_down(self, peer: Peer, now: float) -> Sequence[StackEffect]: ...
+
+    def timer_fired(self, name: str, now: float) -> Sequence[StackEffect]: ...
 
 
 MachineFactory: TypeAlias = Callable[[Peer, random.Random], CycleMachine]
@@ -77,15 +82,17 @@ _DOWN: Final = _PeerDown()
 class CycleEngine:
     """A network of machines. `seed` gives every node its random stream; see `stream`."""
 
-    def __init__(self, seed: int, prompt: tuple[str, ...] = ()) -> None:
+    def __init__(self, seed: int, prompt: tuple[str, ...] = (), slow_failures: bool = False) -> None:
         self.seed = seed
         self.cycles = 0
         self.received: Counter[type] = Counter()  # messages by class, by live nodes
         self.deliveries: list[tuple[Peer, Deliver]] = []  # the caller may clear it
-        self._prompt = prompt
+        self.prompt = prompt
+        self.slow_failures = slow_failures
         self._machines: dict[Peer, CycleMachine] = {}
         self._queue: deque[tuple[Peer, Peer, object]] = deque()
         self._prompted: dict[tuple[Peer, str], tuple[float, _Timer]] = {}  # and the delay
+        self._failures: list[tuple[Peer, Peer, object]] = []  # not told yet
 
     @property
     def now(self) -> float:
@@ -119,7 +126,30 @@ class CycleEngine:
         for node in nodes:
             del self._machines[node]
 
-    def tell(self, node: Peer, effects: list[Effect]) -> None:
+    def break_connections(self) -> None:
+        """Every live node gets `peer_down` of each of its neighbours that is dead, as when their sockets close."""
+        for node, machine in self._machines.items():
+            for peer in machine.neighbours:
+                if peer not in self._machines:
+                    self._fail(node, peer)
+
+    def tell_failures(self) -> int:
+        """With `slow_failures`: tell those found so far, and come to rest; how many they were.
+
+        What these lead to, such as another attempt at another dead node, waits for the next time.
+        """
+        failures, self._failures = self._failures, []
+        self._queue.extend(failures)
+        self.settle()
+        return len(failures)
+
+    def replace(self, node: Peer, machine: CycleMachine) -> None:
+        """Put another machine in the place of a live one, such as a stack around it."""
+        if node not in self._machines:
+            raise KeyError(node)
+        self._machines[node] = machine
+
+    def tell(self, node: Peer, effects: Sequence[StackEffect]) -> None:
         """Carry out what a live machine answered to an input of the caller's own; `settle` lets it take its course."""
         self._carry_out(node, effects)
 
@@ -167,7 +197,7 @@ class CycleEngine:
             kind = type(message)
             if machine is None:
                 if sender in machines and kind is not _PeerDown and kind is not _Timer:
-                    later((sender, receiver, _DOWN))
+                    self._fail(sender, receiver)
                 continue
             if kind is _PeerDown:
                 effects = machine.peer_down(sender, now)
@@ -185,14 +215,17 @@ class CycleEngine:
                     self._carry_out_one(receiver, effect)
         return left
 
-    def _carry_out(self, node: Peer, effects: list[Effect]) -> None:
+    def _fail(self, node: Peer, dead: Peer) -> None:
+        (self._failures if self.slow_failures else self._queue).append((node, dead, _DOWN))
+
+    def _carry_out(self, node: Peer, effects: Sequence[StackEffect]) -> None:
         for effect in effects:
             if type(effect) is Send:
                 self._queue.append((effect.peer, node, effect.message))
             else:
                 self._carry_out_one(node, effect)
 
-    def _carry_out_one(self, node: Peer, effect: Effect) -> None:
+    def _carry_out_one(self, node: Peer, effect: StackEffect) -> None:
         match effect:
             case Connect(peer):
                 self._queue.append((peer, node, _UP))
@@ -203,7 +236,7 @@ class CycleEngine:
             case SetTimer(name, delay_s):
                 if delay_s <= 0:
                     self._queue.append((node, node, _Timer(name)))
-                elif name.startswith(self._prompt):
+                elif name.startswith(self.prompt):
                     self._prompted[node, name] = (delay_s, _Timer(name))
             case CancelTimer(name):
                 self._prompted.pop((node, name), None)

@@ -18,6 +18,7 @@ class Recorder:
 
     answers: dict[object, list[Effect]]
     told: list[object] = field(default_factory=list)
+    neighbours: tuple[Peer, ...] = ()
 
     def _note(self, what: object) -> list[Effect]:
         self.told.append(what)
