@@ -15,7 +15,8 @@ from partisan_actors.simulation.streams import stream
 __all__ = ["RECOVERY", "RELIABILITY"]
 
 MESSAGES = 1000
-GOSSIPED = 60  # messages of the baselines: each has to be run, and most of them change nothing
+GOSSIPED = 60  # messages of the baselines: each has to be run
+SETTLED = 20  # the last ones of those, by which acknowledgements have cleaned the views
 STEPS = 10  # messages that the recovery is shown for
 STEP_FAILURES = (40, 60, 70, 80, 90, 95)
 FIRST_FAILURES = (40, 50, 60, 70)
@@ -39,7 +40,10 @@ def baseline(seed: int, nodes: int) -> dict[str, float]:
             rng = stream(seed, failed, name)
             live = [node for node in engine.live if isinstance(node, int)]
             reaches = [gossip(engine, rng.choice(live), rng, acked=acked)[0] for _ in range(GOSSIPED)]
-            seen[f"{name} mean reach {failed}%"] = sum(reaches) / GOSSIPED
+            settled = sum(reaches[-SETTLED:]) / SETTLED
+            seen[f"{name} mean reach {failed}%"] = (
+                (sum(reaches) + (MESSAGES - GOSSIPED) * settled) / MESSAGES if acked else sum(reaches) / GOSSIPED
+            )
     return seen
 
 
@@ -104,7 +108,8 @@ RELIABILITY = Experiment(
     x_label="failed nodes, %",
     y_label="mean reach, % of survivors",
     notes=(
-        f"Baselines gossip with fanout 4; their means are over {GOSSIPED} messages.",
+        f"Baselines gossip {GOSSIPED} messages with fanout 4. CyclonAcked improves for about 25 messages (at 80 % for"
+        f" longer), so its mean takes the last {SETTLED} for all that would follow.",
         "Oracle of Cyclon: a branching process for the take-off, then the fixed point of gossip, nothing fitted.",
         "With only a flood's own sends to find failures out, 80 % is not recovered from as the paper's figure 3 shows,"
         " since the first message reaches too few. The end of connections must be what its authors mean.",

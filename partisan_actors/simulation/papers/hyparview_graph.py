@@ -19,7 +19,7 @@ __all__ = ["EXPERIMENT"]
 
 SOURCES = 100  # of breadth-first searches: the error of the mean path is below 0.01
 MESSAGES = 20  # gossiped over Cyclon for the hops of the last delivery
-SHOWN_CYCLES = (0, 1, 2, 3, 4, 5, 10)
+SHOWN_CYCLES = tuple(range(11))
 DEGREES = (5, 4, 3, 2, 1)
 
 
@@ -63,12 +63,8 @@ def baseline(seed: int, nodes: int) -> dict[str, float]:
 def quantities(nodes: int) -> list[Quantity]:
     """See `Experiment`."""
     model = oracles.regular_distances(nodes)
-    found = [
-        Quantity(
-            f"hyparview degree cycle {cycle}", f"mean degree after {_cycles(cycle)}", 3, line="mean degree", x=cycle
-        )
-        for cycle in (*SHOWN_CYCLES, CYCLES)
-    ]
+    found = [_degree(cycle, "mean degree", in_table=cycle <= 3 or cycle == SHOWN_CYCLES[-1]) for cycle in SHOWN_CYCLES]
+    found.append(_degree(CYCLES, "", in_table=True))
     found += [Quantity(f"hyparview nodes of degree {degree}", f"nodes of degree {degree}", 0) for degree in DEGREES]
     return [
         *found,
@@ -88,8 +84,10 @@ def quantities(nodes: int) -> list[Quantity]:
     ]
 
 
-def _cycles(number: int) -> str:
-    return "the joins" if number == 0 else f"{number} cycle{'s' if number > 1 else ''}"
+def _degree(cycle: int, line: str, *, in_table: bool) -> Quantity:
+    after = "the joins" if cycle == 0 else f"{cycle} cycle{'s' if cycle > 1 else ''}"
+    key, label = f"hyparview degree cycle {cycle}", f"mean degree after {after}"
+    return Quantity(key, label, 3, line=line, x=cycle, in_table=in_table)
 
 
 EXPERIMENT = Experiment(
