@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from partisan_actors.cli.failure import ExitCode
+from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.simulate.figure import check_drawable, draw
 from partisan_actors.cli.simulate.paper_table import HEADINGS, cells, doubts, markdown
 from partisan_actors.cli.table import show_table
@@ -54,6 +54,8 @@ def paper(
     files = _files(names, figure, into_folder=name == ALL)
     for file in files.values():
         check_drawable(file)
+    if page is not None and not page.parent.is_dir():
+        raise Failure(f"cannot write {page}: there is no folder {page.parent}", ExitCode.USAGE)
     results = run(names, nodes, range(first_seed, first_seed + seeds), jobs, _progress)
     for result in results:
         if not as_json:
@@ -86,4 +88,5 @@ def _show(result: Result) -> None:
         click.echo(f"  {line}")
     failed = len(result.failed)
     banded = sum(row.band is not None for row in result.rows)
-    click.echo(f"{banded - failed} of {banded} bands hold; {result.cpu_s:.0f} s of processor time\n")
+    held = f"{banded - failed} of {banded} bands hold" if banded else "too few nodes for any band"
+    click.echo(f"{held}; {result.cpu_s:.0f} s of processor time\n")

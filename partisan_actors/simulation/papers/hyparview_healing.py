@@ -23,9 +23,9 @@ from partisan_actors.simulation.streams import stream
 __all__ = ["EXPERIMENT"]
 
 FAILED = (10, 30, 50, 70, 80, 90)
-BASELINE_FAILED = (10, 30, 50, 70)
+BASELINE_FAILED = (10, 30, 50)
 MESSAGES = 10
-CYCLES_MAX = 60
+CYCLES_MAX = 30
 TOLERANCE = 0.5  # points, for gossip
 
 

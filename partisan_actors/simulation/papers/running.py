@@ -7,6 +7,7 @@ made once. What comes back depends on the seeds alone, not on which process did 
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -60,7 +61,7 @@ def _in_processes(
 ) -> list[_Measured]:
     measured: list[_Measured] = []
     # Spawned, so that no process begins with what another one has in memory.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interruptions_to_the_parent)
     try:
         pending: list[Future[list[_Measured]]] = [
             pool.submit(_measure_all, tuple(names), nodes, seed, with_baseline) for seed, with_baseline in jobs
@@ -77,6 +78,10 @@ def _in_processes(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return measured
+
+
+def _leave_interruptions_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _measure_all(names: Sequence[str], nodes: int, seed: int, with_baseline: bool) -> list[_Measured]:
