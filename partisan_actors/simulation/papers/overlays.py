@@ -10,17 +10,17 @@ free. So here `promotion_backoff_s` is None. A request has high priority only wh
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, cast
+from typing import Final, Protocol, cast, runtime_checkable
 
 from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.hyparview import HyParView
 from partisan_actors.protocols.membership.hyparview_options import HyParViewOptions
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
-from partisan_actors.protocols.stack import Broadcast, ProtocolStack
+from partisan_actors.protocols.stack import Broadcast, ProtocolStack, StackEffect
 from partisan_actors.simulation.cycles import CycleEngine
 from partisan_actors.simulation.papers.graphs import Graph, mean_degree
 
@@ -34,10 +34,10 @@ __all__ = [
     "hyparview",
     "links_of",
     "stable_overlay",
-    "stack_of",
 ]
 
 CYCLES: Final = 50  # until the paper calls the overlay stable
+EARLY: Final = 12
 PASSIVE: Final = 30
 SHUFFLE: Final = "shuffle"
 STACKED_SHUFFLE: Final = "membership:shuffle"  # once a stack stands around the strategy
@@ -49,13 +49,20 @@ OPTIONS: Final = HyParViewOptions(
 MakeBroadcast = Callable[[Peer, random.Random], Broadcast]
 
 
+@runtime_checkable
+class Broadcaster(Protocol):
+    """A machine that can be told to broadcast."""
+
+    def broadcast(self, topic: str, payload: object, now: float) -> Sequence[StackEffect]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """One seed's overlay just joined and at rest, each as a snapshot of its engine, and what lay between."""
+    """One seed's overlay at rest, as a snapshot of its engine, and how it got there."""
 
-    joined: bytes
     stable: bytes
     degrees: tuple[float, ...]  # mean, after the joins and after each cycle
+    early: tuple[Graph, ...]  # the links after the joins and after each of the first EARLY cycles but the last
 
 
 def hyparview(node: Peer, rng: random.Random) -> HyParView:
@@ -75,12 +82,14 @@ def grown(seed: int, nodes: int) -> CycleEngine:
 def stable_overlay(seed: int, nodes: int) -> Overlay:
     """The overlay after CYCLES cycles. The last one made is kept, since several experiments begin with it."""
     engine = grown(seed, nodes)
-    joined = engine.snapshot()
-    degrees = [mean_degree(links_of(engine))]
-    for _ in range(CYCLES):
+    early, degrees = [links_of(engine)], [mean_degree(links_of(engine))]
+    for cycle in range(1, CYCLES + 1):
         engine.cycle(SHUFFLE)
-        degrees.append(mean_degree(links_of(engine)))
-    return Overlay(joined, engine.snapshot(), tuple(degrees))
+        graph = links_of(engine)
+        degrees.append(mean_degree(graph))
+        if cycle < EARLY:
+            early.append(graph)
+    return Overlay(engine.snapshot(), tuple(degrees), tuple(early))
 
 
 def links_of(engine: CycleEngine) -> Graph:
@@ -102,20 +111,15 @@ def flood(node: Peer, rng: random.Random) -> Flood:
     return Flood(node, FloodOptions(), rng)
 
 
-def stack_of(engine: CycleEngine, node: Peer) -> ProtocolStack:
-    """The stack of a live node that was dressed."""
-    machine = engine.machines[node]
-    assert isinstance(machine, ProtocolStack)
-    return machine
-
-
 def broadcast(engine: CycleEngine, origin: Peer, payload: object) -> tuple[int, int]:
     """Broadcast and let everything follow: how many live nodes got it, the origin among them, and the last one's hops.
 
     What was delivered before is forgotten.
     """
     engine.deliveries.clear()
-    engine.tell(origin, stack_of(engine, origin).broadcast("paper", payload, engine.now))
+    machine = engine.machines[origin]
+    assert isinstance(machine, Broadcaster)
+    engine.tell(origin, machine.broadcast("paper", payload, engine.now))
     engine.settle()
     hops = [delivery.hops for _, delivery in engine.deliveries]
     return 1 + len(hops), max(hops, default=0)

@@ -3,36 +3,31 @@
 Four variants, as in the paper: one sender (s-s) or a random one each time (m-s), without and with the hop-count
 optimisation (thresholds 3 and 7). A cycle is one broadcast that runs to the end, then every node's membership step; it
 begins right after the last join, while the overlay still fills up, because that is what makes the trees what they are.
-After BOOTSTRAP cycles the overlay is left as it is, and MEASURED further messages give the stable values.
+After EARLY cycles the overlay is left as it is, and MEASURED further messages give the stable values.
 
-Announcements are not batched and leave with the payload. A node waits for an announced message until the network is at
-rest. The eager baseline needs no run: a flood sends the sum of degrees less n - 1 payloads along shortest paths.
+Where nobody fails, broadcasts change nothing for the membership. So the overlay's cycles run once, and each variant's
+trees are told of the links that came and went in each. Announcements are not batched and leave with the payload. The
+eager baseline needs no run: a flood sends the sum of degrees less n - 1 payloads along shortest paths.
 """
 
 from __future__ import annotations
 
-import random
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from partisan_actors.protocols.broadcast.plumtree import Gossip, Graft, IHave, Plumtree, PlumtreeOptions, Prune
-from partisan_actors.protocols.machine import Peer
 from partisan_actors.simulation.cycles import CycleEngine
 from partisan_actors.simulation.papers.experiment import Experiment
 from partisan_actors.simulation.papers.graphs import distances, mean_degree
 from partisan_actors.simulation.papers.judging import Quantity
-from partisan_actors.simulation.papers.overlays import STACKED_SHUFFLE, broadcast, dress, links_of, stable_overlay
+from partisan_actors.simulation.papers.overlays import EARLY, links_of, stable_overlay
+from partisan_actors.simulation.papers.trees import Trees
 from partisan_actors.simulation.streams import stream
 
-__all__ = ["EXPERIMENT", "PROMPT", "Cost", "Trees", "tree_options"]
+__all__ = ["EXPERIMENT"]
 
-BOOTSTRAP: Final = 12
 SHOWN: Final = 11  # the cycles of the paper's figure
 SETTLING: Final = 3  # messages that prune what the last cycle's links brought
 MEASURED: Final = 10
-PROMPT: Final = ("broadcast:graft",)
 VARIANTS: Final[Mapping[str, tuple[bool, int | None]]] = {  # many senders? optimise from so many hops on
     "s-s": (False, None),
     "m-s": (True, None),
@@ -41,68 +36,20 @@ VARIANTS: Final[Mapping[str, tuple[bool, int | None]]] = {  # many senders? opti
 }
 
 
-def tree_options(threshold: int | None = None) -> PlumtreeOptions:
-    """The paper's Plumtree: announcements at once, one at a time; optimised from `threshold` hops on."""
-    return PlumtreeOptions(lazy_tick_s=0.0, optimise_threshold=threshold)
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """One broadcast. Messages are those that live nodes received."""
-
-    reached: int  # nodes, the origin among them
-    payloads: int
-    control: int
-    last_hop: int
-
-    @property
-    def redundancy(self) -> float:
-        """RMR: payloads for each node reached, less one."""
-        return self.payloads / max(self.reached - 1, 1) - 1
-
-
-class Trees:
-    """Broadcasts over an engine whose nodes have Plumtree, counted one by one."""
-
-    def __init__(self, engine: CycleEngine) -> None:
-        self._engine = engine
-
-    @classmethod
-    def planted(cls, engine: CycleEngine, threshold: int | None) -> Trees:
-        """Give every node of the engine Plumtree, with every link eager as at the beginning."""
-        options = tree_options(threshold)
-
-        def plumtree(node: Peer, rng: random.Random) -> Plumtree:
-            return Plumtree(node, options, rng)
-
-        dress(engine, plumtree)
-        engine.prompt = PROMPT
-        return cls(engine)
-
-    def send(self, origin: Peer) -> Cost:
-        """Broadcast from `origin` until the network is at rest."""
-        before: Counter[type] = self._engine.received.copy()
-        reached, last_hop = broadcast(self._engine, origin, "payload")
-        seen = self._engine.received
-        control = sum(seen[kind] - before[kind] for kind in (IHave, Prune, Graft))
-        return Cost(reached, seen[Gossip] - before[Gossip], control, last_hop)
-
-
 def measure(seed: int, nodes: int) -> dict[str, float]:
     """All four variants from the last join on, and the flood over the same overlay."""
     overlay = stable_overlay(seed, nodes)
     seen = _eager(seed, nodes, overlay.degrees)
+    links = mean_degree(overlay.early[-1]) * nodes
     for variant, (many, threshold) in VARIANTS.items():
-        engine = CycleEngine.restored(overlay.joined)
-        trees, rng = Trees.planted(engine, threshold), stream(seed, nodes, "senders")
+        trees, rng = Trees.bare(seed, nodes, threshold), stream(seed, nodes, "senders")
         only = rng.randrange(nodes)
-        for cycle in range(BOOTSTRAP):
+        for cycle, graph in enumerate(overlay.early):
+            trees.link(graph)
             cost = trees.send(rng.randrange(nodes) if many else only)
             if cycle < SHOWN:
                 seen[f"{variant} rmr cycle {cycle}"] = cost.redundancy
-            engine.cycle(STACKED_SHUFFLE)
         costs = [trees.send(rng.randrange(nodes) if many else only) for _ in range(SETTLING + MEASURED)][SETTLING:]
-        links = mean_degree(links_of(engine)) * nodes
         seen |= {
             f"{variant} reach": 100 * min(cost.reached for cost in costs) / nodes,
             f"{variant} payloads": _mean([cost.payloads for cost in costs]),
@@ -161,7 +108,7 @@ EXPERIMENT = Experiment(
     name="plumtree-cost",
     title="Plumtree: messages, redundancy and hops from bootstrap to stable",
     setting=(
-        f"cycle engine; one broadcast and one shuffle of all a cycle from the last join on, {BOOTSTRAP} cycles, then"
+        f"cycle engine; one broadcast and one shuffle of all a cycle from the last join on, {EARLY} cycles, then"
         f" {MEASURED} messages; one shared tree, announcements not batched, thresholds 3 (s-s) and 7 (m-s)"
     ),
     measure=measure,

@@ -17,7 +17,7 @@ from partisan_actors.simulation.papers.failures import crash
 from partisan_actors.simulation.papers.graphs import components
 from partisan_actors.simulation.papers.judging import Quantity
 from partisan_actors.simulation.papers.overlays import STACKED_SHUFFLE, links_of, stable_overlay
-from partisan_actors.simulation.papers.plumtree_cost import Trees
+from partisan_actors.simulation.papers.trees import Trees
 from partisan_actors.simulation.streams import stream
 
 __all__ = ["EXPERIMENT"]
@@ -32,7 +32,7 @@ SETTLING: Final = 4  # broadcasts that make the tree
 def measure(seed: int, nodes: int) -> dict[str, float]:
     """Every level of failure over the same overlay and tree."""
     engine = CycleEngine.restored(stable_overlay(seed, nodes).stable)
-    trees, rng = Trees.planted(engine, threshold=None), stream(seed, nodes, "trees")
+    trees, rng = Trees.planted(engine), stream(seed, nodes, "trees")
     for _ in range(SETTLING):
         trees.send(rng.randrange(nodes))
     settled = engine.snapshot()
