@@ -26,7 +26,7 @@ from partisan_actors.simulation.streams import stream
 __all__ = ["EXPERIMENT"]
 
 SHOWN: Final = 11  # the cycles of the paper's figure
-SETTLING: Final = 3  # messages that prune what the last cycle's links brought
+SETTLING: Final = 20  # messages that prune what the last cycle's links brought, and let the optimisation work
 MEASURED: Final = 10
 VARIANTS: Final[Mapping[str, tuple[bool, int | None]]] = {  # many senders? optimise from so many hops on
     "s-s": (False, None),
