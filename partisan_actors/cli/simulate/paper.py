@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ import click
 
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.simulate.figure import check_drawable, draw
-from partisan_actors.cli.simulate.paper_table import HEADINGS, cells, doubts, markdown
+from partisan_actors.cli.simulate.paper_table import HEADINGS, cells, doubts, page
 from partisan_actors.cli.table import show_table
 from partisan_actors.simulation.papers.catalogue import EXPERIMENTS
 from partisan_actors.simulation.papers.judging import Result
@@ -33,7 +34,7 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--figure", type=PATH, help="Draw into this file (.svg, .png, .pdf); with `all`, NAME.svg into this folder."
 )
-@click.option("--markdown", "page", type=PATH, help="Write the tables to this file, in Markdown.")
+@click.option("--markdown", type=PATH, help="Write the tables to this file, in Markdown.")
 def paper(
     name: str,
     nodes: int,
@@ -42,7 +43,7 @@ def paper(
     jobs: int | None,
     as_json: bool,
     figure: Path | None,
-    page: Path | None,
+    markdown: Path | None,
 ) -> ExitCode:
     """Run a published experiment again, on the machines that real nodes run.
 
@@ -54,8 +55,8 @@ def paper(
     files = _files(names, figure, into_folder=name == ALL)
     for file in files.values():
         check_drawable(file)
-    if page is not None and not page.parent.is_dir():
-        raise Failure(f"cannot write {page}: there is no folder {page.parent}", ExitCode.USAGE)
+    if markdown is not None and not markdown.parent.is_dir():
+        raise Failure(f"cannot write {markdown}: there is no folder {markdown.parent}", ExitCode.USAGE)
     results = run(names, nodes, range(first_seed, first_seed + seeds), jobs, _progress)
     for result in results:
         if not as_json:
@@ -65,8 +66,9 @@ def paper(
     if as_json:
         found = [result.to_json() for result in results]
         click.echo(json.dumps(found if name == ALL else found[0], indent=2))
-    if page is not None:
-        page.write_text("\n".join(markdown(result) for result in results), encoding="utf-8")
+    if markdown is not None:
+        pictures = {name: Path(os.path.relpath(file, markdown.parent)).as_posix() for name, file in files.items()}
+        markdown.write_text(page(results, pictures), encoding="utf-8")
     return ExitCode.OTHER if any(result.failed for result in results) else ExitCode.OK
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from partisan_actors.simulation.papers.judging import Result, Row
 
-__all__ = ["HEADINGS", "cells", "doubts", "markdown"]
+__all__ = ["HEADINGS", "cells", "doubts", "page"]
 
 HEADINGS: Final = ("", "ours", "seeds' range", "published", "theory", "band", "verdict")
 
@@ -27,16 +27,21 @@ def doubts(result: Result) -> list[str]:
     return [f"(?) {', '.join(values)}: {reason}." for reason, values in reasons.items()]
 
 
-def markdown(result: Result) -> str:
-    """The result as a section of a page, its table in Markdown."""
-    lines = [f"## {result.title}", "", f"`partisan simulate paper {result.paper}`", "", f"![]({_figure(result)})", ""]
+def page(results: Sequence[Result], pictures: Mapping[str, str]) -> str:
+    """The results as a page in Markdown; `pictures` names the files of those that were drawn, as seen from the page."""
+    return "\n".join(
+        ["# The papers again: results", "", "Written by `partisan simulate paper --markdown`.", ""]
+    ) + "".join(_section(result, pictures.get(result.paper)) for result in results)
+
+
+def _section(result: Result, picture: str | None) -> str:
+    size = f"{result.nodes:,} nodes, {len(result.seeds)} seeds"
+    lines = ["", f"## {result.title}", "", f"`partisan simulate paper {result.paper}`: {size}.", ""]
+    if picture is not None:
+        lines += [f"![Ours solid, as published dashed, theory dotted]({picture})", ""]
     lines += [_line(HEADINGS), _line(["---"] * len(HEADINGS)), *(_line(row) for row in cells(result)), ""]
     lines += [f"* {note}" for note in [*result.notes, *doubts(result)]]
     return "\n".join(lines) + "\n"
-
-
-def _figure(result: Result) -> str:
-    return f"figures/{result.paper}.svg"
 
 
 def _line(row: Sequence[str]) -> str:

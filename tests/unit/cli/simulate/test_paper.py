@@ -95,6 +95,19 @@ def test_a_page_has_the_table_in_markdown(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     text = page.read_text(encoding="utf-8")
     assert "## Recovery" in text and "| 80 % failed, message 1, reach % | 82.00 |" in text
+    assert "![" not in text
+
+
+def test_a_page_shows_the_figures_that_were_drawn_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="only the documentation needs it")
+    measured(monkeypatch, result(82.0))
+    (tmp_path / "figures").mkdir()
+    page, drawing = tmp_path / "papers.md", tmp_path / "figures" / "recovery.svg"
+
+    run(["simulate", "paper", "hyparview-recovery", "--markdown", str(page), "--figure", str(drawing)])
+
+    assert "](figures/recovery.svg)" in page.read_text(encoding="utf-8")
+    assert drawing.exists()
 
 
 def test_a_real_run_goes_through_and_tells_its_progress(capsys: pytest.CaptureFixture[str]) -> None:
