@@ -63,8 +63,8 @@ _PERCOLATION: Final = "site percolation; wider towards the threshold at 75 %, wh
 _REPAIR: Final = "the paper's 81 and 98 %, less what a message from outside the giant component costs the mean"
 _MEAN: Final = "the paper has 99.65-100; single messages from outside the giant component cost up to 0.1 each"
 _LOST: Final = (
-    "moved from 99.5 after the first run: at 90 % a node's 35 addresses are all dead with a chance of 2.5 %, and a share"
-    " of s survivors that stays out for good costs the mean 2 s; the paper has 99.65"
+    "moved from 99.5 after the first run: at 90 % all of a node's 35 addresses are dead with a chance of 2.5 %, and"
+    " survivors that stay out for good, a share s of them, cost the mean 2 s; the paper has 99.65"
 )
 _EDGE: Final = "95 % leaves survivors of whose views nobody survived; the paper has 90.85, a mean with dips of its own"
 _GOSSIP: Final = "gossip theory; wider where messages may die out, since 60 to 120 of them make the mean"
