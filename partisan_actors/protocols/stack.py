@@ -172,12 +172,14 @@ class ProtocolStack:
         return self._exchanging(self.exchange.write(key, stamp, value, now), now)
 
     def _membership(self, effects: list[Effect], now: float) -> list[StackEffect]:
+        for effect in effects:
+            if type(effect) is not Send:
+                break
+        else:  # nearly always: nothing to name anew, nobody to tell
+            return effects  # type: ignore[return-value]  # who gives effects away keeps no hold of their list
         out: list[StackEffect] = []
         for effect in effects:
             kind = type(effect)
-            if kind is Send:  # nearly all of a strategy's effects
-                out.append(effect)
-                continue
             if kind is SetTimer or kind is CancelTimer:
                 out.append(_in_layer(_MEMBERSHIP, effect))
                 continue

@@ -29,7 +29,7 @@ from partisan_actors.simulation.streams import stream
 __all__ = ["CycleEngine", "CycleMachine", "MachineFactory", "UnsettledNetwork"]
 
 CYCLE_S: Final = 10.0  # what machines are told that a cycle takes
-EVENTS_MAX: Final = 1_000  # for each node, between two moments of quiet
+EVENTS_MAX: Final = 20_000  # for each node, between two moments of quiet
 
 
 class CycleMachine(Protocol):

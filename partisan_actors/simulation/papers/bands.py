@@ -73,6 +73,10 @@ _TREE: Final = "the paper's first three cycles: a flood, its pruning, a tree"
 _ANNOUNCED: Final = "both ends of every link that is not in the tree announce"
 _HOPS: Final = "the paper's optimisation brings many senders to about twice the flood's hops (17.2 / 8.9)"
 
+_RANDOM: Final = "links are random before anything is optimised"
+_SWIM: Final = "a geometric wait: 480 crashes have a standard error of 0.05"
+_LOAD: Final = "a ping and an answer of one's own, less the first period's"
+
 
 def _levels(key: str, reason: str, widths: dict[int, float], quick: dict[int, float]) -> list[_Rule]:
     """A band around the oracle for each level of failure, of that half width."""
@@ -152,6 +156,18 @@ _ALL: Final[tuple[_Rule, ...]] = (
         {20: 0.15, 30: 0.15, 40: 0.15, 50: 0.2, 60: 0.25},
     ),
     _Rule("plumtree reach 80% cycle 2", 95.0, 100.0, _REPAIR, QUICK),
+    # xbot-cost
+    _Rule("xbot one-sided", 0, 0, _EXACT, QUICK, "every"),
+    _Rule("xbot pieces", 1, 1, "one unbiased link a node keeps the overlay whole", QUICK, "every"),
+    _Rule("cost rises", 0, 0, "every swap lowers the sum; what fills free places may add a little", QUICK, "every"),
+    _Rule("cost cycle 0", 0.93, 1.07, _RANDOM, QUICK, measure="multiple"),
+    _Rule("cost cycle 0", 0.98, 1.02, _RANDOM, measure="multiple"),
+    _Rule("cost share", 0.0, 90.0, "it optimises; no figure is claimed", QUICK),
+    _Rule("degree change", -0.05, 0.2, "swaps keep every degree, and free places are filled meanwhile", QUICK, "every"),
+    # swim-detection: its groups have one size, so a quick run has one seed's chance only
+    _Rule("first detection", -0.3, 0.3, _SWIM, QUICK, measure="distance"),
+    _Rule("first detection", -0.15, 0.15, _SWIM, measure="distance"),
+    *(_Rule(f"load of {members}", 0.9, 1.05, _LOAD, QUICK, measure="multiple") for members in (8, 16, 32, 56)),
 )  # fmt: skip
 
 _RULES: Final[dict[str, list[_Rule]]] = {}

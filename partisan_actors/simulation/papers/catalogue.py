@@ -10,6 +10,8 @@ from partisan_actors.simulation.papers import (
     hyparview_healing,
     plumtree_cost,
     plumtree_failures,
+    swim_detection,
+    xbot_cost,
 )
 from partisan_actors.simulation.papers.experiment import Experiment
 
@@ -24,5 +26,7 @@ EXPERIMENTS: Final[dict[str, Experiment]] = {
         hyparview_graph.EXPERIMENT,
         plumtree_cost.EXPERIMENT,
         plumtree_failures.EXPERIMENT,
+        xbot_cost.EXPERIMENT,
+        swim_detection.EXPERIMENT,
     )
 }

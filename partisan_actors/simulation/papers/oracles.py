@@ -16,13 +16,17 @@ __all__ = [
     "eager_redundancy_after_failure",
     "giant_reach",
     "gossip_reach",
-    "harmonic",
+    "UNIT_SQUARE_DISTANCE",
+    "nearest_distance",
     "regular_clustering",
     "regular_distances",
+    "scamp_bare_view",
+    "scamp_view",
     "swim_first_detection_periods",
     "unconditional_reach",
 ]
 
+UNIT_SQUARE_DISTANCE = (2 + math.sqrt(2) + 5 * math.asinh(1)) / 15  # mean, of two points drawn evenly: 0.5214
 _STEPS = 2000  # of a fixed-point iteration; near the threshold it converges slowly
 
 
@@ -92,9 +96,27 @@ def measured_regular_clustering(nodes: int, degree: int = 5) -> float:
     return mean_clustering(random_regular(nodes, degree, stream(0, nodes, "random regular graph")))
 
 
-def harmonic(nodes: int) -> float:
-    """H_n, the mean view of SCAMP with c = 0: ln n + 0.577."""
-    return sum(1 / k for k in range(1, nodes + 1))
+def scamp_bare_view(nodes: int) -> float:
+    """The mean view of SCAMP with c = 0 and contacts drawn evenly: H_n - 1/2, H_n being about ln n + 0.577.
+
+    A newcomer adds its own arc and one for each member of its contact's view, whose expected size is the mean; so the
+    mean grows by 1/n with the n-th node, from 1 with the first two, who hold each other.
+    """
+    return sum(1 / k for k in range(1, nodes + 1)) - 0.5
+
+
+def scamp_view(nodes: int, c: int) -> float:
+    """What the mean view of SCAMP tends to: (c + 1) ln n. Finite networks stay below it."""
+    return (c + 1) * math.log(nodes)
+
+
+def nearest_distance(nodes: int, nearest: int) -> float:
+    """How far the nearest so many of a point are on average, among points drawn evenly in the unit square.
+
+    The k-th is Gamma(k + 1/2) / (k-1)! / sqrt(pi n) away; the square's edges are left out of account.
+    """
+    each = (math.exp(math.lgamma(k + 0.5) - math.lgamma(k)) for k in range(1, nearest + 1))
+    return sum(each) / nearest / math.sqrt(math.pi * nodes)
 
 
 def swim_first_detection_periods(nodes: int) -> float:

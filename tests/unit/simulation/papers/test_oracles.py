@@ -77,9 +77,21 @@ def test_gossip_reach_is_what_gossip_over_random_views_reaches(failed: float) ->
     assert mean == pytest.approx(oracles.gossip_reach(failed), abs=1.0 if failed < 0.5 else 8.0)
 
 
-def test_the_harmonic_number_is_the_logarithm_and_eulers_constant() -> None:
-    assert oracles.harmonic(1) == 1.0
-    assert oracles.harmonic(10_000) == pytest.approx(math.log(10_000) + 0.5772, abs=0.001)
+def test_scamps_views_grow_with_the_harmonic_number_or_the_logarithm() -> None:
+    assert oracles.scamp_bare_view(2) == 1.0  # they hold each other
+    assert oracles.scamp_bare_view(10_000) == pytest.approx(math.log(10_000) + 0.0772, abs=0.001)
+    assert oracles.scamp_view(10_000, 4) == pytest.approx(46.05, abs=0.01)
+
+
+def test_points_in_the_unit_square_are_as_far_apart_as_drawn_ones() -> None:
+    rng = random.Random(5)
+    points = [(rng.random(), rng.random()) for _ in range(2000)]
+    drawn = [math.dist(rng.choice(points), rng.choice(points)) for _ in range(20_000)]
+    inner = [point for point in points if all(0.2 < place < 0.8 for place in point)][:150]
+    nearest = [sum(sorted(math.dist(point, other) for other in points)[1:6]) / 5 for point in inner]
+
+    assert sum(drawn) / len(drawn) == pytest.approx(oracles.UNIT_SQUARE_DISTANCE, rel=0.02)
+    assert sum(nearest) / len(nearest) == pytest.approx(oracles.nearest_distance(2000, 5), rel=0.04)
 
 
 def test_swims_first_detection_takes_a_period_with_two_members_and_e_over_e_less_one_with_many() -> None:
