@@ -28,6 +28,7 @@ from partisan_actors.protocols.machine import (
     NeighbourDown,
     NeighbourUp,
     Peer,
+    Send,
     SetTimer,
 )
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
@@ -176,6 +177,11 @@ class ProtocolStack:
         return self._exchanging(self.exchange.write(key, stamp, value, now, gather=gather), now)
 
     def _membership(self, effects: list[Effect], now: float) -> list[StackEffect]:
+        for effect in effects:
+            if type(effect) is not Send:
+                break
+        else:  # nearly always: nothing to name anew, nobody to tell
+            return effects  # type: ignore[return-value]  # who gives effects away keeps no hold of their list
         out: list[StackEffect] = []
         for effect in effects:
             kind = type(effect)

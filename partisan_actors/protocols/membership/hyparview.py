@@ -297,8 +297,10 @@ class HyParView:
 
     def _next_hop(self, ttl: int, *excluding: Peer) -> Peer | None:
         """Where a walk goes on to, or None when it stops here."""
-        others = [peer for peer in self._links if peer not in excluding] if ttl > 0 and len(self._links) > 1 else []
-        return self._rng.choice(others) if others else None
+        if ttl <= 0 or len(self._links) <= 1:
+            return None
+        others = [peer for peer in self._links if peer not in excluding]
+        return others[int(self._rng.random() * len(others))] if others else None
 
     def _decline(self, peer: Peer, message: object) -> None:
         match message:
