@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError, ProtocolError
@@ -20,8 +20,9 @@ from partisan_actors.node.config import NodeConfig, host_name
 from partisan_actors.node.detection import Detection
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import LEFT, PREFIX, Directory
+from partisan_actors.node.directory import UP as STATE_UP
 from partisan_actors.node.driver import Driver
-from partisan_actors.node.events import DOWN, UP, NodeEvent, NodeEvents
+from partisan_actors.node.events import DOWN, UP, NodeEvent, Subscriptions
 from partisan_actors.node.hops import Hops
 from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.overlays import make_stack
@@ -31,8 +32,8 @@ from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
 from partisan_actors.node.strangers import Strangers
 from partisan_actors.node.world import World
-from partisan_actors.protocols.broadcast.exchange import Refused
-from partisan_actors.protocols.broadcast.lww_map import Changed
+from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Refused
+from partisan_actors.protocols.broadcast.lww_map import Changed, Update
 from partisan_actors.protocols.machine import Deliver
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.transport.base import Transport
@@ -47,6 +48,11 @@ from partisan_actors.wire.handshake import Identity
 __all__ = ["Node", "Transport"]
 
 logger = logging.getLogger(__name__)
+
+# How long a contact may take to answer a newcomer, and for how long all of them are tried.
+JOIN_ANSWER_S: Final = 10.0
+JOIN_S: Final = 30.0
+JOIN_AGAIN_S: Final = 1.0
 
 # The channels of protocols, whose messages have no replies.
 _WITHOUT_REPLIES: Final = frozenset({CONTROL, BROADCAST})
@@ -82,7 +88,7 @@ class Node:
         self.flusher = Flusher(loop)
         self.dispatch: list[Callable[..., None]] = [self._unexpected] * Kind.COUNT
         self.directory = Directory(self.me)
-        self.events = NodeEvents(self)
+        self.events = Subscriptions(self)
         self.addresses = Addresses(self.me)
         self.address = ""
         # Who wants to know of entries of the replicated map, by how their keys begin: called with key, stamp, value.
@@ -145,7 +151,10 @@ class Node:
             await self.close(graceful=False)
             raise
         self.cluster = self.cluster or f"cluster-{self.world.token_bytes(4).hex()}"
-        self._presence.publish()
+        if contacts:
+            self._presence.introduce()
+        else:
+            self._presence.publish()
         self.detection.start()
         self.background.start(self.keep_alive.run(), "keep-alive")
         self.background.start(self._presence.keep_current(), "load")
@@ -164,6 +173,7 @@ class Node:
             # One turn for what the others answer, then everything queued is written before closing.
             await asyncio.sleep(0)
         self.driver.close()
+        self._presence.close()
         self.relays.close()
         await self.background.close()
         await self.dialling.close()
@@ -181,25 +191,35 @@ class Node:
         return (self.address,)
 
     async def _join_any(self, contacts: Sequence[str]) -> None:
-        failures: list[PartisanError] = []
-        for address in contacts:
-            try:
-                peer = await self.connect(address)
-            except (NotYetConnected, AuthenticationError) as error:
-                failures.append(error)
-                continue
-            self.driver.join(peer.node)
-            return
-        raise failures[0]
+        """Join through the first contact that answers.
 
-    async def connect(self, address: str, expected: NodeId | None = None) -> Peer:
+        Where nobody listens is known at once. A contact that is slow may have hundreds that join through it before us:
+        it is asked again, until JOIN_S are over.
+        """
+        deadline = self.loop.time() + JOIN_S
+        while True:
+            failures: list[PartisanError] = []
+            for address in contacts:
+                try:
+                    peer = await self.connect(address, answer_s=JOIN_ANSWER_S)
+                except (NotYetConnected, AuthenticationError) as error:
+                    failures.append(error)
+                    continue
+                self.driver.join(peer.node)
+                return
+            if self.loop.time() > deadline or not any(map(_is_slow, failures)):
+                raise failures[0]
+            await asyncio.sleep(JOIN_AGAIN_S * self.rng.uniform(0.5, 1.5))
+
+    async def connect(self, address: str, expected: NodeId | None = None, answer_s: float | None = None) -> Peer:
         """A control connection to whoever listens at `address`, or an observer's one connection, which is for calls.
 
         Raises NotYetConnected when nobody answers, AuthenticationError when it is not one of ours, or not `expected`.
         """
         parse_address(address)
+        channel = CALLS if self.config.observer else CONTROL
         try:
-            connection = await self.dialling.open(address, CALLS if self.config.observer else CONTROL, 0, expected)
+            connection = await self.dialling.open(address, channel, 0, expected, answer_s)
         except AuthenticationError as error:
             raise AuthenticationError(f"{address} ({error.peer})", error.why) from error
         except DIAL_ERRORS as error:
@@ -212,7 +232,7 @@ class Node:
     ) -> Callable[[], None]:
         """Call `callback(event)` whenever that node comes up, or the first connection of `channel` to it.
 
-        `node` is a name, an id for one life alone, or None for any. Returns what cancels it; see `NodeEvents`.
+        `node` is a name, an id for one life alone, or None for any. Returns what cancels it; see `Subscriptions`.
         """
         return self.events.subscribe(callback, (UP,), node, channel)
 
@@ -243,13 +263,24 @@ class Node:
             tell()
         if not self.is_closing:
             self.relays.neighbours_changed()
-            self._presence.publish()
+            self._presence.renew()
 
     def delivered(self, deliver: Deliver) -> None:
         self.relays.learn(_node(deliver.origin), _node(deliver.sender))
+        if deliver.topic == EXCHANGE_TOPIC and isinstance(deliver.payload, (list, tuple)):
+            self.gathered(_node(deliver.sender), deliver.payload)
         handler = self.on_topic.get(deliver.topic)
         if handler is not None:
             handler(deliver)
+
+    def gathered(self, sender: NodeId, updates: Iterable[object]) -> None:
+        """The way to whoever gathered and broadcast a node's record is the way to that node, too."""
+        for update in updates:
+            # What else stands in a node's record, others may have written, who are elsewhere.
+            if isinstance(update, Update) and update.key.startswith(PREFIX) and update.stamp[2:] == (STATE_UP,):
+                node = NodeId(update.key.removeprefix(PREFIX), update.stamp[0])
+                if node != self.me:
+                    self.relays.learn(node, sender)
 
     def entry_changed(self, changed: Changed) -> None:
         prefix, slash, _ = changed.key.partition("/")
@@ -260,9 +291,9 @@ class Node:
     def entry_refused(self, refused: Refused) -> None:
         logger.error("the cluster's map is full (%d entries): %s is not announced", refused.entries_max, refused.key)
 
-    def write(self, key: str, stamp: tuple[int, ...], value: object) -> None:
-        """Write to the replicated map."""
-        self.driver.write(key, stamp, value)
+    def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
+        """Write to the replicated map. `gather`: others may hear of it a little later, together with other news."""
+        self.driver.write(key, stamp, value, gather=gather)
 
     # ---- RouterHost -------------------------------------------------------------------------------------------
 
@@ -386,6 +417,11 @@ def _connection_lost(peer: Peer, why: str) -> PartisanError:
 def _node(peer: object) -> NodeId:
     assert isinstance(peer, NodeId), "on a real node, the machines' peers are node ids"
     return peer
+
+
+def _is_slow(error: PartisanError) -> bool:
+    """Whether whoever listens there may have had no time for us."""
+    return isinstance(error.__cause__, (TimeoutError, ConnectionResetError))
 
 
 def _reason(error: BaseException | None) -> str:

@@ -15,63 +15,41 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AbstractContextManager
-from contextvars import Context, copy_context
+import itertools
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from partisan_actors.actors.context import current_system
 from partisan_actors.api.runtime import Runtime
-from partisan_actors.api.session import rebuild_ref
-from partisan_actors.errors import ConfigError, PartisanError
+from partisan_actors.errors import ConfigError
 from partisan_actors.faults.operations import LATEST_S, Cut, Delay, Hold, Loss
 from partisan_actors.faults.plan import FaultPlan
 from partisan_actors.faults.rules import Rule
 from partisan_actors.faults.selectors import ANYBODY, Group, group
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.world import World
-from partisan_actors.simulation.clock import NANOSECONDS_PER_SECOND, nanoseconds
-from partisan_actors.simulation.lockstep import LockstepThread
-from partisan_actors.simulation.loop import Loops, VirtualLoop
+from partisan_actors.simulation.clock import nanoseconds
+from partisan_actors.simulation.loop import Loops, where
 from partisan_actors.simulation.network import Latency, uniform_latency
 from partisan_actors.simulation.plans import PlanRun
 from partisan_actors.simulation.streams import stream
 from partisan_actors.simulation.users_time import EPOCH_NS, users_time
+from partisan_actors.simulation.whole_node import PlanClock, SimulatedNode
 from partisan_actors.simulation.wires import Wires
 
 __all__ = ["DRIVER", "SimulatedCluster"]
 
 T = TypeVar("T")
 
-logger = logging.getLogger(__name__)
-
 DRIVER: Final = "driver"
 NODES_MAX: Final = 200
 START_S: Final = 60.0  # virtual seconds that a node may take to start
 WITHIN_S: Final = 3600.0
 POLL_S: Final = 0.01
-GOODBYE_S: Final = 1.0
+_OURS: Final = frozenset({"name", "cluster", "bind", "cookie", "seed", "hosts_actors"})
 COOKIE: Final = b"the cookie of simulated clusters"
-
-
-class _SimulatedNode:
-    """One life of one node."""
-
-    def __init__(self, name: str, loop: VirtualLoop) -> None:
-        self.name = name
-        self.loop = loop
-        self.runtime: Runtime | None = None
-        self.is_started = False
-        self.threads: list[LockstepThread] = []
-        self.context = Context()
-
-    def make_thread(self, name: str) -> LockstepThread:
-        """For the node's blocking methods."""
-        thread = LockstepThread(name, self.loop)
-        self.threads.append(thread)
-        return thread
 
 
 class SimulatedCluster:
@@ -92,6 +70,8 @@ class SimulatedCluster:
         num_cpus: float = 4,
         **settings: Any,
     ) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise ConfigError("seed", seed, "a whole number")
         names = [f"n{number}" for number in range(nodes)] if isinstance(nodes, int) else list(nodes)
         if not 1 <= len(names) <= NODES_MAX:
             raise ConfigError("nodes", nodes, f"from 1 to {NODES_MAX} nodes")
@@ -100,14 +80,19 @@ class SimulatedCluster:
         self.seed = seed
         self._loops = Loops()
         self._wires = Wires(seed, latency if latency is not None else uniform_latency(0.0005, 0.002))
+        taken = sorted(_OURS & settings.keys())
+        if taken:
+            raise ConfigError(taken[0], settings[taken[0]], "left to the simulation")
         self._settings: dict[str, Any] = {"resources": {"num_cpus": num_cpus, "memory": 8.0 * 2**30}, **settings}
         self._names = names
-        self._nodes: dict[str, _SimulatedNode] = {}
-        self._gone: list[_SimulatedNode] = []
+        self._nodes: dict[str, SimulatedNode] = {}
+        self._gone: list[SimulatedNode] = []
         self._births: dict[str, int] = {}
         self._plans: list[PlanRun] = []
         self._is_closed = False
-        self.clock = _Clock(self._loops)
+        self._is_running = False
+        self._chance = stream(seed, "users", "random")
+        self.clock = PlanClock(self._loops)
 
     def __repr__(self) -> str:
         return f"<SimulatedCluster seed {self.seed} at {self.now_s:.3f} s: {', '.join(self._nodes)}>"
@@ -118,7 +103,7 @@ class SimulatedCluster:
             with self._its_time():
                 for name in (DRIVER, *self._names):
                     self._start(name)
-                self._loops.run_until(self.is_complete, START_S, "every node knows every other one")
+                self._loops.run_until(self.is_complete, START_S, lambda: "the start: every node knows every other one")
         except BaseException:
             self.close()
             raise
@@ -134,47 +119,66 @@ class SimulatedCluster:
     def run(self, job: Coroutine[Any, Any, T] | Callable[[], T], within_s: float = WITHIN_S) -> T:
         """Run a coroutine on the driver's loop, or a blocking function on a thread of the driver, to its end.
 
-        Returns and raises what it does; TimeoutError after `within_s` virtual seconds, and `loop.NothingWillHappen`
-        when it waits for what cannot come.
+        Returns and raises what it does. Raises TimeoutError after `within_s` virtual seconds, with the place where the
+        job waits then; ConfigError for a job that is neither, and RuntimeError inside of another `run`.
         """
+        if not inspect.iscoroutine(job) and (not callable(job) or inspect.iscoroutinefunction(job)):
+            raise ConfigError("job", job, "a coroutine (as `main()` gives one), or a function without arguments")
+        try:
+            self._check_can_run()
+        except RuntimeError:
+            if inspect.iscoroutine(job):
+                job.close()  # or Python complains that it was never awaited
+            raise
         driver = self._nodes[DRIVER]
         with self._its_time():
             if inspect.iscoroutine(job):
-                context = driver.context.copy()
-                task = driver.loop.create_task(job, context=context)
-                try:
-                    self._loops.run_until(task.done, within_s, f"the end of {job.__qualname__}()")
-                finally:
-                    if not task.done():
-                        task.cancel()
-                        self._loops.run_for(0.0)
-                return task.result()  # type: ignore[no-any-return]  # the job's own
-            assert callable(job), "a coroutine, or a function without arguments"
+                return self._run_coroutine(driver, job, within_s)  # type: ignore[no-any-return]  # the job's own
             return self._run_blocking(driver, job, within_s)
 
-    def _run_blocking(self, driver: _SimulatedNode, job: Callable[[], T], within_s: float) -> T:
-        outcome: list[tuple[Any, BaseException | None]] = []
+    def _run_coroutine(self, driver: SimulatedNode, job: Coroutine[Any, Any, T], within_s: float) -> T:
+        task = driver.loop.create_task(job, context=driver.context.copy())
+        try:
+            self._loops.run_until(task.done, within_s, lambda: f"the end of {where(task)}")
+        finally:
+            if not task.done():
+                task.cancel()
+                self._loops.run_for(0.0)
+        return task.result()
+
+    def _run_blocking(self, driver: SimulatedNode, job: Callable[[], T], within_s: float) -> T:
+        outcome: Future[T] = Future()
+        context = driver.context.copy()
 
         def run() -> None:
             try:
-                outcome.append((driver.context.copy().run(job), None))
+                outcome.set_result(context.run(job))
             except BaseException as error:  # noqa: BLE001 - whoever called `run` gets it
-                outcome.append((None, error))
+                outcome.set_exception(error)
 
-        driver.make_thread(f"{DRIVER}-main").run(run)
-        self._loops.run_until(lambda: bool(outcome), within_s, f"the end of {getattr(job, '__qualname__', job)}()")
-        value, error = outcome[0]
-        if error is not None:
-            raise error
-        return value  # type: ignore[no-any-return]  # the job's own
+        thread = driver.make_thread(f"{DRIVER}-main")
+        thread.run(run)
+        name = getattr(job, "__qualname__", repr(job))
+        try:
+            self._loops.run_until(
+                outcome.done, within_s, lambda: f"the end of {name}(), which waits in {thread.place()}"
+            )
+        finally:
+            if not outcome.done():
+                thread.abandon()
+        thread.stop()
+        self._loops.run_for(0.0)
+        return outcome.result(0)
 
     def run_for(self, seconds: float) -> None:
         """Let virtual time pass; from outside of `run`."""
+        self._check_can_run()
         with self._its_time():
             self._loops.run_for(seconds)
 
     def run_until(self, is_done: Callable[[], bool], within_s: float = 60.0) -> None:
         """Let things happen until `is_done()`; from outside of `run`. Raises TimeoutError."""
+        self._check_can_run()
         with self._its_time():
             self._loops.run_until(is_done, within_s)
 
@@ -183,7 +187,9 @@ class SimulatedCluster:
         deadline_s = self.now_s + within_s
         while not is_done():
             if self.now_s >= deadline_s:
-                raise TimeoutError(f"not within {within_s:g} virtual seconds: {is_done}")
+                raise TimeoutError(
+                    f"not within {within_s:g} virtual seconds: {getattr(is_done, '__qualname__', is_done)}"
+                )
             await asyncio.sleep(POLL_S)
 
     # ---- what there is ----------------------------------------------------------------------------------------
@@ -209,68 +215,77 @@ class SimulatedCluster:
         return self._wires.trace_hash
 
     def runtime(self, name: str) -> Runtime:
-        """All of one node, to look at. Raises KeyError when it is down."""
-        runtime = self._nodes[name].runtime
+        """All of one node, to look at. Raises ConfigError when it is not up."""
+        runtime = self._up(name).runtime
         assert runtime is not None, "the node has been given its first turn"
         return runtime
 
     def is_complete(self) -> bool:
         """Whether all nodes are started, and each knows all that are up and no others."""
-        if not all(node.is_started for node in self._nodes.values()):
+        nodes = self._nodes.values()
+        if not all(node.is_started for node in nodes):
             return False
-        expected = set(self._nodes)
-        return all(
-            {record.node.name for record in self.runtime(name).node.directory.live()} == expected
-            for name in self._nodes
-        )
+        expected = {node.me for node in nodes}
+        return all(node.directory == expected for node in nodes)
 
     # ---- faults: each from inside of `run`, or between two ---------------------------------------------------------
 
     def add_new(self) -> str:
         """Start one more node, which joins through one that is up. Returns its name."""
-        name = f"n{len(self._births) - 1}"
+        name = next(name for number in itertools.count() if (name := f"n{number}") not in self._births)
         self._start(name)
         return name
 
     def crash(self, *names: str) -> None:
-        """Let nodes go down in the same instant, without a word; their code never runs again. KeyError when not up."""
-        for name in names:
-            node = self._nodes.pop(name)
-            node.loop.is_abandoned = True
+        """Let nodes go down in the same instant, without a word; no line of their code runs again, but at the very end.
+
+        (What waits in them is unwound by `close`, `finally` blocks and all, when nothing of it can be seen any more.)
+        Raises ConfigError for nodes that are not up, and for the driver: it runs the test.
+        """
+        for node in [self._up(name, or_driver=False) for name in names]:
+            del self._nodes[node.name]
             self._gone.append(node)
-            self._wires.crash(name)
+            self._loops.abandon(node.loop)
+            self._wires.crash(node.name)
 
     def kill(self, *nodes: str) -> None:
         """The same, by the name that fault plans use."""
         self.crash(*nodes)
 
     def restart(self, name: str) -> str:
-        """Start the next life of a node that is down. Raises ConfigError when it is up, or never was."""
+        """Start the next life of a node that is down, with nothing of what the last one had in memory.
+
+        Raises ConfigError when it is up, or never was.
+        """
         if name in self._nodes or name not in self._births:
-            raise ConfigError("node", name, "the name of a node that has crashed or left")
+            down = [each for each in self._births if each not in self._nodes]
+            raise ConfigError("node", name, f"the name of a node that has crashed or left ({_listed(down)})")
         self._start(name)
         return name
 
     def leave_and_go(self, node: str) -> None:
-        """Let a node leave in good order, and end."""
-        leaver = self._nodes.pop(node)
+        """Let a node leave in good order, and end. Raises ConfigError as `crash` does."""
+        leaver = self._up(node, or_driver=False)
+        del self._nodes[node]
         self._gone.append(leaver)
-        assert leaver.runtime is not None
-        closing = leaver.loop.create_task(leaver.runtime.close())
+        if leaver.runtime is None:
+            self._end(leaver)
+        else:
+            closing = leaver.loop.create_task(leaver.runtime.close())
+            closing.add_done_callback(lambda _: self._end(leaver))
 
-        def end(_: object) -> None:
-            leaver.loop.is_abandoned = True
-            self._wires.crash(node)
-
-        closing.add_done_callback(end)
+    def _end(self, leaver: SimulatedNode) -> None:
+        if not self._is_closed:
+            self._loops.abandon(leaver.loop)
+            self._wires.crash(leaver.name)
 
     def stall(self, node: str, for_s: float) -> None:
         """Let a node stand still for so long, as in a long garbage collection; what comes meanwhile waits."""
-        self._nodes[node].loop.stalled_until_ns = self.clock.now_ns + nanoseconds(for_s)
+        self._up(node).loop.stalled_until_ns = self.clock.now_ns + nanoseconds(for_s)
 
     def slow_down(self, node: str, input_s: float, for_s: float) -> None:
         """Let every turn of a node's loop take `input_s`, for so long."""
-        loop = self._nodes[node].loop
+        loop = self._up(node).loop
         loop.turn_ns = nanoseconds(input_s)
         self.clock.at(self.clock.now_ns + nanoseconds(for_s), setattr, loop, "turn_ns", 0)
 
@@ -296,7 +311,14 @@ class SimulatedCluster:
             self._wires.lift(each)
 
     def start_plan(self, plan: FaultPlan) -> None:
-        """From now on, what `plan` says happens. What its selectors draw comes from the seed."""
+        """From now on, what `plan` says happens, its times counted from here. What chance selects comes from the seed.
+
+        Raises ConfigError when it is about some kinds of messages: between whole nodes there are only bytes.
+        """
+        for index, operation in enumerate(plan.operations):
+            kinds = getattr(operation, "kinds", ())
+            if kinds:
+                raise ConfigError(f"operations[{index}].kinds", kinds, "none: between whole nodes there are only bytes")
         self._plans.append(PlanRun(self, plan))
 
     # What a plan needs beside these; see `plans.Faulty`.
@@ -317,6 +339,9 @@ class SimulatedCluster:
 
     def _cut(self, operation: Cut | Hold) -> Rule:
         names = list(self._nodes)
+        for name in (*operation.side, *(operation.other if isinstance(operation.other, tuple) else ())):
+            if name not in self._births:
+                raise ConfigError("node", name, f"one of {_listed(list(self._births))}")
         rng = stream(self.seed, "cluster", "groups")
         first = group(operation.side, names, rng)
         return self._impose(Rule(operation, first, group(operation.other, names, rng, first)))
@@ -327,64 +352,63 @@ class SimulatedCluster:
 
     # ---- life -------------------------------------------------------------------------------------------------
 
+    def _up(self, name: str, *, or_driver: bool = True) -> SimulatedNode:
+        node = self._nodes.get(name)
+        if node is None or (name == DRIVER and not or_driver):
+            names = [each for each in self._nodes if or_driver or each != DRIVER]
+            raise ConfigError("node", name, f"the name of a node that is up ({_listed(names)})")
+        return node
+
     def _start(self, name: str) -> None:
         birth = self._births[name] = self._births.get(name, 0) + 1
-        node = _SimulatedNode(name, self._loops.make(f"{name} (life {birth})"))
-        contacts = [f"{other}:1" for other in self._nodes if other != name][:1]
-        self._nodes[name] = node
-        node.loop.create_task(self._be_born(node, birth, contacts))
-
-    async def _be_born(self, node: _SimulatedNode, birth: int, contacts: list[str]) -> None:
-        name, rng = node.name, stream(self.seed, f"{node.name}/{birth}", "world")
-        settings = {**self._settings, "hosts_actors": name != DRIVER}
+        node = self._nodes[name] = SimulatedNode(name, birth, self._loops.make(f"{name} (life {birth})"))
+        rng = stream(self.seed, f"{name}/{birth}", "world")
         config = NodeConfig(
-            name=name, cluster="simulated", bind=f"{name}:1", cookie=COOKIE, seed=rng.getrandbits(64), **settings
+            name=name,
+            cluster="simulated",
+            bind=f"{name}:1",
+            cookie=COOKIE,
+            seed=rng.getrandbits(64),
+            hosts_actors=name != DRIVER,
+            **self._settings,
         )
-        world = World(lambda: EPOCH_NS + self.clock.now_ns, rng.randbytes, lambda: 1)
-        runtime = node.runtime = Runtime(
-            config, transport=self._wires.door(name, node.loop), world=world, make_thread=node.make_thread
-        )
-        runtime.objects.rebuild = rebuild_ref
-        node.context.run(current_system.set, runtime.system)
-        while True:
-            try:
-                await runtime.start(contacts)
-                break
-            except PartisanError as error:
-                logger.info("node %s cannot start yet: %s", name, error)
-                await asyncio.sleep(1.0)
-                contacts = [f"{other}:1" for other in self._nodes if other != name][:1]
-        node.is_started = True
+        world = World(lambda: EPOCH_NS + self.clock.now_ns, rng.randbytes, lambda: 1, lambda: "simulated")
+        # Those that are up before it, so that the first one waits for nobody.
+        node.begin(config, world, self._wires.door(name, node.loop), lambda: self._up_before(name))
+
+    def _up_before(self, name: str) -> list[str]:
+        return list(itertools.takewhile(lambda other: other != name, self._nodes))
 
     def close(self) -> None:
-        """End everything. Nothing of the simulation runs afterwards, and no thread of it is left."""
+        """End everything: no line of the simulation runs afterwards, no thread is left. May be called twice."""
         if self._is_closed:
             return
         self._is_closed = True
         with self._its_time():
+            self._wires.shut()
             for node in (*self._nodes.values(), *self._gone):
                 for thread in node.threads:
                     thread.abandon()
-            self._wires.shut()
             self._loops.close()
 
-    def _its_time(self) -> AbstractContextManager[None]:
+    def _check_can_run(self) -> None:
+        if self._is_running:
+            raise RuntimeError("this is inside of run() already: await what is to be waited for, or cluster.until()")
+        if self._is_closed:
+            raise RuntimeError("this cluster has been closed")
+        if not self._nodes:
+            raise RuntimeError("this cluster is not started: use it as `with SimulatedCluster(...) as cluster:`")
+
+    @contextmanager
+    def _its_time(self) -> Iterator[None]:
         """For whatever gives the loops turns: users' code may run in them."""
-        return users_time(self._loops.time, hash((self.seed, self._loops.turns)))
+        self._is_running = True
+        try:
+            with users_time(self._loops.time, self._chance):
+                yield
+        finally:
+            self._is_running = False
 
 
-class _Clock:
-    """When something is to happen to the cluster: a loop that belongs to no node."""
-
-    def __init__(self, loops: Loops) -> None:
-        self._time = loops.time
-        self._loop = loops.make("the world")
-
-    @property
-    def now_ns(self) -> int:
-        """Virtual nanoseconds since the beginning."""
-        return self._time.now_ns
-
-    def at(self, time_ns: int, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call `function(*arguments)` at `time_ns`."""
-        self._loop.call_at(time_ns / NANOSECONDS_PER_SECOND, function, *arguments, context=copy_context())
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or "there is none"

@@ -7,13 +7,15 @@ turn, and the loop goes on only when it gets the turn back: when the job ends, o
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from partisan_actors.actors.blocking import own_gates
-from partisan_actors.simulation.loop import VirtualLoop
+from partisan_actors.simulation.loop import VirtualLoop, frame_text
 
 __all__ = ["LockstepThread", "ThreadEnded", "running_thread"]
 
@@ -21,6 +23,8 @@ Job = Callable[[], None]
 
 # A job that computes for longer than this, in real seconds, without giving its turn back hangs.
 TURN_S: Final = 60.0
+
+_OURS: Final = (__file__, threading.__file__)
 
 
 class ThreadEnded(BaseException):
@@ -77,7 +81,15 @@ class LockstepThread:
             self._thread.start()
         self._mine.release()
         if not self._loops.acquire(timeout=TURN_S):
-            raise RuntimeError(f"{self._thread.name} has not waited for anything for {TURN_S:g} real seconds")
+            text = f"{self._thread.name} has not waited for anything for {TURN_S:g} real seconds: {self.place()}"
+            self.loop.failure = RuntimeError(text)  # a call-back's own errors are only logged
+
+    def place(self) -> str:
+        """For people: where it is now."""
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        while frame is not None and frame.f_code.co_filename in _OURS and frame.f_back is not None:
+            frame = frame.f_back
+        return frame_text(frame) if frame is not None else "nowhere"
 
     # ---- in the thread ----------------------------------------------------------------------------------------
 
@@ -88,8 +100,9 @@ class LockstepThread:
 
     def give_turn(self) -> None:
         """Let the loop go on until it calls `take_turn`."""
-        self._loops.release()
-        self._mine.acquire()
+        if not self._is_ended:
+            self._loops.release()
+            self._mine.acquire()
         if self._is_ended:
             raise ThreadEnded
 
@@ -102,9 +115,9 @@ class LockstepThread:
             if job is None:
                 self._loops.release()
                 return
-            try:
+            with contextlib.suppress(ThreadEnded):
                 job()
-            except ThreadEnded:
+            if self._is_ended:
                 self._loops.release()
                 return
             if self._jobs:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.faults.rules import Fate, Rule, Verdict, judge
+from partisan_actors.faults.rules import PASSES, Fate, Rule, Verdict, judge
 from partisan_actors.simulation.clock import NANOSECONDS_PER_SECOND, nanoseconds
 from partisan_actors.simulation.loop import VirtualLoop
 from partisan_actors.simulation.network import Latency
@@ -33,7 +33,7 @@ RESEND_S: Final = 0.2
 RESENDS_MAX: Final = 8
 WINDOW_BYTES: Final = 4 * 1024 * 1024
 _SHUT: Final = Verdict(Fate.CUT_OFF)
-KIND: Final = "bytes"  # what a rule that is about some kinds of messages sees here
+KIND: Final = "bytes"  # of messages, these wires know no more
 
 
 class Wires:
@@ -103,6 +103,8 @@ class Wires:
         """What becomes of a piece of bytes sent now."""
         if self._is_shut:
             return _SHUT
+        if not self.rules:
+            return PASSES
         return judge(
             self.rules, sender, receiver, KIND, lambda rule: self._random(sender, type(rule.operation).__name__)
         )

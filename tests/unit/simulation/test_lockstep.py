@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ def test_sleeping_threads_spend_virtual_time_side_by_side(loops: Loops) -> None:
             told.append((name, time.monotonic()))
 
     threads = [thread_of(loop), thread_of(loop)]
-    with users_time(loops.time, seed=1):
+    with users_time(loops.time, random.Random(1)):
         threads[0].run(lambda: job("slow", 100.0))
         threads[1].run(lambda: job("quick", 30.0))
         loops.run_for(1000.0)

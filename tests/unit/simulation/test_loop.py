@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+import gc
+import random
+from asyncio.base_events import BaseEventLoop
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -60,7 +63,7 @@ def test_an_abandoned_loop_does_nothing_ever_again(loops: Loops) -> None:
     a.call_later(1.0, told.append, "a")
     b.call_later(2.0, told.append, "b")
 
-    a.is_abandoned = True
+    loops.abandon(a)
     loops.run_for(10.0)
 
     assert told == ["b"]
@@ -78,7 +81,7 @@ def test_a_loop_that_never_rests_leaves_the_others_their_turns(loops: Loops) -> 
     loops.run_until(lambda: bool(told), within_s=1.0)
 
     assert loops.time.now_ns == 0
-    a.is_abandoned = True
+    loops.abandon(a)
 
 
 def test_a_program_that_never_waits_is_told_so(loops: Loops, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +102,9 @@ def test_waiting_for_what_cannot_come_is_an_error_at_once(loops: Loops) -> None:
     async def wait_for_ever() -> None:
         await loop.create_future()
 
-    with pytest.raises(NothingWillHappen, match="wait_for_ever"):
+    with pytest.raises(
+        NothingWillHappen, match=r"wait_for_ever\(\), which waits in wait_for_ever\(\) at .*test_loop\.py"
+    ):
         loops.run(loop, wait_for_ever(), within_s=1000.0)
 
 
@@ -142,12 +147,101 @@ def test_closing_ends_what_still_runs_on_abandoned_loops_too() -> None:
         finally:
             ended.append(name)
 
-    for name in ("a", "b"):
-        loops.make(name).create_task(linger(name))
+    made = [loops.make(name) for name in ("a", "b")]
+    for loop in made:
+        loop.create_task(linger(loop.name))
     loops.run_for(1.0)
-    loops._loops[0].is_abandoned = True
+    loops.abandon(made[0])
     loops.run_for(1.0)
 
     loops.close()
 
     assert ended == ["a", "b"]
+
+
+def test_running_for_a_while_notices_what_never_waits_too(loops: Loops, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("partisan_actors.simulation.loop.TURNS_AT_ONE_MOMENT_MAX", 1000)
+    loop = loops.make("a")
+
+    async def spin() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    loop.create_task(spin())
+    with pytest.raises(RuntimeError, match="something never waits"):
+        loops.run_for(1.0)
+
+
+def test_a_loop_whose_turns_take_time_is_late_for_its_timers(loops: Loops) -> None:
+    loop = loops.make("a")
+    loop.turn_ns = 400_000_000
+
+    async def main() -> list[float]:
+        told = []
+        for _ in range(3):
+            await asyncio.sleep(0.1)
+            told.append(loops.time.now_s)
+        return told
+
+    # Two turns each: one for the timer, one for the task that it wakes.
+    assert loops.run(loop, main(), within_s=10.0) == pytest.approx([0.8, 1.6, 2.4])
+
+
+def test_an_asynchronous_generator_left_half_way_is_ended_on_its_loop(loops: Loops) -> None:
+    told: list[str] = []
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            await asyncio.sleep(1.0)
+            told.append("ended")
+
+    async def main() -> None:
+        async for _ in numbers():
+            break
+        gc.collect()
+        await asyncio.sleep(2.0)
+
+    loops.run(loops.make("a"), main(), within_s=10.0)
+
+    assert told == ["ended"]
+
+
+def test_a_failure_of_the_simulation_ends_the_run_and_not_only_a_call_back(loops: Loops) -> None:
+    loop = loops.make("a")
+    loop.call_later(1.0, setattr, loop, "failure", OSError("no threads left"))
+
+    with pytest.raises(OSError, match="no threads left"):
+        loops.run_for(10.0)
+
+
+def test_what_the_loop_takes_from_inside_asyncio_is_there() -> None:
+    """When this fails on a new Python, compare `BaseEventLoop._run_once` with `VirtualLoop.next_ns` and its `turn`."""
+    loop = asyncio.SelectorEventLoop()
+    try:
+        assert type(loop._ready).__name__ == "deque"  # type: ignore[attr-defined]
+        assert loop._scheduled == []  # type: ignore[attr-defined]
+        assert loop._timer_cancelled_count == 0
+        assert {"_selector", "_process_events", "_clock_resolution"} <= set(
+            BaseEventLoop._run_once.__code__.co_names  # type: ignore[attr-defined]
+        )
+    finally:
+        loop.close()
+
+
+def test_no_timer_is_early_by_not_even_a_rounding_error(loops: Loops) -> None:
+    loop = loops.make("a")
+    rng = random.Random(1)
+
+    async def main() -> None:
+        for _ in range(2000):
+            deadline = loop.time() + rng.random() * 10 ** rng.randrange(-12, 3)
+            await asyncio.sleep(deadline - loop.time())
+            later = loop.create_future()
+            loop.call_at(deadline, later.set_result, None)
+            await later
+            assert loop.time() >= deadline
+
+    loops.run(loop, main(), within_s=1e6)
