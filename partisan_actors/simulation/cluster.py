@@ -5,10 +5,8 @@ Each node has its own event loop and its own (lockstep) threads, so that a crash
 holds up nobody else. What a node takes from outside (`node.world`) comes from the seed. The test's own code runs on a
 node called "driver", which hosts no actors.
 
-What is not repeatable is what user code takes from outside without being asked: `secrets`, `uuid`, sets of objects that
-are ordered by their addresses, other threads and processes. `time.time`, `time.monotonic`, `time.perf_counter` and
-`time.sleep` are those of the simulation while it runs (looked up in `time`, not imported by name before), and `random`
-is seeded.
+What users' code takes from `time`, `random` and `uuid4` is simulated, see `users_time`. What it takes from elsewhere is
+not, and makes a run that cannot be repeated: `secrets`, files, the order of sets, threads and processes of its own.
 """
 
 from __future__ import annotations
@@ -211,7 +209,7 @@ class SimulatedCluster:
 
     @property
     def trace_hash(self) -> str:
-        """A hash of all that has passed between the nodes: equal for two runs that were the same."""
+        """A hash of what has arrived anywhere: when, from whom and to whom. Equal for two runs that were the same."""
         return self._wires.trace_hash
 
     def runtime(self, name: str) -> Runtime:
