@@ -112,7 +112,7 @@ def test_a_coroutine_that_blocks_its_loop_holds_up_only_its_node(cluster: Simula
     async def main() -> float:
         counter = Counter.remote()
         await counter.add.remote(1)
-        time.sleep(2.0)
+        time.sleep(2.0)  # noqa: ASYNC251 - the planted mistake
         await asyncio.sleep(0)
         return cluster.now_s
 
