@@ -1,6 +1,7 @@
 """Actors tested under faults in virtual time: a mistake that shows only sometimes, found, and found again."""
 
 import asyncio
+import random
 
 import partisan_actors as pa
 from partisan_actors.faults.operations import Reset
@@ -24,7 +25,7 @@ class Account:
             return  # the same deposit, sent again by somebody who has not heard of its success
         self.seen.add(key)
         self.balance += amount
-        await asyncio.sleep(0.005)  # as if it told somebody
+        await asyncio.sleep(0.02)  # as if it told somebody
 
     async def total(self) -> int:
         return self.balance
@@ -38,7 +39,7 @@ async def customer(name: str, account: pa.ActorHandle[Account]) -> None:
                 break
             except pa.ActorUnavailable:  # it may have happened, or not
                 await asyncio.sleep(0.05)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(random.uniform(0.0, 0.1))
 
 
 async def save_money(remembers: bool) -> int:
