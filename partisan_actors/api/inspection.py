@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.node.directory import NodeRecord
+from partisan_actors.node.overlays import shared_options
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
@@ -88,6 +89,7 @@ class Inspection:
             "cluster": node.cluster,
             "address": node.address,
             "overlay": node.config.overlay,
+            "overlay_options": shared_options(node.config),
             "pid": os.getpid(),
             "python": sys.version.split()[0],
             "uptime_s": round(time.monotonic() - self._started, 1),

@@ -10,6 +10,7 @@ from partisan_actors.api.observer import Observer
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Transport
+from partisan_actors.node.overlay_options import merged
 
 __all__ = ["Fitting", "fit_to_cluster"]
 
@@ -26,6 +27,8 @@ async def fit_to_cluster(
     config: NodeConfig, contacts: Sequence[str], *, any_overlay: bool, transport: Transport | None = None
 ) -> Fitting:
     """The node that `config` describes, as the cluster behind `contacts` wants it: `any_overlay` takes its overlay.
+
+    The overlay's options are those of the contact, but for the ones that `config` has.
 
     Raises ConfigError when the overlay is another one, for nodes of two overlays never find together, or when a node of
     that name answers there, for a second one would push it out. Raises NotYetConnected when no contact answers, and
@@ -44,4 +47,5 @@ async def fit_to_cluster(
     overlay = status["overlay"]
     if not any_overlay and overlay != config.overlay:
         raise ConfigError("overlay", config.overlay, f"{overlay}, as in the cluster that is to be joined, or none")
-    return Fitting(replace(config, overlay=overlay), frozenset(row["name"] for row in live))
+    options = merged(status["overlay_options"], config.overlay_options)
+    return Fitting(replace(config, overlay=overlay, overlay_options=options), frozenset(row["name"] for row in live))

@@ -12,6 +12,7 @@ from partisan_actors.api.control import Control
 from partisan_actors.api.inspection import Inspection
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Node, Transport
+from partisan_actors.node.overlays import shared_options
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
@@ -116,7 +117,7 @@ class Runtime:
             "cluster": self.node.cluster,
             "contacts": [self.node.address],
             "overlay": config.overlay,
-            "overlay_options": dict(config.overlay_options),
+            "overlay_options": shared_options(config),
             "routing": config.routing,
             "cookie": config.cookie.hex(),
             "channels": {name: asdict(options) for name, options in config.channels.items()},

@@ -24,9 +24,12 @@ from partisan_actors.api.joining import fit_to_cluster
 from partisan_actors.api.runtime import EXPORT_S, Runtime
 from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.ids import NodeId, ObjectId
-from partisan_actors.node.config import DEFAULT_OVERLAY, NodeConfig, memory_share, random_name
+from partisan_actors.node.config import NodeConfig, memory_share, random_name
 from partisan_actors.node.cookie import read_cookie
 from partisan_actors.node.loop import LoopThread
+from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
+from partisan_actors.node.overlay_options import merged
+from partisan_actors.node.overlays import with_own_options
 from partisan_actors.node.workers import STOP_S, Spawner, Worker, stop_workers
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.telemetry.tracing import TracingOptions
@@ -78,6 +81,7 @@ class Session:
         self._log_level = log_level
         self._worker_settings = dict(worker_settings or {})
         self._any_overlay = any_overlay
+        self._given_options = config.overlay_options
         self._awaited: frozenset[str] = frozenset()
         self._thread: LoopThread | None = None
         self._runtime: Runtime | None = None
@@ -215,6 +219,7 @@ class Session:
         if self._contacts:
             fitting = await fit_to_cluster(self._config, self._contacts, any_overlay=self._any_overlay)
             self._config, self._awaited = fitting.config, fitting.members
+        self._config = with_own_options(self._config, joins=bool(self._contacts))
         runtime = Runtime(self._config, self._tracing)
         runtime.objects.rebuild = rebuild_ref
         await runtime.start(self._contacts)
@@ -229,6 +234,7 @@ class Session:
 
     def _configure_workers(self, runtime: Runtime) -> None:
         shared = runtime.settings_for_workers()
+        shared["overlay_options"] = merged(shared["overlay_options"], self._given_options)
         share = {"memory": memory_share(max(1, len(self._workers) + self._config.hosts_actors))}
         paths = [os.path.abspath(path) for path in sys.path if isinstance(path, str)]
         for worker in self._workers:
@@ -292,7 +298,7 @@ def init(
     cluster: str = "",
     bind: str = "127.0.0.1:0",
     advertise: str | list[str] | None = None,
-    overlay: str | None = None,
+    overlay: str | type | None = None,
     overlay_options: Mapping[str, Any] | None = None,
     routing: str = "auto",
     channels: Mapping[str, ChannelOptions | Mapping[str, int] | int] | None = None,
@@ -311,7 +317,10 @@ def init(
     ``address="auto"`` the one at $PARTISAN_ADDRESS, or else the only one that `partisan start` runs on this machine
     (the one named `cluster`, if that is given).
     The node binds to loopback unless `bind` says otherwise, and hosts no actors itself unless `hosts_actors`.
-    `overlay` is "hyparview" or "full_mesh"; by default that of the cluster that is joined, or else "hyparview".
+    `overlay` names how the nodes are connected: "hyparview", "xbot", "full_mesh", "scamp_v1", "scamp_v2",
+    "client_server", "static", or a membership strategy of yours, as a class or as "package.module:Class", which every
+    node imports. By default it is that of the cluster that is joined, or else "hyparview". `overlay_options` are its
+    options by name; who joins has those of its contact but for the ones it gives.
     `tracing` is True, a TracingOptions, or None, which means: if the ``OTEL_*`` variables name an endpoint.
 
     Returns a `Session`: use it as ``with``, ``async with`` (the node then lives on the running loop), or not at all.
@@ -337,7 +346,7 @@ def init(
             cluster=cluster or (random_name("local") if address is None else ""),
             bind=bind,
             advertise=(advertise,) if isinstance(advertise, str) else tuple(advertise or ()),
-            overlay=overlay or DEFAULT_OVERLAY,
+            overlay=check_overlay(DEFAULT_OVERLAY if overlay is None else overlay),
             overlay_options=dict(overlay_options or {}),
             routing=routing,
             channels=check_channels(channels or {}),

@@ -12,9 +12,10 @@ import click
 
 from partisan_actors.api.session import AUTO
 from partisan_actors.cli.asking import Target, json_option
-from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, pairs
-from partisan_actors.node.config import DEFAULT_OVERLAY, OVERLAYS, ROUTINGS, memory_share, random_name
+from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, nested, pairs
+from partisan_actors.node.config import ROUTINGS, memory_share, random_name
 from partisan_actors.node.cookie import cookie_from_file, read_cookie
+from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, OVERLAYS
 from partisan_actors.wire.addresses import parse_address
 
 __all__ = ["start"]
@@ -33,8 +34,17 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 @click.option("--nodes", default=1, show_default=True, type=click.IntRange(1, 1024), help="How many, a process each.")
 @click.option(
     "--overlay",
-    type=click.Choice(OVERLAYS),
-    help=f"How nodes are connected. [default: as joined, or {DEFAULT_OVERLAY}]",
+    metavar="NAME",
+    help=f"How nodes are connected: {', '.join(OVERLAYS)}, or package.module:Class. [default: as joined, or "
+    f"{DEFAULT_OVERLAY}]",
+)
+@click.option(
+    "--overlay-option",
+    "overlay_options",
+    multiple=True,
+    callback=nested,
+    metavar="K=V",
+    help="An option of it, such as active_max=4 or redial.first_s=0.5. [default: as joined]",
 )
 @click.option("--routing", default="auto", show_default=True, type=click.Choice(ROUTINGS))
 @click.option("--name", help="The node's name; with --nodes the others are NAME-w1 and so on. [default: random]")
@@ -123,7 +133,8 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         "cluster": options["cluster"],
         "bind": bind_address(options["bind"], options["port"], joins=bool(contacts)),
         "advertise": advertise_addresses(options["advertise"]),
-        "overlay": options["overlay"] or DEFAULT_OVERLAY,
+        "overlay": DEFAULT_OVERLAY if options["overlay"] is None else options["overlay"],
+        "overlay_options": options["overlay_options"],
         "routing": options["routing"],
         "resources": {"memory": memory_share(options["nodes"]), **options["resources"]},
         "labels": options["labels"],
