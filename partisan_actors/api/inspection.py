@@ -104,6 +104,7 @@ class Inspection:
             "dead_letters": self._system.dead_letter_count,
             "refused_connections": node.refused_connections,
             "broken_connections": node.broken_connections,
+            "troubles": node.troubles.facts(),
             "restarts": self._scheduler.guardian.restarts,
             "total": self._scheduler.pool.total.plain(),
             "available": self._scheduler.pool.available.plain(),

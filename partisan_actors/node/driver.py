@@ -27,6 +27,7 @@ from partisan_actors.protocols.machine import (
     NeighbourUp,
     Send,
     SetTimer,
+    StrategyFault,
 )
 from partisan_actors.protocols.stack import ProtocolStack
 from partisan_actors.wire.channels import BROADCAST, CONTROL
@@ -49,6 +50,10 @@ class DriverHost(Protocol):
 
     def delivered(self, deliver: Deliver) -> None:
         """A broadcast arrived."""
+        ...
+
+    def strategy_fault(self, fault: StrategyFault) -> None:
+        """The membership strategy did what it must not."""
         ...
 
     def entry_changed(self, changed: Changed) -> None:
@@ -168,6 +173,8 @@ class Driver:
                     self._host.neighbour_down(peer, failed)
                 case Deliver():
                     self._host.delivered(effect)
+                case StrategyFault():
+                    self._host.strategy_fault(effect)
                 case Changed():
                     self._host.entry_changed(effect)
                 case Refused():
@@ -176,7 +183,13 @@ class Driver:
     def _send(self, node: NodeId, message: object) -> None:
         tag = tag_of(message) or ""
         channel = BROADCAST if tag.startswith(("plumtree.", "flood.", "exchange.")) else CONTROL
-        packed = pack([Kind.CONTROL, encode_message(message, self._book)])
+        try:
+            packed = pack([Kind.CONTROL, encode_message(message, self._book)])
+        except (TypeError, ValueError, OverflowError) as error:
+            if channel == BROADCAST:
+                raise  # to whoever broadcasts
+            self._host.strategy_fault(_unsendable(message, error))
+            return
         try:
             self._router.peer(node).send(packed, channel)
         except PartisanError:
@@ -203,3 +216,9 @@ class Driver:
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
+
+
+def _unsendable(message: object, error: Exception) -> StrategyFault:
+    kind = type(message)
+    what = f"sent a {kind.__name__} with a value that no message can hold"
+    return StrategyFault(kind.__module__, what, f"{what}: {error}", "", error)

@@ -32,9 +32,10 @@ from partisan_actors.node.relay import Relay
 from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
 from partisan_actors.node.strangers import Strangers
+from partisan_actors.node.troubles import Troubles
 from partisan_actors.protocols.broadcast.exchange import Refused
 from partisan_actors.protocols.broadcast.lww_map import Changed
-from partisan_actors.protocols.machine import Deliver
+from partisan_actors.protocols.machine import Deliver, StrategyFault
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection
@@ -106,7 +107,9 @@ class Node:
         )
         self.router = Router(self)
         self.relays = Relay(self, self.router, Hops(self.recorder))
-        self.driver = Driver(make_stack(self.me, config, self.rng), self.router, self, self.addresses, loop)
+        self.troubles = Troubles()
+        stack = make_stack(self.me, config, self.rng, self._is_known)
+        self.driver = Driver(stack, self.router, self, self.addresses, loop)
         self._presence = Presence(self)
         self._repair = Repair(self, self.driver.join, self._presence.suspect)
         self.on_sweep.append(self._repair.sweep)
@@ -246,6 +249,11 @@ class Node:
         if handler is not None:
             handler(deliver)
 
+    def strategy_fault(self, fault: StrategyFault) -> None:
+        after = f", told {fault.told}" if fault.told else ""
+        kind = f"{fault.strategy} {fault.kind}"
+        self.troubles.tell(kind, f"the overlay's {fault.strategy} {fault.text}{after}", fault.error)
+
     def entry_changed(self, changed: Changed) -> None:
         prefix, slash, _ = changed.key.partition("/")
         handler = self.on_entry.get(prefix + slash)
@@ -254,6 +262,13 @@ class Node:
 
     def entry_refused(self, refused: Refused) -> None:
         logger.error("the cluster's map is full (%d entries): %s is not announced", refused.entries_max, refused.key)
+
+    def _is_known(self, node: object) -> bool:
+        """Whether the overlay may try to reach that node: over what is open, by dialling, or through others."""
+        assert isinstance(node, NodeId)
+        peer = self.router.peers.get(node)
+        connected = peer is not None and peer.is_connected
+        return connected or self.can_dial(node) or self.directory.find(node) is not None
 
     def write(self, key: str, stamp: tuple[int, ...], value: object) -> None:
         """Write to the replicated map."""

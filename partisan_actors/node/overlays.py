@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from partisan_actors.node.overlay_names import class_of, own_options
 from partisan_actors.node.overlay_options import options_from
 from partisan_actors.protocols.broadcast.exchange import Exchange, ExchangeOptions
 from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptions
+from partisan_actors.protocols.contained import Contained
+from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
 from partisan_actors.protocols.stack import ProtocolStack
 
@@ -23,10 +26,15 @@ __all__ = ["make_stack", "make_strategy", "shared_options", "with_own_options"]
 BROADCAST: Final = PlumtreeOptions(lazy_tick_s=0.05, graft_timeout_s=0.15, graft_retry_s=0.15)
 
 
-def make_stack(me: NodeId, config: NodeConfig, rng: random.Random) -> ProtocolStack:
-    """The machines of one node, each with a random stream of its own. Raises ConfigError: a bad overlay, or option."""
+def make_stack(
+    me: NodeId, config: NodeConfig, rng: random.Random, is_known: Callable[[Peer], bool] = lambda peer: True
+) -> ProtocolStack:
+    """The machines of one node, each with a random stream of its own; the strategy is kept within bounds.
+
+    `is_known` says whether a peer can be reached. Raises ConfigError for a bad overlay, or a bad option of it.
+    """
     streams = [random.Random(rng.getrandbits(64)) for _ in range(3)]
-    strategy = make_strategy(me, config, streams[0])
+    strategy = Contained(me, make_strategy(me, config, streams[0]), is_known)
     broadcast = Plumtree(me, BROADCAST, streams[1])
     return ProtocolStack(me, strategy, broadcast, Exchange(me, ExchangeOptions(), streams[2]))
 
