@@ -22,7 +22,7 @@ ME = NodeId("a", 1)
 class Plain(FullMesh):
     """A user's strategy that takes its options as they come."""
 
-    options_type = None  # type: ignore[assignment]  # not told
+    options_type = None  # type: ignore[assignment]  # as when it is not told
 
     def __init__(self, me: NodeId, options: Mapping[str, Any], rng: random.Random) -> None:
         super().__init__(me, FullMeshOptions(), rng)

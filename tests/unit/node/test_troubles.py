@@ -44,7 +44,7 @@ class Clumsy(HyParView):
 
     def timer_fired(self, name: str, now: float) -> list[Effect]:
         effects = super().timer_fired(name, now)
-        return [*effects, Send(self.neighbours[0], Odd({1}))] if self.neighbours else effects  # type: ignore[arg-type]  # wrong
+        return [*effects, Send(self.neighbours[0], Odd({1}))] if self.neighbours else effects  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_each_kind_is_logged_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:

@@ -122,9 +122,9 @@ def test_an_answer_that_is_no_list_is_no_effects(answer: Any) -> None:
         (NeighbourDown(1, failed=True), "emitted NeighbourDown for a peer that is no neighbour"),
         (SetTimer("t", -1.0), "set a timer with a delay that is no number of seconds"),
         (SetTimer("t", math.nan), "set a timer with a delay that is no number of seconds"),
-        (SetTimer("t", "soon"), "set a timer with a delay that is no number of seconds"),  # type: ignore[arg-type]  # wrong
-        (SetTimer(3, 1.0), "named a timer by a int instead of a str"),  # type: ignore[arg-type]  # wrong
-        (CancelTimer(None), "named a timer by a NoneType instead of a str"),  # type: ignore[arg-type]  # wrong
+        (SetTimer("t", "soon"), "set a timer with a delay that is no number of seconds"),  # type: ignore[arg-type]  # wrong on purpose
+        (SetTimer(3, 1.0), "named a timer by a int instead of a str"),  # type: ignore[arg-type]  # wrong on purpose
+        (CancelTimer(None), "named a timer by a NoneType instead of a str"),  # type: ignore[arg-type]  # wrong on purpose
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -180,7 +180,7 @@ def test_a_peer_that_nobody_can_reach_is_down() -> None:
 
     assert good(effects) == [Connect(1), Send(2, Hello()), Send(2, Hello())]
     assert "emitted Send for a peer that nobody has told the address of" in faults(effects)
-    assert [each for each in strategy.inner.inputs if each[0] == "peer_down"] == [("peer_down", 100)] * 2  # type: ignore[attr-defined]  # Scripted
+    assert [each for each in strategy.inner.inputs if each[0] == "peer_down"] == [("peer_down", 100)] * 2  # type: ignore[attr-defined]  # it is a Scripted
     assert strategy.neighbours == []
 
 
@@ -205,7 +205,7 @@ def test_timers_have_a_bound_and_those_that_ran_out_do_not_count() -> None:
 
     first = strategy.start(0.0)
     strategy.timer_fired("0", 1.0)
-    strategy.inner.script["start"] = [SetTimer("another", 1.0)]  # type: ignore[attr-defined]  # Scripted
+    strategy.inner.script["start"] = [SetTimer("another", 1.0)]  # type: ignore[attr-defined]  # it is a Scripted
 
     assert faults(first) == [f"has more than {TIMERS_MAX} timers"] and len(good(first)) == TIMERS_MAX
     assert good(strategy.start(2.0)) == [SetTimer("another", 1.0)]
