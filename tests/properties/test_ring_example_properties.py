@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from random import Random
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,20 +11,10 @@ from hypothesis import strategies as st
 
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
-from tests.integration.programs import ROOT
 from tests.properties.strategy_network import StrategyNetwork
+from tests.ring_example import RING, load
 
 LINES_MAX = 100
-
-
-def load() -> ModuleType:
-    """The module, once in this process: its messages can be declared only once."""
-    if "ring" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("ring", ROOT / "examples" / "ring.py")
-        assert spec is not None and spec.loader is not None
-        module = sys.modules["ring"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules["ring"]
 
 
 def build(node: Peer, rng: Random) -> Any:
@@ -54,7 +41,7 @@ def assert_whole(net: StrategyNetwork) -> None:
 
 def test_it_is_a_strategy_in_less_than_a_hundred_lines() -> None:
     assert isinstance(build(1, Random(1)), MembershipStrategy)
-    assert len((ROOT / "examples" / "ring.py").read_text(encoding="utf-8").splitlines()) < LINES_MAX
+    assert len(RING.read_text(encoding="utf-8").splitlines()) < LINES_MAX
 
 
 @settings(max_examples=20, deadline=None)
