@@ -37,6 +37,7 @@ class NodeConfig:
     `advertise` is where others can dial this node; by default the bound address. Port 0 there means the bound port.
     `routing` says how nodes that are not neighbours are reached: "direct" dials them, "relay" never does (only the
     overlay itself dials, to make neighbours) and goes through the overlay, "auto" dials and falls back to relaying.
+    `data_dir` is where it keeps the members it knows, to find its cluster again after a crash; empty: nowhere.
     `hosts_actors` False makes a node that calls others but is never chosen by the scheduler.
     `keep_alive_s` is the period in which one neighbour is pinged unless it was heard of, 0 meaning never; a suspect has
     `suspicion_s` to answer, or up to twice that while nobody else suspects it, too; see `docs/failures.md`.
@@ -59,6 +60,7 @@ class NodeConfig:
     hosts_actors: bool = True
     observer: bool = False
     seed: int | None = None
+    data_dir: str = ""
     dial_timeout_s: float = 2.0
     idle_close_s: float = 60.0
     dialled_max: int = 512
@@ -87,6 +89,8 @@ class NodeConfig:
         for key, value in self.labels.items():
             if not isinstance(key, str) or not isinstance(value, str):
                 raise ConfigError("labels", dict(self.labels), "a map from text to text")
+        if not isinstance(self.data_dir, str):
+            raise ConfigError("data_dir", self.data_dir, "the path of a directory, as text")
         for name in ("dial_timeout_s", "idle_close_s", "suspicion_s", "load_period_s", "last_record_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(name, getattr(self, name), "a positive number of seconds")

@@ -23,6 +23,8 @@ from partisan_actors.protocols.machine import (
     Connect,
     Deliver,
     Disconnect,
+    Evicted,
+    JoinRefused,
     NeighbourDown,
     NeighbourUp,
     Send,
@@ -54,6 +56,14 @@ class DriverHost(Protocol):
 
     def strategy_fault(self, fault: StrategyFault) -> None:
         """The membership strategy did what it must not."""
+        ...
+
+    def join_refused(self, contact: NodeId, reason: str) -> None:
+        """`contact` does not take this node in."""
+        ...
+
+    def evicted(self, by: NodeId) -> None:
+        """`by` has put this node out of the overlay."""
         ...
 
     def entry_changed(self, changed: Changed) -> None:
@@ -119,6 +129,14 @@ class Driver:
         """Tell the others that this node goes."""
         self._tell(self.stack.leave)
 
+    def evict(self, node: NodeId) -> None:
+        """Put `node` out of the overlay; see `ProtocolStack.can_evict`."""
+        self._tell(self.stack.evict, node)
+
+    def forget(self) -> None:
+        """Empty the replicated map of this node, which is alone."""
+        self.stack.forget()
+
     def peer_up(self, node: NodeId) -> None:
         """A connection to `node` is open."""
         self._tell(self.stack.peer_up, node)
@@ -173,6 +191,10 @@ class Driver:
                     self._host.neighbour_down(peer, failed)
                 case Deliver():
                     self._host.delivered(effect)
+                case JoinRefused(NodeId() as contact, reason):
+                    self._host.join_refused(contact, reason)
+                case Evicted(NodeId() as by):
+                    self._host.evicted(by)
                 case StrategyFault():
                     self._host.strategy_fault(effect)
                 case Changed():

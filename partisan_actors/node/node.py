@@ -26,11 +26,14 @@ from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import DOWN, UP, NodeEvent, NodeEvents
 from partisan_actors.node.hops import Hops
 from partisan_actors.node.keepalive import KeepAlive
+from partisan_actors.node.membership import Membership
 from partisan_actors.node.overlays import make_stack
 from partisan_actors.node.presence import Presence
+from partisan_actors.node.rejoining import Rejoining, recall
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
+from partisan_actors.node.saved_members import SavedMembers
 from partisan_actors.node.strangers import Strangers
 from partisan_actors.node.troubles import Troubles
 from partisan_actors.protocols.broadcast.exchange import Refused
@@ -74,8 +77,14 @@ class Node:
         self.config = config
         self.loop = loop
         self.wall_clock_ns = wall_clock_ns
-        self.me = NodeId(config.name, incarnation if incarnation is not None else wall_clock_ns() // 1000)
-        self.cluster = config.cluster
+        self.troubles = Troubles()
+        self._members_file = SavedMembers(config.data_dir, config.name) if config.data_dir else None
+        self._saved = saved = recall(self._members_file, config, self.troubles)
+        if incarnation is None:
+            # A later life has a greater one, even when the clock was put back.
+            incarnation = max(wall_clock_ns() // 1000, saved.incarnation + 1 if saved is not None else 0)
+        self.me = NodeId(config.name, incarnation)
+        self.cluster = config.cluster or (saved.cluster if saved is not None else "")
         self.lanes = {name: options.parallelism for name, options in config.channels.items()}
         self.routing = config.routing
         self.recorder = recorder if recorder is not None else Recorder()
@@ -102,15 +111,21 @@ class Node:
         self.broken_connections = 0
         self.stopped = asyncio.Event()
         self.is_closing = False
+        # Whether this node has left its cluster, and joined none since.
+        self.has_left = False
+        self.is_leaving = False
+        # Who wants to know that this node leaves, and why: told before it forgets the others.
+        self.on_left: list[Callable[[str], None]] = []
         self.dialling = Dialling(
             config, loop, transport or TcpTransport(loop), self.flusher, owner=self, identity=self._identity
         )
         self.router = Router(self)
         self.relays = Relay(self, self.router, Hops(self.recorder))
-        self.troubles = Troubles()
         stack = make_stack(self.me, config, self.rng, self._is_known)
         self.driver = Driver(stack, self.router, self, self.addresses, loop)
         self._presence = Presence(self)
+        self.membership = Membership(self, self._presence)
+        self._rejoining = self._remember(self._members_file)
         self._repair = Repair(self, self.driver.join, self._presence.suspect)
         self.on_sweep.append(self._repair.sweep)
         self.keep_alive = KeepAlive(self.router, config, loop)
@@ -128,7 +143,7 @@ class Node:
     # ---- life -------------------------------------------------------------------------------------------------
 
     async def start(self, contacts: Sequence[str] = ()) -> None:
-        """Listen and join.
+        """Listen and join: through `contacts`, or else through the members that were saved, of whom none need answer.
 
         Raises ConfigError when the address cannot be bound, NotYetConnected or AuthenticationError when no contact
         takes us in.
@@ -139,6 +154,8 @@ class Node:
         try:
             if contacts:
                 await self._join_any(contacts)
+            elif self._rejoining is not None and not await self._rejoining.at_start():
+                self.background.start(self._rejoining.search(), "rejoin")
         except BaseException:
             await self.close(graceful=False)
             raise
@@ -148,6 +165,8 @@ class Node:
         self.background.start(self.keep_alive.run(), "keep-alive")
         self.background.start(self._presence.keep_current(), "load")
         self.background.start(self._repair.run(), "repair")
+        if self._rejoining is not None:
+            self.background.start(self._rejoining.run(), "save the members")
 
     async def close(self, graceful: bool = True) -> None:
         """Leave the cluster and close every connection. May be called twice."""
@@ -169,6 +188,18 @@ class Node:
             peer.down = peer.down or "this node has stopped"
             peer.fail_pending(lambda: NotYetConnected(str(self.me), "this node has stopped"))
         self.stopped.set()
+
+    def _remember(self, file: SavedMembers | None) -> Rejoining | None:
+        if file is None:
+            return None
+        rejoining = Rejoining(self, file, self._saved)
+        for tellers in (self.directory.on_up, self.directory.on_down, self.on_neighbours, self.on_left):
+            tellers.append(rejoining.note)
+        return rejoining
+
+    def enter(self, contact: NodeId) -> None:
+        """Join the overlay that `contact`, a node there is a connection to, is in."""
+        self.membership.enter(contact)
 
     def _advertised(self) -> tuple[str, ...]:
         host, port = parse_address(self.address)
@@ -253,6 +284,12 @@ class Node:
         after = f", told {fault.told}" if fault.told else ""
         kind = f"{fault.strategy} {fault.kind}"
         self.troubles.tell(kind, f"the overlay's {fault.strategy} {fault.text}{after}", fault.error)
+
+    def join_refused(self, contact: NodeId, reason: str) -> None:
+        self.membership.refused(contact, reason)
+
+    def evicted(self, by: NodeId) -> None:
+        self.membership.evicted(by)
 
     def entry_changed(self, changed: Changed) -> None:
         prefix, slash, _ = changed.key.partition("/")
@@ -339,6 +376,8 @@ class Node:
             self.cluster = identity.cluster
         if identity.node == self.me:
             raise AuthenticationError(str(self.me), "a node cannot connect to itself")
+        if self.has_left and not identity.observer and not connection.handshake.dialler:
+            raise AuthenticationError(str(self.me), "it has left its cluster, and takes nobody in until it joins again")
         peer = self.router.peer(identity.node)
         connection.peer = peer
         peer.is_observer = identity.observer

@@ -57,6 +57,7 @@ class PresenceHost(Protocol):
     on_accused: Callable[[], None]
     on_record: Callable[[NodeRecord], None]
     is_closing: bool
+    is_leaving: bool
 
     def neighbours(self) -> Sequence[NodeId]:
         """The overlay's neighbours now."""
@@ -76,9 +77,13 @@ class Presence:
         self._last_written: NodeRecord | None = None
         self._gone: dict[NodeId, None] = {}
 
-    def publish(self, state: int = UP) -> None:
-        """Announce this node's record, if it says anything new."""
+    def publish(self, state: int = UP, *, again: bool = False) -> None:
+        """Announce this node's record, if it says anything new, or `again`."""
         host = self._host
+        if host.is_leaving and state == UP:
+            return
+        if again:
+            self._last_written = None
         me = host.me
         record = NodeRecord(
             node=me,
@@ -112,6 +117,9 @@ class Presence:
     def entry_changed(self, key: str, stamp: tuple[int, ...], value: Any) -> None:
         """The replicated map has news of a node."""
         host = self._host
+        if key == PREFIX + host.me.name and stamp[-1:] == (LEFT,):
+            # Who put this node out, and did not reach it, hears soon that it is there still.
+            self._last_written = None
         if host.directory.changed(key, stamp, value) and not host.is_closing:
             host.loop.call_soon(self.refute)
             host.on_accused()

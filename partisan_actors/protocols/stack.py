@@ -21,6 +21,7 @@ from typing import Protocol, TypeAlias
 from partisan_actors.errors import ConfigError
 from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, ExchangeEffect, Publish, Refused
 from partisan_actors.protocols.broadcast.lww_map import Changed, Entry, Stamp
+from partisan_actors.protocols.contained import Contained
 from partisan_actors.protocols.machine import (
     CancelTimer,
     Deliver,
@@ -30,7 +31,7 @@ from partisan_actors.protocols.machine import (
     Peer,
     SetTimer,
 )
-from partisan_actors.protocols.membership.strategy import MembershipStrategy
+from partisan_actors.protocols.membership.strategy import Evicting, MembershipStrategy
 
 __all__ = ["Broadcast", "ProtocolStack", "ReplicatedMap", "StackEffect"]
 
@@ -80,6 +81,8 @@ class ReplicatedMap(Protocol):
 
     def merge(self, updates: Iterable[object], now: float) -> list[ExchangeEffect]: ...
 
+    def clear(self) -> None: ...
+
     def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
 
     def neighbour_down(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
@@ -128,6 +131,21 @@ class ProtocolStack:
         """Tell the others that this node goes, and forget them; what was still to be broadcast goes out before."""
         effects = self._broadcasting(self.broadcasting.leave(now), now)
         return effects + self._membership(self.strategy.leave(now), now)
+
+    @property
+    def can_evict(self) -> bool:
+        """Whether the strategy has a way to remove another node from the overlay."""
+        return isinstance(self.strategy.inner if isinstance(self.strategy, Contained) else self.strategy, Evicting)
+
+    def evict(self, peer: Peer, now: float) -> list[StackEffect]:
+        """Remove `peer` from the overlay, by a strategy that `can_evict`."""
+        assert isinstance(self.strategy, Evicting)
+        return self._membership(self.strategy.evict(peer, now), now)
+
+    def forget(self) -> None:
+        """Empty the replicated map, tombstones too: for a node that has left and is alone."""
+        if self.exchange is not None:
+            self.exchange.clear()
 
     def receive(self, sender: Peer, message: object, now: float) -> list[StackEffect]:
         """`message` arrived from `sender`."""

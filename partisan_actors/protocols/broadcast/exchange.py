@@ -206,6 +206,11 @@ class Exchange:
                 effects.append(changed)
         return effects
 
+    def clear(self) -> None:
+        """Forget every entry, tombstones too. For a node that stands alone: neighbours would bring them back."""
+        self._map = LwwMap(self._options.entries_max, self._options.tombstone_ttl_s)
+        self._pull = None
+
     def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]:
         """`peer` is a neighbour now: compare maps with it."""
         self._neighbours[peer] = None
