@@ -29,7 +29,7 @@ from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.membership import Membership
 from partisan_actors.node.overlays import make_stack
 from partisan_actors.node.presence import Presence
-from partisan_actors.node.rejoining import Rejoining, recall
+from partisan_actors.node.rejoining import Rejoining, incarnation_after, recall
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
@@ -80,10 +80,7 @@ class Node:
         self.troubles = Troubles()
         self._members_file = SavedMembers(config.data_dir, config.name) if config.data_dir else None
         self._saved = saved = recall(self._members_file, config, self.troubles)
-        if incarnation is None:
-            # A later life has a greater one, even when the clock was put back.
-            incarnation = max(wall_clock_ns() // 1000, saved.incarnation + 1 if saved is not None else 0)
-        self.me = NodeId(config.name, incarnation)
+        self.me = NodeId(config.name, incarnation or incarnation_after(saved, wall_clock_ns()))
         self.cluster = config.cluster or (saved.cluster if saved is not None else "")
         self.lanes = {name: options.parallelism for name, options in config.channels.items()}
         self.routing = config.routing

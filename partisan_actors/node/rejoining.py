@@ -22,7 +22,7 @@ from partisan_actors.node.router import Peer
 from partisan_actors.node.saved_members import MEMBERS_MAX, Saved, SavedMember, SavedMembers
 from partisan_actors.node.troubles import Troubles
 
-__all__ = ["Rejoining", "recall"]
+__all__ = ["Rejoining", "incarnation_after", "recall"]
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,11 @@ def recall(file: SavedMembers | None, config: NodeConfig, troubles: Troubles) ->
             logger.info("ignoring what %s has saved of node %s in cluster %s", file.path, saved.name, saved.cluster)
         return None
     return saved
+
+
+def incarnation_after(saved: Saved | None, now_ns: int) -> int:
+    """The incarnation of a new life: by the clock, and greater than the last one, also when the clock was put back."""
+    return max(now_ns // 1000, saved.incarnation + 1 if saved is not None else 0)
 
 
 class Rejoining:
