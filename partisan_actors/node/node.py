@@ -80,7 +80,8 @@ class Node:
         self.troubles = Troubles()
         self._members_file = SavedMembers(config.data_dir, config.name) if config.data_dir else None
         self._saved = saved = recall(self._members_file, config, self.troubles)
-        self.me = NodeId(config.name, incarnation or incarnation_after(saved, wall_clock_ns()))
+        life = incarnation if incarnation is not None else incarnation_after(saved, wall_clock_ns())
+        self.me = NodeId(config.name, life)
         self.cluster = config.cluster or (saved.cluster if saved is not None else "")
         self.lanes = {name: options.parallelism for name, options in config.channels.items()}
         self.routing = config.routing

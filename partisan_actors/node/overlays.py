@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -34,26 +34,26 @@ def make_stack(
     `is_known` says whether a peer can be reached. Raises ConfigError for a bad overlay, or a bad option of it.
     """
     streams = [random.Random(rng.getrandbits(64)) for _ in range(3)]
-    strategy = Contained(me, make_strategy(me, config, streams[0]), is_known)
+    strategy = Contained(me, make_strategy(me, config.overlay, config.overlay_options, streams[0]), is_known)
     broadcast = Plumtree(me, BROADCAST, streams[1])
     return ProtocolStack(me, strategy, broadcast, Exchange(me, ExchangeOptions(), streams[2]))
 
 
-def make_strategy(me: NodeId, config: NodeConfig, rng: random.Random) -> MembershipStrategy:
-    """The membership strategy that `config` asks for. Raises ConfigError, which says what is allowed.
+def make_strategy(me: Peer, overlay: str, given: Mapping[str, Any], rng: random.Random) -> MembershipStrategy:
+    """The membership strategy of that name with the options `given`. Raises ConfigError, which says what is allowed.
 
     A class without `options_type` gets the options as they are given.
     """
-    cls, given = class_of(config.overlay), dict(config.overlay_options)
+    cls = class_of(overlay)
     options_type = getattr(cls, "options_type", None)
-    options = given if options_type is None else options_from(options_type, given)
+    options = dict(given) if options_type is None else options_from(options_type, given)
     try:
         strategy: MembershipStrategy = cls(me, options, rng)
     except ConfigError:
         raise
     except Exception as error:  # a user's constructor may raise anything
         what = f"what {cls.__name__} takes ({type(error).__name__}: {error})"
-        raise ConfigError("overlay_options", given, what) from error
+        raise ConfigError("overlay_options", dict(given), what) from error
     return strategy
 
 

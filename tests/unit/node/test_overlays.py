@@ -39,7 +39,7 @@ MINE = f"{__name__}:Plain"
 
 
 def made(overlay: str, **options: Any) -> Any:
-    return make_strategy(ME, NodeConfig(overlay=overlay, overlay_options=options), random.Random(1))
+    return make_strategy(ME, overlay, options, random.Random(1))
 
 
 def test_each_name_makes_its_strategy_with_its_options() -> None:
