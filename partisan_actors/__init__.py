@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from partisan_actors.api.actor import ActorClass, ActorHandle, ActorMethod, actor
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
+    from partisan_actors.api.membership import evict, join, leave, update_members
     from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, wait
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, task
@@ -79,12 +80,15 @@ _HOMES = {
     "actor": "partisan_actors.api.actor",
     "available_resources": "partisan_actors.api.cluster",
     "cluster_resources": "partisan_actors.api.cluster",
+    "evict": "partisan_actors.api.membership",
     "get": "partisan_actors.api.results",
     "get_actor": "partisan_actors.api.results",
     "get_actor_async": "partisan_actors.api.results",
     "init": "partisan_actors.api.session",
     "is_initialized": "partisan_actors.api.session",
+    "join": "partisan_actors.api.membership",
     "kill": "partisan_actors.api.results",
+    "leave": "partisan_actors.api.membership",
     "method": "partisan_actors.api.typed",
     "node_events": "partisan_actors.api.events",
     "nodes": "partisan_actors.api.cluster",
@@ -94,6 +98,7 @@ _HOMES = {
     "shutdown": "partisan_actors.api.session",
     "task": "partisan_actors.api.task",
     "typed": "partisan_actors.api.typed",
+    "update_members": "partisan_actors.api.membership",
     "wait": "partisan_actors.api.results",
 }
 
@@ -133,12 +138,15 @@ __all__ = [
     "actor",
     "available_resources",
     "cluster_resources",
+    "evict",
     "get",
     "get_actor",
     "get_actor_async",
     "init",
     "is_initialized",
+    "join",
     "kill",
+    "leave",
     "method",
     "node_events",
     "nodes",
@@ -148,6 +156,7 @@ __all__ = [
     "shutdown",
     "task",
     "typed",
+    "update_members",
     "wait",
 ]
 

@@ -63,6 +63,10 @@ class Inspection:
             for name, view in self._system.node.driver.stack.views.items()
         }
 
+    async def overlay(self, peer: Any) -> dict[str, Any]:
+        """This node's neighbours, whatever the overlay calls them, and its views."""
+        return {"neighbours": [node.name for node in self._system.node.neighbours()], "views": await self.views(peer)}
+
     async def actors(self, peer: Any) -> list[dict[str, Any]]:
         """The actors of this node."""
         return [

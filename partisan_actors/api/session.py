@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.api.joining import fit_to_cluster
+from partisan_actors.api.joining import AUTO, contacts_of, fit_to_cluster, fit_to_saved
 from partisan_actors.api.runtime import EXPORT_S, Runtime
 from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.ids import NodeId, ObjectId
@@ -33,7 +33,6 @@ from partisan_actors.node.overlays import with_own_options
 from partisan_actors.node.workers import STOP_S, Spawner, Worker, stop_workers
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.telemetry.tracing import TracingOptions
-from partisan_actors.wire.addresses import parse_address
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 
 __all__ = ["AUTO", "Session", "adopt", "current", "init", "is_initialized", "shutdown", "system", "tracing_options"]
@@ -44,7 +43,6 @@ START_TIMEOUT_S: Final = 30.0
 CATCH_UP_S: Final = 2.0
 CLOSE_TIMEOUT_S: Final = 15.0
 WORKERS_MAX: Final = 1024
-AUTO: Final = "auto"
 WORKER_MODULE: Final = "partisan_actors.api.worker"
 
 _lock = threading.RLock()
@@ -219,6 +217,8 @@ class Session:
         if self._contacts:
             fitting = await fit_to_cluster(self._config, self._contacts, any_overlay=self._any_overlay)
             self._config, self._awaited = fitting.config, fitting.members
+        else:
+            self._config = fit_to_saved(self._config, any_overlay=self._any_overlay)
         self._config = with_own_options(self._config, joins=bool(self._contacts))
         runtime = Runtime(self._config, self._tracing)
         runtime.objects.rebuild = rebuild_ref
@@ -306,6 +306,7 @@ def init(
     labels: Mapping[str, str] | None = None,
     hosts_actors: bool = False,
     cookie: str | bytes | None = None,
+    data_dir: str = "",
     tracing: bool | TracingOptions | None = None,
     log_level: str = "WARNING",
     ignore_reinit_error: bool = False,
@@ -321,6 +322,7 @@ def init(
     "client_server", "static", or a membership strategy of yours, as a class or as "package.module:Class", which every
     node imports. By default it is that of the cluster that is joined, or else "hyparview". `overlay_options` are its
     options by name; who joins has those of its contact but for the ones it gives.
+    In `data_dir` the node keeps the members that it knows: after a crash, it joins them again without an address.
     `tracing` is True, a TracingOptions, or None, which means: if the ``OTEL_*`` variables name an endpoint.
 
     Returns a `Session`: use it as ``with``, ``async with`` (the node then lives on the running loop), or not at all.
@@ -335,15 +337,17 @@ def init(
             raise RuntimeError("this process has a session already: call shutdown() first")
         contacts: list[str] = []
         if address is not None:
-            contacts = _contacts(address, cluster)
+            contacts = contacts_of(address, cluster)
             if workers:
                 raise ConfigError("workers", workers, "0 or nothing when an address is given")
         count = (_cores() if address is None else 0) if workers is None else workers
         if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= WORKERS_MAX:
             raise ConfigError("workers", workers, f"a whole number from 0 to {WORKERS_MAX}")
+        if data_dir and not name:
+            raise ConfigError("data_dir", data_dir, "a name, too: what is kept there belongs to the node of that name")
         config = NodeConfig(
             name=name or random_name("driver"),
-            cluster=cluster or (random_name("local") if address is None else ""),
+            cluster=cluster or (random_name("local") if address is None and not data_dir else ""),
             bind=bind,
             advertise=(advertise,) if isinstance(advertise, str) else tuple(advertise or ()),
             overlay=check_overlay(DEFAULT_OVERLAY if overlay is None else overlay),
@@ -351,6 +355,7 @@ def init(
             routing=routing,
             channels=check_channels(channels or {}),
             cookie=read_cookie(cookie),
+            data_dir=data_dir,
             resources=dict(resources or {}),
             labels=dict(labels or {}),
             hosts_actors=hosts_actors or (address is None and count == 0),
@@ -413,18 +418,6 @@ def _cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
-
-
-def _contacts(address: str, cluster: str) -> list[str]:
-    if address == AUTO:
-        found = os.environ.get("PARTISAN_ADDRESS")
-        if not found:
-            from partisan_actors.node.rundir import contacts_of_only_cluster  # only here: POSIX has the locks it needs
-
-            return contacts_of_only_cluster(cluster)
-        address = found
-    parse_address(address)
-    return [address]
 
 
 def tracing_options(tracing: bool | TracingOptions | None) -> TracingOptions | None:

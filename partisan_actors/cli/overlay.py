@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -20,41 +21,46 @@ __all__ = ["overlay"]
 def overlay(target: Target, as_json: bool) -> None:
     """Who is whose active and passive neighbour.
 
-    A node keeps connections to its active neighbours, and knows its passive ones as replacements. In a full mesh every
-    member is an active neighbour, unless it has failed.
+    A node keeps connections to its active neighbours, and knows its passive ones as replacements. Links that only one
+    end speaks of are counted: while nodes come and go there may be some, and at rest there are none.
     """
-    found = survey(target, INSPECT, "views")
+    found = survey(target, INSPECT, "overlay")
+    loose = one_sided(found.answered)
     if as_json:
-        show_json({**found.facts(), "nodes": [_facts(answer) for answer in found.answered]})
+        nodes = [_facts(answer) for answer in found.answered]
+        show_json({**found.facts(), "one_sided": [list(link) for link in loose], "nodes": nodes})
         return
-    kinds = sorted({answer.row["overlay"] for answer in found.answers})
-    click.echo(f"cluster {found.cluster}: overlay {', '.join(kinds)}, {counted(len(found.answers), 'node')} up")
+    kinds = ", ".join(sorted({answer.row["overlay"] for answer in found.answers}))
+    links = f"{counted(len(loose), 'one-sided link')}"
+    click.echo(f"cluster {found.cluster}: overlay {kinds}, {counted(len(found.answers), 'node')} up, {links}")
     rows = [_line(answer) for answer in found.answers]
     show_table(("node", "active", "passive"), rows)
     found.remark()
 
 
-def neighbours(views: dict[str, list[str]]) -> tuple[list[str], list[str]]:
-    """The active and the passive neighbours in the views of any strategy, by name."""
-    if "active" in views:
-        return sorted(views["active"]), sorted(views.get("passive", ()))
-    failed = views.get("failed", ())
-    return sorted(name for name in views.get("members", ()) if name not in failed), []
+def one_sided(answered: Sequence[Answer]) -> list[tuple[str, str]]:
+    """The links whose other end, asked too, does not have them; as (who has it, who has not)."""
+    near = {answer.name: frozenset(answer.value["neighbours"]) for answer in answered}
+    return sorted((one, other) for one in near for other in near[one] if other in near and one not in near[other])
+
+
+def _sides(answer: Answer) -> tuple[list[str], list[str]]:
+    return sorted(answer.value["neighbours"]), sorted(answer.value["views"].get("passive", ()))
 
 
 def _facts(answer: Answer) -> dict[str, Any]:
-    active, passive = neighbours(answer.value)
+    active, passive = _sides(answer)
     return {
         "name": answer.name,
         "overlay": answer.row["overlay"],
         "active": active,
         "passive": passive,
-        "views": answer.value,
+        "views": answer.value["views"],
     }
 
 
 def _line(answer: Answer) -> list[str]:
     if answer.why is not None:
         return [answer.name, "no answer", ""]
-    active, passive = neighbours(answer.value)
+    active, passive = _sides(answer)
     return [answer.name, " ".join(active) or "-", " ".join(passive) or "-"]

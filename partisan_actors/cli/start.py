@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from partisan_actors.api.session import AUTO
+from partisan_actors.api.joining import AUTO
 from partisan_actors.cli.asking import Target, json_option
 from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, nested, pairs
 from partisan_actors.node.config import ROUTINGS, memory_share, random_name
@@ -70,6 +70,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
     metavar="K=V",
     help="What placement may ask for, such as zone=a.",
 )
+@click.option("--data-dir", default="", metavar="DIR", help="Keep the members there, to join them again after a crash.")
 @click.option(
     "--cookie-file", type=click.Path(dir_okay=False, path_type=Path), help="The secret; made if it is not there."
 )
@@ -96,6 +97,8 @@ def start(
     """
     if log_file is not None and not detach:
         raise click.UsageError("--log-file is for --detach; here, redirect the output")
+    if options["data_dir"] and not options["name"]:
+        raise click.UsageError("--data-dir needs --name: what is kept there belongs to the node of that name")
     cookie = cookie_from_file(cookie_file) if cookie_file else read_cookie()
     plan = _plan(_contacts(contacts), cookie, options)
     plan.node_config()
@@ -138,6 +141,7 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         "routing": options["routing"],
         "resources": {"memory": memory_share(options["nodes"]), **options["resources"]},
         "labels": options["labels"],
+        "data_dir": os.path.abspath(options["data_dir"]) if options["data_dir"] else "",
     }
     level = options["log_level"].upper()
     return StartPlan(
