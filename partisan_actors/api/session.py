@@ -338,11 +338,7 @@ def init(
         contacts: list[str] = []
         if address is not None:
             contacts = contacts_of(address, cluster)
-            if workers:
-                raise ConfigError("workers", workers, "0 or nothing when an address is given")
-        count = (_cores() if address is None else 0) if workers is None else workers
-        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= WORKERS_MAX:
-            raise ConfigError("workers", workers, f"a whole number from 0 to {WORKERS_MAX}")
+        count = _worker_count(workers, address)
         if data_dir and not name:
             raise ConfigError("data_dir", data_dir, "a name, too: what is kept there belongs to the node of that name")
         config = NodeConfig(
@@ -411,6 +407,15 @@ def rebuild_ref(name: str, incarnation: int, number: int) -> ObjectRef[Any]:
     """What a pickled ref becomes, here: one of the node that the running code belongs to."""
     runtime: Runtime = system().extensions["runtime"]
     return runtime.objects.adopt(ObjectId(NodeId(name, incarnation), number))
+
+
+def _worker_count(workers: int | None, address: str | None) -> int:
+    if workers and address is not None:
+        raise ConfigError("workers", workers, "0 or nothing when an address is given")
+    count = (_cores() if address is None else 0) if workers is None else workers
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= WORKERS_MAX:
+        raise ConfigError("workers", workers, f"a whole number from 0 to {WORKERS_MAX}")
+    return count
 
 
 def _cores() -> int:

@@ -25,9 +25,9 @@ LOOK_AGAIN_S: Final = 0.05
 @json_option
 @target_options
 def join(target: Target, contact: str, as_json: bool) -> None:
-    """Have a node join the one at HOST:PORT, of the same cluster, beside those that it is joined to.
+    """Have a node join another one of its cluster.
 
-    That is how a node comes back which has left, how the links of a static overlay are made, and how two parts are
+    The other one is at HOST:PORT; links to those that the node has joined already stay. That is how a node comes back which has left, how the links of a static overlay are made, and how two parts are
     brought together. The node is the one at --address; it dials in the background.
     """
 
@@ -44,9 +44,9 @@ def join(target: Target, contact: str, as_json: bool) -> None:
 @json_option
 @target_options
 def leave(target: Target, name: str | None, as_json: bool) -> None:
-    """Have a node leave its cluster and go on alone, until it joins again.
+    """Have a node leave its cluster and go on alone.
 
-    Its actors end; those that are restartable are restarted elsewhere. Only nodes that `partisan start` runs leave when
+    It is alone until it joins again. Its actors end; those that are restartable are restarted elsewhere. Only nodes that `partisan start` runs leave when
     they are asked to from outside.
     """
     facts = ask(target, lambda observer: _leave(observer, name))
@@ -58,7 +58,10 @@ def leave(target: Target, name: str | None, as_json: bool) -> None:
 @json_option
 @target_options
 def evict(target: Target, name: str, as_json: bool) -> None:
-    """Put the node NAME out of its cluster, on overlays that have a way to: it is alone then, until it joins again."""
+    """Put a node out of its cluster, on overlays that have a way to.
+
+    The node NAME is alone then, until it joins again. A full mesh has a way to.
+    """
 
     async def question(observer: Observer) -> dict[str, Any]:
         await observer.ask(observer.contact, CONTROL, "evict", name)
