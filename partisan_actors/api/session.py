@@ -335,9 +335,7 @@ def init(
             if ignore_reinit_error:
                 return _session
             raise RuntimeError("this process has a session already: call shutdown() first")
-        contacts: list[str] = []
-        if address is not None:
-            contacts = contacts_of(address, cluster)
+        contacts = contacts_of(address, cluster) if address is not None else []
         count = _worker_count(workers, address)
         if data_dir and not name:
             raise ConfigError("data_dir", data_dir, "a name, too: what is kept there belongs to the node of that name")

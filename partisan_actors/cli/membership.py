@@ -27,8 +27,9 @@ LOOK_AGAIN_S: Final = 0.05
 def join(target: Target, contact: str, as_json: bool) -> None:
     """Have a node join another one of its cluster.
 
-    The other one is at HOST:PORT; links to those that the node has joined already stay. That is how a node comes back which has left, how the links of a static overlay are made, and how two parts are
-    brought together. The node is the one at --address; it dials in the background.
+    The other one is at HOST:PORT; links to those that the node has joined already stay. That is how a node comes back
+    which has left, how the links of a static overlay are made, and how two parts are brought together. The node is the
+    one at --address; it dials in the background.
     """
 
     async def question(observer: Observer) -> dict[str, Any]:
@@ -46,8 +47,8 @@ def join(target: Target, contact: str, as_json: bool) -> None:
 def leave(target: Target, name: str | None, as_json: bool) -> None:
     """Have a node leave its cluster and go on alone.
 
-    It is alone until it joins again. Its actors end; those that are restartable are restarted elsewhere. Only nodes that `partisan start` runs leave when
-    they are asked to from outside.
+    It is alone until it joins again. Its actors end; those that are restartable are restarted elsewhere. Only nodes
+    that `partisan start` runs leave when they are asked to from outside.
     """
     facts = ask(target, lambda observer: _leave(observer, name))
     _tell(facts, f"node {facts['node']} has left cluster {facts['cluster']} and is alone", as_json)
