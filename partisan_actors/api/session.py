@@ -255,6 +255,8 @@ class Session:
             has_caught_up = self._awaited <= directory.records.keys() or time.monotonic() > patience
             if missing <= names and has_joined and has_caught_up:
                 return
+            if runtime.node.membership.refusal and not has_joined:
+                raise NotYetConnected(", ".join(self._contacts), runtime.node.membership.refusal)
             for worker in self._workers:
                 epitaph = worker.epitaph()
                 if epitaph is not None:

@@ -14,6 +14,8 @@ from tests.ring_example import load
 
 NAMES: Final = tuple("abcdefghijkl")
 MESSAGES: Final = 1000
+# Views of SCAMP grow with the cluster's size: among twelve, most are neighbours.
+FAR_MIN: Final = {"scamp_v1": 50, "scamp_v2": 50}
 OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "hyparview": {"active_max": 3, "active_min": 2, "shuffle_period_s": 0.5},
     "scamp_v1": {},
@@ -53,4 +55,4 @@ async def test_a_thousand_messages_of_random_pairs_all_arrive_over_relay_alone(n
             for sender in NAMES:
                 numbers = [number for name, number in told if name == sender]
                 assert numbers == sorted(numbers), "what one node sends another arrives in order"
-        assert far > MESSAGES / 3, "most pairs are no neighbours"
+        assert far > FAR_MIN.get(name, MESSAGES // 3), "enough of the pairs are no neighbours"
