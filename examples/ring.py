@@ -85,7 +85,7 @@ class Ring:
 
     def tell(self, peers: Sequence[Peer], answer: bool = False) -> list[Effect]:
         names, lengths = zip(*self.members.entries(), strict=True)
-        return [Send(peer, Members(names, lengths, answer)) for peer in peers]
+        return [Send(peer, Members(names, lengths, answer)) for peer in peers if peer != self.me]
 
     def relink(self) -> list[Effect]:
         """Both ends of a link come to it by the same reckoning, so that they need not agree on it."""

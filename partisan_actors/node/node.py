@@ -132,6 +132,9 @@ class Node:
         self.on_record = self.detection.record_changed
         self.on_sweep.append(Strangers(self.router, self.directory, loop).sweep)
         self.on_entry[PREFIX] = self._presence.entry_changed
+        self._take_messages()
+
+    def _take_messages(self) -> None:
         self.dispatch[Kind.CONTROL] = self.driver.on_control
         self.dispatch[Kind.RELAY] = self.relays.on_relay
         self.dispatch[Kind.PING] = self.keep_alive.on_ping

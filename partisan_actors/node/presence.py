@@ -20,7 +20,7 @@ from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig, host_name
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
-from partisan_actors.node.directory import DOWN, PREFIX, SUSPECT, UP, WHY, Directory, NodeRecord
+from partisan_actors.node.directory import DOWN, LEFT, PREFIX, SUSPECT, UP, WHY, Directory, NodeRecord
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.router import Router
 from partisan_actors.wire.channels import CONTROL
@@ -117,7 +117,7 @@ class Presence:
     def entry_changed(self, key: str, stamp: tuple[int, ...], value: Any) -> None:
         """The replicated map has news of a node."""
         host = self._host
-        if key == PREFIX + host.me.name and stamp[-1:] == (LEFT,):
+        if key == PREFIX + host.me.name and stamp[2:3] == (LEFT,):
             # Who put this node out, and did not reach it, hears soon that it is there still.
             self._last_written = None
         if host.directory.changed(key, stamp, value) and not host.is_closing:

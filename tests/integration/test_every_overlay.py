@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from typing import Final
@@ -14,7 +13,7 @@ from tests.integration.programs import ROOT, Programs
 
 PATH: Final = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
 # Every process costs a second of start-up: the others run in `make test-all`.
-QUICK: Final = ("hyparview",)
+QUICK: Final = ("hyparview", "client_server")
 
 PROGRAM: Final = """
     import json, os, signal, sys, time
@@ -93,15 +92,11 @@ EXPECTED: Final = {
 }
 
 
-def there(name: str) -> bool:
-    return importlib.util.find_spec(OVERLAYS[name].partition(":")[0]) is not None
-
-
 def marked(name: str) -> object:
     return pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
 
 
-@pytest.mark.parametrize("overlay", [marked(name) for name in [*filter(there, OVERLAYS), "ring:Ring"]])
+@pytest.mark.parametrize("overlay", [marked(name) for name in [*OVERLAYS, "ring:Ring"]])
 @pytest.mark.parametrize("routing", ["auto", pytest.param("relay", marks=pytest.mark.slow)])
 def test_the_same_program_has_the_same_results_over_every_overlay(
     programs: Programs, overlay: str, routing: str

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
-from tests.properties.strategy_network import StrategyNetwork
+from partisan_actors.testing.conformance import MembershipConformance
+from partisan_actors.testing.strategy_network import StrategyNetwork
 from tests.ring_example import RING, load
 
 LINES_MAX = 100
@@ -95,6 +96,13 @@ def test_who_leaves_is_forgotten_and_a_split_ring_grows_together_again(seed: int
     net.heal()
     net.run(60.0)
     assert_whole(net)
+
+
+class TestConformance(MembershipConformance):
+    """The shipped suite, as whoever writes a strategy runs it."""
+
+    def make(self, me: Any, rng: Random) -> Any:
+        return build(me, rng)
 
 
 def test_a_period_that_is_none_is_refused() -> None:

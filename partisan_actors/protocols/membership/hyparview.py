@@ -38,7 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from partisan_actors.protocols import machine
 from partisan_actors.protocols.machine import CancelTimer, Connect, Effect, NeighbourDown, NeighbourUp, Peer, SetTimer
@@ -88,6 +88,11 @@ class HyParView:
         self._shuffles = 0
         self._last_number = 0
         self._effects: list[Effect] = []
+
+    @staticmethod
+    def own_options(joins: bool) -> Mapping[str, Any]:
+        """What each node says for itself."""
+        return {"tag": ""}
 
     @property
     def neighbours(self) -> Sequence[Peer]:

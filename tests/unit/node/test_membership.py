@@ -175,8 +175,6 @@ async def test_a_node_that_left_takes_nobody_in_until_it_joins() -> None:
 
 async def test_who_is_put_out_is_alone_and_may_come_back() -> None:
     async with overlay("a", "b", "c", **MESH) as (a, b, c):
-        if not a.driver.stack.can_evict:
-            pytest.skip("full mesh cannot evict yet")
         a.membership.evict("c")
 
         await until(lambda: agreed(a, b), "the others agree")
@@ -210,8 +208,6 @@ async def test_a_list_of_some_members_joins_the_new_and_puts_nobody_out() -> Non
 
 async def test_a_list_that_replaces_puts_out_who_is_not_in_it() -> None:
     async with overlay("a", "b", "c", **MESH) as (a, b, c):
-        if not a.driver.stack.can_evict:
-            pytest.skip("full mesh cannot evict yet")
         a.membership.update_members([b.address], replace=True)
 
         await until(lambda: agreed(a, b) and is_alone(c))
