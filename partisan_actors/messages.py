@@ -6,7 +6,6 @@ The registry is filled while modules are imported and is constant afterwards.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
@@ -47,4 +46,4 @@ def message_types() -> Mapping[str, type]:
 
 def tag_of(value: object) -> str | None:
     """The tag of a message instance, or None when its class is not registered."""
-    return _by_type.get(type(value)) if dataclasses.is_dataclass(value) else None
+    return _by_type.get(type(value))

@@ -37,6 +37,7 @@ def node_row(record: NodeRecord, me: str) -> dict[str, Any]:
         "labels": dict(record.labels),
         "actors": record.actors,
         "neighbours": list(record.neighbours),
+        "suspected_by": list(record.suspected_by),
         "is_me": record.node.name == me,
     }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 from partisan_actors.errors import PartisanError, ProtocolError
@@ -20,6 +21,10 @@ __all__ = ["DIAL_ERRORS", "Dialling"]
 
 NONCE_BYTES: Final = 16
 FLUSH_AT_CLOSE_S: Final = 1.0
+# How often the dial time-out passes before a connection is cut on which nobody has said who they are.
+HELLO_PERIODS: Final = 5
+# A time-out passes in so many pieces, and a loop that was stalled loses no more than one of them.
+PIECES: Final = 8
 
 # What `Dialling.open` raises when it fails.
 DIAL_ERRORS: Final = (OSError, TimeoutError, PartisanError)
@@ -44,6 +49,7 @@ class Dialling:
         self._owner = owner
         self._identity = identity
         self._connections: set[Connection] = set()
+        self._bytes_of_closed = 0
         self._opening: dict[Connection, asyncio.Future[Connection]] = {}
 
     @property
@@ -51,12 +57,23 @@ class Dialling:
         """How many connections there are, those that are not open yet included."""
         return len(self._connections)
 
+    @property
+    def bytes_in(self) -> int:
+        """How many bytes have come to this node, on all its connections there ever were."""
+        return self._bytes_of_closed + sum(connection.bytes_in for connection in self._connections)
+
     async def listen(self) -> str:
         """Accept connections at the configured address; returns the bound one. Raises ConfigError."""
         return await self._transport.listen(self._config.bind, self._accept)
 
-    async def open(self, address: str, channel: str, index: int, expected: NodeId | None) -> Connection:
-        """Dial and shake hands. Raises OSError, TimeoutError, AuthenticationError or ProtocolError."""
+    async def open(
+        self, address: str, channel: str, index: int, expected: NodeId | None, answer_s: float | None = None
+    ) -> Connection:
+        """Dial and shake hands. Raises OSError, TimeoutError, AuthenticationError or ProtocolError.
+
+        `answer_s` is how long whoever listens there may take altogether: dial_timeout_s, unless it is given.
+        """
+        timeout_s = self._config.dial_timeout_s if answer_s is None else answer_s
         handshake = Handshake(
             self._identity(), self._config.cookie, secrets.token_bytes(NONCE_BYTES), True, channel, index, expected
         )
@@ -64,12 +81,12 @@ class Dialling:
         opening = self._opening[connection] = self._loop.create_future()
         is_open = False
         try:
-            async with asyncio.timeout(self._config.dial_timeout_s):
+            async with _timeout(self._loop, timeout_s):
                 await self._transport.dial(address, lambda: connection)
                 await opening
                 is_open = True
         except TimeoutError as error:
-            raise TimeoutError(f"no answer within {self._config.dial_timeout_s:g} s") from error
+            raise TimeoutError(f"no answer within {timeout_s:g} s") from error
         finally:
             del self._opening[connection]
             if not is_open:
@@ -89,6 +106,7 @@ class Dialling:
 
     def closed(self, connection: Connection, error: BaseException | None) -> None:
         """To be told by the owner: `connection` is gone."""
+        self._bytes_of_closed += connection.bytes_in
         self._connections.discard(connection)
         opening = self._opening.get(connection)
         if opening is not None and not opening.done():
@@ -113,13 +131,21 @@ class Dialling:
         connection = self._make(
             Handshake(self._identity(), self._config.cookie, secrets.token_bytes(NONCE_BYTES), False)
         )
-        self._loop.call_later(self._config.dial_timeout_s, self._check_open, connection)
+        self._loop.call_later(self._config.dial_timeout_s, self._check_open, connection, HELLO_PERIODS)
         return connection
 
-    def _check_open(self, connection: Connection) -> None:
-        """Whoever connects and does not say who they are in time has to go: they cost a socket."""
-        if connection in self._connections and not connection.is_open:
-            connection.abort(ProtocolError(f"no handshake within {self._config.dial_timeout_s:g} s"))
+    def _check_open(self, connection: Connection, periods: int) -> None:
+        """Whoever connects and does not say who they are in time has to go: they cost a socket.
+
+        They have longer than an answer may take, for they may be one of many that join at once.
+        """
+        if connection not in self._connections or connection.is_open:
+            return
+        if periods > 1:
+            self._loop.call_later(self._config.dial_timeout_s, self._check_open, connection, periods - 1)
+        else:
+            within_s = self._config.dial_timeout_s * HELLO_PERIODS
+            connection.abort(ProtocolError(f"no handshake within {within_s:g} s"))
 
     def _make(self, handshake: Handshake) -> Connection:
         # Whoever accepts does not know the channel yet; until the handshake is done, only the bound matters.
@@ -129,3 +155,23 @@ class Dialling:
         )
         self._connections.add(connection)
         return connection
+
+
+@asynccontextmanager
+async def _timeout(loop: asyncio.AbstractEventLoop, timeout_s: float) -> AsyncIterator[None]:
+    """As `asyncio.timeout`, but what a stalled loop has not read yet is no answer that did not come."""
+
+    timer = loop.call_later(timeout_s / PIECES, lambda: piece_passed(PIECES - 1))
+
+    def piece_passed(left: int) -> None:
+        nonlocal timer
+        if left:
+            timer = loop.call_later(timeout_s / PIECES, piece_passed, left - 1)
+        else:
+            block.reschedule(loop.time())
+
+    try:
+        async with asyncio.timeout(None) as block:
+            yield
+    finally:
+        timer.cancel()

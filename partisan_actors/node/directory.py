@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from partisan_actors.ids import NodeId
+from partisan_actors.wire.codec import pack, unpack
 
 __all__ = ["DOWN", "LEFT", "SUSPECT", "UP", "WHY", "Directory", "NodeRecord"]
 
@@ -62,6 +64,13 @@ class NodeRecord:
         """In a word: "up", "suspect", "down" or "left"."""
         return _STATES[self.state]
 
+    def packed(self) -> bytes:
+        """As the value of an entry of the replicated map.
+
+        In bytes, because what is written once is compared, hashed and passed on by every node.
+        """
+        return pack(self.plain())
+
     def plain(self) -> dict[str, Any]:
         """As a msgpack map."""
         return {
@@ -82,12 +91,17 @@ class NodeRecord:
         }
 
     @classmethod
-    def parse(cls, name: str, stamp: tuple[int, ...], plain: Any) -> NodeRecord | None:
+    def parse(cls, name: str, stamp: tuple[int, ...], value: Any) -> NodeRecord | None:
         """From an entry of the replicated map; None when it is malformed."""
-        if not isinstance(plain, dict) or len(stamp) < 3 or stamp[2] not in _STATES:
+        if type(value) is not bytes or len(stamp) < 3 or stamp[2] not in _STATES:
             return None
         if len(stamp) != (4 if stamp[2] == SUSPECT else 3):
             return None
+        return _parsed(name, stamp, value)
+
+    @classmethod
+    def of_plain(cls, name: str, stamp: tuple[int, ...], plain: Any) -> NodeRecord | None:
+        """The inverse of `plain`; None when it is malformed."""
         try:
             return cls(
                 node=NodeId(name, int(plain["incarnation"])),
@@ -110,6 +124,15 @@ class NodeRecord:
             return None
 
 
+@lru_cache(maxsize=4096)
+def _parsed(name: str, stamp: tuple[int, ...], packed: bytes) -> NodeRecord | None:
+    # Nodes that share a process, as in tests and benchmarks, share the records as well.
+    try:
+        return NodeRecord.of_plain(name, stamp, unpack(packed))
+    except (ValueError, TypeError):
+        return None
+
+
 class Directory:
     """The records by node name, and who wants to know of changes. Pure: it is told of entries and tells subscribers."""
 
@@ -128,6 +151,11 @@ class Directory:
     def live(self) -> list[NodeRecord]:
         """The records of every node that is up, suspects and this one included, in the order of their ids."""
         return [self._live[node] for node in sorted(self._live)]
+
+    @property
+    def live_count(self) -> int:
+        """How many nodes are up, this one included."""
+        return len(self._live)
 
     def is_up(self, node: NodeId) -> bool:
         """Whether that life of that node is up, as far as is known here."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Final, Protocol
 
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.messages import tag_of
 from partisan_actors.node.router import Peer, Router
-from partisan_actors.protocols.broadcast.exchange import Refused
+from partisan_actors.protocols.broadcast.exchange import Gather, Refused
 from partisan_actors.protocols.broadcast.lww_map import Changed
 from partisan_actors.protocols.machine import (
     CancelTimer,
@@ -37,6 +38,10 @@ from partisan_actors.wire.codec import AddressBook, decode_message, encode_messa
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["Driver"]
+
+# A timer that is late by more than this waits for as long again, but no longer than the latter.
+LATE_S: Final = 0.05
+LATE_MOST_S: Final = 1.0
 
 
 class DriverHost(Protocol):
@@ -64,6 +69,10 @@ class DriverHost(Protocol):
 
     def evicted(self, by: NodeId) -> None:
         """`by` has put this node out of the overlay."""
+        ...
+
+    def gathered(self, sender: NodeId, updates: Iterable[object]) -> None:
+        """A neighbour passed on entries to be published, which come from it or from behind it."""
         ...
 
     def entry_changed(self, changed: Changed) -> None:
@@ -149,18 +158,21 @@ class Driver:
         """A control message arrived. Raises ProtocolError when it is malformed."""
         decoded = decode_message(message[1], self._book)
         receive = self._receivers.get(type(decoded))
-        if receive is None:
-            self._tell(self.stack.receive, sender.node, decoded)
-        elif not self._is_closed:
-            receive(sender.node, decoded)
+        if receive is not None:
+            if not self._is_closed:
+                receive(sender.node, decoded)
+            return
+        if type(decoded) is Gather:
+            self._host.gathered(sender.node, decoded.updates)
+        self._tell(self.stack.receive, sender.node, decoded)
 
     def broadcast(self, topic: str, payload: object) -> None:
         """Send `payload` to every other node."""
         self._tell(self.stack.broadcast, topic, payload)
 
-    def write(self, key: str, stamp: tuple[int, ...], value: object) -> None:
-        """Write to the replicated map."""
-        self._tell(self.stack.write, key, stamp, value)
+    def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
+        """Write to the replicated map; see `Exchange.write`."""
+        self._tell(partial(self.stack.write, gather=gather), key, stamp, value)
 
     def _tell(self, stack_input: Callable[..., list[Any]], *arguments: Any) -> None:
         if not self._is_closed:
@@ -178,7 +190,8 @@ class Driver:
                     self._send(peer, message)
                 case SetTimer(name, delay_s):
                     self._cancel(name)
-                    self._timers[name] = self._loop.call_later(delay_s, self._fire, name)
+                    due = self._loop.time() + delay_s
+                    self._timers[name] = self._loop.call_later(delay_s, self._fire, name, due)
                 case CancelTimer(name):
                     self._cancel(name)
                 case Connect(NodeId() as peer):
@@ -225,7 +238,12 @@ class Driver:
         elif not self._router.connect(peer):
             self._loop.call_soon(self.peer_down, node)
 
-    def _fire(self, name: str) -> None:
+    def _fire(self, name: str, due: float) -> None:
+        late_s = self._loop.time() - due
+        if late_s > LATE_S:
+            # The loop was stalled. What the timer waits for may have come meanwhile, and is read first.
+            self._timers[name] = self._loop.call_later(min(late_s, LATE_MOST_S), self._fire, name, float("inf"))
+            return
         self._timers.pop(name, None)
         layer, _, own_name = name.partition(":")
         fired = self._fired.get(layer)

@@ -23,7 +23,7 @@ from partisan_actors.ids import NodeId
 from partisan_actors.node.directory import WHY, Directory, NodeRecord
 from partisan_actors.node.router import Peer
 
-__all__ = ["DOWN", "UP", "NodeEvent", "NodeEvents"]
+__all__ = ["DOWN", "UP", "NodeEvent", "Subscriptions"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class EventsHost(Protocol):
     directory: Directory
 
 
-class NodeEvents:
+class Subscriptions:
     """The subscribers of one node. Everything belongs to the loop's thread."""
 
     def __init__(self, host: EventsHost) -> None:

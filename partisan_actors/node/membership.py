@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from partisan_actors.errors import AuthenticationError, ConfigError, NotYetConnected
+from partisan_actors.errors import AuthenticationError, ConfigError, NotYetConnected, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
@@ -29,6 +29,10 @@ __all__ = ["JOINS_MAX", "Membership"]
 
 logger = logging.getLogger(__name__)
 
+# How long a contact may take to answer a newcomer, and for how long all of them are tried.
+JOIN_ANSWER_S: Final = 10.0
+JOIN_S: Final = 30.0
+JOIN_AGAIN_S: Final = 1.0
 # Addresses that are being joined in the background; beyond that, `join` is refused.
 JOINS_MAX: Final = 1024
 # How often one is dialled in the background before it is given up, and the waits in between: doubled each time.
@@ -61,7 +65,7 @@ class MembershipHost(Protocol):
     is_closing: bool
     is_leaving: bool
 
-    async def connect(self, address: str, expected: NodeId | None = None) -> Peer:
+    async def connect(self, address: str, expected: NodeId | None = None, answer_s: float | None = None) -> Peer:
         """A control connection to whoever listens there. Raises NotYetConnected and AuthenticationError."""
         ...
 
@@ -82,6 +86,28 @@ class Membership:
         self.refusal = ""
 
     # ---- entering ---------------------------------------------------------------------------------------------
+
+    async def join_any(self, contacts: Sequence[str]) -> None:
+        """Join through the first contact that answers.
+
+        Where nobody listens is known at once. A contact that is slow may have hundreds that join through it before us:
+        it is asked again, until JOIN_S are over.
+        """
+        host = self._host
+        deadline = host.loop.time() + JOIN_S
+        while True:
+            failures: list[PartisanError] = []
+            for address in contacts:
+                try:
+                    peer = await host.connect(address, answer_s=JOIN_ANSWER_S)
+                except (NotYetConnected, AuthenticationError) as error:
+                    failures.append(error)
+                    continue
+                host.driver.join(peer.node)
+                return
+            if host.loop.time() > deadline or not any(map(_is_slow, failures)):
+                raise failures[0]
+            await asyncio.sleep(JOIN_AGAIN_S * host.rng.uniform(0.5, 1.5))
 
     def join(self, address: str) -> None:
         """Enter the overlay of whoever listens at `address`. Returns at once: it is dialled in the background.
@@ -231,7 +257,7 @@ class Membership:
         host.driver.evict(record.node)
         stamp = host.directory.stamps[name]
         # For everybody, and above what it has said of itself: until it speaks again.
-        host.driver.write(PREFIX + name, (stamp[0], stamp[1], LEFT), record.plain())
+        host.driver.write(PREFIX + name, (stamp[0], stamp[1], LEFT), record.packed())
 
     def update_members(self, addresses: Sequence[str], *, replace: bool = False) -> None:
         """Join every one of these addresses at which no known member is. Ignored while this node leaves.
@@ -264,6 +290,11 @@ class Membership:
             raise ConfigError(
                 "overlay", self._host.config.overlay, "one that can put out other nodes, as full_mesh can"
             )
+
+
+def _is_slow(error: PartisanError) -> bool:
+    """Whether whoever listens there may have had no time for us."""
+    return isinstance(error.__cause__, (TimeoutError, ConnectionResetError))
 
 
 def _is_complete(peer: Peer) -> bool:

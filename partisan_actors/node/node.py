@@ -11,7 +11,7 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError, ProtocolError
@@ -22,22 +22,23 @@ from partisan_actors.node.config import NodeConfig, host_name
 from partisan_actors.node.detection import Detection
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import LEFT, PREFIX, Directory
+from partisan_actors.node.directory import UP as STATE_UP
 from partisan_actors.node.driver import Driver
-from partisan_actors.node.events import DOWN, UP, NodeEvent, NodeEvents
+from partisan_actors.node.events import DOWN, UP, NodeEvent, Subscriptions
 from partisan_actors.node.hops import Hops
 from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.membership import Membership
 from partisan_actors.node.overlays import make_stack
 from partisan_actors.node.presence import Presence
-from partisan_actors.node.rejoining import Rejoining, incarnation_after, recall
+from partisan_actors.node.rejoining import incarnation_after, recall, remember
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
 from partisan_actors.node.saved_members import SavedMembers
 from partisan_actors.node.strangers import Strangers
 from partisan_actors.node.troubles import Troubles
-from partisan_actors.protocols.broadcast.exchange import Refused
-from partisan_actors.protocols.broadcast.lww_map import Changed
+from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Refused
+from partisan_actors.protocols.broadcast.lww_map import Changed, Update
 from partisan_actors.protocols.machine import Deliver, StrategyFault
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.transport.base import Transport
@@ -91,7 +92,7 @@ class Node:
         self.flusher = Flusher(loop)
         self.dispatch: list[Callable[..., None]] = [self._unexpected] * Kind.COUNT
         self.directory = Directory(self.me)
-        self.events = NodeEvents(self)
+        self.events = Subscriptions(self)
         self.addresses = Addresses(self.me)
         self.address = ""
         # Who wants to know of entries of the replicated map, by how their keys begin: called with key, stamp, value.
@@ -123,7 +124,8 @@ class Node:
         self.driver = Driver(stack, self.router, self, self.addresses, loop)
         self._presence = Presence(self)
         self.membership = Membership(self, self._presence)
-        self._rejoining = self._remember(self._members_file)
+        self.join_refused, self.evicted = self.membership.refused, self.membership.evicted
+        self._rejoining = remember(self, self._members_file, self._saved, self.membership.enter)
         self._repair = Repair(self, self.driver.join, self._presence.suspect)
         self.on_sweep.append(self._repair.sweep)
         self.keep_alive = KeepAlive(self.router, config, loop)
@@ -154,14 +156,17 @@ class Node:
         self.driver.start()
         try:
             if contacts:
-                await self._join_any(contacts)
+                await self.membership.join_any(contacts)
             elif self._rejoining is not None and not await self._rejoining.at_start():
                 self.background.start(self._rejoining.search(), "rejoin")
         except BaseException:
             await self.close(graceful=False)
             raise
         self.cluster = self.cluster or f"cluster-{secrets.token_hex(4)}"
-        self._presence.publish()
+        if contacts:
+            self._presence.introduce()
+        else:
+            self._presence.publish()
         self.detection.start()
         self.background.start(self.keep_alive.run(), "keep-alive")
         self.background.start(self._presence.keep_current(), "load")
@@ -182,6 +187,7 @@ class Node:
             # One turn for what the others answer, then everything queued is written before closing.
             await asyncio.sleep(0)
         self.driver.close()
+        self._presence.close()
         self.relays.close()
         await self.background.close()
         await self.dialling.close()
@@ -189,18 +195,6 @@ class Node:
             peer.down = peer.down or "this node has stopped"
             peer.fail_pending(lambda: NotYetConnected(str(self.me), "this node has stopped"))
         self.stopped.set()
-
-    def _remember(self, file: SavedMembers | None) -> Rejoining | None:
-        if file is None:
-            return None
-        rejoining = Rejoining(self, file, self._saved)
-        for tellers in (self.directory.on_up, self.directory.on_down, self.on_neighbours, self.on_left):
-            tellers.append(rejoining.note)
-        return rejoining
-
-    def enter(self, contact: NodeId) -> None:
-        """Join the overlay that `contact`, a node there is a connection to, is in."""
-        self.membership.enter(contact)
 
     def _advertised(self) -> tuple[str, ...]:
         host, port = parse_address(self.address)
@@ -210,26 +204,15 @@ class Node:
             return (f"{host_name()}:{port}",)
         return (self.address,)
 
-    async def _join_any(self, contacts: Sequence[str]) -> None:
-        failures: list[PartisanError] = []
-        for address in contacts:
-            try:
-                peer = await self.connect(address)
-            except (NotYetConnected, AuthenticationError) as error:
-                failures.append(error)
-                continue
-            self.driver.join(peer.node)
-            return
-        raise failures[0]
-
-    async def connect(self, address: str, expected: NodeId | None = None) -> Peer:
+    async def connect(self, address: str, expected: NodeId | None = None, answer_s: float | None = None) -> Peer:
         """A control connection to whoever listens at `address`, or an observer's one connection, which is for calls.
 
         Raises NotYetConnected when nobody answers, AuthenticationError when it is not one of ours, or not `expected`.
         """
         parse_address(address)
+        channel = CALLS if self.config.observer else CONTROL
         try:
-            connection = await self.dialling.open(address, CALLS if self.config.observer else CONTROL, 0, expected)
+            connection = await self.dialling.open(address, channel, 0, expected, answer_s)
         except AuthenticationError as error:
             raise AuthenticationError(f"{address} ({error.peer})", error.why) from error
         except DIAL_ERRORS as error:
@@ -242,7 +225,7 @@ class Node:
     ) -> Callable[[], None]:
         """Call `callback(event)` whenever that node comes up, or the first connection of `channel` to it.
 
-        `node` is a name, an id for one life alone, or None for any. Returns what cancels it; see `NodeEvents`.
+        `node` is a name, an id for one life alone, or None for any. Returns what cancels it; see `Subscriptions`.
         """
         return self.events.subscribe(callback, (UP,), node, channel)
 
@@ -273,24 +256,27 @@ class Node:
             tell()
         if not self.is_closing:
             self.relays.neighbours_changed()
-            self._presence.publish()
+            self._presence.renew()
 
     def delivered(self, deliver: Deliver) -> None:
         self.relays.learn(_node(deliver.origin), _node(deliver.sender))
+        if deliver.topic == EXCHANGE_TOPIC and isinstance(deliver.payload, (list, tuple)):
+            self.gathered(_node(deliver.sender), deliver.payload)
         handler = self.on_topic.get(deliver.topic)
         if handler is not None:
             handler(deliver)
 
     def strategy_fault(self, fault: StrategyFault) -> None:
-        after = f", told {fault.told}" if fault.told else ""
-        kind = f"{fault.strategy} {fault.kind}"
-        self.troubles.tell(kind, f"the overlay's {fault.strategy} {fault.text}{after}", fault.error)
+        self.troubles.tell(f"{fault.strategy} {fault.kind}", str(fault), fault.error)
 
-    def join_refused(self, contact: NodeId, reason: str) -> None:
-        self.membership.refused(contact, reason)
-
-    def evicted(self, by: NodeId) -> None:
-        self.membership.evicted(by)
+    def gathered(self, sender: NodeId, updates: Iterable[object]) -> None:
+        """The way to whoever gathered and broadcast a node's record is the way to that node, too."""
+        for update in updates:
+            # What else stands in a node's record, others may have written, who are elsewhere.
+            if isinstance(update, Update) and update.key.startswith(PREFIX) and update.stamp[2:] == (STATE_UP,):
+                node = NodeId(update.key.removeprefix(PREFIX), update.stamp[0])
+                if node != self.me:
+                    self.relays.learn(node, sender)
 
     def entry_changed(self, changed: Changed) -> None:
         prefix, slash, _ = changed.key.partition("/")
@@ -308,9 +294,9 @@ class Node:
         connected = peer is not None and peer.is_connected
         return connected or self.can_dial(node) or self.directory.find(node) is not None
 
-    def write(self, key: str, stamp: tuple[int, ...], value: object) -> None:
-        """Write to the replicated map."""
-        self.driver.write(key, stamp, value)
+    def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
+        """Write to the replicated map. `gather`: others may hear of it a little later, together with other news."""
+        self.driver.write(key, stamp, value, gather=gather)
 
     # ---- RouterHost -------------------------------------------------------------------------------------------
 

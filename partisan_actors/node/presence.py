@@ -29,8 +29,24 @@ __all__ = ["Presence"]
 
 logger = logging.getLogger(__name__)
 
+# In a cluster of up to so many nodes each tells at once what is new; in a larger one they take turns, so that all
+# together tell so many times a second. What a node hears does not grow with the cluster then, but gets old: at a
+# thousand nodes, what is known of a node's load and neighbours may be from 50 s ago. Joins, ends and refutations never
+# wait.
+PROMPT_NODES: Final = 16
+RECORDS_PER_S: Final = 20.0
+# Changes that come within this share of a load period go in one record, however small the cluster: neighbours come by
+# the handful.
+TOGETHER: Final = 0.25
+# How long the overlay may take to give a newcomer its first neighbour, who then hears of it, before its record is
+# written all the same.
+FIRST_NEIGHBOUR_S: Final = 1.0
+
 # How long a node that cannot be dialled may take to answer through the overlay.
 SIGN_OF_LIFE_S: Final = 1.5
+# Whoever may be down gets so many times as long to answer as others: that nobody listens any more is known at once,
+# and who is slow is rather busy than gone.
+PATIENCE: Final = 3.0
 # Nodes that this one has declared down, and verifies again when a newer record says that they are up: it may be a
 # refutation, or be older than their end and come late.
 GONE_MAX: Final = 1024
@@ -63,8 +79,8 @@ class PresenceHost(Protocol):
         """The overlay's neighbours now."""
         ...
 
-    def write(self, key: str, stamp: tuple[int, ...], value: object) -> None:
-        """Write to the replicated map."""
+    def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
+        """Write to the replicated map. `gather`: others may hear of it a little later, together with other news."""
         ...
 
 
@@ -75,10 +91,31 @@ class Presence:
         self._host = host
         self._version = 0
         self._last_written: NodeRecord | None = None
+        self._written_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
         self._gone: dict[NodeId, None] = {}
 
-    def publish(self, state: int = UP, *, again: bool = False) -> None:
-        """Announce this node's record, if it says anything new, or `again`."""
+    def introduce(self) -> None:
+        """Announce this node for the first time, as soon as there is a neighbour to hear of it."""
+        if self._host.neighbours():
+            self.publish(gather=True)
+        elif self._last_written is None:
+            self._host.loop.call_later(FIRST_NEIGHBOUR_S, self._write_anyway)
+
+    def renew(self) -> None:
+        """Something may be new about this node: announce it as soon as its turn comes."""
+        if self._last_written is None:
+            self.introduce()
+        elif self._timer is None:
+            self._timer = self._host.loop.call_later(max(0.0, self._wait_s()), self._renew_in_turn)
+
+    def close(self) -> None:
+        """Announce nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def publish(self, state: int = UP, *, gather: bool = False, again: bool = False) -> None:
+        """Announce this node's record, if it says anything new, or `again`: at once, or together with others'."""
         host = self._host
         if host.is_leaving and state == UP:
             return
@@ -100,9 +137,27 @@ class Presence:
         if record == self._last_written:
             return
         self._last_written = record
+        self._written_at = host.loop.time()
         known = host.directory.stamps.get(me.name)
         self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
-        host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.plain())
+        host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed(), gather=gather)
+
+    def _renew_in_turn(self) -> None:
+        self._timer = None
+        if self._wait_s() > 0:  # the cluster has grown meanwhile
+            self.renew()
+        elif not self._host.is_closing:
+            self.publish(gather=True)
+
+    def _wait_s(self) -> float:
+        """Seconds until this node's turn to announce what is new."""
+        host = self._host
+        turn_s = (host.directory.live_count - PROMPT_NODES) / RECORDS_PER_S
+        return self._written_at + max(turn_s, TOGETHER * host.config.load_period_s) - host.loop.time()
+
+    def _write_anyway(self) -> None:
+        if self._last_written is None and not self._host.is_closing:
+            self.publish(gather=True)
 
     async def keep_current(self) -> None:
         """Announce what changed, every load period, for ever."""
@@ -110,7 +165,7 @@ class Presence:
         while True:
             # Spread, so that a thousand nodes started together do not speak together.
             await asyncio.sleep(host.config.load_period_s * host.rng.uniform(0.5, 1.5))
-            self.publish()
+            self.renew()
             for sweep in host.on_sweep:
                 sweep()
 
@@ -156,7 +211,7 @@ class Presence:
         if me not in record.suspected_by and len(record.suspected_by) < SUSPECTED_BY_MAX:
             names = tuple(sorted({*record.suspected_by, me}))
             logger.info("node %s does not answer", node)
-            value = replace(record, suspected_by=names).plain()
+            value = replace(record, suspected_by=names).packed()
             self._host.write(PREFIX + node.name, (stamp[0], stamp[1], SUSPECT, len(names)), value)
 
     def part(self, node: NodeId) -> None:
@@ -180,7 +235,7 @@ class Presence:
             return
         for address in host.addresses.addresses_of(node):
             try:
-                await host.dialling.open(address, CONTROL, 0, node)
+                await host.dialling.open(address, CONTROL, 0, node, host.config.dial_timeout_s * PATIENCE)
             except DIAL_ERRORS:
                 continue
             return
@@ -201,4 +256,4 @@ class Presence:
             self._host.router.mark_down(node, "it does not answer")
             return
         logger.info("node %s is down", node)
-        self._host.write(PREFIX + node.name, (stamp[0], stamp[1], DOWN), replace(record, suspected_by=()).plain())
+        self._host.write(PREFIX + node.name, (stamp[0], stamp[1], DOWN), replace(record, suspected_by=()).packed())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from partisan_actors.errors import PartisanError
@@ -22,7 +22,7 @@ from partisan_actors.node.router import Peer
 from partisan_actors.node.saved_members import MEMBERS_MAX, Saved, SavedMember, SavedMembers
 from partisan_actors.node.troubles import Troubles
 
-__all__ = ["Rejoining", "incarnation_after", "recall"]
+__all__ = ["Rejoining", "incarnation_after", "recall", "remember"]
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +46,15 @@ class RejoiningHost(Protocol):
     directory: Directory
     troubles: Troubles
     has_left: bool
+    on_neighbours: list[Callable[[], None]]
+    on_left: list[Callable[[str], None]]
 
     def neighbours(self) -> Sequence[NodeId]:
         """The overlay's neighbours now."""
         ...
 
-    async def connect(self, address: str, expected: NodeId | None = None) -> Peer:
+    async def connect(self, address: str, expected: NodeId | None = None, answer_s: float | None = None) -> Peer:
         """A control connection to whoever listens there. Raises PartisanError."""
-        ...
-
-    def enter(self, contact: NodeId) -> None:
-        """Join the overlay that `contact` is in."""
         ...
 
 
@@ -89,12 +87,27 @@ def incarnation_after(saved: Saved | None, now_ns: int) -> int:
     return max(now_ns // 1000, saved.incarnation + 1 if saved is not None else 0)
 
 
-class Rejoining:
-    """Keeps the file of one node up to date; `saved` is what was in it at the start."""
+def remember(
+    host: RejoiningHost, file: SavedMembers | None, saved: Saved | None, enter: Callable[[NodeId], None]
+) -> Rejoining | None:
+    """What keeps that file up to date, told of all that may change it; None for a node that has no file."""
+    if file is None:
+        return None
+    rejoining = Rejoining(host, file, saved, enter)
+    for tellers in (host.directory.on_up, host.directory.on_down, host.on_neighbours, host.on_left):
+        tellers.append(rejoining.note)
+    return rejoining
 
-    def __init__(self, host: RejoiningHost, file: SavedMembers, saved: Saved | None) -> None:
+
+class Rejoining:
+    """Keeps the file of one node up to date; `saved` is what was in it at the start, and `enter` joins the overlay."""
+
+    def __init__(
+        self, host: RejoiningHost, file: SavedMembers, saved: Saved | None, enter: Callable[[NodeId], None]
+    ) -> None:
         self._host = host
         self._file = file
+        self._enter = enter
         self._members = saved.members if saved is not None else ()
         self._news = asyncio.Event()
         self._last: Saved | None = None
@@ -109,7 +122,7 @@ class Rejoining:
             tried = self._members[start : start + DIALLED_AT_ONCE]
             for contact in await asyncio.gather(*map(self._reach, tried)):
                 if contact is not None:
-                    self._host.enter(contact)
+                    self._enter(contact)
                     return True
         return False
 
@@ -123,7 +136,7 @@ class Rejoining:
             tries = min(tries + 1, 16)
             contact = await self._reach(host.rng.choice(self._members))
             if contact is not None and not host.neighbours() and not host.has_left:
-                host.enter(contact)
+                self._enter(contact)
 
     async def run(self) -> None:
         """Save what is known whenever it has changed, for ever."""

@@ -46,6 +46,9 @@ LINKS_MAX: Final = 16_384
 # How often overdue messages are looked for, while there are any; how long an acknowledgement waits for company.
 TICK_S: Final = 0.25
 ACKNOWLEDGE_AFTER_S: Final = 0.02
+HURRY_S: Final = 0.05
+# How many nodes are asked for a sign of life at once.
+LISTENING_MAX: Final = 2
 PROBE_AFTER_S: Final = 2.0
 
 # What is about the connection it comes on makes no sense when it comes another way.
@@ -109,6 +112,7 @@ class Relay:
         self._identities = itertools.count(1)
         self._seen: OrderedDict[tuple[str, int, int], None] = OrderedDict()
         self._links: dict[NodeId, _Link] = {}
+        self._listening = asyncio.Semaphore(LISTENING_MAX)
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
 
     # ---- what is known of the overlay ---------------------------------------------------------------------------
@@ -129,7 +133,14 @@ class Relay:
             link.asked.clear()
 
     def neighbours_changed(self) -> None:
-        """What a former one was to pass on may be lost, and a new one may know a way: send what is not acknowledged."""
+        """What a former one was to pass on may be lost, and a new one may know a way: send what is not acknowledged.
+
+        Neighbours come and go by the handful: it is sent once for those that do within HURRY_S.
+        """
+        if self._links:
+            self._soon(self._hurry, HURRY_S)
+
+    def _hurry(self) -> None:
         now = self._host.loop.time()
         for node, link in list(self._links.items()):
             self._post(node, link, link.outgoing.again(now, hurry=True), is_flood=True)
@@ -173,13 +184,25 @@ class Relay:
         self._soon(self._tick, TICK_S)
 
     async def hears(self, node: NodeId, timeout_s: float) -> bool:
-        """Whether that node gives a sign of life through the overlay within `timeout_s`, when asked for one."""
+        """Whether that node gives a sign of life through the overlay within `timeout_s`, when asked for one.
+
+        It is asked the way that is known, and by every way when half of the time is over. At most LISTENING_MAX nodes
+        are asked at once, and others wait: each may be a flood, and where many do not answer, the network has enough.
+        """
+        async with self._listening:
+            return await self._ask(node, timeout_s / 2, is_flood=False) or await self._ask(
+                node, timeout_s / 2, is_flood=True
+            )
+
+    async def _ask(self, node: NodeId, timeout_s: float, *, is_flood: bool) -> bool:
         link, now = self._link(node), self._host.loop.time()
+        if not is_flood and node not in self.next_hops:
+            return False
         heard = self._host.loop.create_future()
         link.listeners.append(heard)
         if link.outgoing.is_idle:
             link.outgoing.push(_SIGN_OF_LIFE, 0)
-        self._post(node, link, [*link.outgoing.again(now, hurry=True), *link.outgoing.take(now)], is_flood=True)
+        self._post(node, link, [*link.outgoing.again(now, hurry=True), *link.outgoing.take(now)], is_flood=is_flood)
         self._soon(self._tick, TICK_S)
         try:
             async with asyncio.timeout(timeout_s):

@@ -22,7 +22,7 @@ from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import DOWN, Directory, NodeRecord
 from partisan_actors.wire.channels import CONTROL
 
-__all__ = ["Repair", "connected"]
+__all__ = ["Repair", "connected", "watched_by"]
 
 # The back-off of a node that is alone: the first wait, doubled each time up to the longest, times 0.5 to 1.5.
 FIRST_S: Final = 1.0
@@ -30,7 +30,7 @@ LONGEST_S: Final = 30.0
 # How many nodes look into the same record in one sweep, on average: each decides for itself.
 WATCHERS: Final = 2.0
 # A sweep takes time in proportion to the cluster. In one of more nodes than this, each sweeps in fewer periods.
-SWEPT_MAX: Final = 100
+SWEPT_MAX: Final = 32
 # For how many sweeps the overlay must look torn before it is taken to be; doubled each time up to the most, for there
 # are overlays whose neighbours are not each other's.
 TORN_SWEEPS: Final = 3
@@ -100,17 +100,18 @@ class Repair:
         live = directory.live()
         if len(live) < 2 or not host.neighbours() or host.rng.random() * len(live) > SWEPT_MAX:
             return
-        # What the watchers say counts: the record of a node that is down may be old.
-        watched = {name for record in live for name in record.neighbours} | {host.me.name}
+        neighbours = {record.node.name: record.neighbours for record in live}
+        near = connected(host.me.name, neighbours)
+        watched = watched_by(near, neighbours) | {host.me.name}
         for record in live:
             if record.node.name not in watched and host.rng.random() * len(live) < WATCHERS:
                 self._suspect(record.node)
-        self._mend([record for record in live if record.node.name in watched])
+        anywhere = watched_by(neighbours, neighbours)
+        self._mend([record for record in live if record.node.name in anywhere], near)
 
-    def _mend(self, live: list[NodeRecord]) -> None:
+    def _mend(self, live: list[NodeRecord], near: Collection[str]) -> None:
         """Join the parts of a torn overlay."""
         host = self._host
-        near = connected(host.me.name, {record.node.name: record.neighbours for record in live})
         far = [record for record in live if record.node.name not in near]
         if not far:
             self._torn_for, self._torn_enough = 0, TORN_SWEEPS
@@ -129,8 +130,16 @@ def connected(start: str, neighbours: Mapping[str, Collection[str]]) -> set[str]
     found, front = {start}, [start]
     while front:
         here = front.pop()
-        for there in neighbours[here]:
+        for there in neighbours.get(here, ()):
             if there not in found and here in neighbours.get(there, ()):
                 found.add(there)
                 front.append(there)
     return found
+
+
+def watched_by(watchers: Collection[str], neighbours: Mapping[str, Collection[str]]) -> set[str]:
+    """Whom the watchers have for neighbours.
+
+    What those say counts who are near: nodes that went down together still speak of each other in their old records.
+    """
+    return {name for watcher in watchers for name in neighbours.get(watcher, ())}

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from partisan_actors.errors import NodeDown, NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
-from partisan_actors.wire.channels import CALLS, CONTROL
+from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL
 from partisan_actors.wire.codec import unpack
 
 if TYPE_CHECKING:
@@ -296,6 +296,9 @@ class Router:
                 raise Overloaded(str(peer.node), WAITING_BYTES_MAX)
             waiting.append((message, buffers))
         elif self._must_relay(peer, channel):
+            if channel == BROADCAST:
+                _send_aside(peer, message)
+                return
             self._host.relay(peer.node, message, buffers, channel)
         elif self._host.can_dial(peer.node):
             peer.waiting[channel, index] = deque([(message, buffers)])
@@ -333,6 +336,10 @@ class Router:
         waiting = peer.waiting.pop((channel, index), ())
         if self._host.routing == "auto":
             peer.relay_until = self._host.loop.time() + REDIAL_AFTER_S
+        if channel == BROADCAST:
+            for message, _ in waiting:
+                _send_aside(peer, message)
+            return False
         try:
             for message, buffers in waiting:
                 if peer.down is not None or self._host.routing == "direct":
@@ -376,6 +383,16 @@ class Router:
         else:
             # What crosses no wire is still copied: an actor never shares memory with its caller.
             self._host.dispatch[plain[0]](peer, plain, [bytearray(buffer) for buffer in buffers])
+
+
+def _send_aside(peer: Peer, message: bytes) -> None:
+    """Send a message of a broadcast protocol on another lane than its own, or drop it: they repair what is lost.
+
+    Relayed, it would be a flood for each link of each broadcast, and bring down a cluster that is merely busy.
+    """
+    connection = next(iter(peer.connections()), None)
+    if connection is not None:
+        connection.send(message)
 
 
 def lane_of(connection: Connection) -> tuple[str, int]:

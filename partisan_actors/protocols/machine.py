@@ -132,6 +132,10 @@ class StrategyFault:
     told: str
     error: Exception | None = None
 
+    def __str__(self) -> str:
+        after = f", told {self.told}" if self.told else ""
+        return f"the overlay's {self.strategy} {self.text}{after}"
+
 
 Effect: TypeAlias = (
     Send

@@ -29,6 +29,7 @@ from partisan_actors.protocols.machine import (
     NeighbourDown,
     NeighbourUp,
     Peer,
+    Send,
     SetTimer,
 )
 from partisan_actors.protocols.membership.strategy import Evicting, MembershipStrategy
@@ -77,7 +78,11 @@ class ReplicatedMap(Protocol):
 
     def items(self, prefix: str = "") -> Iterator[tuple[str, Entry]]: ...
 
-    def write(self, key: str, stamp: Stamp, value: object, now: float) -> list[ExchangeEffect]: ...
+    def write(
+        self, key: str, stamp: Stamp, value: object, now: float, *, gather: bool = False
+    ) -> list[ExchangeEffect]: ...
+
+    def leave(self, now: float) -> list[ExchangeEffect]: ...
 
     def merge(self, updates: Iterable[object], now: float) -> list[ExchangeEffect]: ...
 
@@ -129,7 +134,8 @@ class ProtocolStack:
 
     def leave(self, now: float) -> list[StackEffect]:
         """Tell the others that this node goes, and forget them; what was still to be broadcast goes out before."""
-        effects = self._broadcasting(self.broadcasting.leave(now), now)
+        effects = self._exchanging(self.exchange.leave(now), now) if self.exchange is not None else []
+        effects += self._broadcasting(self.broadcasting.leave(now), now)
         return effects + self._membership(self.strategy.leave(now), now)
 
     @property
@@ -182,13 +188,18 @@ class ProtocolStack:
             raise ConfigError("topic", topic, "any name but this one, which the replicated map uses")
         return self._broadcasting(self.broadcasting.broadcast(topic, payload, now), now)
 
-    def write(self, key: str, stamp: Stamp, value: object, now: float) -> list[StackEffect]:
+    def write(self, key: str, stamp: Stamp, value: object, now: float, *, gather: bool = False) -> list[StackEffect]:
         """Write to the replicated map; see `Exchange.write`. Raises ConfigError when this node has none."""
         if self.exchange is None:
             raise ConfigError("exchange", None, "an Exchange, for a node that writes to the replicated map")
-        return self._exchanging(self.exchange.write(key, stamp, value, now), now)
+        return self._exchanging(self.exchange.write(key, stamp, value, now, gather=gather), now)
 
     def _membership(self, effects: list[Effect], now: float) -> list[StackEffect]:
+        for effect in effects:
+            if type(effect) is not Send:
+                break
+        else:  # nearly always: nothing to name anew, nobody to tell
+            return effects  # type: ignore[return-value]  # who gives effects away keeps no hold of their list
         out: list[StackEffect] = []
         for effect in effects:
             kind = type(effect)

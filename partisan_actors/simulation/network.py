@@ -26,7 +26,7 @@ PASS: Final = 0.0
 DROP: Final = None
 
 # Pairs whose last arrival is remembered before those that lie in the past are swept out.
-_PAIRS_MAX: Final = 100_000
+_PAIRS_MAX: Final = 4096
 
 
 def constant_latency(delay_s: float) -> Latency:
@@ -90,7 +90,7 @@ class Network:
 
     def is_cut(self, sender: Peer, receiver: Peer) -> bool:
         """Whether what `sender` sends cannot reach `receiver`."""
-        return any(
+        return bool(self._cuts) and any(
             (sender in side and receiver in other) or (receiver in side and sender in other)
             for side, other in self._cuts
         )
@@ -103,7 +103,10 @@ class Network:
 
     def _in_order(self, sender: Peer, receiver: Peer, now_ns: int, delay_ns: int) -> int:
         pair = (sender, receiver)
-        arrival_ns = max(now_ns + delay_ns, self._last_arrivals.get(pair, 0))
+        arrival_ns = now_ns + delay_ns
+        last_ns = self._last_arrivals.get(pair, 0)
+        if arrival_ns < last_ns:
+            arrival_ns = last_ns
         self._last_arrivals[pair] = arrival_ns
         if len(self._last_arrivals) > self._pairs_max:
             self._last_arrivals = {pair: at for pair, at in self._last_arrivals.items() if at > now_ns}

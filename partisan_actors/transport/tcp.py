@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.wire.addresses import format_address, parse_address
 
 __all__ = ["TcpTransport"]
+
+# Connections that wait to be accepted: as many as may come while a loop has no time. The system may allow fewer.
+BACKLOG: Final = 4096
 
 
 class TcpTransport:
@@ -27,7 +30,7 @@ class TcpTransport:
         """
         host, port = parse_address(address)
         try:
-            self._server = await self._loop.create_server(factory, host, port)
+            self._server = await self._loop.create_server(factory, host, port, backlog=BACKLOG)
         except OSError as error:
             why = error.strerror or error
             raise ConfigError("bind", address, f"an address that can be bound here ({why})") from error

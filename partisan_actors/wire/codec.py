@@ -11,7 +11,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import msgpack
@@ -57,9 +57,12 @@ def encode_message(message: object, book: AddressBook) -> list[Any]:
     tag = tag_of(message)
     if tag is None:
         raise TypeError(f"not a registered message: {message!r}")
+    plain: list[Any] = [tag]
     cls: type = type(message)
-    fields = _fields_of(cls)
-    return [tag, *[field.encode(getattr(message, field.name), book) for field in fields]]
+    for name, encode, _ in _fields_of(cls):
+        value = getattr(message, name)
+        plain.append(value if encode is None else encode(value, book))
+    return plain
 
 
 def decode_message(plain: object, book: AddressBook) -> Any:
@@ -73,7 +76,7 @@ def decode_message(plain: object, book: AddressBook) -> Any:
     if len(plain) != len(fields) + 1:
         raise ProtocolError(f"{plain[0]}: {len(plain) - 1} fields, expected {len(fields)}")
     try:
-        return cls(*[field.decode(value, book) for field, value in zip(fields, plain[1:], strict=True)])
+        return cls(*[field[2](value, book) for field, value in zip(fields, plain[1:], strict=True)])
     except (TypeError, ValueError) as error:
         raise ProtocolError(f"{plain[0]}: {error}") from error
 
@@ -81,9 +84,16 @@ def decode_message(plain: object, book: AddressBook) -> Any:
 _Coder = Callable[[Any, AddressBook], Any]
 
 
+# What is the same on the wire. Most values are, so it is asked first: a node of a large cluster encodes and decodes
+# thousands of control messages a second.
+_ATOMS = frozenset({type(None), bool, int, float, str, bytes})
+
+
 class _Field(NamedTuple):
+    """`encode` None: the value goes as it is."""
+
     name: str
-    encode: _Coder
+    encode: _Coder | None
     decode: _Coder
 
 
@@ -91,9 +101,15 @@ class _Field(NamedTuple):
 def _fields_of(cls: type) -> tuple[_Field, ...]:
     hints = typing.get_type_hints(cls)
     return tuple(
-        _Field(field.name, _encode_open if _is_open(hints[field.name]) else _encode, _decoder(hints[field.name]))
+        _Field(field.name, _encoder(hints[field.name]), _decoder(hints[field.name]))
         for field in dataclasses.fields(cls)
     )
+
+
+def _encoder(hint: Any) -> _Coder | None:
+    if _is_open(hint):
+        return _encode_open
+    return None if hint in _ATOMS else _encode
 
 
 def _is_open(hint: Any) -> bool:
@@ -102,6 +118,8 @@ def _is_open(hint: Any) -> bool:
 
 def _encode(value: Any, book: AddressBook) -> Any:
     kind = type(value)
+    if kind in _ATOMS:
+        return value
     if kind is NodeId:
         return [value.name, value.incarnation, list(book.addresses_of(value))]
     if kind in (tuple, list):
@@ -114,6 +132,8 @@ def _encode(value: Any, book: AddressBook) -> Any:
 def _encode_open(value: Any, book: AddressBook) -> Any:
     """For fields declared as `object`: ids and messages inside say what they are. Tuples become lists."""
     kind = type(value)
+    if kind in _ATOMS:
+        return value
     if kind is NodeId:
         return msgpack.ExtType(_EXT_NODE, pack(_encode(value, book)))
     if kind in (tuple, list):
@@ -127,6 +147,8 @@ def _encode_open(value: Any, book: AddressBook) -> Any:
 
 def _decode_open(value: Any, book: AddressBook) -> Any:
     kind = type(value)
+    if kind in _ATOMS:
+        return value
     if kind is list:
         return [_decode_open(item, book) for item in value]
     if kind is dict:
@@ -179,16 +201,25 @@ def _decode_float(value: Any, book: AddressBook) -> float:
     return float(value)
 
 
-def _decode_node(value: Any, book: AddressBook) -> NodeId:
-    match value:
-        case [str() as name, int() as incarnation, list() as addresses] if name and incarnation >= 0:
-            if len(addresses) > 16 or not all(type(address) is str and len(address) < 512 for address in addresses):
+def _decode_node(value: Any, book: AddressBook) -> Any:
+    if type(value) is not list or len(value) != 3:
+        raise TypeError("expected a node id")
+    name, incarnation, addresses = value
+    if type(name) is not str or not name or type(incarnation) is not int or incarnation < 0:
+        raise TypeError("expected a node id")
+    node = _node_id(name, incarnation)
+    if addresses:
+        if type(addresses) is not list or len(addresses) > 16:
+            raise TypeError("bad addresses in a node id")
+        for address in addresses:
+            if type(address) is not str or len(address) >= 512:
                 raise TypeError("bad addresses in a node id")
-            node = NodeId(name, incarnation)
-            if addresses:
-                book.learn(node, addresses)
-            return node
-    raise TypeError("expected a node id")
+        book.learn(node, addresses)
+    return node
+
+
+# One object for each node, and not one for each time it is named, for as long as it is in use.
+_node_id = lru_cache(maxsize=16_384)(NodeId)
 
 
 def _decode_union(options: list[_Coder]) -> _Coder:

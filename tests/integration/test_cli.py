@@ -97,7 +97,7 @@ def test_status_adds_up_what_every_node_says_of_itself(two: TwoShells) -> None:
     facts = two.shells.facts("status")
     text = two.shells.partisan("status").stdout
 
-    assert facts["nodes"] == {"up": 3, "down": 0, "left": 0}
+    assert facts["nodes"] == {"up": 3, "suspect": 0, "down": 0, "left": 0}
     assert facts["asked"] == facts["answered"] == 3 and facts["unanswered"] == []
     assert facts["totals"]["actors"] == 5
     assert facts["resources"]["total"]["num_cpus"] == 2.0

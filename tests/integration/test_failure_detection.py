@@ -18,6 +18,7 @@ NODE = """
 
     from partisan_actors.api.runtime import Runtime
     from partisan_actors.node.config import NodeConfig
+    from partisan_actors.node.loop import new_event_loop
 
 
     def say(*words):
@@ -43,7 +44,9 @@ NODE = """
         await runtime.close()
 
 
-    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]))
+    # The loop that nodes run on, which fires timers before it reads.
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]))
 """
 
 

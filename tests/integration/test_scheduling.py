@@ -11,6 +11,7 @@ import pytest
 
 import partisan_actors as pa
 from partisan_actors.api.runtime import Runtime
+from partisan_actors.node.directory import DOWN
 from tests.integration.nodes import Nodes, nodes, until
 
 
@@ -332,7 +333,7 @@ async def test_a_node_that_was_cut_off_is_believed_again_when_it_comes_back() ->
         island = cluster["c"].node.me
 
         router.mark_down(island, "it does not answer, says a test")
-        cluster["a"].node.driver.write("node/c", _stamp_of(cluster, "c", down=True), _record_of(cluster, "c"))
+        cluster["a"].node.driver.write("node/c", _down_stamp_of(cluster, "c"), _record_of(cluster, "c"))
 
         assert not cluster["a"].node.directory.is_up(island)
         await until(lambda: cluster["a"].node.directory.is_up(island) and router.peer(island).down is None)
@@ -341,10 +342,10 @@ async def test_a_node_that_was_cut_off_is_believed_again_when_it_comes_back() ->
             assert await asyncio.wait_for(again.add.remote(1), 5) == 1
 
 
-def _stamp_of(cluster: Nodes, name: str, down: bool) -> tuple[int, ...]:
+def _down_stamp_of(cluster: Nodes, name: str) -> tuple[int, ...]:
     incarnation, version, _ = cluster["a"].node.directory.stamps[name]
-    return (incarnation, version, int(down))
+    return (incarnation, version, DOWN)
 
 
-def _record_of(cluster: Nodes, name: str) -> dict[str, Any]:
-    return cluster["a"].node.directory.records[name].plain()
+def _record_of(cluster: Nodes, name: str) -> bytes:
+    return cluster["a"].node.directory.records[name].packed()

@@ -19,6 +19,7 @@ from partisan_actors.protocols.membership.scamp import ScampOptions, ScampV1, Sc
 from partisan_actors.protocols.membership.star import ClientServer, ClientServerOptions
 from partisan_actors.protocols.membership.static import Static, StaticOptions
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
+from partisan_actors.protocols.membership.xbot import XBot, XBotOptions
 from partisan_actors.testing.conformance import ConformanceFailed, MembershipConformance
 from partisan_actors.testing.strategy_network import RuleBroken
 
@@ -33,6 +34,29 @@ class TestHyParView(MembershipConformance):
 
     def make(self, me: NodeId, rng: Random) -> MembershipStrategy:
         return HyParView(me, HyParViewOptions(), rng)
+
+
+class ByName:
+    """Nodes whose numbers are near are cheap; strangers have none."""
+
+    def __init__(self, me: NodeId) -> None:
+        self.me = me
+
+    def cost(self, peer: Peer) -> float | None:
+        assert isinstance(peer, NodeId)
+        number = peer.name[1:]
+        return float(abs(int(self.me.name[1:]) - int(number))) if number.isdecimal() else None
+
+
+class TestXBot(TestHyParView):
+    def make(self, me: NodeId, rng: Random) -> MembershipStrategy:
+        options = XBotOptions(active_max=4, optimisation_period_s=3.0, gain_share=0.0, gain_min=0.0, oracle=ByName(me))
+        return XBot(me, options, rng)
+
+
+class TestXBotMeasuring(TestHyParView):
+    def make(self, me: NodeId, rng: Random) -> MembershipStrategy:
+        return XBot(me, XBotOptions(), rng)
 
 
 class TestScampV1(MembershipConformance):
@@ -70,8 +94,10 @@ class TestStatic(MembershipConformance):
         return Static(me, StaticOptions(), rng)
 
 
-# X-BOT comes here too.
-SUITES = [TestFullMesh, TestHyParView, TestScampV1, TestScampV2, TestServers, TestServersAndClients, TestStatic]
+SUITES = [
+    TestFullMesh, TestHyParView, TestXBot, TestXBotMeasuring, TestScampV1, TestScampV2, TestServers,
+    TestServersAndClients, TestStatic,
+]  # fmt: skip
 
 
 def names_of_tests() -> list[str]:

@@ -157,11 +157,8 @@ def test_who_leaves_during_a_swap_is_out_and_the_others_keep_whole_links(kind: t
 # Many nodes, on a ring of distances, all swapping at the same time.
 
 
-FULL_SEEDS = [0, 1, 4]  # with these, the last two free places are not of two nodes that are neighbours already
-
-
 class Ring(StrategyNetwork):
-    """Forty nodes that all have four neighbours, grown before anybody knew what links cost."""
+    """Forty nodes, grown before anybody knew what links cost."""
 
     NODES = 40
     OPTIONS = XBotOptions(active_max=4, active_min=2, gain_share=0.0, gain_min=0.0, optimisation_period_s=5.0)
@@ -174,11 +171,7 @@ class Ring(StrategyNetwork):
             if node:
                 self.join(node, 0)
             self.run(0.5)
-        for _ in range(50):
-            self.run(self.OPTIONS.shuffle_period_s)
-            if self.is_full():
-                break
-        assert self.is_full(), f"seed {seed} does not fill all views"
+        self.run_until(self.is_full, within_s=200.0)
         self.costs_are_known = True
 
     def is_full(self) -> bool:
@@ -195,6 +188,15 @@ class Ring(StrategyNetwork):
             node: sorted((self.distance(node, peer) for peer in strategy.neighbours), reverse=True)
             for node, strategy in self.nodes.items()
         }
+
+
+def full_ring(seed: int) -> Ring:
+    """A ring in which everybody has four neighbours: the last two free places may be of two that have each other."""
+    for attempt in range(10):
+        ring = Ring(100 * seed + attempt)
+        if ring.is_full():
+            return ring
+    raise AssertionError(f"seed {seed}: in ten rings, views stay unfilled")
 
 
 class _Apart:
@@ -223,9 +225,9 @@ def total(costs: dict[Peer, list[float]]) -> float:
     return sum(map(sum, costs.values()))
 
 
-@pytest.mark.parametrize("seed", FULL_SEEDS)
+@pytest.mark.parametrize("seed", range(3))
 def test_every_swap_lowers_the_cost_of_all_links_and_nobody_gains_or_loses_one(seed: int) -> None:
-    ring = Ring(seed)
+    ring = full_ring(seed)
     costs, swaps = ring.costs(), 0
     first = total(costs)
 
@@ -244,7 +246,7 @@ def test_every_swap_lowers_the_cost_of_all_links_and_nobody_gains_or_loses_one(s
 
 
 def test_whoever_starts_a_swap_or_makes_place_for_one_keeps_its_most_expensive_neighbour() -> None:
-    ring = Ring(1)
+    ring = full_ring(1)
     given_up = 0
 
     for _ in range(3000):
@@ -263,8 +265,8 @@ def test_whoever_starts_a_swap_or_makes_place_for_one_keeps_its_most_expensive_n
 def test_swaps_are_refused_by_each_of_the_three_who_may() -> None:
     refused: Counter[str] = Counter()
 
-    for seed in FULL_SEEDS:
-        ring = Ring(seed)
+    for seed in range(3):
+        ring = full_ring(seed)
         # Swaps that run at the same time meet each other only while their messages are on the way.
         rng = Random(seed)
         for _ in range(3000):

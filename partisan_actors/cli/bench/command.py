@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
@@ -17,6 +17,7 @@ from partisan_actors.cli.bench.report import Verdict, in_table_order, markdown_p
 from partisan_actors.cli.bench.rows import ROWS, Quantity, Row
 from partisan_actors.cli.bench.samples import Measurement
 from partisan_actors.cli.bench.turns import Plan
+from partisan_actors.cli.lazy import LazyGroup, Subcommand
 
 __all__ = ["bench"]
 
@@ -25,7 +26,16 @@ PROFILED = [row.key for row in ROWS if row.quantity is not Quantity.ABSOLUTE or 
 FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
-@click.command("bench")
+SUBCOMMANDS: Final = {
+    "overlay": Subcommand(
+        "partisan_actors.cli.bench.overlay.command",
+        "overlay",
+        "Start many real nodes over loopback TCP, and measure what their overlay costs.",
+    ),
+}
+
+
+@click.group("bench", cls=LazyGroup, subcommands=SUBCOMMANDS, invoke_without_command=True)
 @click.option("--quick", is_flag=True, help="Short turns: shows that everything works, figures are rough.")
 @click.option("--row", "keys", multiple=True, type=click.Choice(KEYS), help="Measure this row only; may be repeated.")
 @click.option("--json", "json_file", type=FILE, help="Write everything measured to this file, as JSON.")
@@ -33,7 +43,9 @@ FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option("--strict", is_flag=True, help="Exit with status 1 unless every row keeps its bound.")
 @click.option("--calibrate", is_flag=True, help="Compare the floor with itself, to see this machine's noise.")
 @click.option("--profile", "profiled", type=click.Choice(PROFILED), help="Run this row under cProfile instead.")
+@click.pass_context
 def bench(
+    ctx: click.Context,
     quick: bool,
     keys: tuple[str, ...],
     json_file: Path | None,
@@ -43,6 +55,8 @@ def bench(
     profiled: str | None,
 ) -> None:
     """Measure what calls and actors cost on this machine, as ratios to bare uvloop and msgpack."""
+    if ctx.invoked_subcommand is not None:
+        return
     signal.signal(signal.SIGTERM, _leave)  # by the front door, so that the rows' processes are ended too
     if profiled is not None:
         from partisan_actors.cli.bench.profiling import profile_row

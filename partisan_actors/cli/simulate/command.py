@@ -17,6 +17,9 @@ SUBCOMMANDS: Final = {
         "swarm",
         "Run many clusters, each drawn from its seed: size, overlay, faults, workload.",
     ),
+    "paper": Subcommand(
+        "partisan_actors.cli.simulate.paper", "paper", "Run a published experiment again, and judge what comes out."
+    ),
 }
 
 

@@ -1,13 +1,21 @@
 """Exchange: a small map that every node ends up with, kept the same by broadcast and repaired by anti-entropy.
 
-A write that wins (see `lww_map`) is published: the stack broadcasts it, and every receiver merges it. What broadcast
-missed is found by comparing maps with a random neighbour every `period_s` and with every new neighbour:
+A write that wins (see `lww_map`) is published: the stack broadcasts it, and every receiver merges it. A write that may
+take a moment is gathered first: it goes to the neighbour with the smallest id, and from there on, until it comes to a
+node that has no smaller neighbour. That one publishes together what comes to it within a while, which grows with the
+map: a thousand nodes that join at once, or tell their load, are some dozens of broadcasts.
+
+What broadcast missed is found by comparing maps with a random neighbour every `period_s`, and with every new neighbour
+when its turn comes:
 
     Summary(count, xor of fingerprints)  ->           nothing more is sent when they are equal
-                                         <-  Page     the first keys, each with stamp and fingerprint
-    Offer   what the page lacks          ->
-    Want    what the page has newer      ->
-                                         <-  Entries, and the next Page while there is one
+                                         <-  Sketch   the xor of each bucket
+    Page    the first keys of the buckets
+            that differ, each with stamp
+            and fingerprint              ->
+                                         <-  Offer    what the page lacks
+                                         <-  Want     what the page has newer
+    Entries, and the next Page while there is one ->
 
 Rules kept here:
 
@@ -16,6 +24,7 @@ Rules kept here:
 2. What arrives, by broadcast or by exchange, is never published again.
 3. At `entries_max` an own write to a new key is `Refused`; a new key from elsewhere is dropped and counted in
    `dropped`. Keys already held are still updated.
+4. What is gathered may get lost with a node on its way. Then the comparison of maps spreads it.
 
 What is not promised: a node cut off for longer than `tombstone_ttl_s` may bring back an entry deleted meanwhile.
 """
@@ -25,23 +34,25 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import ClassVar, Final, NamedTuple, TypeAlias
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.messages import message
-from partisan_actors.protocols.broadcast.lww_map import Changed, Digest, Entry, LwwMap, Stamp, Update
+from partisan_actors.protocols.broadcast.lww_map import BUCKETS, Changed, Digest, Entry, LwwMap, Stamp, Update
 from partisan_actors.protocols.machine import Effect, Peer, Send, SetTimer
 
 __all__ = [
     "EXCHANGE_TOPIC",
     "Entries",
     "Exchange",
+    "Gather",
     "ExchangeEffect",
     "ExchangeOptions",
     "Offer",
     "Page",
     "Publish",
     "Refused",
+    "Sketch",
     "Summary",
     "Want",
 ]
@@ -49,7 +60,12 @@ __all__ = [
 # The broadcast topic that `Publish` goes out under and `merge` is fed from.
 EXCHANGE_TOPIC = "exchange"
 
+# A clock in whole nanoseconds may tell a time-out a little early.
+ROUNDING_S: Final = 1e-6
+
 _PERIOD_TIMER = "period"
+_COMPARE_TIMER = "compare"
+_PUBLISH_TIMER = "publish"
 
 
 @message("exchange.summary")
@@ -61,11 +77,20 @@ class Summary:
     xor: int
 
 
+@message("exchange.sketch")
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """The sender's whole map in a number for each bucket."""
+
+    bucket_xors: tuple[int, ...]
+
+
 @message("exchange.page")
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All the sender's keys k with after < k <= upto; `upto` is None on the last page."""
+    """All the sender's keys k with after < k <= upto in the buckets of `mask`; `upto` is None on the last page."""
 
+    mask: int
     after: str
     upto: str | None
     digests: tuple[Digest, ...]
@@ -82,9 +107,10 @@ class Offer:
 @message("exchange.want")
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Send me these entries, and the page after `after` unless that is None."""
+    """Send me these entries, and the page of the same buckets after `after` unless that is None."""
 
     keys: tuple[str, ...]
+    mask: int
     after: str | None
 
 
@@ -95,6 +121,14 @@ class Entries:
 
     updates: tuple[Update, ...]
     last: bool
+
+
+@message("exchange.gather")
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Entries to be published together with others."""
+
+    updates: tuple[Update, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +158,18 @@ class ExchangeOptions:
     tombstone_ttl_s: float = 600.0
     entries_max: int = 100_000  # tombstones count
     page_max: int = 512  # keys in one Page, Offer or Want
-    updates_max: int = 64  # entries in one Entries
+    updates_max: int = 64  # entries in one Entries, or in one Publish of what was gathered
+    compare_s_per_entry: float = 0.01  # between comparisons with new neighbours, at most period_s
+    gather_s_per_entry: float = 0.001  # how long a gathered entry waits for others, at most gather_s_max
+    gather_s_max: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("period_s", "pull_timeout_s", "tombstone_ttl_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(name, getattr(self, name), "seconds, more than 0")
+        for name in ("compare_s_per_entry", "gather_s_per_entry", "gather_s_max"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(name, getattr(self, name), "seconds, 0 or more")
         for name in ("entries_max", "page_max", "updates_max"):
             if getattr(self, name) < 1:
                 raise ConfigError(name, getattr(self, name), "1 or more")
@@ -146,15 +186,18 @@ class _Pull(NamedTuple):
 class Exchange:
     """The map as held by one node. Effects: Send, SetTimer, Publish, Changed, Refused."""
 
-    messages: ClassVar[tuple[type, ...]] = (Summary, Page, Offer, Want, Entries)
+    messages: ClassVar[tuple[type, ...]] = (Summary, Sketch, Page, Offer, Want, Entries, Gather)
 
     def __init__(self, me: Peer, options: ExchangeOptions, rng: random.Random) -> None:
-        """`me` is not used: the map is the same on every node. It is taken so that all layers are made alike."""
+        self._me = me
         self._options = options
         self._rng = rng
         self._map = LwwMap(options.entries_max, options.tombstone_ttl_s)
         self._neighbours: dict[Peer, None] = {}
         self._pull: _Pull | None = None
+        self._new: dict[Peer, None] = {}  # neighbours to compare maps with, in the order in which they came
+        self._compared_at = float("-inf")
+        self._gathered: dict[str, Update] = {}
         self.dropped = 0  # updates from elsewhere that had no room or no sense
 
     @property
@@ -177,12 +220,12 @@ class Exchange:
         """The node is up: set the period going."""
         return [self._next_period()]
 
-    def write(self, key: str, stamp: Stamp, value: object, now: float) -> list[ExchangeEffect]:
-        """Set `key`, or delete it with `value` None.
+    def write(self, key: str, stamp: Stamp, value: object, now: float, *, gather: bool = False) -> list[ExchangeEffect]:
+        """Set `key`, or delete it with `value` None. `gather`: others may hear of it a little later, with other news.
 
-        Answers [Publish, Changed] when the write wins, [] when the entry held is as great or greater, and [Refused]
-        when there is no room for a new key. Raises ConfigError for an empty key and TypeError for a value that is
-        neither plain nor a registered message.
+        Answers [Publish, Changed] when the write wins (or what gathers it, and Changed), [] when the entry held is as
+        great or greater, and [Refused] when there is no room for a new key. Raises ConfigError for an empty key and
+        TypeError for a value that is neither plain nor a registered message.
         """
         if not key:
             raise ConfigError("key", key, "a string that is not empty")
@@ -191,7 +234,9 @@ class Exchange:
             return [Refused(key, self._options.entries_max)]
         update = Update(key, stamp, value, 0.0)
         changed = self._map.apply(update, now)
-        return [] if changed is None else [Publish((update,)), changed]
+        if changed is None:
+            return []
+        return [*self._gather([update]), changed] if gather else [Publish((update,)), changed]
 
     def merge(self, updates: Iterable[object], now: float) -> list[ExchangeEffect]:
         """Take what a broadcast brought. What is no `Update`, or has no room, is dropped and counted."""
@@ -212,24 +257,31 @@ class Exchange:
         self._pull = None
 
     def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]:
-        """`peer` is a neighbour now: compare maps with it."""
+        """`peer` is a neighbour now: compare maps with it, when that is due."""
         self._neighbours[peer] = None
-        self._map.expire(now)
-        return [Send(peer, self.summary)]
+        self._new[peer] = None
+        return self._compare_next(now) if len(self._new) == 1 else []
 
     def neighbour_down(self, peer: Peer, now: float) -> list[ExchangeEffect]:
         """`peer` is no neighbour any more."""
         self._neighbours.pop(peer, None)
+        self._new.pop(peer, None)
         if self._pull is not None and self._pull.peer == peer:
             self._pull = None
         return []
+
+    def leave(self, now: float) -> list[ExchangeEffect]:
+        """This node goes: what was gathered here does not wait any longer."""
+        return self._publish_gathered()
 
     def receive(self, sender: Peer, message: object, now: float) -> list[ExchangeEffect]:
         """One of `messages` arrived from `sender`, a neighbour or not."""
         self._map.expire(now)
         match message:
             case Summary():
-                return [] if message == self.summary else [Send(sender, self._page(""))]
+                return [] if message == self.summary else [Send(sender, Sketch(tuple(self._map.bucket_xors)))]
+            case Sketch():
+                return self._answer_sketch(sender, message, now)
             case Page():
                 return self._compare(sender, message, now)
             case Offer():
@@ -238,38 +290,90 @@ class Exchange:
                 return self._serve(sender, message, now)
             case Entries():
                 return self._take_entries(sender, message, now)
+            case Gather():
+                return [*self.merge(message.updates, now), *self._gather(message.updates)]
         return []
 
     def timer_fired(self, name: str, now: float) -> list[ExchangeEffect]:
-        """A period is over: compare maps with a random neighbour."""
+        """It is time to compare maps with a random neighbour or with a new one, or to publish what was gathered."""
         self._map.expire(now)
+        if name == _COMPARE_TIMER:
+            return self._compare_next(now)
+        if name == _PUBLISH_TIMER:
+            return self._publish_gathered()
         effects: list[ExchangeEffect] = [self._next_period()]
         if self._neighbours:
-            effects.append(Send(self._rng.choice(list(self._neighbours)), self.summary))
+            peer = self._rng.choice(list(self._neighbours))
+            self._new.pop(peer, None)
+            effects.append(Send(peer, self.summary))
         return effects
 
     def _next_period(self) -> SetTimer:
         return SetTimer(_PERIOD_TIMER, self._options.period_s * self._rng.uniform(0.75, 1.25))
 
-    def _page(self, after: str) -> Page:
-        digests, upto = self._map.first_digests(after, self._options.page_max)
-        return Page(after, upto, tuple(digests))
+    # Gathering.
+
+    def _gather(self, updates: Iterable[Update]) -> list[ExchangeEffect]:
+        """Pass `updates` on towards whoever publishes them, or keep them for a while and do it here."""
+        # Ids only get smaller on the way, so it ends.
+        smallest = min(self._neighbours, default=self._me)  # type: ignore[type-var]  # peers are ordered
+        if smallest < self._me:  # type: ignore[operator]  # as above
+            return [Send(smallest, Gather(tuple(updates)))]
+        effects: list[ExchangeEffect] = []
+        if not self._gathered:
+            wait_s = min(len(self._map) * self._options.gather_s_per_entry, self._options.gather_s_max)
+            effects.append(SetTimer(_PUBLISH_TIMER, wait_s))
+        for update in updates:
+            self._gathered[update.key] = update
+        return effects
+
+    def _publish_gathered(self) -> list[ExchangeEffect]:
+        updates, self._gathered = list(self._gathered.values()), {}
+        size = self._options.updates_max
+        return [Publish(tuple(updates[start : start + size])) for start in range(0, len(updates), size)]
+
+    # Comparing.
+
+    def _compare_next(self, now: float) -> list[ExchangeEffect]:
+        """Begin to compare maps with the first of the new neighbours, if the last time is long enough ago."""
+        if not self._new:
+            return []
+        spacing_s = min(len(self._map) * self._options.compare_s_per_entry, self._options.period_s)
+        wait_s = self._compared_at + spacing_s - now
+        if wait_s > ROUNDING_S:
+            return [SetTimer(_COMPARE_TIMER, wait_s)]
+        self._compared_at = now
+        self._map.expire(now)
+        peer = next(iter(self._new))
+        del self._new[peer]
+        effects: list[ExchangeEffect] = [Send(peer, self.summary)]
+        return [*effects, SetTimer(_COMPARE_TIMER, spacing_s)] if self._new else effects
+
+    def _answer_sketch(self, sender: Peer, sketch: Sketch, now: float) -> list[ExchangeEffect]:
+        if len(sketch.bucket_xors) != BUCKETS or self._current_pull(now) is not None:
+            return []
+        mask = self._map.differing(sketch.bucket_xors)
+        return [Send(sender, self._page(mask, ""))] if mask else []
+
+    def _page(self, mask: int, after: str) -> Page:
+        digests, upto = self._map.first_digests(after, self._options.page_max, mask)
+        return Page(mask, after, upto, tuple(digests))
 
     def _compare(self, sender: Peer, page: Page, now: float) -> list[ExchangeEffect]:
-        pull = self._current_pull(now)
-        if pull is not None and (pull.peer != sender or pull.by is not Page or not page.after):
-            return []
         theirs = {key: (stamp, hashed) for key, stamp, hashed in page.digests}
-        mine = self._map.digests(page.after, page.upto)
+        mine = self._map.digests(page.after, page.upto, page.mask)
         offered = [digest for digest in mine if digest[0] not in theirs or digest[1:] > theirs[digest[0]]]
         size = self._options.page_max
         effects: list[ExchangeEffect] = [
             Send(sender, Offer(tuple(offered[start : start + size]))) for start in range(0, len(offered), size)
         ]
+        pull = self._current_pull(now)
+        if pull is not None and (pull.peer != sender or pull.by is not Page or not page.after):
+            return effects  # it may have what this node has; the other way round, it is another's turn
         wanted = self._better_of(page.digests)
         if wanted or page.upto is not None:
             self._pull = _Pull(sender, Page, now + self._options.pull_timeout_s)
-            effects.append(Send(sender, Want(wanted, page.upto)))
+            effects.append(Send(sender, Want(wanted, page.mask, page.upto)))
         else:
             self._pull = None
         return effects
@@ -282,7 +386,7 @@ class Exchange:
         if not wanted:
             return []
         self._pull = _Pull(sender, Offer, now + self._options.pull_timeout_s)
-        return [Send(sender, Want(wanted, None))]
+        return [Send(sender, Want(wanted, 0, None))]
 
     def _better_of(self, digests: Iterable[Digest]) -> tuple[str, ...]:
         return tuple(digest[0] for digest in digests if self._map.is_beaten_by(digest))
@@ -296,7 +400,7 @@ class Exchange:
             last = want.after is None and start + size >= len(keys)
             effects.append(Send(sender, Entries(updates, last)))
         if want.after is not None:
-            effects.append(Send(sender, self._page(want.after)))
+            effects.append(Send(sender, self._page(want.mask, want.after)))
         elif not keys:
             effects.append(Send(sender, Entries((), last=True)))
         return effects

@@ -2,7 +2,8 @@
 
 For one key the greatest (stamp, fingerprint) wins, so the map depends on the set of writes it has seen and not on
 their order; the fingerprint settles equal stamps alike everywhere. The xor of all fingerprints, kept up to date at
-every change, says in 64 bits whether two maps are equal.
+every change, says in 64 bits whether two maps are equal. The same is kept for each of BUCKETS parts, into which keys
+fall by a hash, so that two large maps which differ in little need not be compared key by key.
 
 A deletion is kept as a tombstone, so that an older write that arrives later does not bring the key back, and is
 forgotten `tombstone_ttl_s` after it was written. Its age travels with it: no clocks are compared, and a node that
@@ -12,15 +13,20 @@ takes a tombstone keeps it no longer than the others do.
 from __future__ import annotations
 
 import heapq
+import zlib
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from partisan_actors.messages import message
 from partisan_actors.protocols.broadcast.fingerprint import fingerprint
 
-__all__ = ["Changed", "Digest", "Entry", "LwwMap", "Stamp", "Update"]
+__all__ = ["BUCKETS", "EVERY_BUCKET", "Changed", "Digest", "Entry", "LwwMap", "Stamp", "Update"]
+
+BUCKETS: Final = 64
+# Buckets are named by a mask: bit b stands for bucket b.
+EVERY_BUCKET: Final = (1 << BUCKETS) - 1
 
 Stamp: TypeAlias = tuple[int, ...]
 Digest: TypeAlias = tuple[str, Stamp, int]  # key, stamp, fingerprint
@@ -57,6 +63,7 @@ class Changed:
 class _Slot(NamedTuple):
     entry: Entry
     fingerprint: int
+    bucket: int  # as a mask of one bit
     expires_at: float | None  # of a tombstone
 
 
@@ -70,6 +77,7 @@ class LwwMap:
         self._keys: list[str] = []  # sorted
         self._expiries: list[tuple[float, str]] = []  # a heap; the slot says whether it still holds
         self.xor = 0
+        self.bucket_xors = [0] * BUCKETS
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -107,13 +115,15 @@ class LwwMap:
         current = self._slots.get(update.key)
         if current is None:
             insort(self._keys, update.key)
+            bucket = 1 << zlib.crc32(update.key.encode("utf-8", "surrogatepass")) % BUCKETS
         elif (current.entry.stamp, current.fingerprint) >= (update.stamp, hashed):
             return None
         else:
-            self.xor ^= current.fingerprint
+            bucket = current.bucket
+            self._count(bucket, current.fingerprint)
         entry = Entry(update.stamp, update.value)
-        self._slots[update.key] = _Slot(entry, hashed, expires_at)
-        self.xor ^= hashed
+        self._slots[update.key] = _Slot(entry, hashed, bucket, expires_at)
+        self._count(bucket, hashed)
         if expires_at is not None:
             heapq.heappush(self._expiries, (expires_at, update.key))
         return Changed(update.key, None if current is None else current.entry, entry)
@@ -126,7 +136,7 @@ class LwwMap:
             if slot is not None and slot.expires_at == expires_at:
                 del self._slots[key]
                 del self._keys[bisect_left(self._keys, key)]
-                self.xor ^= slot.fingerprint
+                self._count(slot.bucket, slot.fingerprint)
 
     def update(self, key: str, now: float) -> Update:
         """The entry of `key` as it travels. Raises KeyError when there is none."""
@@ -134,24 +144,38 @@ class LwwMap:
         age_s = 0.0 if slot.expires_at is None else self._tombstone_ttl_s - (slot.expires_at - now)
         return Update(key, slot.entry.stamp, slot.entry.value, age_s)
 
-    def digests(self, after: str, upto: str | None) -> list[Digest]:
-        """One digest for each key with after < key <= upto, in key order; `upto` None is the end."""
+    def differing(self, bucket_xors: Sequence[int]) -> int:
+        """The buckets in which the map with these `bucket_xors` differs from this one, as a mask."""
+        pairs = zip(self.bucket_xors, bucket_xors, strict=True)
+        return sum(1 << bucket for bucket, (mine, theirs) in enumerate(pairs) if mine != theirs)
+
+    def digests(self, after: str, upto: str | None, mask: int = EVERY_BUCKET) -> list[Digest]:
+        """One digest for each key of these buckets with after < key <= upto, in key order; `upto` None is the end."""
         first = bisect_right(self._keys, after)
         end = len(self._keys) if upto is None else bisect_right(self._keys, upto)
-        return [self._digest(key) for key in self._keys[first:end]]
+        return [self._digest(key) for key in self._keys[first:end] if self._slots[key].bucket & mask]
 
-    def first_digests(self, after: str, count: int) -> tuple[list[Digest], str | None]:
+    def first_digests(self, after: str, count: int, mask: int = EVERY_BUCKET) -> tuple[list[Digest], str | None]:
         """The first `count` digests after `after`, and the key they reach to: None when no key comes behind them."""
-        first = bisect_right(self._keys, after)
-        keys = self._keys[first : first + count]
-        upto = keys[-1] if first + len(keys) < len(self._keys) else None
-        return [self._digest(key) for key in keys], upto
+        digests: list[Digest] = []
+        for key in self._keys[bisect_right(self._keys, after) :]:
+            if not self._slots[key].bucket & mask:
+                continue
+            if len(digests) == count:
+                return digests, digests[-1][0]
+            digests.append(self._digest(key))
+        return digests, None
 
     def is_beaten_by(self, digest: Digest) -> bool:
         """Whether `digest` names a greater entry than the one held."""
         key, stamp, hashed = digest
         slot = self._slots.get(key)
         return slot is None or (stamp, hashed) > (slot.entry.stamp, slot.fingerprint)
+
+    def _count(self, bucket: int, hashed: int) -> None:
+        """Add a fingerprint that was not counted, or take away one that was."""
+        self.xor ^= hashed
+        self.bucket_xors[bucket.bit_length() - 1] ^= hashed
 
     def _digest(self, key: str) -> Digest:
         slot = self._slots[key]

@@ -21,9 +21,11 @@ What the paper leaves open, and what is done here:
 * Requests that cross make one link: each end takes the other's number from the other's request. A request from a peer
   that is active already means that it lost its end: the link is renewed under a new number, without a down and an up.
 * After `Disconnect` a free place is filled after `promotion_backoff_s` (None: with the next shuffle, as in the paper's
-  cycles), after a failure at once. A refusal moves on to the next candidate; after `promotion_refusals_max` of them, or
-  when nobody is left, the next shuffle starts over. Places are asked for all at once, with high priority as long as
-  fewer than `active_min` peers are certain (1: as in the paper, only a node without any).
+  cycles), after a failure at once. That holds for the last link too: nodes that know only one other would take its
+  places from each other as fast as messages travel. A node without links asks a contact by `Join`, which starts walks.
+  A refusal moves on to the next candidate; after `promotion_refusals_max` of them, or when nobody is left, the next
+  shuffle starts over. Places are asked for all at once, with high priority as long as fewer than `active_min` peers are
+  certain (1: as in the paper, only a node without any).
 * A shuffle goes `shuffle_ttl` hops (the paper gives no figure). The reply goes to its origin and holds as many passive
   peers as came, or fewer when there are fewer. Room is made first by those sent in the same exchange.
 * A node that leaves says so in `Disconnect`, and answers so until it starts again. A walk whose newcomer is gone ends
@@ -38,7 +40,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from partisan_actors.protocols import machine
 from partisan_actors.protocols.machine import CancelTimer, Connect, Effect, NeighbourDown, NeighbourUp, Peer, SetTimer
@@ -52,7 +54,7 @@ from partisan_actors.protocols.membership.hyparview_messages import (
     Shuffle,
     ShuffleReply,
 )
-from partisan_actors.protocols.membership.hyparview_options import HyParViewOptions
+from partisan_actors.protocols.membership.hyparview_options import HyParViewOptions, own_options
 from partisan_actors.protocols.membership.hyparview_requests import Asking, Request, Requests
 from partisan_actors.protocols.membership.hyparview_views import ActiveView, Link, PassiveView
 from partisan_actors.protocols.membership.redial import Redial
@@ -73,6 +75,7 @@ class HyParView:
         Join, ForwardJoin, Neighbor, NeighborReply, Disconnect, KeepAlive, Shuffle, ShuffleReply,
     )  # fmt: skip
     options_type: ClassVar[type] = HyParViewOptions
+    own_options = staticmethod(own_options)
 
     def __init__(self, me: Peer, options: HyParViewOptions, rng: Random) -> None:
         self.me = me
@@ -88,11 +91,6 @@ class HyParView:
         self._shuffles = 0
         self._last_number = 0
         self._effects: list[Effect] = []
-
-    @staticmethod
-    def own_options(joins: bool) -> Mapping[str, Any]:
-        """What each node says for itself."""
-        return {"tag": ""}
 
     @property
     def neighbours(self) -> Sequence[Peer]:
@@ -274,11 +272,11 @@ class HyParView:
             self._passive.discard(peer)
             if peer not in self._contacts:
                 self._redial.discard(peer)
-        if request is not None or (link is not None and not self._links):
+        back_off = self.options.promotion_backoff_s
+        if request is not None or (link is not None and not self._links and back_off is None):
             self._fill(now)
-        elif link is not None and self.options.promotion_backoff_s is not None:
-            back_off = self.options.promotion_backoff_s * self._rng.uniform(0.5, 1.5)
-            self._effects.append(SetTimer(PROMOTE, back_off))
+        elif link is not None and back_off is not None:
+            self._effects.append(SetTimer(PROMOTE, back_off * self._rng.uniform(0.5, 1.5)))
 
     def _on_keep_alive(self, peer: Peer, message: KeepAlive) -> None:
         link = self._links.get(peer)
@@ -301,8 +299,10 @@ class HyParView:
 
     def _next_hop(self, ttl: int, *excluding: Peer) -> Peer | None:
         """Where a walk goes on to, or None when it stops here."""
-        others = [peer for peer in self._links if peer not in excluding] if ttl > 0 and len(self._links) > 1 else []
-        return self._rng.choice(others) if others else None
+        if ttl <= 0 or len(self._links) <= 1:
+            return None
+        others = [peer for peer in self._links if peer not in excluding]
+        return others[int(self._rng.random() * len(others))] if others else None
 
     def _decline(self, peer: Peer, message: object) -> None:
         match message:
@@ -399,7 +399,8 @@ class HyParView:
             if candidate is None:
                 break
             certain += high
-            self._request(candidate, now, high=high, promote=True)
+            join = not self._links and candidate in self._contacts
+            self._request(candidate, now, high=high, join=join, promote=True)
         if not self._links and not self._requests:
             for contact in self._contacts:
                 self._redial.add(contact, now)

@@ -87,11 +87,8 @@ class PassiveView(View):
 
     def remember(self, peer: Peer) -> None:
         """Let `peer` in; when the view is full, a random one makes room."""
-        if peer == self._me or peer in self._active or peer in self or not self.size_max:
-            return
-        if self.is_full:
-            self.discard(self.choice(self._rng))
-        self.add(peer)
+        if peer != self._me and peer not in self._active:
+            self.admit((peer,), self._rng)
 
     def offer(self) -> tuple[Peer, ...]:
         """What to send in a shuffle: some peers of both views."""
@@ -117,10 +114,6 @@ class PassiveView(View):
         self._offered = ()
 
     def _integrate(self, peers: Sequence[Peer], sent: Sequence[Peer]) -> None:
-        leaving_first = [peer for peer in sent if peer in self]
-        for peer in peers[: 1 + self._options.ka + self._options.kp]:
-            if peer == self._me or peer in self._active or peer in self:
-                continue
-            if self.is_full and leaving_first:
-                self.discard(leaving_first.pop())
-            self.remember(peer)
+        me, active = self._me, self._active
+        taken = peers[: 1 + self._options.ka + self._options.kp]
+        self.admit([peer for peer in taken if peer != me and peer not in active], self._rng, giving_way=sent)

@@ -30,7 +30,7 @@ def freeze(node: Any) -> Callable[[], None]:
 
     for kind in range(len(dispatch)):
         node.dispatch[kind] = hold(kind)
-    node.driver._fire = fired.append
+    node.driver._fire = lambda name, due: fired.append(name)
     node._presence.publish = lambda *args, **kwargs: None
 
     def thaw() -> None:
@@ -38,7 +38,7 @@ def freeze(node: Any) -> Callable[[], None]:
         node.driver._fire = fire
         node._presence.publish = publish
         for name in fired:
-            fire(name)
+            fire(name, float("inf"))
         for kind, peer, message, buffers in held:
             dispatch[kind](peer, message, buffers)
 

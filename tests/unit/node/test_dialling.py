@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
 from partisan_actors.errors import AuthenticationError, NotYetConnected
 from partisan_actors.ids import NodeId
+from partisan_actors.node import membership as membership_module
 from partisan_actors.node.dialling import Dialling
 from partisan_actors.transport.memory import MemoryNetwork, MemoryTransport
 from partisan_actors.wire.channels import CALLS, CONTROL
@@ -138,3 +140,53 @@ async def test_each_connection_has_nonces_of_its_own(monkeypatch: pytest.MonkeyP
         await a.dialling.open(b.address, CALLS, 0, None)
 
     assert len(seen) == len(set(seen)) == 4
+
+
+async def test_a_loop_that_was_stalled_does_not_take_what_it_has_not_read_for_no_answer() -> None:
+    async with nodes("a", "b", dial_timeout_s=0.2) as (a, b):
+        a.loop.call_soon(time.sleep, 0.5)  # longer than the time-out: the answer waits to be read meanwhile
+
+        connection = await a.dialling.open(b.address, CONTROL, 0, b.me)
+
+        assert connection.is_open
+
+
+async def test_a_contact_that_is_slow_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(membership_module, "JOIN_ANSWER_S", 0.02)
+    monkeypatch.setattr(membership_module, "JOIN_AGAIN_S", 0.01)
+    network = MemoryNetwork()
+    address = await mute_listener(network)
+    node = TestNode(config_of("b"), network)
+    joining = asyncio.create_task(node.start([address]))
+    await asyncio.sleep(0.1)
+    assert not joining.done()
+
+    async with nodes("a", network=network) as (a,):
+        network.listening[address] = network.listening[a.address]
+        await joining
+
+        await until(lambda: len(a.directory.live()) == 2)
+        await node.close()
+
+
+async def test_a_contact_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(membership_module, "JOIN_ANSWER_S", 0.02)
+    monkeypatch.setattr(membership_module, "JOIN_S", 0.01)
+    network = MemoryNetwork()
+    address = await mute_listener(network)
+    node = TestNode(config_of("b"), network)
+
+    with pytest.raises(NotYetConnected, match="no answer"):
+        await node.start([address])
+
+
+async def test_bytes_of_connections_that_are_gone_still_count() -> None:
+    async with nodes("a", "b") as (a, b):
+        await a.dialling.open(b.address, CONTROL, 0, b.me)
+        await until(lambda: b.peer(a).is_connected)
+        before = b.dialling.bytes_in
+        for connection in list(b.peer(a).open):
+            connection.abort(ConnectionResetError("cut"))
+        await until(lambda: b.dialling.connection_count == 0)
+
+        assert b.dialling.bytes_in >= before > 0

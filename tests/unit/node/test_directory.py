@@ -9,6 +9,7 @@ import pytest
 
 from partisan_actors.ids import NodeId
 from partisan_actors.node.directory import DOWN, LEFT, PREFIX, SUSPECT, UP, Directory, NodeRecord
+from partisan_actors.wire.codec import pack
 
 ME = NodeId("me", 1)
 
@@ -31,13 +32,13 @@ class Listener:
 def learn(directory: Directory, one: NodeRecord, state: int = UP, version: int = 1) -> bool:
     """The replicated map has this record now."""
     stamp = (one.node.incarnation, version, state)
-    return directory.changed(PREFIX + one.node.name, stamp, one.plain())
+    return directory.changed(PREFIX + one.node.name, stamp, one.packed())
 
 
 def test_a_record_survives_the_way() -> None:
     one = record(total={"num_cpus": 2.0}, labels={"zone": "x"}, neighbours=("b",), actors=3, load=0.5, pid=7, host="h")
 
-    assert NodeRecord.parse("a", (1, 1, UP), one.plain()) == one
+    assert NodeRecord.parse("a", (1, 1, UP), one.packed()) == one
 
 
 @pytest.mark.parametrize(
@@ -54,23 +55,23 @@ def test_a_record_survives_the_way() -> None:
 )
 def test_a_malformed_record_is_no_record(change: dict[str, Any]) -> None:
     directory = Directory(ME)
-    plain = {**record().plain(), **change}
+    packed = pack({**record().plain(), **change})
 
-    assert NodeRecord.parse("a", (1, 1, UP), plain) is None
-    assert not directory.changed("node/a", (1, 1, UP), plain)
+    assert NodeRecord.parse("a", (1, 1, UP), packed) is None
+    assert not directory.changed("node/a", (1, 1, UP), packed)
     assert directory.live() == []
 
 
 @pytest.mark.parametrize("stamp", [(), (1, 1), (1, 1, 9), (1, 1, UP, 0), (1, 1, SUSPECT)])
 def test_a_stamp_that_says_no_state_makes_no_record(stamp: tuple[int, ...]) -> None:
-    assert NodeRecord.parse("a", stamp, record().plain()) is None
+    assert NodeRecord.parse("a", stamp, record().packed()) is None
 
 
 def test_a_field_that_is_missing_makes_no_record() -> None:
     for name in record().plain():
         plain = record().plain()
         del plain[name]
-        assert NodeRecord.parse("a", (1, 1, UP), plain) is None
+        assert NodeRecord.parse("a", (1, 1, UP), pack(plain)) is None
 
 
 def test_a_node_is_told_of_once_up_then_as_changed_and_once_down() -> None:

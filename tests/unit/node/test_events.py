@@ -13,7 +13,7 @@ import pytest
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.directory import DOWN, LEFT, PREFIX, SUSPECT, UP, Directory, NodeRecord
-from partisan_actors.node.events import NodeEvent, NodeEvents
+from partisan_actors.node.events import NodeEvent, Subscriptions
 from tests.nodes import nodes, overlay, until
 
 ME = NodeId("me", 1)
@@ -39,7 +39,7 @@ class Host:
     def write(self, name: str, state: int, incarnation: int = 1, version: int = 1) -> None:
         """The record of a node changes."""
         stamp = (incarnation, version, state, *((1,) if state == SUSPECT else ()))
-        plain = NodeRecord(NodeId(name, incarnation), (f"{name}:1",)).plain()
+        plain = NodeRecord(NodeId(name, incarnation), (f"{name}:1",)).packed()
         self.directory.changed(PREFIX + name, stamp, plain)
 
 
@@ -49,18 +49,18 @@ def host() -> Host:
 
 
 @pytest.fixture
-def events(host: Host) -> NodeEvents:
-    return NodeEvents(host)
+def events(host: Host) -> Subscriptions:
+    return Subscriptions(host)
 
 
-def told_of(events: NodeEvents, **what: Any) -> list[tuple[str, str]]:
+def told_of(events: Subscriptions, **what: Any) -> list[tuple[str, str]]:
     """Kind and id of what is told from now on."""
     told: list[tuple[str, str]] = []
     events.subscribe(lambda event: told.append((event.kind, event.id)), **what)
     return told
 
 
-def test_each_transition_is_told_once_and_in_order(host: Host, events: NodeEvents) -> None:
+def test_each_transition_is_told_once_and_in_order(host: Host, events: Subscriptions) -> None:
     told = told_of(events)
 
     for state, version in ((UP, 1), (UP, 2), (SUSPECT, 2), (UP, 3), (SUSPECT, 3), (DOWN, 3), (UP, 4), (LEFT, 5)):
@@ -70,7 +70,7 @@ def test_each_transition_is_told_once_and_in_order(host: Host, events: NodeEvent
     assert told == [("up", "a~1"), ("down", "a~1"), ("up", "a~1"), ("down", "a~1")]
 
 
-def test_a_life_that_another_one_followed_is_told_down_before_the_other_one_up(host: Host, events: NodeEvents) -> None:
+def test_a_life_is_told_down_before_the_one_that_followed_it_is_told_up(host: Host, events: Subscriptions) -> None:
     told = told_of(events, node="a")
 
     host.run()
@@ -82,7 +82,7 @@ def test_a_life_that_another_one_followed_is_told_down_before_the_other_one_up(h
     assert told == [("down", "a"), ("up", "a~1"), ("down", "a~1"), ("up", "a~2"), ("down", "a~2")]
 
 
-def test_only_what_was_asked_for_is_told(host: Host, events: NodeEvents) -> None:
+def test_only_what_was_asked_for_is_told(host: Host, events: Subscriptions) -> None:
     ups, downs, of_a, of_life, of_all = (
         told_of(events, kinds=("up",)),
         told_of(events, kinds=("down",)),
@@ -105,7 +105,7 @@ def test_only_what_was_asked_for_is_told(host: Host, events: NodeEvents) -> None
 
 
 def test_who_waits_for_the_end_of_a_node_that_is_not_there_is_told_at_once_and_why(
-    host: Host, events: NodeEvents
+    host: Host, events: Subscriptions
 ) -> None:
     host.write("here", UP)
     host.write("suspect", SUSPECT)
@@ -128,7 +128,7 @@ def test_who_waits_for_the_end_of_a_node_that_is_not_there_is_told_at_once_and_w
 
 
 def test_who_subscribes_after_an_event_is_not_told_and_who_cancels_before_is_not_either(
-    host: Host, events: NodeEvents
+    host: Host, events: Subscriptions
 ) -> None:
     told: list[str] = []
     cancel = events.subscribe(lambda event: told.append("first"))
@@ -142,7 +142,7 @@ def test_who_subscribes_after_an_event_is_not_told_and_who_cancels_before_is_not
 
 
 def test_what_one_of_them_raises_concerns_nobody_else(
-    host: Host, events: NodeEvents, caplog: pytest.LogCaptureFixture
+    host: Host, events: Subscriptions, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(event: NodeEvent) -> None:
         raise RuntimeError("I do not care")
@@ -158,7 +158,7 @@ def test_what_one_of_them_raises_concerns_nobody_else(
     assert "a~1" in caplog.text and "I do not care" in caplog.text
 
 
-def test_what_a_subscriber_causes_is_told_after_what_is_being_told(host: Host, events: NodeEvents) -> None:
+def test_what_a_subscriber_causes_is_told_after_what_is_being_told(host: Host, events: Subscriptions) -> None:
     def react(event: NodeEvent) -> None:
         if event.node == "a":
             host.write("b", UP)
@@ -173,7 +173,7 @@ def test_what_a_subscriber_causes_is_told_after_what_is_being_told(host: Host, e
     assert [identity for _, identity in told] == ["a~1", "c~1", "b~1"]
 
 
-def test_ten_thousand_subscriptions_leave_nothing_behind(host: Host, events: NodeEvents) -> None:
+def test_ten_thousand_subscriptions_leave_nothing_behind(host: Host, events: Subscriptions) -> None:
     def once() -> None:
         events.subscribe(lambda event: None, ("down",), "a")()
         events.subscribe(lambda event: None)()
@@ -190,7 +190,7 @@ def test_ten_thousand_subscriptions_leave_nothing_behind(host: Host, events: Nod
     assert sys.getallocatedblocks() - before < 100
 
 
-def test_a_channel_that_there_is_not_is_refused(events: NodeEvents) -> None:
+def test_a_channel_that_there_is_not_is_refused(events: Subscriptions) -> None:
     with pytest.raises(ConfigError, match="control, calls"):
         events.subscribe(print, channel="smoke")
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
+import pytest
+
 from partisan_actors.ids import NodeId
+from partisan_actors.node import presence as presence_module
 from partisan_actors.node.directory import DOWN, PREFIX, UP
 from partisan_actors.transport.memory import MemoryNetwork
+from partisan_actors.wire.codec import pack
 from tests.nodes import TestNode, overlay, until
 
 QUICK = {"load_period_s": 0.01}
@@ -46,7 +51,7 @@ async def test_a_node_that_is_said_to_be_down_refutes_it() -> None:
         a, b, _ = made
         stamp, record = a.directory.stamps["b"], record_of(a, b)
 
-        a.write(PREFIX + "b", (stamp[0], stamp[1], DOWN), record.plain())
+        a.write(PREFIX + "b", (stamp[0], stamp[1], DOWN), record.packed())
         assert not a.directory.is_up(b.me)
 
         await until(lambda: all(node.directory.is_up(b.me) for node in made))
@@ -104,6 +109,32 @@ async def test_a_neighbour_that_went_down_before_its_record_came_is_declared_dow
         a.neighbour_down(newcomer, failed=True)
         await until(lambda: a.router.peer(newcomer).down)
 
-        b.write(PREFIX + "x", (1, 1, UP), {**record_of(a, b).plain(), "incarnation": 1, "addresses": ["x:1"]})
+        b.write(PREFIX + "x", (1, 1, UP), pack({**record_of(a, b).plain(), "incarnation": 1, "addresses": ["x:1"]}))
 
         await until(lambda: all(node.directory.stamps.get("x") == (1, 1, DOWN) for node in made))
+
+
+async def test_in_a_large_cluster_nodes_take_turns_to_tell_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence_module, "PROMPT_NODES", 1)
+    monkeypatch.setattr(presence_module, "RECORDS_PER_S", 20.0)
+    async with overlay("a", "b", "c", "d", "e", **QUICK) as made:
+        a, b = made[:2]
+        turns = presence_module.PROMPT_NODES + 4
+        begun, first = a.loop.time(), a.directory.stamps["b"][1]
+        actors = itertools.count()
+        b.describe_load = lambda: {"actors": next(actors)}  # something new each time it is asked
+
+        await until(lambda: a.directory.stamps["b"][1] >= first + 5)
+
+        # Four others: a turn is four records at 20 a second. The first may be due at once.
+        assert a.loop.time() - begun >= 4 * (turns - 1) / 20.0 * 0.9
+
+
+async def test_refutations_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence_module, "PROMPT_NODES", -1_000_000)
+    async with overlay("a", "b", **QUICK) as (a, b):
+        stamp, record = a.directory.stamps["b"], record_of(a, b)
+
+        a.write(PREFIX + "b", (stamp[0], stamp[1], DOWN), record.packed())
+
+        await until(lambda: a.directory.is_up(b.me))

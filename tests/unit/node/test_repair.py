@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from partisan_actors.ids import NodeId
 from partisan_actors.node import repair as repair_module
-from partisan_actors.node.directory import DOWN, PREFIX, UP
-from partisan_actors.node.repair import connected
+from partisan_actors.node.directory import DOWN, PREFIX, UP, NodeRecord
+from partisan_actors.node.repair import connected, watched_by
 from partisan_actors.protocols.membership.redial import RedialOptions
 from partisan_actors.transport.memory import MemoryNetwork
 from tests.nodes import TestNode, nodes, overlay, until
@@ -58,43 +59,34 @@ async def test_a_node_that_is_alone_in_its_cluster_asks_nobody() -> None:
 async def test_a_record_whose_neighbours_are_all_gone_is_looked_into() -> None:
     async with overlay("a", "b", "c", **QUICK) as made:
         a, b, _ = made
-        ghost = unwatched("ghost")
-
-        a.write(PREFIX + "ghost", (1, 1, UP), ghost)
+        a.write(PREFIX + "ghost", (1, 1, UP), ghost_record(neighbours=()))
 
         await until(lambda: all(node.directory.records["ghost"].state == DOWN for node in made))
         assert b.directory.is_up(a.me)
 
 
-async def test_a_record_with_a_live_neighbour_is_left_to_it() -> None:
-    async with overlay("a", "b", "c", **QUICK) as (a, b, c):
-        watched = {**unwatched("ghost"), "neighbours": ["a", "b", "c"]}
-        sweeps: list[int] = []
-        c.on_sweep.append(lambda: sweeps.append(1))
+async def test_nodes_that_went_down_together_and_speak_of_each_other_are_looked_into() -> None:
+    async with overlay("a", "b", "c", **QUICK) as made:
+        a = made[0]
+        for name, other in (("ghost", "spook"), ("spook", "ghost")):
+            a.write(PREFIX + name, (1, 1, UP), ghost_record(neighbours=(other, "a"), name=name))
 
-        a.write(PREFIX + "ghost", (1, 1, UP), watched)
-        await until(lambda: len(sweeps) > 10)
+        await until(
+            lambda: all(node.directory.records[name].state == DOWN for node in made for name in ("ghost", "spook"))
+        )
 
-        assert b.directory.records["ghost"].state == c.directory.records["ghost"].state == UP
+
+def test_whoever_has_a_neighbour_that_is_near_is_watched() -> None:
+    neighbours = {"a": ["b", "x"], "b": ["a"], "x": ["y"], "y": ["x", "a"]}
+    near = connected("a", neighbours)
+
+    assert near == {"a", "b"}
+    assert watched_by(near, neighbours) == {"a", "b", "x"}, "a speaks of x, and will notice its end; nobody of y"
 
 
-def unwatched(name: str) -> dict[str, Any]:
-    """What a node would write that nobody can reach, and that has no neighbours."""
-    return {
-        "incarnation": 1,
-        "addresses": [f"{name}:1"],
-        "overlay": "hyparview",
-        "host": "",
-        "pid": 0,
-        "hosts_actors": True,
-        "total": {},
-        "available": {},
-        "held": {},
-        "labels": {},
-        "actors": 0,
-        "load": 0.0,
-        "neighbours": [],
-    }
+def ghost_record(neighbours: tuple[str, ...], name: str = "ghost") -> bytes:
+    """What a node would write that nobody can reach."""
+    return NodeRecord(NodeId(name, 1), (f"{name}:1",), neighbours=neighbours).packed()
 
 
 async def test_two_parts_of_an_overlay_that_nothing_joins_any_more_become_one() -> None:
@@ -105,6 +97,7 @@ async def test_two_parts_of_an_overlay_that_nothing_joins_any_more_become_one() 
             node.driver.join(contact.me)
         await until(lambda: a.neighbours() and b.neighbours() and c.neighbours() and d.neighbours())
         await until(lambda: all(len(node.directory.live()) == 2 for node in (a, b, c, d)))
+        await until(lambda: all(node.directory.records[node.me.name].neighbours for node in (a, b, c, d)))
 
         for node, far in ((a, c), (a, d), (c, a), (c, b)):
             node.write(PREFIX + far.me.name, far.directory.stamps[far.me.name], own_record(far))
@@ -112,9 +105,9 @@ async def test_two_parts_of_an_overlay_that_nothing_joins_any_more_become_one() 
         await until(lambda: any(far.me in node.neighbours() for node in (a, b) for far in (c, d)))
 
 
-def own_record(node: TestNode) -> dict[str, Any]:
+def own_record(node: TestNode) -> bytes:
     """What a node says of itself."""
-    return node.directory.records[node.me.name].plain()
+    return node.directory.records[node.me.name].packed()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from partisan_actors.errors import NodeDown, NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node import router as router_module
 from partisan_actors.node.router import Peer, Router, lane_of
-from partisan_actors.wire.channels import BULK, CALLS, CONTROL
+from partisan_actors.wire.channels import BROADCAST, BULK, CALLS, CONTROL
 from partisan_actors.wire.codec import pack, unpack
 from partisan_actors.wire.frames import Kind
 from tests.nodes import Answer, nodes, quiet, until
@@ -187,6 +187,20 @@ async def test_what_cannot_be_dialled_is_relayed_and_so_is_what_follows_for_a_wh
 
     assert host.relayed == [(A, [Kind.TELL, number]) for number in (1, 2, 3)]
     assert len(host.dialled) == 1
+
+
+async def test_broadcasts_whose_lane_cannot_be_opened_go_on_another_one_and_are_never_relayed() -> None:
+    host, router, a = setting(broadcast=1, control=1)
+    control = line_to(router, a, CONTROL)
+    a.send(tell(1), BROADCAST)
+    router.dial_failed(a, BROADCAST, 0, ConnectionRefusedError("nobody"))
+
+    a.send(tell(2), BROADCAST)
+    router.closed(a, control)
+    a.send(tell(3), BROADCAST)
+
+    assert control.sent == [unpack(tell(1)), unpack(tell(2))]
+    assert host.relayed == [], "the protocols repair what is lost"
 
 
 async def test_a_connection_that_opens_ends_the_relaying() -> None:

@@ -91,3 +91,32 @@ def test_random_answers_depend_on_the_history_and_the_seed_only() -> None:
         return [view.choice(rng, excluding={1, 2}), *view.sample(rng, 5), *view]
 
     assert story() == story()
+
+
+def test_admitted_peers_push_out_the_last_of_those_giving_way_first_and_then_random_ones() -> None:
+    view = View(4, "abcd")
+
+    view.admit("xay", Random(1), giving_way="bzc")
+    after_two = set(view)
+    view.admit("z", Random(1))
+
+    assert after_two == set("adxy")
+    assert len(view) == 4 and "z" in view
+
+
+def test_peers_are_admitted_once_and_a_view_without_places_admits_nobody() -> None:
+    roomy, nowhere = View(5, "a"), View(0)
+
+    roomy.admit("aabb", Random(1))
+    nowhere.admit("ab", Random(1))
+
+    assert (list(roomy), list(nowhere)) == (["a", "b"], [])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_sample_is_even(seed: int) -> None:
+    view, rng = View(6, range(6)), Random(seed)
+
+    drawn = Counter(peer for _ in range(6000) for peer in view.sample(rng, 2))
+
+    assert all(1850 < count < 2150 for count in drawn.values()), f"seed {seed}: {drawn}"

@@ -13,10 +13,12 @@ from partisan_actors.protocols.broadcast.exchange import (
     Exchange,
     ExchangeEffect,
     ExchangeOptions,
+    Gather,
     Offer,
     Page,
     Publish,
     Refused,
+    Sketch,
     Summary,
     Want,
 )
@@ -131,29 +133,106 @@ def test_only_what_differs_is_sent() -> None:
     assert updates == ["extra"]
 
 
-def test_a_newcomer_fetches_from_one_peer_at_a_time() -> None:
-    newcomer = exchange("new")
-    page = holding("old", "ab").receive("new", newcomer.summary, 0.0)[0]
+def offered_by(old: Exchange, newcomer: Exchange) -> Offer:
+    """What a node offers a newcomer that has shown it an empty page."""
+    (sketch,) = old.receive("new", newcomer.summary, 0.0)
+    assert isinstance(sketch, Send)
+    (page,) = newcomer.receive("old", sketch.message, 0.0)
     assert isinstance(page, Send)
+    (offer,) = old.receive("new", page.message, 0.0)
+    assert isinstance(offer, Send)
+    assert isinstance(offer.message, Offer)
+    return offer.message
 
-    first = newcomer.receive("old", page.message, 0.0)
-    second = newcomer.receive("older", page.message, 0.0)
-    after_silence = newcomer.receive("older", page.message, 5.0)
 
-    assert first == [Send("old", Want(("a", "b"), None))]
-    assert second == []
-    assert after_silence == [Send("older", Want(("a", "b"), None))]
+def test_a_newcomer_fetches_from_one_peer_at_a_time() -> None:
+    newcomer, old = exchange("new"), holding("old", "ab")
+    offer = offered_by(old, newcomer)
+
+    first = newcomer.receive("old", offer, 0.0)
+    second = newcomer.receive("older", offer, 0.0)
+    not_compared = newcomer.receive("older", Sketch(tuple(range(1, 65))), 0.0)
+    after_silence = newcomer.receive("older", offer, 5.0)
+
+    assert first == [Send("old", Want(("a", "b"), 0, None))]
+    assert second == not_compared == []
+    assert after_silence == [Send("older", Want(("a", "b"), 0, None))]
 
 
 def test_a_peer_that_goes_down_frees_the_node_to_fetch_from_another() -> None:
-    newcomer = exchange("new")
-    page = holding("old", "ab").receive("new", newcomer.summary, 0.0)[0]
-    assert isinstance(page, Send)
-    newcomer.receive("old", page.message, 0.0)
+    newcomer, old = exchange("new"), holding("old", "ab")
+    offer = offered_by(old, newcomer)
+    newcomer.receive("old", offer, 0.0)
 
     newcomer.neighbour_down("old", 0.1)
 
-    assert newcomer.receive("older", page.message, 0.2) == [Send("older", Want(("a", "b"), None))]
+    assert newcomer.receive("older", offer, 0.2) == [Send("older", Want(("a", "b"), 0, None))]
+
+
+def test_a_node_that_fetches_from_one_peer_still_offers_to_another() -> None:
+    busy, newcomer = holding("busy", "ab"), exchange("new")
+    busy.receive("other", Offer((("c", (1,), 7),)), 0.0)
+
+    talk(newcomer, busy, [Send("busy", newcomer.summary)])
+
+    assert contents(newcomer) == contents(busy) == {"a": "a1", "b": "b1"}
+
+
+def test_of_two_large_maps_only_the_buckets_that_differ_are_compared() -> None:
+    keys = [f"k{n:04}" for n in range(1000)]
+    one, two = holding("one", keys), holding("two", keys)
+    two.merge([Update("extra", (1,), "v", 0.0)], 0.0)
+
+    sent = talk(one, two, one.neighbour_up("two", 0.0))
+
+    assert one.summary == two.summary
+    digests = [digest for message in sent if isinstance(message, Page | Offer) for digest in message.digests]
+    assert len(digests) < 50, "a bucket of 64 holds about 16 of 1000 keys"
+
+
+def test_new_neighbours_are_compared_with_one_after_the_other_the_larger_the_map_the_more_slowly() -> None:
+    machine = holding("me", [f"k{n}" for n in range(100)], compare_s_per_entry=0.01)
+
+    first = machine.neighbour_up("a", 0.0)
+    others = [machine.neighbour_up(peer, 0.1) for peer in ("b", "c", "d")]
+    machine.neighbour_down("c", 0.5)
+    next_one = machine.timer_fired("compare", 1.0)
+    last = machine.timer_fired("compare", 2.0)
+
+    assert first == [Send("a", machine.summary)]
+    assert others == [[SetTimer("compare", pytest.approx(0.9))], [], []]
+    assert next_one == [Send("b", machine.summary), SetTimer("compare", 1.0)]
+    assert last == [Send("d", machine.summary)]
+
+
+def test_what_may_wait_is_gathered_by_the_smallest_neighbour_and_published_together() -> None:
+    small, middle, large = exchange("a"), exchange("b"), exchange("c")
+    small.neighbour_up("b", 0.0)
+    middle.neighbour_up("a", 0.0)
+    middle.neighbour_up("c", 0.0)
+    large.neighbour_up("b", 0.0)
+
+    up, changed = large.write("k", (1,), "v", 0.0, gather=True)
+    passed_on = middle.receive("c", Gather((Update("k", (1,), "v", 0.0),)), 0.0)[-1]
+    own = small.write("own", (1,), "w", 0.0, gather=True)
+    waiting = small.receive("b", Gather((Update("k", (1,), "v", 0.0),)), 0.0)
+    published = small.timer_fired("publish", 0.1)
+
+    update = Update("k", (1,), "v", 0.0)
+    assert up == Send("b", Gather((update,)))
+    assert changed == Changed("k", None, Entry((1,), "v"))
+    assert passed_on == Send("a", Gather((update,)))
+    assert [type(effect) for effect in own] == [SetTimer, Changed]
+    assert waiting == [Changed("k", None, Entry((1,), "v"))]
+    assert published == [Publish((Update("own", (1,), "w", 0.0), update))]
+    assert small.timer_fired("publish", 0.2) == []
+
+
+def test_a_node_that_leaves_publishes_what_it_has_gathered() -> None:
+    machine = exchange()
+    machine.write("k", (1,), "v", 0.0, gather=True)
+
+    assert machine.leave(0.0) == [Publish((Update("k", (1,), "v", 0.0),))]
 
 
 def test_every_period_compares_with_one_neighbour_and_sets_the_next() -> None:
@@ -234,11 +313,13 @@ class _NoAddresses:
     "message",
     [
         Summary(3, 2**64 - 1),
-        Page("", None, ()),
-        Page("a", "c", (("b", (1, 2), 7), ("c", (), 2**63))),
+        Sketch((0,) * 63 + (2**64 - 1,)),
+        Gather((Update("a", (1,), "v", 0.0),)),
+        Page(2**64 - 1, "", None, ()),
+        Page(5, "a", "c", (("b", (1, 2), 7), ("c", (), 2**63))),
         Offer((("b", (1, 2), 7),)),
-        Want(("a", "b"), "c"),
-        Want((), None),
+        Want(("a", "b"), 3, "c"),
+        Want((), 0, None),
         Entries((Update("a", (1,), {"k": [1, None]}, 0.5), Update("b", (2,), None, 0.0)), last=True),
     ],
 )

@@ -120,6 +120,24 @@ def test_digests_come_in_pages_that_together_are_the_whole_map() -> None:
     assert table.digests("b", "d") == second
 
 
+def test_the_buckets_that_differ_hold_every_key_that_differs_and_their_digests_are_all_of_them() -> None:
+    one, two = lww(), lww()
+    for key in "abcdefghij":
+        one.apply(put(key, 1), 0.0)
+        two.apply(put(key, 1), 0.0)
+    two.apply(put("b", 2), 0.0)
+    two.apply(put("new", 1), 0.0)
+    one.apply(put("gone", 1, value=None), 0.0)
+
+    mask = one.differing(two.bucket_xors)
+    mine = {key for key, *_ in one.digests("", None, mask)}
+    theirs = {key for key, *_ in two.digests("", None, mask)}
+
+    assert {"b", "gone"} <= mine and {"b", "new"} <= theirs
+    assert one.differing(one.bucket_xors) == 0
+    assert one.digests("", None, 0) == []
+
+
 def test_a_full_map_has_room_only_for_the_keys_it_holds() -> None:
     table = lww(entries_max=1)
     table.apply(put("k", 1), 0.0)
