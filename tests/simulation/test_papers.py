@@ -33,7 +33,8 @@ def full_suite() -> dict[str, Result]:
     return {result.paper: result for result in run(list(EXPERIMENTS), FULL_NODES, FULL_SEEDS, told=print)}
 
 
-# One group, so that one worker makes the overlay that most of them begin with.
+# One group, so that one worker makes the overlay that most of them begin with. The longest takes 6 s of processor time.
+@pytest.mark.timeout(300)
 @pytest.mark.xdist_group("papers")
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_keeps_its_bands_with_a_thousand_nodes(name: str) -> None:
