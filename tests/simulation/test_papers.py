@@ -55,6 +55,13 @@ def test_an_experiment_keeps_its_bands_with_ten_thousand_nodes_over_five_seeds(n
     assert broken(result) == []
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(2 * SUITE_S)
+@pytest.mark.xdist_group("papers")
+def test_all_of_them_take_two_cores_a_quarter_of_an_hour_at_most() -> None:
+    assert sum(result.cpu_s for result in full_suite().values()) < 2 * SUITE_S
+
+
 # Joins one by one and fifty shuffle periods: cycle by cycle, and in virtual time with latencies between 1 and 5 ms.
 BY_CYCLES = """
 from partisan_actors.simulation.papers.overlays import grown
