@@ -22,9 +22,10 @@ What the paper leaves open, and what is done here:
   that is active already means that it lost its end: the link is renewed under a new number, without a down and an up.
 * After `Disconnect` a free place is filled after `promotion_backoff_s` (None: with the next shuffle, as in the paper's
   cycles), after a failure at once. That holds for the last link too: nodes that know only one other would take its
-  places from each other as fast as messages travel. A node without links asks a contact by `Join`, which starts walks. A refusal moves on to the next candidate; after `promotion_refusals_max` of them, or
-  when nobody is left, the next shuffle starts over. Places are asked for all at once, with high priority as long as
-  fewer than `active_min` peers are certain (1: as in the paper, only a node without any).
+  places from each other as fast as messages travel. A node without links asks a contact by `Join`, which starts walks.
+* A refusal moves on to the next candidate; after `promotion_refusals_max` of them, or when nobody is left, the next
+  shuffle starts over. Places are asked for all at once, with high priority as long as fewer than `active_min` peers are
+  certain (1: as in the paper, only a node without any).
 * A shuffle goes `shuffle_ttl` hops (the paper gives no figure). The reply goes to its origin and holds as many passive
   peers as came, or fewer when there are fewer. Room is made first by those sent in the same exchange.
 * A node that leaves says so in `Disconnect`, and answers so until it starts again. A walk whose newcomer is gone ends
