@@ -18,17 +18,18 @@ from partisan_actors.simulation.swarm import Swarm, judge_seed
 
 pytestmark = pytest.mark.xdist_group("swarm")  # they share what was played
 
-# How many seeds of each are quick. Rare situations want more: the 29th has an X-BOT swap refused at its last step.
-QUICK = {
-    "hyparview": 20, "xbot": 29, "full_mesh": 12, "scamp_v1": 12, "scamp_v2": 12, "client_server": 16, "static": 10,
-}  # fmt: skip  # one table
-OVERLAYS = tuple(QUICK)
-SLOW_SEEDS = range(30, 301)
+OVERLAYS = ("hyparview", "xbot", "full_mesh", "scamp_v1", "scamp_v2", "client_server", "static")
+QUICK_SEEDS = range(1, 17)
+SLOW_SEEDS = range(17, 201)
 NAIVE = "tests.simulation.naive_mesh:NaiveMesh"
 
 EXCUSED = {
     "exchange.entries last=False": "a workload of twenty keys never fills one message",
     "full_mesh.evict": "no fault evicts anybody",
+}
+RARE = {
+    "xbot.switch_reply accepted=False": "one run in fifteen comes into it, so the slow suite does",
+    "links.part leaving=False": "one run in forty comes into it, so the slow suite does",
 }
 STATIC_EXCUSED = {
     "links.refuse": "only for an earlier life, or beyond peers_max, which no scenario reaches",
@@ -41,7 +42,12 @@ def played(overlay: str) -> tuple[list[Outcome], Coverage]:
     """The quick seeds of an overlay, played once for all tests that look at them."""
     coverage = Coverage()
     swarm = Swarm((overlay,), nodes_max=25)
-    return [play(swarm.scenario(seed), coverage) for seed in range(1, 1 + QUICK[overlay])], coverage
+    return [play(swarm.scenario(seed), coverage) for seed in QUICK_SEEDS], coverage
+
+
+def expected(overlay: str) -> list[str]:
+    found = situations_of(Stacks(overlay)(Simulation(1), first_life(0)))
+    return [each for each in found if overlay != "static" or each not in STATIC_EXCUSED]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -56,8 +62,7 @@ def test_every_overlay_comes_through_what_is_drawn_for_it(overlay: str) -> None:
 def test_over_all_its_seeds_an_overlay_comes_into_every_situation_there_is(overlay: str) -> None:
     _, coverage = played(overlay)
 
-    stack = Stacks(overlay)(Simulation(1), first_life(0))
-    coverage.check(situations_of(stack), EXCUSED | (STATIC_EXCUSED if overlay == "static" else {}))
+    coverage.check(expected(overlay), EXCUSED | RARE)
 
 
 def test_over_all_overlays_every_kind_of_fault_happens_and_nodes_that_were_alone_find_others() -> None:
@@ -73,9 +78,11 @@ def test_over_all_overlays_every_kind_of_fault_happens_and_nodes_that_were_alone
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_overlay_comes_through_many_more(overlay: str) -> None:
     swarm = Swarm((overlay,))
-    failures = [play(swarm.scenario(seed)).failure for seed in SLOW_SEEDS]
+    coverage = Coverage()
+    failures = [play(swarm.scenario(seed), coverage).failure for seed in SLOW_SEEDS]
 
     assert [failure for failure in failures if failure] == []
+    coverage.check(expected(overlay), EXCUSED)
 
 
 def test_a_planted_bug_is_found_and_shrunk_to_a_plan_that_repeats_it() -> None:
