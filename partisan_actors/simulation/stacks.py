@@ -58,14 +58,14 @@ class Stacks:
     def contacts_of(self, simulation: FaultySimulation, node: Peer) -> Sequence[Peer]:
         """Through whom a node of this overlay joins: see `first_other`.
 
-        In a static overlay, which learns of nobody, through the one before it too; in a star, through a server.
+        In a static overlay, which learns of nobody, through the one before it too; in a star through a server, and also
+        through the one before it, by which a client may be refused.
         """
+        if self.overlay not in ("static", "client_server"):
+            return first_other(simulation, node)
         others = [other for other in simulation.live if other != node]
-        if self.overlay == "static":
-            return others[:1] if len(others) < 2 else [others[0], others[-1]]
-        if self.overlay == "client_server":
-            return [other for other in others if _tag_of(other) == "server"][:1]
-        return first_other(simulation, node)
+        first = [other for other in others if self.overlay == "static" or _tag_of(other) == "server"][:1]
+        return [*first, *(other for other in others[-1:] if other not in first)]
 
     def _strategy(self, node: Peer, rng: random.Random) -> MembershipStrategy:
         options = dict(self.overlay_options)
