@@ -239,14 +239,15 @@ class Driver:
             self._loop.call_soon(self.peer_down, node)
 
     def _fire(self, name: str, due: float) -> None:
+        layer, _, own_name = name.partition(":")
+        fired = self._fired.get(layer)
         late_s = self._loop.time() - due
-        if late_s > LATE_S:
+        # A machine of its own is told at once: that its timers are late is what the detector is waiting for.
+        if fired is None and late_s > LATE_S:
             # The loop was stalled. What the timer waits for may have come meanwhile, and is read first.
             self._timers[name] = self._loop.call_later(min(late_s, LATE_MOST_S), self._fire, name, float("inf"))
             return
         self._timers.pop(name, None)
-        layer, _, own_name = name.partition(":")
-        fired = self._fired.get(layer)
         if fired is None:
             self._tell(self.stack.timer_fired, name)
         else:
