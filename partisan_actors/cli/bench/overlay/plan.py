@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.overlay_names import check_overlay
+from partisan_actors.transport.tcp import ACCEPTED_IN_A_TURN
 
 __all__ = ["NODES_MAX", "OverlayPlan", "default_processes", "raise_file_limit"]
 
@@ -67,11 +68,11 @@ class OverlayPlan:
             neighbours = self.nodes - 1
         elif self.overlay == "client_server":
             # Clients have one neighbour each; the server's process has one end of all of them.
-            return FILES_SPARE + 2 * 2 * mine + 2 * self.nodes
+            return FILES_SPARE + (2 * 2 + ACCEPTED_IN_A_TURN) * mine + 2 * self.nodes
         else:
             # A node that everybody joins through at once has many visitors for a moment.
-            return FILES_SPARE + 2 * 16 * mine + self.nodes
-        return FILES_SPARE + mine * (1 + 2 * neighbours)
+            return FILES_SPARE + (2 * 16 + ACCEPTED_IN_A_TURN) * mine + self.nodes
+        return FILES_SPARE + mine * (ACCEPTED_IN_A_TURN + 2 * neighbours)
 
     def check_files(self, files_max: int) -> None:
         """Raises ConfigError when a process may not open as many sockets as this needs."""
