@@ -60,6 +60,12 @@ class OverlayPlan:
         """Which nodes, by number, one process plays: every `processes`-th, so that the first are spread out."""
         return range(process, self.nodes, self.processes)
 
+    def overlay_options(self, number: int) -> dict[str, Any]:
+        """What a node, by number, needs to be told of its overlay."""
+        if self.overlay != "client_server":
+            return {}
+        return {"tag": "server" if number < self.contacts else "client"}
+
     @property
     def files_needed(self) -> int:
         """About how many sockets the busiest process will have open."""
