@@ -30,8 +30,8 @@ __all__ = ["JOINS_MAX", "Membership"]
 logger = logging.getLogger(__name__)
 
 # How long a contact may take to answer a newcomer, and for how long all of them are tried.
-JOIN_ANSWER_S: Final = 10.0
-JOIN_S: Final = 30.0
+JOIN_ANSWER_S: Final = 30.0
+JOIN_S: Final = 60.0
 JOIN_AGAIN_S: Final = 1.0
 # Addresses that are being joined in the background; beyond that, `join` is refused.
 JOINS_MAX: Final = 1024

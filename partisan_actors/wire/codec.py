@@ -107,9 +107,25 @@ def _fields_of(cls: type) -> tuple[_Field, ...]:
 
 
 def _encoder(hint: Any) -> _Coder | None:
+    """What a declared type needs; None: nothing."""
+    if hint in _ATOMS:
+        return None
     if _is_open(hint):
         return _encode_open
-    return None if hint in _ATOMS else _encode
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is not tuple or not arguments:
+        return _encode
+    if arguments[-1] is not Ellipsis:
+        encoders = [_encoder(argument) for argument in arguments]
+        return lambda value, book: [
+            item if encode is None else encode(item, book) for encode, item in zip(encoders, value, strict=True)
+        ]
+    each = _encoder(arguments[0])
+    return _listed if each is None else lambda value, book: [each(item, book) for item in value]
+
+
+def _listed(value: Any, book: AddressBook) -> Any:
+    return list(value)
 
 
 def _is_open(hint: Any) -> bool:

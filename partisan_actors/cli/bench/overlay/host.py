@@ -20,7 +20,7 @@ from typing import Any, Final
 import psutil
 
 from partisan_actors.api.runtime import Runtime
-from partisan_actors.cli.bench.overlay.plan import raise_file_limit
+from partisan_actors.cli.bench.overlay.plan import OverlayPlan, raise_file_limit
 from partisan_actors.errors import PartisanError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.loop import new_event_loop
@@ -54,6 +54,7 @@ class Host:
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: dict[str, Any]) -> None:
         self._loop = loop
         self._settings = settings
+        self._plan = OverlayPlan(**settings["plan"])
         self._runtimes: dict[int, Runtime] = {}
         self._nodes: dict[int, Node] = {}
         self._joining: set[asyncio.Task[None]] = set()
@@ -119,9 +120,14 @@ class Host:
 
     async def _start(self, number: int, contacts: list[str], due: float) -> None:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
-        node_settings = self._settings["node"]
-        config = NodeConfig(**{**node_settings, "name": name_of(number), "cookie": node_settings["cookie"].encode()})
-        if self._settings["runtime"]:
+        config = NodeConfig(
+            name=name_of(number),
+            cluster=self._settings["cluster"],
+            cookie=self._settings["cookie"].encode(),
+            overlay=self._plan.overlay,
+            overlay_options=self._plan.overlay_options(number),
+        )
+        if self._plan.runtime:
             runtime = self._runtimes[number] = Runtime(config)
             node, start = runtime.node, runtime.start
         else:

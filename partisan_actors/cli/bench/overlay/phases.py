@@ -283,8 +283,8 @@ class _Run:
 
 async def run_overlay(plan: OverlayPlan, announce: Callable[[str], None]) -> OverlayResult:
     """Run one benchmark. Raises MemberLost when one of its processes ends or hangs; none is left in any case."""
-    node = {"cluster": "bench", "cookie": secrets.token_hex(16), "overlay": plan.overlay}
-    async with Crew.started(plan.processes, {"node": node, "runtime": plan.runtime}) as crew:
+    settings = {"plan": plan.to_json(), "cluster": "bench", "cookie": secrets.token_hex(16)}
+    async with Crew.started(plan.processes, settings) as crew:
         return await _Run(plan, crew, announce).all()
 
 
