@@ -21,6 +21,7 @@ from typing import Protocol, TypeAlias
 from partisan_actors.errors import ConfigError
 from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, ExchangeEffect, Publish, Refused
 from partisan_actors.protocols.broadcast.lww_map import Changed, Entry, Stamp
+from partisan_actors.protocols.broadcast.plumtree import HEARTBEAT_TOPIC
 from partisan_actors.protocols.contained import Contained
 from partisan_actors.protocols.machine import (
     CancelTimer,
@@ -47,6 +48,10 @@ class Broadcast(Protocol):
     @property
     def messages(self) -> tuple[type, ...]:
         """The message classes that this layer receives."""
+        ...
+
+    def links(self, root: Peer | None = None) -> dict[Peer, bool]:
+        """The neighbours, and whether each is eager in the tree of `root`; of this node when there is none."""
         ...
 
     def start(self, now: float) -> list[Effect]: ...
@@ -182,10 +187,10 @@ class ProtocolStack:
     def broadcast(self, topic: str, payload: object, now: float) -> list[StackEffect]:
         """Send `payload` to every other node, whose subscribers of `topic` get a Deliver; there is none on this node.
 
-        Raises ConfigError for EXCHANGE_TOPIC, which is the stack's own.
+        Raises ConfigError for EXCHANGE_TOPIC and HEARTBEAT_TOPIC, which are the stack's own.
         """
-        if topic == EXCHANGE_TOPIC:
-            raise ConfigError("topic", topic, "any name but this one, which the replicated map uses")
+        if topic in (EXCHANGE_TOPIC, HEARTBEAT_TOPIC):
+            raise ConfigError("topic", topic, "any name but this one, which the protocols use themselves")
         return self._broadcasting(self.broadcasting.broadcast(topic, payload, now), now)
 
     def write(self, key: str, stamp: Stamp, value: object, now: float, *, gather: bool = False) -> list[StackEffect]:

@@ -103,7 +103,7 @@ def test_messages_go_to_the_layer_that_declares_their_class_and_others_to_the_st
     same_map = made.receive("a", Summary(0, 0), 0.0)
     made.receive("a", HELLO, 0.0)
 
-    assert duplicate == [Send("a", Prune())]
+    assert duplicate == [Send("a", Prune("o"))]
     assert same_map == []
     assert strategy.heard == [("a", HELLO)]
 
@@ -167,7 +167,7 @@ def test_the_exchange_topic_is_not_for_applications() -> None:
 
 def test_broadcast_timers_come_back_to_broadcast() -> None:
     made = stack("a", "b")
-    made.receive("b", Prune(), 0.0)
+    made.receive("b", Prune("o"), 0.0)
 
     set_ = made.broadcast("news", 1, 0.0)
     fired = made.timer_fired("broadcast:lazy", 0.1)
