@@ -13,6 +13,7 @@ from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.overlay_names import class_of, own_options
 from partisan_actors.node.overlay_options import options_from
 from partisan_actors.protocols.broadcast.exchange import Exchange, ExchangeOptions
+from partisan_actors.protocols.broadcast.handlers import HandlerOptions, Handlers
 from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptions
 from partisan_actors.protocols.contained import Contained
 from partisan_actors.protocols.machine import Peer
@@ -33,10 +34,11 @@ def make_stack(
 
     `is_known` says whether a peer can be reached. Raises ConfigError for a bad overlay, or a bad option of it.
     """
-    streams = [random.Random(rng.getrandbits(64)) for _ in range(3)]
+    streams = [random.Random(rng.getrandbits(64)) for _ in range(4)]
     strategy = Contained(me, make_strategy(me, config.overlay, config.overlay_options, streams[0]), is_known)
     broadcast = Plumtree(me, BROADCAST, streams[1])
-    return ProtocolStack(me, strategy, broadcast, Exchange(me, ExchangeOptions(), streams[2]))
+    handlers = Handlers(me, HandlerOptions(), streams[3], lambda: broadcast.lazy)
+    return ProtocolStack(me, strategy, broadcast, Exchange(me, ExchangeOptions(), streams[2]), handlers)
 
 
 def make_strategy(me: Peer, overlay: str, given: Mapping[str, Any], rng: random.Random) -> MembershipStrategy:
