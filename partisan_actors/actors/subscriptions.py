@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 # A broadcast is kept by every node for a while, and goes through those that have no use for it.
 VALUE_BYTES_MAX: Final = 1024 * 1024
 BACKLOG_MAX: Final = 10_000
+# What other threads may have broadcast before the loop has come to it.
+POSTED_MAX: Final = 4096
 
 
 class Subscription:
@@ -91,7 +93,8 @@ class Subscriptions:
         self._context.run(current_system.set, system)
         self._lock = threading.Lock()
         self._live: dict[Subscription, bytes | None] = {}  # with the key of the actor whose they are
-        self._posted_bytes = 0  # of what other threads broadcast and the loop has not come to
+        self._posted = 0  # broadcasts of other threads that the loop has not come to, and their bytes
+        self._posted_bytes = 0
         self._is_slow = False  # whether a neighbour was, when that was last looked at
         system.on_cell_stopped.append(self._cell_stopped)
 
@@ -119,16 +122,23 @@ class Subscriptions:
             self._topics.broadcast(topic, body, channel=channel, to_self=to_self)
             return
         is_on_loop = asyncio._get_running_loop() is not None
-        if is_on_loop and (self._is_slow or self._posted_bytes > CLOGGED_BYTES):
+        if is_on_loop and self._must_wait():
             system.post(self._look, channel)
             raise Overloaded("a neighbour of this node", CLOGGED_BYTES)
-        self._posted_bytes += len(body)
+        with self._lock:
+            self._posted += 1
+            self._posted_bytes += len(body)
         system.post(self._send, topic, body, channel, to_self)
-        if not is_on_loop and (self._is_slow or self._posted_bytes > CLOGGED_BYTES):
+        if not is_on_loop and self._must_wait():
             asyncio.run_coroutine_threadsafe(self._wait_unclogged(channel), system.loop).result()
 
+    def _must_wait(self) -> bool:
+        return self._is_slow or self._posted >= POSTED_MAX or self._posted_bytes > CLOGGED_BYTES
+
     def _send(self, topic: str, body: bytes, channel: str, to_self: bool) -> None:
-        self._posted_bytes -= len(body)
+        with self._lock:
+            self._posted -= 1
+            self._posted_bytes -= len(body)
         self._topics.send(topic, body, channel, to_self)
         self._look(channel)
 

@@ -9,6 +9,7 @@ A subscriber is called on the loop and must not wait. One that raises is logged,
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -56,6 +57,7 @@ class TopicsHost(Protocol):
     """What this needs of its node."""
 
     me: NodeId
+    loop: asyncio.AbstractEventLoop
     lanes: dict[str, int]
     router: Router
 
@@ -120,7 +122,8 @@ class Topics:
         """The same without looking: for whoever has."""
         self._host.driver.broadcast(f"{_USER_PREFIX}{channel}/{topic}", payload)
         if to_self:
-            self._tell(topic, self._host.me, payload)
+            # Later, as from the network: subscribers are not called from inside whatever broadcasts.
+            self._host.loop.call_soon(self._tell, topic, self._host.me, payload)
 
     def check_channel(self, channel: str) -> None:
         """Raises ConfigError when this node has no such channel."""
