@@ -28,7 +28,7 @@ from partisan_actors.actors.context import current_cell, current_system
 from partisan_actors.actors.outbound import CLOGGED_BYTES
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.threads import ActorThread
-from partisan_actors.errors import ConfigError, Overloaded, SerializationError
+from partisan_actors.errors import ConfigError, Overloaded
 from partisan_actors.ids import NodeId
 from partisan_actors.node.topics import check_topic
 from partisan_actors.wire.channels import BROADCAST
@@ -103,8 +103,8 @@ class Subscriptions:
     def broadcast(self, topic: str, value: Any, *, channel: str = BROADCAST, to_self: bool = True) -> None:
         """Send a copy of `value` to every subscriber of `topic`. Returns when it is on its way.
 
-        Raises ConfigError for a bad topic or channel, SerializationError for a value that cannot be sent or is too
-        large, Overloaded on an event loop while a neighbour reads too slowly; a thread waits then.
+        Raises ConfigError for a bad topic or channel and for a value that is too large, SerializationError for one that
+        cannot be sent, Overloaded on an event loop while a neighbour reads too slowly; a thread waits then.
         """
         system = self._system
         if system.closed is not None:
@@ -114,10 +114,8 @@ class Subscriptions:
         what = f"the value broadcast under {topic!r}"
         body = encode_whole(value, what)
         if len(body) > VALUE_BYTES_MAX:
-            why = (
-                f"it takes {len(body)} bytes, and a broadcast at most {VALUE_BYTES_MAX}: put() it and broadcast the ref"
-            )
-            raise SerializationError(what, "value", why)
+            allowed = f"at most {VALUE_BYTES_MAX} bytes: put() the value, and broadcast the ref"
+            raise ConfigError(f"size of {what}", len(body), allowed)
         if threading.get_ident() == system.thread_id:
             self._topics.broadcast(topic, body, channel=channel, to_self=to_self)
             return

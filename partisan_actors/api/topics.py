@@ -22,8 +22,8 @@ def broadcast(topic: str, value: Any, *, channel: str = BROADCAST, to_self: bool
     With `to_self` False, subscribers on this node do not get it.
 
     While a neighbour reads too slowly, a thread waits here, and a coroutine gets Overloaded. Raises ConfigError for a
-    bad topic or channel, SerializationError for a value that cannot be sent or takes more than a megabyte (`put` it and
-    broadcast the ref), and NotYetConnected after `shutdown()`.
+    bad topic or channel and for a value of more than a megabyte (`put` it, and broadcast the ref), SerializationError
+    for a value that cannot be sent, and NotYetConnected after `shutdown()`.
     """
     _subscriptions().broadcast(topic, value, channel=channel, to_self=to_self)
 

@@ -26,14 +26,14 @@ EXPECTED: Final = {
     "02_tasks": ["primes below 40000 = 4203", "longest gap, and where it begins: (72, 31397)", "refused: primes"],
     "03_asyncio": ["ann: hello", "bob: hello ann", "ann: how are you?", "timed out"],
     "04_failure": ["visits: 1 2 and 1", "visits, after a restart: 1", "on another node: True", "gone: NodeDown"],
-    "07_topics": [
+    "05_inverted_index": ["'event loop'", "'no_such_word': 0 files, nothing first", "as without a cluster: True"],
+    "06_node_events": ["the program: True down", "the watchman: 1 node gone", "asked again: down", "still here: True"],
+    "07_own_overlay": ["whispered: ann bob cid dot eve fay", "neighbours of each: 4 4 4 4 4 4 4"],
+    "08_topics": [
         "this program heard: apple apple pear",
         "apples, in every cache: [5, 5, 5, 5, 5, 5]",
-        "refused: the value broadcast under 'prices'",
+        "put() the value, and broadcast the ref",
     ],
-    "05_inverted_index": ["'event loop'", "'no_such_word': 0 files, nothing first", "as without a cluster: True"],
-    "07_own_overlay": ["whispered: ann bob cid dot eve fay", "neighbours of each: 4 4 4 4 4 4 4"],
-    "06_node_events": ["the program: True down", "the watchman: 1 node gone", "asked again: down", "still here: True"],
 }
 
 

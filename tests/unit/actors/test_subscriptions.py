@@ -233,7 +233,7 @@ async def test_what_cannot_be_sent_or_is_too_large_says_so() -> None:
     async with two() as (a, _):
         with pytest.raises(SerializationError, match=r"broadcast under 'news'.*value\['a'\]"):
             a.topics.broadcast("news", {"a": threading.Lock()})
-        with pytest.raises(SerializationError, match="at most 1048576: put"):
+        with pytest.raises(ConfigError, match=r"at most 1048576 bytes: put"):
             a.topics.broadcast("news", bytes(2**20))
 
 

@@ -65,7 +65,7 @@ def main() -> None:
         # What is too large for a broadcast is put, and the broadcast carries the ref.
         try:
             pa.broadcast("prices", ("everything", bytes(2_000_000)))
-        except pa.SerializationError as error:
+        except pa.ConfigError as error:
             print("refused:", error)
 
 
