@@ -121,6 +121,7 @@ class Runtime:
             "contacts": [self.node.address],
             "overlay": config.overlay,
             "overlay_options": shared_options(config),
+            "broadcast_options": dict(config.broadcast_options),
             "routing": config.routing,
             "cookie": config.cookie.hex(),
             "channels": {name: asdict(options) for name, options in config.channels.items()},
