@@ -1,8 +1,8 @@
 """`Announcements`: what a node has yet to announce to its lazy neighbours, and what they have not confirmed.
 
-Announcements to one neighbour wait for each other and leave in batches. Where links may lose messages, a batch is kept
-until the neighbour has said that it holds what it names, and goes out again meanwhile; over TCP that would be work for
-nothing, as a link that loses something is down.
+Announcements to one neighbour wait for each other and leave in batches. Where links may lose messages, what was
+announced is announced again until the neighbour has said that it holds it, and so is what was sent to an eager one;
+over TCP that would be work for nothing, as a link that loses something is down.
 """
 
 from __future__ import annotations
@@ -60,6 +60,11 @@ class Announcements:
         """Everything that waits, to be sent now."""
         waiting, self._waiting = self._waiting, {}
         return [(peer, self._sent(peer, tuple(batch))) for peer, batch in waiting.items()]
+
+    def expect(self, peer: Peer, announcement: Announcement) -> None:
+        """`peer` was sent the message itself: it is announced only if that is not confirmed in time."""
+        if self._unconfirmed_max:
+            self._sent(peer, (announcement,))
 
     def confirmed(self, peer: Peer, message_ids: Iterable[MessageId]) -> None:
         """`peer` holds these messages."""

@@ -98,8 +98,8 @@ class PlumtreeOptions:
     `graft_timeout_s` (timeout1 of the paper) is how long an announced message may take to come by itself; 0 asks at
     once. `graft_retry_s` (timeout2) is how long an asked announcer has before the next one is asked.
 
-    `repeat_s` is for links that lose messages without going down, as none over TCP does: an announcement goes out again
-    every so often until the neighbour says that it holds the message, or the message is no longer kept. With it, a
+    `repeat_s` is for links that lose messages without going down, as none over TCP does: every so often a message is
+    announced again to each neighbour, lazy or eager, that has not said it holds it, while it is kept here. With it a
     message reaches everybody over any links that let something through. The same on all nodes.
 
     `heartbeat_period_s` makes a node broadcast something empty now and then (give or take a quarter), so that its tree
@@ -310,6 +310,7 @@ class Plumtree:
                 continue
             if eager:
                 effects.append(Send(peer, onward))
+                self._announcements.expect(peer, announcement)
             else:
                 effects += self._announce(peer, announcement)
         return effects

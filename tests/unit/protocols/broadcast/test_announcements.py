@@ -47,6 +47,24 @@ def test_what_is_not_confirmed_is_repeated_from_the_second_repetition_on() -> No
     assert made.repeat(ALL_HELD) == [("a", (TWO,)), ("a", (THREE,))]
 
 
+def test_what_was_sent_itself_is_announced_only_if_it_is_not_confirmed() -> None:
+    made = Announcements(batch_max=10, unconfirmed_max=10)
+    made.expect("a", ONE)
+    made.expect("a", TWO)
+    made.confirmed("a", [("o", 2)])
+
+    assert not made
+    assert made.repeat(ALL_HELD) == []
+    assert made.repeat(ALL_HELD) == [("a", (ONE,))]
+
+
+def test_where_nothing_is_repeated_nothing_is_expected() -> None:
+    made = Announcements(batch_max=10, unconfirmed_max=0)
+    made.expect("a", ONE)
+
+    assert made.repeat(ALL_HELD) == made.repeat(ALL_HELD) == []
+
+
 def test_what_is_no_longer_held_is_not_repeated() -> None:
     made = Announcements(batch_max=10, unconfirmed_max=10)
     made.add("a", ONE)
