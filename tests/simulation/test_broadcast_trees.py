@@ -42,7 +42,7 @@ def factory(**options: object) -> StackFactory:
 
 def still(seed: int, **options: object) -> Simulation:
     links = random_graph(NODES, 5, seed)
-    return running(links, with_plumtree(links, PlumtreeOptions(**options)), seed)  # type: ignore[arg-type]
+    return running(links, with_plumtree(links, PlumtreeOptions(**options)), seed)  # type: ignore[arg-type]  # options vary
 
 
 def grown(seed: int, make: StackFactory, nodes: int = NODES) -> Simulation:

@@ -200,7 +200,7 @@ async def test_beyond_the_backlog_values_are_dropped_counted_and_said(
         await until(lambda: begun == [0])
         for number in range(1, 6):
             b.topics.broadcast("news", number)
-            await until(lambda number=number: heard[-1:] == [number])  # type: ignore[misc]
+            await until(lambda number=number: heard[-1:] == [number])  # type: ignore[misc]  # the number of this turn
         may_end.set()
 
         await until(lambda: begun == [0, 1, 2])

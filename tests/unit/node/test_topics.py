@@ -157,7 +157,7 @@ async def test_a_bad_topic_channel_or_payload_is_refused_before_anything_is_sent
             with pytest.raises(ConfigError, match="topic"):
                 a.broadcast(topic, 1)  # type: ignore[arg-type]  # the point of the test
             with pytest.raises(ConfigError, match="topic"):
-                a.subscribe(topic, lambda origin, payload: None)  # type: ignore[arg-type]
+                a.subscribe(topic, lambda origin, payload: None)  # type: ignore[arg-type]  # the same
         with pytest.raises(ConfigError, match="one of control, calls"):
             a.topics.broadcast("news", 1, channel="none")
         with pytest.raises(TypeError):

@@ -16,7 +16,7 @@ from tests.notes import Notes
 
 
 def machine(*neighbours: str, lazy: Iterable[str] = (), **options: object) -> Handlers:
-    made = Handlers("me", HandlerOptions(**options), random.Random(1), lambda: list(lazy))  # type: ignore[arg-type]
+    made = Handlers("me", HandlerOptions(**options), random.Random(1), lambda: list(lazy))  # type: ignore[arg-type]  # options vary
     for peer in neighbours:
         made.neighbour_up(peer, 0.0)
     return made
