@@ -25,7 +25,7 @@ from partisan_actors.transport.connection import CLOGGED_BYTES, Connection
 from partisan_actors.wire.channels import BROADCAST
 from partisan_actors.wire.codec import pack
 
-__all__ = ["TOPIC_LENGTH_MAX", "Topics", "check_topic", "topic_channel"]
+__all__ = ["TOPIC_LENGTH_MAX", "Topics", "check_topic", "topic_channel", "wire_topic"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,11 @@ def topic_channel(topic: str) -> str | None:
     if topic.startswith((_USER_PREFIX, STATE_PREFIX)):
         return topic.split("/", 2)[1]
     return None
+
+
+def wire_topic(topic: str, channel: str = BROADCAST) -> str:
+    """The topic of the wire under which what users broadcast under `topic` travels."""
+    return f"{_USER_PREFIX}{channel}/{topic}"
 
 
 class TopicsHost(Protocol):
@@ -120,7 +125,7 @@ class Topics:
 
     def send(self, topic: str, payload: object, channel: str, to_self: bool) -> None:
         """The same without looking: for whoever has."""
-        self._host.driver.broadcast(f"{_USER_PREFIX}{channel}/{topic}", payload)
+        self._host.driver.broadcast(wire_topic(topic, channel), payload)
         if to_self:
             # Later, as from the network: subscribers are not called from inside whatever broadcasts.
             self._host.loop.call_soon(self._tell, topic, self._host.me, payload)
