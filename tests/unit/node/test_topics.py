@@ -35,7 +35,7 @@ async def settled(*names: str, **settings: Any) -> AsyncIterator[list[TestNode]]
         yield made
 
 
-@pytest.mark.parametrize("overlay_name", ["hyparview", "full_mesh"])
+@pytest.mark.parametrize("overlay_name", ["hyparview", pytest.param("full_mesh", marks=pytest.mark.slow)])
 async def test_sixteen_nodes_hear_a_thousand_broadcasts_from_random_roots_exactly_once(overlay_name: str) -> None:
     async with settled(*NAMES, overlay=overlay_name) as made:
         heard = [listen(node) for node in made]
