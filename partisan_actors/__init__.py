@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from partisan_actors.actors.subscriptions import Subscription
     from partisan_actors.api.actor import ActorClass, ActorHandle, ActorMethod, actor
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, wait
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, task
+    from partisan_actors.api.topics import broadcast, subscribe
     from partisan_actors.api.typed import method, typed
     from partisan_actors.errors import (
         ActorError,
@@ -73,12 +75,14 @@ _HOMES = {
     "RemoteFunction": "partisan_actors.api.task",
     "SerializationError": _ERRORS,
     "Session": "partisan_actors.api.session",
+    "Subscription": "partisan_actors.actors.subscriptions",
     "TaskCancelled": _ERRORS,
     "TaskFailed": _ERRORS,
     "TracingOptions": "partisan_actors.telemetry.tracing",
     "Unplaceable": _ERRORS,
     "actor": "partisan_actors.api.actor",
     "available_resources": "partisan_actors.api.cluster",
+    "broadcast": "partisan_actors.api.topics",
     "cluster_resources": "partisan_actors.api.cluster",
     "evict": "partisan_actors.api.membership",
     "get": "partisan_actors.api.results",
@@ -96,6 +100,7 @@ _HOMES = {
     "on_node_up": "partisan_actors.api.events",
     "put": "partisan_actors.api.results",
     "shutdown": "partisan_actors.api.session",
+    "subscribe": "partisan_actors.api.topics",
     "task": "partisan_actors.api.task",
     "typed": "partisan_actors.api.typed",
     "update_members": "partisan_actors.api.membership",
@@ -131,12 +136,14 @@ __all__ = [
     "RemoteFunction",
     "SerializationError",
     "Session",
+    "Subscription",
     "TaskCancelled",
     "TaskFailed",
     "TracingOptions",
     "Unplaceable",
     "actor",
     "available_resources",
+    "broadcast",
     "cluster_resources",
     "evict",
     "get",
@@ -154,6 +161,7 @@ __all__ = [
     "on_node_up",
     "put",
     "shutdown",
+    "subscribe",
     "task",
     "typed",
     "update_members",

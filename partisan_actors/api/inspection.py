@@ -68,6 +68,13 @@ class Inspection:
         """This node's neighbours, whatever the overlay calls them, and its views."""
         return {"neighbours": [node.name for node in self._system.node.neighbours()], "views": await self.views(peer)}
 
+    async def tree(self, peer: Any, root: str | None = None) -> dict[str, bool]:
+        """This node's neighbours by name, and whether each is eager in the broadcast tree of the node `root`."""
+        node = self._system.node
+        record = node.directory.records.get(root) if root is not None else None
+        links = node.driver.stack.broadcasting.links(record.node if record is not None else None)
+        return {getattr(neighbour, "name", str(neighbour)): is_eager for neighbour, is_eager in links.items()}
+
     async def actors(self, peer: Any) -> list[dict[str, Any]]:
         """The actors of this node."""
         return [

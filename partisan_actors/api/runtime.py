@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from partisan_actors.actors.subscriptions import Subscriptions
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.control import Control
 from partisan_actors.api.inspection import Inspection
@@ -56,7 +57,8 @@ class Runtime:
         self.submitter = TaskSubmitter(self.system, self.scheduler, self.objects)
         self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor)
         self.control = Control(self.system)
-        self.system.extensions["runtime"] = self
+        self.topics = Subscriptions(self.system)
+        self.system.extensions.update(runtime=self, topics=self.topics)
         self._tracing_options = tracing
         self._tracing: Tracing | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -92,6 +94,7 @@ class Runtime:
     async def close(self) -> None:
         """End the actors, leave the cluster, and export what is left to export."""
         await self.system.close()
+        self.topics.close()
         self.executor.close()
         await self.node.close()
         await self._export_the_rest()
@@ -118,6 +121,7 @@ class Runtime:
             "contacts": [self.node.address],
             "overlay": config.overlay,
             "overlay_options": shared_options(config),
+            "broadcast_options": dict(config.broadcast_options),
             "routing": config.routing,
             "cookie": config.cookie.hex(),
             "channels": {name: asdict(options) for name, options in config.channels.items()},

@@ -302,6 +302,7 @@ def init(
     advertise: str | list[str] | None = None,
     overlay: str | type | None = None,
     overlay_options: Mapping[str, Any] | None = None,
+    broadcast_options: Mapping[str, Any] | None = None,
     routing: str = "auto",
     channels: Mapping[str, ChannelOptions | Mapping[str, int] | int] | None = None,
     resources: Mapping[str, float] | None = None,
@@ -325,6 +326,7 @@ def init(
     node imports. By default it is that of the cluster that is joined, or else "hyparview". `overlay_options` are its
     options by name; who joins has those of its contact but for the ones it gives.
     In `data_dir` the node keeps the members that it knows: after a crash, it joins them again without an address.
+    `broadcast_options` are those of the broadcast tree (`PlumtreeOptions`), the same on all nodes of a cluster.
     `tracing` is True, a TracingOptions, or None, which means: if the ``OTEL_*`` variables name an endpoint.
 
     Returns a `Session`: use it as ``with``, ``async with`` (the node then lives on the running loop), or not at all.
@@ -348,6 +350,7 @@ def init(
             advertise=(advertise,) if isinstance(advertise, str) else tuple(advertise or ()),
             overlay=check_overlay(DEFAULT_OVERLAY if overlay is None else overlay),
             overlay_options=dict(overlay_options or {}),
+            broadcast_options=dict(broadcast_options or {}),
             routing=routing,
             channels=check_channels(channels or {}),
             cookie=read_cookie(cookie),

@@ -35,6 +35,8 @@ class NodeConfig:
     ``"package.module:Class"``; a class is kept as its path. `overlay_options` are its options, dataclasses among them
     as maps.
     `advertise` is where others can dial this node; by default the bound address. Port 0 there means the bound port.
+    `broadcast` is "plumtree" or "flood", the baseline, the same on all nodes of a cluster, and `broadcast_options` are
+    those of `PlumtreeOptions` or `FloodOptions`.
     `routing` says how nodes that are not neighbours are reached: "direct" dials them, "relay" never does (only the
     overlay itself dials, to make neighbours) and goes through the overlay, "auto" dials and falls back to relaying.
     `data_dir` is where it keeps the members it knows, to find its cluster again after a crash; empty: nowhere.
@@ -52,6 +54,8 @@ class NodeConfig:
     advertise: tuple[str, ...] = ()
     overlay: str = DEFAULT_OVERLAY
     overlay_options: Mapping[str, Any] = field(default_factory=dict)
+    broadcast: str = "plumtree"
+    broadcast_options: Mapping[str, Any] = field(default_factory=dict)
     routing: str = "auto"
     channels: Mapping[str, ChannelOptions] = field(default_factory=lambda: check_channels({}))
     cookie: bytes = b""

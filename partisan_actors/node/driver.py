@@ -9,15 +9,19 @@ A failed send is told to the stack as `peer_down` in a later loop turn, so machi
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, Protocol
 
-from partisan_actors.errors import PartisanError
+from partisan_actors.errors import Overloaded, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.messages import tag_of
 from partisan_actors.node.router import Peer, Router
+from partisan_actors.node.topics import topic_channel
 from partisan_actors.protocols.broadcast.exchange import Gather, Refused
+from partisan_actors.protocols.broadcast.handler import HandlerFailed
+from partisan_actors.protocols.broadcast.handlers import Handlers
 from partisan_actors.protocols.broadcast.lww_map import Changed
 from partisan_actors.protocols.machine import (
     CancelTimer,
@@ -38,6 +42,12 @@ from partisan_actors.wire.codec import AddressBook, decode_message, encode_messa
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["Driver"]
+
+logger = logging.getLogger(__name__)
+
+# Payloads that users broadcast may have a channel of their own; everything else that a broadcast needs has this one.
+_PAYLOADS: Final = ("plumtree.gossip", "flood.flooded")
+_BROADCASTING: Final = ("plumtree.", "flood.", "exchange.", "handlers.")
 
 # A timer that is late by more than this waits for as long again, but no longer than the latter.
 LATE_S: Final = 0.05
@@ -83,6 +93,10 @@ class DriverHost(Protocol):
         """The replicated map is full."""
         ...
 
+    def handler_failed(self, failed: HandlerFailed) -> None:
+        """A broadcast handler of users' raised."""
+        ...
+
 
 class Driver:
     """Runs one stack. Everything happens on the loop's thread."""
@@ -105,6 +119,14 @@ class Driver:
         # What other machines take: messages by their class, timers by their layer.
         self._receivers: dict[type, Callable[[NodeId, object], None]] = {}
         self._fired: dict[str, Callable[[str], None]] = {}
+        # Messages of broadcasts that a neighbour missed, as too much was waiting for it; and those nobody could encode.
+        self.dropped = 0
+        self.unencodable = 0
+
+    @property
+    def handlers(self) -> Handlers | None:
+        """The handlers of users' state."""
+        return self.stack.handlers
 
     def attach(
         self,
@@ -170,6 +192,15 @@ class Driver:
         """Send `payload` to every other node."""
         self._tell(self.stack.broadcast, topic, payload)
 
+    def broadcast_state(self, topic: str, data: object) -> None:
+        """Send what the handler of `topic` makes of `data` to every other node."""
+        self._tell(self.stack.broadcast_state, topic, data)
+
+    def cancel_exchanges(self, **which: Any) -> None:
+        """End exchanges of handlers."""
+        if not self._is_closed:
+            self.carry_out(self.stack.cancel_exchanges(self._loop.time(), **which))
+
     def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
         """Write to the replicated map; see `Exchange.write`."""
         self._tell(partial(self.stack.write, gather=gather), key, stamp, value)
@@ -214,19 +245,34 @@ class Driver:
                     self._host.entry_changed(effect)
                 case Refused():
                     self._host.entry_refused(effect)
+                case HandlerFailed():
+                    self._host.handler_failed(effect)
 
     def _send(self, node: NodeId, message: object) -> None:
         tag = tag_of(message) or ""
-        channel = BROADCAST if tag.startswith(("plumtree.", "flood.", "exchange.")) else CONTROL
+        peer = self._router.peer(node)
+        channel = BROADCAST if tag.startswith(_BROADCASTING) else CONTROL
+        if tag in _PAYLOADS:
+            own = topic_channel(message.topic)  # type: ignore[attr-defined]  # as both have
+            channel = own if own in peer.lanes else channel
         try:
             packed = pack([Kind.CONTROL, encode_message(message, self._book)])
         except (TypeError, ValueError, OverflowError) as error:
-            if channel == BROADCAST:
-                raise  # to whoever broadcasts
-            self._host.strategy_fault(_unsendable(message, error))
+            if channel == CONTROL:
+                self._host.strategy_fault(_unsendable(message, error))
+                return
+            # What a user's handler has put in is not plain. The effects that follow are still carried out.
+            self.unencodable += 1
+            logger.exception("a %s could not be sent: what is in it is not plain", tag)
             return
         try:
-            self._router.peer(node).send(packed, channel)
+            peer.send(packed, channel)
+        except Overloaded:
+            # It is slow, and not gone: whether it is down is for the keep-alive to say.
+            if channel == CONTROL:
+                self._loop.call_soon(self.peer_down, node)
+            else:
+                self.dropped += 1
         except PartisanError:
             self._loop.call_soon(self.peer_down, node)
 

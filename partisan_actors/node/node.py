@@ -36,8 +36,10 @@ from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
 from partisan_actors.node.saved_members import SavedMembers
 from partisan_actors.node.strangers import Strangers
+from partisan_actors.node.topics import Topics
 from partisan_actors.node.troubles import Troubles
 from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Refused
+from partisan_actors.protocols.broadcast.handler import HandlerFailed
 from partisan_actors.protocols.broadcast.lww_map import Changed, Update
 from partisan_actors.protocols.machine import Deliver, StrategyFault
 from partisan_actors.telemetry.recorder import Recorder
@@ -97,7 +99,6 @@ class Node:
         self.address = ""
         # Who wants to know of entries of the replicated map, by how their keys begin: called with key, stamp, value.
         self.on_entry: dict[str, Callable[[str, tuple[int, ...], Any], None]] = {}
-        self.on_topic: dict[str, Callable[[Deliver], None]] = {}
         self.on_neighbours: list[Callable[[], None]] = []
         self.on_sweep: list[Callable[[], None]] = []
         # Who wants to know that others believed this node to be down, and acted on it.
@@ -119,6 +120,7 @@ class Node:
             config, loop, transport or TcpTransport(loop), self.flusher, owner=self, identity=self._identity
         )
         self.router = Router(self)
+        self.topics = Topics(self)
         self.relays = Relay(self, self.router, Hops(self.recorder))
         stack = make_stack(self.me, config, self.rng, self._is_known)
         self.driver = Driver(stack, self.router, self, self.addresses, loop)
@@ -235,6 +237,17 @@ class Node:
         """The same for when it goes down, or the last connection; at once for one node that is not there now."""
         return self.events.subscribe(callback, (DOWN,), node, channel)
 
+    def broadcast(self, topic: str, payload: object) -> None:
+        """Send plain `payload` to the subscribers of `topic` on every other node. See `Topics.broadcast`."""
+        self.topics.broadcast(topic, payload)
+
+    def subscribe(self, topic: str, subscriber: Callable[[NodeId, Any], None]) -> Callable[[], None]:
+        """Have `subscriber(origin, payload)` called on the loop for every broadcast of `topic`; returns what ends that.
+
+        See `Topics.subscribe`.
+        """
+        return self.topics.subscribe(topic, subscriber)
+
     # ---- DriverHost -------------------------------------------------------------------------------------------
 
     def neighbour_up(self, node: NodeId) -> None:
@@ -262,9 +275,10 @@ class Node:
         self.relays.learn(_node(deliver.origin), _node(deliver.sender))
         if deliver.topic == EXCHANGE_TOPIC and isinstance(deliver.payload, (list, tuple)):
             self.gathered(_node(deliver.sender), deliver.payload)
-        handler = self.on_topic.get(deliver.topic)
-        if handler is not None:
-            handler(deliver)
+        self.topics.delivered(deliver, _node(deliver.origin))
+
+    def handler_failed(self, failed: HandlerFailed) -> None:
+        self.topics.handler_failed(failed)
 
     def strategy_fault(self, fault: StrategyFault) -> None:
         self.troubles.tell(f"{fault.strategy} {fault.kind}", str(fault), fault.error)

@@ -5,25 +5,22 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
+from partisan_actors.node.broadcasts import make_broadcast
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.overlay_names import class_of, own_options
 from partisan_actors.node.overlay_options import options_from
 from partisan_actors.protocols.broadcast.exchange import Exchange, ExchangeOptions
-from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptions
+from partisan_actors.protocols.broadcast.handlers import HandlerOptions, Handlers
 from partisan_actors.protocols.contained import Contained
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
 from partisan_actors.protocols.stack import ProtocolStack
 
 __all__ = ["make_stack", "make_strategy", "shared_options", "with_own_options"]
-
-# Calls to an actor that moved wait for the broadcast that tells where to: a tree that a dead node has cut is mended in
-# a quarter of a second. Where a message often takes longer than that, it is sent twice now and then.
-BROADCAST: Final = PlumtreeOptions(lazy_tick_s=0.05, graft_timeout_s=0.15, graft_retry_s=0.15)
 
 
 def make_stack(
@@ -33,10 +30,11 @@ def make_stack(
 
     `is_known` says whether a peer can be reached. Raises ConfigError for a bad overlay, or a bad option of it.
     """
-    streams = [random.Random(rng.getrandbits(64)) for _ in range(3)]
+    streams = [random.Random(rng.getrandbits(64)) for _ in range(4)]
     strategy = Contained(me, make_strategy(me, config.overlay, config.overlay_options, streams[0]), is_known)
-    broadcast = Plumtree(me, BROADCAST, streams[1])
-    return ProtocolStack(me, strategy, broadcast, Exchange(me, ExchangeOptions(), streams[2]))
+    broadcast = make_broadcast(me, config.broadcast, config.broadcast_options, streams[1])
+    handlers = Handlers(me, HandlerOptions(), streams[3], lambda: broadcast.lazy)
+    return ProtocolStack(me, strategy, broadcast, Exchange(me, ExchangeOptions(), streams[2]), handlers)
 
 
 def make_strategy(me: Peer, overlay: str, given: Mapping[str, Any], rng: random.Random) -> MembershipStrategy:

@@ -27,8 +27,13 @@ EXPECTED: Final = {
     "03_asyncio": ["ann: hello", "bob: hello ann", "ann: how are you?", "timed out"],
     "04_failure": ["visits: 1 2 and 1", "visits, after a restart: 1", "on another node: True", "gone: NodeDown"],
     "05_inverted_index": ["'event loop'", "'no_such_word': 0 files, nothing first", "as without a cluster: True"],
-    "07_own_overlay": ["whispered: ann bob cid dot eve fay", "neighbours of each: 4 4 4 4 4 4 4"],
     "06_node_events": ["the program: True down", "the watchman: 1 node gone", "asked again: down", "still here: True"],
+    "07_own_overlay": ["whispered: ann bob cid dot eve fay", "neighbours of each: 4 4 4 4 4 4 4"],
+    "08_topics": [
+        "this program heard: apple apple pear",
+        "apples, in every cache: [5, 5, 5, 5, 5, 5]",
+        "put() the value, and broadcast the ref",
+    ],
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from partisan_actors.api.observer import Answer
-from partisan_actors.cli.overlay import one_sided
+from partisan_actors.cli.overlay import one_sided, split
 
 
 def said(name: str, *neighbours: str) -> Answer:
@@ -20,3 +20,7 @@ def test_a_link_of_one_end_is_named_by_who_has_it() -> None:
 
 def test_of_a_node_that_was_not_asked_nothing_is_said() -> None:
     assert one_sided([said("a", "gone")]) == []
+
+
+def test_the_links_of_a_tree_are_eager_or_lazy() -> None:
+    assert split({"c": True, "a": False, "b": True}) == {"eager": ["b", "c"], "lazy": ["a"]}

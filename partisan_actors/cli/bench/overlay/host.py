@@ -22,11 +22,12 @@ import psutil
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.cli.bench.overlay.plan import OverlayPlan, raise_file_limit
 from partisan_actors.errors import PartisanError
+from partisan_actors.ids import NodeId
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.loop import new_event_loop
 from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer
-from partisan_actors.protocols.machine import Deliver
+from partisan_actors.node.topics import wire_topic
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["TOPIC", "Host", "main", "name_of", "number_of"]
@@ -98,7 +99,7 @@ class Host:
         """Let a node broadcast `identity` and the time."""
         node = self._nodes[number]
         self._latencies.setdefault(identity, [])
-        node.driver.broadcast(TOPIC, [identity, time.monotonic()])
+        node.broadcast(TOPIC, [identity, time.monotonic()])
 
     async def delivered(self, identity: int) -> dict[str, Any]:
         """What has come of a broadcast so far: seconds to each node that has it, and all the copies that came."""
@@ -143,13 +144,13 @@ class Host:
     # ---- counting -----------------------------------------------------------------------------------------------
 
     def _watch(self, node: Node) -> None:
-        node.on_topic[TOPIC] = self._on_broadcast
+        node.subscribe(TOPIC, self._on_broadcast)
         hand_on = node.dispatch[Kind.CONTROL]
 
         def on_control(sender: Peer, message: list[Any], buffers: object = None) -> None:
             tagged = message[1]
             self._received[tagged[0]] += 1
-            if tagged[0].endswith(".gossip") and TOPIC in tagged:
+            if tagged[0].endswith(".gossip") and wire_topic(TOPIC) in tagged:
                 self._copies[tagged[-1][0]] += 1
             hand_on(sender, message)
 
@@ -162,8 +163,7 @@ class Host:
         node.dispatch[Kind.CONTROL] = on_control
         node.dispatch[Kind.RELAY] = on_relay
 
-    def _on_broadcast(self, deliver: Deliver) -> None:
-        payload: Any = deliver.payload
+    def _on_broadcast(self, origin: NodeId, payload: Any) -> None:
         identity, sent_at = payload  # as `broadcast` has sent it
         self._latencies.setdefault(identity, []).append(time.monotonic() - sent_at)
 
