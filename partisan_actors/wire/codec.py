@@ -22,6 +22,8 @@ from partisan_actors.messages import message_types, tag_of
 
 __all__ = ["AddressBook", "decode_message", "encode_message", "pack", "unpack", "unpacker"]
 
+UNPACKER_BYTES = 16 * 1024
+
 # Extension types of values whose declared type is `object`.
 _EXT_MESSAGE = 1
 _EXT_NODE = 2
@@ -37,7 +39,9 @@ def unpack(data: bytes) -> Any:
 
 def unpacker(max_bytes: int) -> msgpack.Unpacker:
     """A streaming decoder of plain values; it never holds more than `max_bytes`."""
-    return msgpack.Unpacker(max_buffer_size=max_bytes, strict_map_key=False, use_list=True)
+    # Each connection has one. Without a size it would begin with a megabyte, whatever it will ever need.
+    first_bytes = min(max_bytes, UNPACKER_BYTES)
+    return msgpack.Unpacker(max_buffer_size=max_bytes, read_size=first_bytes, strict_map_key=False, use_list=True)
 
 
 class AddressBook(Protocol):
