@@ -30,7 +30,7 @@ from partisan_actors.actors.host import Host
 from partisan_actors.actors.mailbox import Inbox, Message
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.stepping import UNSHARED, Stepper, enter_task, leave_task
-from partisan_actors.actors.threads import ActorThread
+from partisan_actors.actors.threads import JobThread
 from partisan_actors.actors.tracing import ActivationTrace, begin_serving, finish_serving, refuse_serving
 from partisan_actors.errors import ActorStopped, MailboxFull, PartisanError
 from partisan_actors.ids import ActorId
@@ -92,7 +92,7 @@ class Cell:
         self.cause: PartisanError | None = None
         self.instance: Any = None
         self.processed = 0
-        self.thread: ActorThread | None = None
+        self.thread: JobThread | None = None
         self.dedicated_thread = options.dedicated_thread
         self.mailbox: deque[Message] | tuple[()] = _EMPTY
         self.stepper = Stepper(system.steps, self)
@@ -214,7 +214,7 @@ class Cell:
         self.instance = None
         self.system.cell_stopped(self)
 
-    def _lease(self) -> ActorThread:
+    def _lease(self) -> JobThread:
         return self.system.threads.lease(self)
 
     # ---- messages ---------------------------------------------------------------------------------------------

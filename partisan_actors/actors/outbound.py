@@ -16,6 +16,7 @@ from threading import get_ident
 from time import sleep
 from typing import Any, Final
 
+from partisan_actors.actors.blocking import result_of
 from partisan_actors.actors.host import Host
 from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
@@ -319,7 +320,7 @@ class Outbound:
                 for open_connection in peer.connections():
                     await open_connection.wait_unclogged()
 
-        asyncio.run_coroutine_threadsafe(wait(), self._loop).result()
+        result_of(asyncio.run_coroutine_threadsafe(wait(), self._loop))
 
     def close(self, error: PartisanError) -> None:
         """The node has stopped: what is still to be sent, and whatever comes later, fails with `error`."""

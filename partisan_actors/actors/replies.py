@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
+from partisan_actors.actors.blocking import gate
 from partisan_actors.errors import CallTimeout
 
 __all__ = ["Reply", "while_blocked"]
@@ -84,11 +85,10 @@ class Reply(Generic[T_co]):
                 self._block(timeout)
 
     def _block(self, timeout: float | None) -> None:
-        gate = threading.Lock()
-        gate.acquire()
-        self.add_waiter(gate.release)
-        if not gate.acquire(timeout=-1 if timeout is None else timeout):
-            self.remove_waiter(gate.release)
+        done = gate(once=True)
+        self.add_waiter(done.open)
+        if not done.wait(timeout):
+            self.remove_waiter(done.open)
             if not self._done:
                 raise CallTimeout(str(self), timeout or 0.0)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import threading
 import traceback
@@ -27,7 +28,7 @@ from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, UNREACHABLE
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.services import Service, service_key
 from partisan_actors.actors.stepping import Steps
-from partisan_actors.actors.threads import Threads
+from partisan_actors.actors.threads import ActorThread, JobThread, Threads
 from partisan_actors.actors.tracing import finish_serving, record_stop
 from partisan_actors.errors import (
     ActorNotFound,
@@ -63,8 +64,10 @@ DEAD_LETTERS_MAX: Final = 200
 class ActorSystem:
     """Runs the actors of `node` and calls those of others. Make it on the node's loop, before the node starts."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, make_thread: Callable[[str], JobThread] = ActorThread) -> None:
+        """`make_thread` makes, under a name, what blocking methods and tasks run on."""
         self.node = node
+        self.make_thread = make_thread
         self.loop = node.loop
         self.me = node.me
         self.recorder = node.recorder
@@ -72,7 +75,7 @@ class ActorSystem:
         self.thread_id = threading.get_ident()
         self.code = CodeStore()
         self.steps = Steps(node.loop)
-        self.threads = Threads(node.config.name, node.config.threads_kept)
+        self.threads = Threads(node.config.name, node.config.threads_kept, make_thread)
         self.cells: dict[bytes, Any] = {}
         self.dispatch = node.dispatch
         # What the services above keep with the system, by name.
@@ -91,6 +94,8 @@ class ActorSystem:
         self._posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._is_awake = False
         self._sender = 0
+        # 0 is for services.
+        self.next_actor_number: Callable[[], int] = itertools.count(1).__next__
         self.outbound = Outbound(self)
         self.ask = self.outbound.ask
         self.tell = self.outbound.tell

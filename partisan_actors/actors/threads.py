@@ -15,15 +15,28 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Protocol
 
-__all__ = ["ActorThread", "Threads"]
+__all__ = ["ActorThread", "JobThread", "Threads"]
 
 logger = logging.getLogger(__name__)
 
 Job = Callable[[], None]
 
 
+class JobThread(Protocol):
+    """Runs jobs one after another, in a thread of its own: an `ActorThread`, or a simulated one."""
+
+    @property
+    def run(self) -> Callable[[Job], None]:
+        """Queue a job; from the loop, or from the thread itself."""
+        ...
+
+    def stop(self) -> None:
+        """End after the jobs that wait."""
+        ...
+
+
 class ActorThread:
-    """A thread that runs jobs one after another."""
+    """A thread of the operating system."""
 
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
@@ -51,7 +64,7 @@ class ActorThread:
 class Tenant(Protocol):
     """Who may have a thread: a cell."""
 
-    thread: ActorThread | None
+    thread: JobThread | None
     dedicated_thread: bool
 
     @property
@@ -63,14 +76,15 @@ class Tenant(Protocol):
 class Threads:
     """The threads of one node. Used on the node's loop only."""
 
-    def __init__(self, name: str, kept: int) -> None:
+    def __init__(self, name: str, kept: int, make: Callable[[str], JobThread]) -> None:
         self._name = name
+        self._make_one = make
         self._kept = kept
         self._leases: OrderedDict[Tenant, None] = OrderedDict()
-        self._free: list[ActorThread] = []
+        self._free: list[JobThread] = []
         self._made = 0
 
-    def lease(self, tenant: Tenant) -> ActorThread:
+    def lease(self, tenant: Tenant) -> JobThread:
         """The thread of `tenant`, which it then holds as `tenant.thread`; a new one if it has none."""
         thread = tenant.thread
         if thread is not None:
@@ -103,7 +117,7 @@ class Threads:
             thread.stop()
         self._free.clear()
 
-    def _take_idle(self) -> ActorThread | None:
+    def _take_idle(self) -> JobThread | None:
         if len(self._leases) < self._kept:
             return None
         for tenant in self._leases:
@@ -113,6 +127,6 @@ class Threads:
                 return thread
         return None
 
-    def _make(self) -> ActorThread:
+    def _make(self) -> JobThread:
         self._made += 1
-        return ActorThread(f"{self._name}-actor-{self._made}")
+        return self._make_one(f"{self._name}-actor-{self._made}")

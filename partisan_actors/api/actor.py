@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import itertools
 import pickle
 import sys
 from collections.abc import Callable
@@ -48,9 +47,6 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 C = TypeVar("C", bound=Callable[..., Any])
 C_co = TypeVar("C_co", covariant=True)
-
-# Actor ids are numbered per node; 0 is for services.
-_numbers = itertools.count(1)
 
 
 class ActorMethod(Generic[P, R_co]):
@@ -357,7 +353,7 @@ def _create(
 ) -> ActorHandle[T]:
     options = actor_class._options
     interface = actor_class._definition.interface
-    actor_id = ActorId(system.me, next(_numbers))
+    actor_id = ActorId(system.me, system.next_actor_number())
     location = system.location(actor_id, interface.class_name, options.name, options.max_restarts != 0, None)
     handle: ActorHandle[T] = ActorHandle(system, location, interface)
     refs = SentRefs()

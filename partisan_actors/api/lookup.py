@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from partisan_actors.actors.blocking import result_of
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorNotFound, CallTimeout
@@ -24,7 +25,7 @@ def find_actor(system: ActorSystem, name: str, timeout: float = 10.0) -> Any | N
     scheduler: Scheduler = system.extensions["scheduler"]
     job = asyncio.run_coroutine_threadsafe(scheduler.names.find(name), system.loop)
     try:
-        return open_handle(system, *job.result(timeout))
+        return open_handle(system, *result_of(job, timeout))
     except ActorNotFound:
         return None
     except TimeoutError as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
+from partisan_actors.actors.blocking import gate, result_of
 from partisan_actors.actors.context import current_cell
 from partisan_actors.api import session
 from partisan_actors.api.actor import ActorHandle
@@ -84,18 +84,18 @@ def _wait_for(refs: Sequence[ObjectRef[Any]], count: int, timeout: float | None)
     loop = asyncio._get_running_loop()
     if loop is not None and any(ref._loop is loop for ref in refs):
         raise RuntimeError("wait would block the loop that it waits for: use asyncio.wait there")
-    gate = threading.Semaphore(0)
+    ready = gate()
     for ref in refs:
-        ref.add_waiter(gate.release)
+        ref.add_waiter(ready.open)
     deadline = None if timeout is None else time.monotonic() + timeout
     try:
         for _ in range(count):
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not gate.acquire(timeout=left):
+            if not ready.wait(left):
                 return
     finally:
         for ref in refs:
-            ref.remove_waiter(gate.release)
+            ref.remove_waiter(ready.open)
 
 
 def put(value: T) -> ObjectRef[T]:
@@ -146,6 +146,6 @@ def kill(actor: ActorHandle[Any]) -> None:
     is_itself = cell is not None and cell.actor == actor._location.actor
     if asyncio._get_running_loop() is None and not is_itself:
         try:
-            job.result(KILL_TIMEOUT_S)
+            result_of(job, KILL_TIMEOUT_S)
         except TimeoutError as error:
             raise CallTimeout(f"ending {actor!r}", KILL_TIMEOUT_S) from error

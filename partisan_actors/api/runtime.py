@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 from partisan_actors.actors.subscriptions import Subscriptions
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.actors.threads import ActorThread, JobThread
 from partisan_actors.api.control import Control
 from partisan_actors.api.inspection import Inspection
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Node, Transport
 from partisan_actors.node.overlays import shared_options
+from partisan_actors.node.world import World
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
@@ -37,6 +39,8 @@ class Runtime:
         *,
         transport: Transport | None = None,
         incarnation: int | None = None,
+        world: World | None = None,
+        make_thread: Callable[[str], JobThread] = ActorThread,
     ) -> None:
         self.config = config
         self.recorder = Recorder()
@@ -49,8 +53,9 @@ class Runtime:
             transport=transport,
             recorder=self.recorder,
             incarnation=incarnation,
+            world=world,
         )
-        self.system = ActorSystem(self.node)
+        self.system = ActorSystem(self.node, make_thread)
         self.scheduler = Scheduler(self.system)
         self.objects = ObjectStore(self.system)
         self.executor = TaskExecutor(self.system, self.scheduler)

@@ -317,21 +317,19 @@ def init(
     """Make this process a node: of a local cluster with one worker process per core, or of a running one.
 
     Without `address`, `workers` processes are started on this machine (default: one per core that this process may
-    use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster; with
-    ``address="auto"`` the one at $PARTISAN_ADDRESS, or else the only one that `partisan start` runs on this machine
-    (the one named `cluster`, if that is given).
+    use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster; with "auto"
+    the one at $PARTISAN_ADDRESS, or else the only one (named `cluster`, if given) that `partisan start` runs here.
     The node binds to loopback unless `bind` says otherwise, and hosts no actors itself unless `hosts_actors`.
     `overlay` names how the nodes are connected: "hyparview", "xbot", "full_mesh", "scamp_v1", "scamp_v2",
-    "client_server", "static", or a membership strategy of yours, as a class or as "package.module:Class", which every
-    node imports. By default it is that of the cluster that is joined, or else "hyparview". `overlay_options` are its
-    options by name; who joins has those of its contact but for the ones it gives.
-    In `data_dir` the node keeps the members that it knows: after a crash, it joins them again without an address.
-    `broadcast_options` are those of the broadcast tree (`PlumtreeOptions`), the same on all nodes of a cluster.
-    `tracing` is True, a TracingOptions, or None, which means: if the ``OTEL_*`` variables name an endpoint.
+    "client_server", "static", or your own, a class or "package.module:Class"; by default that of the cluster that is
+    joined, or "hyparview". `overlay_options` are its options by name; who joins has its contact's but for these.
+    `broadcast_options` are the broadcast tree's (`PlumtreeOptions`), the same on all nodes. In `data_dir` the node keeps
+    the members that it knows, and joins them again after a crash. `tracing` is True, TracingOptions, or None, for: if
+    the ``OTEL_*`` variables name an endpoint.
 
     Returns a `Session`: use it as ``with``, ``async with`` (the node then lives on the running loop), or not at all.
-    Raises ConfigError for a bad setting, NotYetConnected when the address does not answer, AuthenticationError when
-    the cookies or clusters differ, RuntimeError when this process has a session already.
+    Raises ConfigError for a bad setting, NotYetConnected when the address does not answer, AuthenticationError when the
+    cookies or clusters differ, RuntimeError when this process has a session.
     """
     global _session
     with _lock:
@@ -342,7 +340,7 @@ def init(
         contacts = contacts_of(address, cluster) if address is not None else []
         count = _worker_count(workers, address)
         if data_dir and not name:
-            raise ConfigError("data_dir", data_dir, "a name, too: what is kept there belongs to the node of that name")
+            raise ConfigError("data_dir", data_dir, "a name, too: what is kept there belongs to that node")
         config = NodeConfig(
             name=name or random_name("driver"),
             cluster=cluster or (random_name("local") if address is None and not data_dir else ""),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -41,6 +40,7 @@ class Dialling:
         flusher: Flusher,
         owner: ConnectionOwner,
         identity: Callable[[], Identity],
+        token_bytes: Callable[[int], bytes],
     ) -> None:
         self._config = config
         self._loop = loop
@@ -48,6 +48,7 @@ class Dialling:
         self._flusher = flusher
         self._owner = owner
         self._identity = identity
+        self._token_bytes = token_bytes
         self._connections: set[Connection] = set()
         self._bytes_of_closed = 0
         self._opening: dict[Connection, asyncio.Future[Connection]] = {}
@@ -75,7 +76,7 @@ class Dialling:
         """
         timeout_s = self._config.dial_timeout_s if answer_s is None else answer_s
         handshake = Handshake(
-            self._identity(), self._config.cookie, secrets.token_bytes(NONCE_BYTES), True, channel, index, expected
+            self._identity(), self._config.cookie, self._token_bytes(NONCE_BYTES), True, channel, index, expected
         )
         connection = self._make(handshake)
         opening = self._opening[connection] = self._loop.create_future()
@@ -128,9 +129,7 @@ class Dialling:
             connection.abort(ConnectionAbortedError("this node stopped"))
 
     def _accept(self) -> Connection:
-        connection = self._make(
-            Handshake(self._identity(), self._config.cookie, secrets.token_bytes(NONCE_BYTES), False)
-        )
+        connection = self._make(Handshake(self._identity(), self._config.cookie, self._token_bytes(NONCE_BYTES), False))
         self._loop.call_later(self._config.dial_timeout_s, self._check_open, connection, HELLO_PERIODS)
         return connection
 

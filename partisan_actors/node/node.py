@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import secrets
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -38,6 +36,7 @@ from partisan_actors.node.saved_members import SavedMembers
 from partisan_actors.node.strangers import Strangers
 from partisan_actors.node.topics import Topics
 from partisan_actors.node.troubles import Troubles
+from partisan_actors.node.world import World
 from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Refused
 from partisan_actors.protocols.broadcast.handler import HandlerFailed
 from partisan_actors.protocols.broadcast.lww_map import Changed, Update
@@ -63,7 +62,7 @@ _WITHOUT_REPLIES: Final = frozenset({CONTROL, BROADCAST})
 class Node:
     """One node. `start` before anything else; everything belongs to the loop it was started on.
 
-    The loop, the transport, the wall clock and the seed (in `config`) are arguments, so that the same code runs in
+    The loop, the transport, the `World` and the seed (in `config`) are arguments, so that the same code runs in
     memory, in virtual time, and twice alike.
     """
 
@@ -75,21 +74,21 @@ class Node:
         transport: Transport | None = None,
         recorder: Recorder | None = None,
         incarnation: int | None = None,
-        wall_clock_ns: Callable[[], int] = time.time_ns,
+        world: World | None = None,
     ) -> None:
         self.config = config
         self.loop = loop
-        self.wall_clock_ns = wall_clock_ns
+        self.world = world = world or World()
         self.troubles = Troubles()
         self._members_file = SavedMembers(config.data_dir, config.name) if config.data_dir else None
         self._saved = saved = recall(self._members_file, config, self.troubles)
-        life = incarnation if incarnation is not None else incarnation_after(saved, wall_clock_ns())
+        life = incarnation if incarnation is not None else incarnation_after(saved, world.wall_clock_ns())
         self.me = NodeId(config.name, life)
         self.cluster = config.cluster or (saved.cluster if saved is not None else "")
         self.lanes = {name: options.parallelism for name, options in config.channels.items()}
         self.routing = config.routing
         self.recorder = recorder if recorder is not None else Recorder()
-        self.rng = random.Random(config.seed if config.seed is not None else secrets.randbits(64))
+        self.rng = random.Random(config.seed if config.seed is not None else world.token_bytes(8))
         self.background = Background(loop)
         self.flusher = Flusher(loop)
         self.dispatch: list[Callable[..., None]] = [self._unexpected] * Kind.COUNT
@@ -116,9 +115,8 @@ class Node:
         self.is_leaving = False
         # Who wants to know that this node leaves, and why: told before it forgets the others.
         self.on_left: list[Callable[[str], None]] = []
-        self.dialling = Dialling(
-            config, loop, transport or TcpTransport(loop), self.flusher, owner=self, identity=self._identity
-        )
+        door = transport or TcpTransport(loop)
+        self.dialling = Dialling(config, loop, door, self.flusher, self, self._identity, world.token_bytes)
         self.router = Router(self)
         self.topics = Topics(self)
         self.relays = Relay(self, self.router, Hops(self.recorder))
@@ -164,7 +162,7 @@ class Node:
         except BaseException:
             await self.close(graceful=False)
             raise
-        self.cluster = self.cluster or f"cluster-{secrets.token_hex(4)}"
+        self.cluster = self.cluster or f"cluster-{self.world.token_bytes(4).hex()}"
         if contacts:
             self._presence.introduce()
         else:

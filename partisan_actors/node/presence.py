@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,11 +17,12 @@ from typing import Any, Final, Protocol
 from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
-from partisan_actors.node.config import NodeConfig, host_name
+from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import DOWN, LEFT, PREFIX, SUSPECT, UP, WHY, Directory, NodeRecord
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.router import Router
+from partisan_actors.node.world import World
 from partisan_actors.wire.channels import CONTROL
 
 __all__ = ["Presence"]
@@ -74,6 +74,7 @@ class PresenceHost(Protocol):
     on_record: Callable[[NodeRecord], None]
     is_closing: bool
     is_leaving: bool
+    world: World
 
     def neighbours(self) -> Sequence[NodeId]:
         """The overlay's neighbours now."""
@@ -127,8 +128,8 @@ class Presence:
             addresses=tuple(host.addresses.addresses_of(me)),
             state=state,
             overlay=host.config.overlay,
-            host=host_name(),
-            pid=os.getpid(),
+            host=host.world.host_name(),
+            pid=host.world.process_id(),
             hosts_actors=host.config.hosts_actors,
             labels=host.config.labels,
             neighbours=tuple(sorted(node.name for node in host.neighbours())),

@@ -161,7 +161,7 @@ class Names:
         entry, stamp = self._entry(name), self._stamp(name)
         if entry is not None and stamp is not None:
             return stamp[0], None if entry["actor"] == wanted["actor"] else _where(entry)
-        order = max(_LATEST - self._node.wall_clock_ns() // 1000, (stamp[0] + 1) if stamp else 0)
+        order = max(_LATEST - self._node.world.wall_clock_ns() // 1000, (stamp[0] + 1) if stamp else 0)
         self._write(name, (order, _CLAIMED), wanted)
         if self._entry(name) is None:
             raise ActorUnavailable(repr(name), "the cluster's map is full, so no more names can be given")

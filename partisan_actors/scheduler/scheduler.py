@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from partisan_actors.actors.actor import Definition
+from partisan_actors.actors.blocking import result_of
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.options import CellOptions
@@ -193,7 +194,7 @@ class Scheduler:
         """Block this thread until the actor has its name, or will not get it, which is raised."""
         named: concurrent.futures.Future[bool] = concurrent.futures.Future()
         self.system.post(self._tell_named, location.actor, named)
-        if not named.result() and location.error is not None:
+        if not result_of(named) and location.error is not None:
             raise location.error
 
     def _tell_named(self, actor: ActorId, named: concurrent.futures.Future[bool]) -> None:

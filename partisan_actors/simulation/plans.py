@@ -1,4 +1,4 @@
-"""`PlanRun`: a `FaultPlan` that happens to a `FaultySimulation`.
+"""`PlanRun`: a `FaultPlan` that happens to a simulated cluster.
 
 What chance selects comes from one stream for each operation and field, so that operations do not shift each other's
 choices. `choices` has them written down, for `FaultPlan.with_choices`: the plan with its choices written out happens
@@ -7,8 +7,8 @@ exactly as the one that they were drawn for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from partisan_actors.faults.operations import (
     Crash,
@@ -32,19 +32,65 @@ from partisan_actors.faults.rules import Rule
 from partisan_actors.faults.selectors import ANYBODY, Group, Selector, group, is_drawn, select
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.simulation.clock import nanoseconds
-from partisan_actors.simulation.faulty import FaultySimulation
 from partisan_actors.simulation.lives import name_of
 from partisan_actors.simulation.streams import stream
 
-__all__ = ["PlanRun"]
+__all__ = ["Faulty", "PlanRun", "Timer"]
 
 Side: TypeAlias = tuple[str, Selector]  # a field of an operation, and its value
+
+
+class Timer(Protocol):
+    """What a plan needs of a clock."""
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual nanoseconds since the beginning."""
+        ...
+
+    def at(self, time_ns: int, function: Callable[..., None], *arguments: Any) -> None:
+        """Call `function(*arguments)` at `time_ns`."""
+        ...
+
+
+class Faulty(Protocol):
+    """What a plan needs of a cluster: of bare machines (`FaultySimulation`) or of whole nodes (`SimulatedCluster`)."""
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def clock(self) -> Timer: ...
+
+    @property
+    def live(self) -> Sequence[Peer]: ...
+
+    @property
+    def lives(self) -> Mapping[str, Peer]: ...
+
+    def impose(self, rule: Rule) -> None: ...
+
+    def lift(self, rule: Rule) -> None: ...
+
+    def reset(self, first: Group, second: Group, half_open: bool = False) -> None: ...
+
+    def slow_down(self, node: Any, input_s: float, for_s: float) -> None: ...
+
+    def stall(self, node: Any, for_s: float) -> None: ...
+
+    def kill(self, *nodes: Any) -> None: ...
+
+    def leave_and_go(self, node: Any) -> None: ...
+
+    def restart(self, name: str) -> Peer: ...
+
+    def add_new(self) -> Peer: ...
 
 
 class PlanRun:
     """Schedules every operation of `plan`, counted from the moment this is made."""
 
-    def __init__(self, simulation: FaultySimulation, plan: FaultPlan) -> None:
+    def __init__(self, simulation: Faulty, plan: FaultPlan) -> None:
         self.choices: dict[int, dict[str, Selector]] = {}
         self._simulation = simulation
         self._spared = plan.spared

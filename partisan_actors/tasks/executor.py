@@ -21,7 +21,7 @@ from partisan_actors.actors.arguments import wait_for_arguments
 from partisan_actors.actors.context import current_owner, current_system
 from partisan_actors.actors.replies import Reply, while_blocked
 from partisan_actors.actors.system import ActorSystem, user_error
-from partisan_actors.actors.threads import ActorThread
+from partisan_actors.actors.threads import JobThread
 from partisan_actors.errors import SerializationError, TaskCancelled, TaskFailed
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
@@ -67,7 +67,7 @@ class TaskExecutor:
         self._scheduler = scheduler
         self._queue: deque[_Waiting] = deque()
         self._coroutines: dict[asyncio.Task[None], TaskSpec] = {}
-        self._idle: list[ActorThread] = []
+        self._idle: list[JobThread] = []
         self._made = 0
         self.running = 0
         self.finished = 0
@@ -152,13 +152,13 @@ class TaskExecutor:
     def _has_room(self, spec: TaskSpec) -> bool:
         return self._scheduler.pool.acquire(spec.task, spec.request.resources)
 
-    def _make_thread(self) -> ActorThread:
+    def _make_thread(self) -> JobThread:
         self._made += 1
-        return ActorThread(f"{self._system.me.name}-task-{self._made}")
+        return self._system.make_thread(f"{self._system.me.name}-task-{self._made}")
 
     # ---- on a thread ------------------------------------------------------------------------------------------
 
-    def _run(self, waiting: _Waiting, function: Callable[..., Any], thread: ActorThread) -> None:
+    def _run(self, waiting: _Waiting, function: Callable[..., Any], thread: JobThread) -> None:
         value, error = contextvars.Context().run(self._call, waiting, function)
         self._system.post(self._done, waiting, value, error, thread)
 
@@ -211,7 +211,7 @@ class TaskExecutor:
         self._leave(waiting, function, error)
         self._done(waiting, value, error, None)
 
-    def _done(self, waiting: _Waiting, value: Any, error: BaseException | None, thread: ActorThread | None) -> None:
+    def _done(self, waiting: _Waiting, value: Any, error: BaseException | None, thread: JobThread | None) -> None:
         self.running -= 1
         self.finished += 1
         spec = waiting.spec

@@ -32,10 +32,9 @@ OWNERS: Final[Mapping[str, tuple[frozenset[str], str]]] = {
     ),
     "node/config.py": (frozenset({"secrets.token_hex"}), "the name of a node that was given none"),
     "node/cookie.py": (frozenset({"secrets.token_hex"}), "a secret that could be repeated would be none"),
-    "node/dialling.py": (frozenset({"secrets.token_bytes"}), "the nonces of handshakes must never come again"),
-    "node/node.py": (
-        frozenset({"secrets.randbits", "secrets.token_hex", "time.time_ns"}),
-        "where a life begins: incarnation and seed, and the wall clock, unless they are passed in",
+    "node/world.py": (
+        frozenset({"secrets.token_bytes", "time.time_ns"}),
+        "what a node that was given no other world takes: the wall clock, its seed, and nonces that never come again",
     ),
     "telemetry/recorder.py": (
         frozenset({"random.Random()", "time.monotonic_ns", "time.time_ns"}),

@@ -25,7 +25,7 @@ class Tenant:
 
 @pytest.fixture
 def threads() -> Iterator[Threads]:
-    made = Threads("test", KEPT)
+    made = Threads("test", KEPT, ActorThread)
     yield made
     made.close()
 
@@ -164,7 +164,7 @@ def test_an_actor_that_never_blocked_has_nothing_to_give_back(threads: Threads) 
 
 
 def test_close_ends_every_thread() -> None:
-    threads = Threads("test", KEPT)
+    threads = Threads("test", KEPT, ActorThread)
     tenants = [Tenant() for _ in range(3)]
     leased = [threads.lease(tenant) for tenant in tenants]
     free = Tenant()

@@ -1,0 +1,158 @@
+"""Threads that run one at a time, each only while its loop stands still: blocking code in virtual time, repeatably.
+
+A real thread runs the job, because blocking code has a stack of its own. But it runs only when its loop gives it the
+turn, and the loop goes on only when it gets the turn back: when the job ends, or waits for something (see
+`actors.blocking`) or sleeps. So nothing ever happens at the same time, and the order is that of the loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from partisan_actors.actors.blocking import own_gates
+from partisan_actors.simulation.loop import VirtualLoop, frame_text
+
+__all__ = ["LockstepThread", "ThreadEnded", "running_thread"]
+
+Job = Callable[[], None]
+
+# A job that computes for longer than this, in real seconds, without giving its turn back hangs.
+TURN_S: Final = 60.0
+
+_OURS: Final = (__file__, threading.__file__)
+
+
+class ThreadEnded(BaseException):
+    """Raised in a blocking method whose node is gone, where it waits. Not for anybody to catch."""
+
+
+class _Running(threading.local):
+    thread: LockstepThread | None = None
+
+
+_running = _Running()
+
+
+def running_thread() -> LockstepThread | None:
+    """The simulated thread that the running code is in, if any."""
+    return _running.thread
+
+
+class LockstepThread:
+    """A thread of a simulated node; has the face of `actors.threads.ActorThread`."""
+
+    def __init__(self, name: str, loop: VirtualLoop) -> None:
+        self.loop = loop
+        self._jobs: deque[Job | None] = deque()
+        self._is_idle = True  # nothing runs or waits in it, and no turn is on its way
+        self._is_ended = False
+        self._mine = threading.Semaphore(0)
+        self._loops = threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+
+    def run(self, job: Job | None) -> None:
+        """Run `job` after those before it, each in a turn of the loop of its own."""
+        self._jobs.append(job)
+        if self._is_idle:
+            self._is_idle = False
+            self.loop.call_soon(self.take_turn)
+
+    def stop(self) -> None:
+        """End after the jobs that wait."""
+        self.run(None)
+
+    def abandon(self) -> None:
+        """Its node is gone: what waits in it ends now, and what waits before it never begins."""
+        self._jobs.clear()
+        self._jobs.append(None)
+        self._is_ended = True
+        if self._thread.is_alive():
+            self._is_idle = False
+            self.take_turn()
+
+    def take_turn(self) -> None:
+        """On the loop: let it run until it gives the turn back."""
+        if self._thread.ident is None:
+            self._thread.start()
+        self._mine.release()
+        if not self._loops.acquire(timeout=TURN_S):
+            text = f"{self._thread.name} has not waited for anything for {TURN_S:g} real seconds: {self.place()}"
+            self.loop.failure = RuntimeError(text)  # a call-back's own errors are only logged
+
+    def place(self) -> str:
+        """For people: where it is now."""
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        while frame is not None and frame.f_code.co_filename in _OURS and frame.f_back is not None:
+            frame = frame.f_back
+        return frame_text(frame) if frame is not None else "nowhere"
+
+    # ---- in the thread ----------------------------------------------------------------------------------------
+
+    def sleep(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        self.loop.call_later(max(0.0, seconds), self.take_turn)
+        self.give_turn()
+
+    def give_turn(self) -> None:
+        """Let the loop go on until it calls `take_turn`."""
+        if not self._is_ended:
+            self._loops.release()
+            self._mine.acquire()
+        if self._is_ended:
+            raise ThreadEnded
+
+    def _main(self) -> None:
+        _running.thread = self
+        own_gates.make = lambda: _LockstepGate(self)
+        while True:
+            self._mine.acquire()
+            job = self._jobs.popleft()
+            if job is None:
+                self._loops.release()
+                return
+            with contextlib.suppress(ThreadEnded):
+                job()
+            if self._is_ended:
+                self._loops.release()
+                return
+            if self._jobs:
+                self.loop.call_soon(self.take_turn)
+            else:
+                self._is_idle = True
+            self._loops.release()
+
+
+class _LockstepGate:
+    """What blocking code waits at; see `actors.blocking.Gate`. `open` is called in some turn, never beside one."""
+
+    def __init__(self, thread: LockstepThread) -> None:
+        self._thread = thread
+        self._passes = 0
+        self._is_awaited = False
+
+    def open(self) -> None:
+        self._passes += 1
+        self._wake()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self._passes and (timeout is None or timeout > 0):
+            self._is_awaited = True
+            loop = self._thread.loop
+            timer = None if timeout is None else loop.call_later(timeout, self._wake)
+            self._thread.give_turn()
+            if timer is not None:
+                timer.cancel()
+        if not self._passes:
+            return False
+        self._passes -= 1
+        return True
+
+    def _wake(self) -> None:
+        if self._is_awaited:
+            self._is_awaited = False
+            self._thread.loop.call_soon(self._thread.take_turn)
