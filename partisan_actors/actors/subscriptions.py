@@ -117,6 +117,7 @@ class Subscriptions:
             allowed = f"at most {VALUE_BYTES_MAX} bytes: put() the value, and broadcast the ref"
             raise ConfigError(f"size of {what}", len(body), allowed)
         if threading.get_ident() == system.thread_id:
+            self._look(channel)  # for the threads too
             self._topics.broadcast(topic, body, channel=channel, to_self=to_self)
             return
         is_on_loop = asyncio._get_running_loop() is not None

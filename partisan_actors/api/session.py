@@ -317,25 +317,25 @@ def init(
     """Make this process a node: of a local cluster with one worker process per core, or of a running one.
 
     Without `address`, `workers` processes are started on this machine (default: one per core that this process may
-    use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster; with "auto"
-    the one at $PARTISAN_ADDRESS, or else the only one (named `cluster`, if given) that `partisan start` runs here.
-    The node binds to loopback unless `bind` says otherwise, and hosts no actors itself unless `hosts_actors`.
+    use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster; with
+    ``address="auto"`` the one at $PARTISAN_ADDRESS, or else the only one that `partisan start` runs on this machine
+    (the one named `cluster`, if given). It binds to loopback unless `bind` is given, hosts actors if `hosts_actors`.
     `overlay` names how the nodes are connected: "hyparview", "xbot", "full_mesh", "scamp_v1", "scamp_v2",
-    "client_server", "static", or your own, a class or "package.module:Class"; by default that of the cluster that is
-    joined, or "hyparview". `overlay_options` are its options by name; who joins has its contact's but for these.
-    `broadcast_options` are the broadcast tree's (`PlumtreeOptions`), the same on all nodes. In `data_dir` the node keeps
-    the members that it knows, and joins them again after a crash. `tracing` is True, TracingOptions, or None, for: if
-    the ``OTEL_*`` variables name an endpoint.
+    "client_server", "static", or a membership strategy of yours, as a class or as "package.module:Class", which every
+    node imports. By default it is that of the cluster that is joined, or else "hyparview". `overlay_options` are its
+    options by name; who joins has those of its contact but for the ones it gives. `broadcast_options` are the broadcast
+    tree's. In `data_dir` the node keeps the members that it knows: after a crash, it joins them without an address.
+    `tracing` is True, a TracingOptions, or None: if the ``OTEL_*`` variables name an endpoint.
 
-    Returns a `Session`: use it as ``with``, ``async with`` (the node then lives on the running loop), or not at all.
-    Raises ConfigError for a bad setting, NotYetConnected when the address does not answer, AuthenticationError when the
-    cookies or clusters differ, RuntimeError when this process has a session.
+    Returns a `Session`, for ``with``, ``async with`` (the node then lives on the running loop), or neither. Raises
+    ConfigError for a bad setting, NotYetConnected when the address does not answer, AuthenticationError when cookies or
+    clusters differ, RuntimeError when this process has a session already.
     """
     global _session
     with _lock:
+        if _session is not None and ignore_reinit_error:
+            return _session
         if _session is not None:
-            if ignore_reinit_error:
-                return _session
             raise RuntimeError("this process has a session already: call shutdown() first")
         contacts = contacts_of(address, cluster) if address is not None else []
         count = _worker_count(workers, address)
