@@ -1,7 +1,7 @@
-"""What code of users finds in `time`, `random` and `uuid` while it is simulated: virtual time, and chance from the seed.
+"""What code of users finds in `time`, `random` and `uuid` while it is simulated: virtual time, and the seed's chance.
 
-The functions of `time`, and `uuid.uuid4`, are replaced where they stand, so that ``time.sleep(1)`` is simulated and a name imported before
-(``from time import sleep``) is not. Threads that are none of the simulation's keep the real ones.
+The functions of `time`, and `uuid.uuid4`, are replaced where they stand, so that ``time.sleep(1)`` is simulated and a
+name imported before (``from time import sleep``) is not. Threads that are none of the simulation's keep the real ones.
 """
 
 from __future__ import annotations
