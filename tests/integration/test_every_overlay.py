@@ -1,4 +1,4 @@
-"""The same program over every overlay: actors on six nodes, each calling each, a name, a death, a restart."""
+"""The same program over every overlay: actors on six nodes, each calling each, a name, a topic, a death, a restart."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ PROGRAM: Final = """
     class Member:
         def __init__(self, number):
             self.number = number
+            self.heard = []
+            pa.subscribe("news", self.hear)
+        def hear(self, value):
+            self.heard.append(value)
+        def all_heard(self):
+            return sorted(self.heard)
         def process(self):
             return os.getpid()
         def plus(self, number):
@@ -41,6 +47,13 @@ PROGRAM: Final = """
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
 
+    def until_heard(actors, values):
+        deadline = time.monotonic() + 20
+        while (heard := [pa.get(one.all_heard.remote()) for one in actors]) != [values] * len(actors):
+            assert time.monotonic() < deadline, heard
+            time.sleep(0.05)
+        return True
+
     def fate(actor):
         try:
             return f"answered {pa.get(actor.plus.remote(1), timeout=20)}"
@@ -57,6 +70,10 @@ PROGRAM: Final = """
             told["places"] = len(set(places))
             told["asked"] = pa.get([one.ask.remote(fixed) for one in fixed])
             told["named"] = pa.get([one.look_up.remote("moving") for one in fixed])
+
+            for number in range(10):
+                pa.broadcast("news", number)
+            told["heard"] = until_heard(fixed, list(range(10)))
 
             doomed = pa.get(moving.process.remote())
             if doomed == os.getpid():
@@ -84,6 +101,7 @@ EXPECTED: Final = {
     "places": 6,
     "asked": [[one + other for other in range(6)] for one in range(6)],
     "named": [100 + one for one in range(6)],
+    "heard": True,
     "lost": "its node is down",
     "back": 101,
     "elsewhere": True,
