@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 # wait.
 PROMPT_NODES: Final = 16
 RECORDS_PER_S: Final = 20.0
+# For news of neighbours alone, which hundreds of nodes that join at once have again and again.
+NEIGHBOURS_PER_S: Final = 4.0
 # Changes that come within this share of a load period go in one record, however small the cluster: neighbours come by
 # the handful.
 TOGETHER: Final = 0.25
@@ -104,11 +106,18 @@ class Presence:
             self._host.loop.call_later(FIRST_NEIGHBOUR_S, self._write_anyway)
 
     def renew(self) -> None:
-        """Something may be new about this node: announce it as soon as its turn comes."""
+        """Something may be new about this node: announce it when its turn comes. Called every load period, too."""
         if self._last_written is None:
             self.introduce()
-        elif self._timer is None:
-            self._timer = self._host.loop.call_later(max(0.0, self._wait_s()), self._renew_in_turn)
+            return
+        record = self._record(UP)
+        if record == self._last_written or self._timer is not None:
+            return
+        wait_s = self._wait_s(record, self._last_written)
+        if wait_s <= 0:
+            self.publish(gather=True)
+        elif wait_s < self._host.config.load_period_s:
+            self._timer = self._host.loop.call_later(wait_s, self._renew_again)
 
     def close(self) -> None:
         """Announce nothing any more."""
@@ -122,10 +131,21 @@ class Presence:
             return
         if again:
             self._last_written = None
-        me = host.me
-        record = NodeRecord(
-            node=me,
-            addresses=tuple(host.addresses.addresses_of(me)),
+        me, record = host.me, self._record(state)
+        if record == self._last_written:
+            return
+        self._last_written = record
+        self._written_at = host.loop.time()
+        known = host.directory.stamps.get(me.name)
+        self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
+        host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed(), gather=gather)
+
+    def _record(self, state: int) -> NodeRecord:
+        """What there is to say of this node now."""
+        host = self._host
+        return NodeRecord(
+            node=host.me,
+            addresses=tuple(host.addresses.addresses_of(host.me)),
             state=state,
             overlay=host.config.overlay,
             host=host.world.host_name(),
@@ -135,25 +155,18 @@ class Presence:
             neighbours=tuple(sorted(node.name for node in host.neighbours())),
             **host.describe_load(),
         )
-        if record == self._last_written:
-            return
-        self._last_written = record
-        self._written_at = host.loop.time()
-        known = host.directory.stamps.get(me.name)
-        self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
-        host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed(), gather=gather)
 
-    def _renew_in_turn(self) -> None:
+    def _renew_again(self) -> None:
         self._timer = None
-        if self._wait_s() > 0:  # the cluster has grown meanwhile
+        if not self._host.is_closing:
             self.renew()
-        elif not self._host.is_closing:
-            self.publish(gather=True)
 
-    def _wait_s(self) -> float:
+    def _wait_s(self, record: NodeRecord, last: NodeRecord) -> float:
         """Seconds until this node's turn to announce what is new."""
         host = self._host
-        turn_s = (host.directory.live_count - PROMPT_NODES) / RECORDS_PER_S
+        only_neighbours = replace(record, neighbours=last.neighbours) == last
+        rate = NEIGHBOURS_PER_S if only_neighbours else RECORDS_PER_S
+        turn_s = (host.directory.live_count - PROMPT_NODES) / rate
         return self._written_at + max(turn_s, TOGETHER * host.config.load_period_s) - host.loop.time()
 
     def _write_anyway(self) -> None:
