@@ -13,6 +13,7 @@ import pytest
 
 from partisan_actors.node.node import Node
 from partisan_actors.node.saved_members import Saved, SavedMember, SavedMembers
+from partisan_actors.node.world import World
 from partisan_actors.transport.memory import MemoryNetwork, MemoryTransport
 from tests.nodes import config_of, overlay, until
 
@@ -21,7 +22,7 @@ async def another_life(name: str, network: MemoryNetwork, data: Path, **settings
     """A node of that name, as after a restart: without contacts, and an incarnation by the clock."""
     loop = asyncio.get_running_loop()
     config = config_of(name, data_dir=str(data), **settings)
-    node = Node(config, loop, transport=MemoryTransport(loop, network), wall_clock_ns=lambda: 5_000)
+    node = Node(config, loop, transport=MemoryTransport(loop, network), world=World(wall_clock_ns=lambda: 5_000))
     await node.start()
     return node
 
@@ -76,7 +77,7 @@ async def test_a_node_that_finds_nobody_starts_alone_and_joins_when_one_is_back(
             await second.close(graceful=False)
 
 
-@pytest.mark.parametrize("text", ["", "{half", "\x00" * 100])
+@pytest.mark.parametrize("text", ["", "{half", "\x00" * 100], ids=["empty", "torn", "zeros"])
 async def test_a_corrupt_file_means_a_clean_start_one_error_and_is_kept_aside(
     tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
