@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from partisan_actors.actors.subscriptions import Subscription
     from partisan_actors.api.actor import ActorClass, ActorHandle, ActorMethod, actor
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
+    from partisan_actors.api.membership import evict, join, leave, update_members
     from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, wait
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, task
+    from partisan_actors.api.topics import broadcast, subscribe
     from partisan_actors.api.typed import method, typed
     from partisan_actors.errors import (
         ActorError,
@@ -72,19 +75,24 @@ _HOMES = {
     "RemoteFunction": "partisan_actors.api.task",
     "SerializationError": _ERRORS,
     "Session": "partisan_actors.api.session",
+    "Subscription": "partisan_actors.actors.subscriptions",
     "TaskCancelled": _ERRORS,
     "TaskFailed": _ERRORS,
     "TracingOptions": "partisan_actors.telemetry.tracing",
     "Unplaceable": _ERRORS,
     "actor": "partisan_actors.api.actor",
     "available_resources": "partisan_actors.api.cluster",
+    "broadcast": "partisan_actors.api.topics",
     "cluster_resources": "partisan_actors.api.cluster",
+    "evict": "partisan_actors.api.membership",
     "get": "partisan_actors.api.results",
     "get_actor": "partisan_actors.api.results",
     "get_actor_async": "partisan_actors.api.results",
     "init": "partisan_actors.api.session",
     "is_initialized": "partisan_actors.api.session",
+    "join": "partisan_actors.api.membership",
     "kill": "partisan_actors.api.results",
+    "leave": "partisan_actors.api.membership",
     "method": "partisan_actors.api.typed",
     "node_events": "partisan_actors.api.events",
     "nodes": "partisan_actors.api.cluster",
@@ -92,8 +100,10 @@ _HOMES = {
     "on_node_up": "partisan_actors.api.events",
     "put": "partisan_actors.api.results",
     "shutdown": "partisan_actors.api.session",
+    "subscribe": "partisan_actors.api.topics",
     "task": "partisan_actors.api.task",
     "typed": "partisan_actors.api.typed",
+    "update_members": "partisan_actors.api.membership",
     "wait": "partisan_actors.api.results",
 }
 
@@ -126,19 +136,24 @@ __all__ = [
     "RemoteFunction",
     "SerializationError",
     "Session",
+    "Subscription",
     "TaskCancelled",
     "TaskFailed",
     "TracingOptions",
     "Unplaceable",
     "actor",
     "available_resources",
+    "broadcast",
     "cluster_resources",
+    "evict",
     "get",
     "get_actor",
     "get_actor_async",
     "init",
     "is_initialized",
+    "join",
     "kill",
+    "leave",
     "method",
     "node_events",
     "nodes",
@@ -146,8 +161,10 @@ __all__ = [
     "on_node_up",
     "put",
     "shutdown",
+    "subscribe",
     "task",
     "typed",
+    "update_members",
     "wait",
 ]
 

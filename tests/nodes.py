@@ -9,6 +9,7 @@ from typing import Any
 
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Node
+from partisan_actors.node.overlays import with_own_options
 from partisan_actors.node.router import Peer
 from partisan_actors.transport.memory import MemoryNetwork, MemoryTransport
 from partisan_actors.wire.codec import pack
@@ -127,7 +128,7 @@ async def overlay(*names: str, network: MemoryNetwork | None = None, **settings:
     made: list[TestNode] = []
     try:
         for name in names:
-            node = TestNode(config_of(name, **settings), network)
+            node = TestNode(with_own_options(config_of(name, **settings), joins=bool(made)), network)
             made.append(node)
             await node.start([made[0].address] if len(made) > 1 else [])
         await until(lambda: all(len(node.directory.live()) == len(made) for node in made), "everybody is known")

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from partisan_actors.protocols.broadcast.exchange import Exchange, ExchangeOptions
 from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
+from partisan_actors.protocols.broadcast.handler import BroadcastHandler
+from partisan_actors.protocols.broadcast.handlers import HandlerOptions, Handlers
 from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptions
 from partisan_actors.protocols.machine import (
     CancelTimer,
@@ -132,6 +134,20 @@ def with_exchange(links: Links, options: ExchangeOptions | None = None) -> Stack
         broadcast = Plumtree(node, PlumtreeOptions(), simulation.stream(node, "broadcast"))
         exchange = Exchange(node, chosen, simulation.stream(node, "exchange"))
         return ProtocolStack(node, StaticOverlay(links[node]), broadcast, exchange)
+
+    return make
+
+
+def with_handlers(
+    links: Links, handlers: Mapping[Peer, BroadcastHandler], options: HandlerOptions | None = None
+) -> StackFactory:
+    chosen = options or HandlerOptions()
+
+    def make(simulation: Simulation, node: Peer) -> ProtocolStack:
+        broadcast = Plumtree(node, PlumtreeOptions(), simulation.stream(node, "broadcast"))
+        mine = Handlers(node, chosen, simulation.stream(node, "handlers"), lambda: broadcast.lazy)
+        mine.add(handlers[node])
+        return ProtocolStack(node, StaticOverlay(links[node]), broadcast, handlers=mine)
 
     return make
 

@@ -1,4 +1,4 @@
-"""What one node does when it is asked to from outside: end, if it was started to be ended so."""
+"""What one node does when it is asked to from outside: join, put out, leave; and end, if it was started to be."""
 
 from __future__ import annotations
 
@@ -23,7 +23,23 @@ class Control:
 
     def __init__(self, system: ActorSystem) -> None:
         self.on_stop: Callable[[], None] | None = None
+        self._system = system
         system.serve(CONTROL, self)
+
+    async def join(self, peer: Any, address: str) -> None:
+        """Join whoever listens at `address`, in the background. Raises ConfigError for what cannot be joined."""
+        self._system.node.membership.join(address)
+
+    async def leave(self, peer: Any) -> dict[str, Any]:
+        """Begin to leave, and go on alone. The answer says whether it will: a program's node is that program's own."""
+        leaves = self.on_stop is not None
+        if leaves:
+            self._system.background.start(self._system.node.membership.leave(), "leave, as asked to")
+        return {"leaves": leaves, "pid": os.getpid(), "host": host_name()}
+
+    async def evict(self, peer: Any, name: str) -> None:
+        """Put the node of that name out of the cluster. Raises ConfigError when that cannot be."""
+        self._system.node.membership.evict(name)
 
     async def stop(self, peer: Any) -> dict[str, Any]:
         """Begin to leave and end. The answer, which leaves before the node does, says whether it will and who it is."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.node.directory import NodeRecord
+from partisan_actors.node.overlays import shared_options
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
@@ -63,6 +64,17 @@ class Inspection:
             for name, view in self._system.node.driver.stack.views.items()
         }
 
+    async def overlay(self, peer: Any) -> dict[str, Any]:
+        """This node's neighbours, whatever the overlay calls them, and its views."""
+        return {"neighbours": [node.name for node in self._system.node.neighbours()], "views": await self.views(peer)}
+
+    async def tree(self, peer: Any, root: str | None = None) -> dict[str, bool]:
+        """This node's neighbours by name, and whether each is eager in the broadcast tree of the node `root`."""
+        node = self._system.node
+        record = node.directory.records.get(root) if root is not None else None
+        links = node.driver.stack.broadcasting.links(record.node if record is not None else None)
+        return {getattr(neighbour, "name", str(neighbour)): is_eager for neighbour, is_eager in links.items()}
+
     async def actors(self, peer: Any) -> list[dict[str, Any]]:
         """The actors of this node."""
         return [
@@ -89,6 +101,7 @@ class Inspection:
             "cluster": node.cluster,
             "address": node.address,
             "overlay": node.config.overlay,
+            "overlay_options": shared_options(node.config),
             "pid": os.getpid(),
             "python": sys.version.split()[0],
             "uptime_s": round(time.monotonic() - self._started, 1),
@@ -103,6 +116,7 @@ class Inspection:
             "dead_letters": self._system.dead_letter_count,
             "refused_connections": node.refused_connections,
             "broken_connections": node.broken_connections,
+            "troubles": node.troubles.facts(),
             "restarts": self._scheduler.guardian.restarts,
             "total": self._scheduler.pool.total.plain(),
             "available": self._scheduler.pool.available.plain(),

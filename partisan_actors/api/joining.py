@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from partisan_actors.api.inspection import INSPECT, LIVE
 from partisan_actors.api.observer import Observer
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Transport
+from partisan_actors.node.overlay_options import merged
+from partisan_actors.node.saved_members import SavedMembers
+from partisan_actors.wire.addresses import parse_address
 
-__all__ = ["Fitting", "fit_to_cluster"]
+__all__ = ["AUTO", "Fitting", "contacts_of", "fit_to_cluster", "fit_to_saved"]
+
+AUTO: Final = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,8 @@ async def fit_to_cluster(
     config: NodeConfig, contacts: Sequence[str], *, any_overlay: bool, transport: Transport | None = None
 ) -> Fitting:
     """The node that `config` describes, as the cluster behind `contacts` wants it: `any_overlay` takes its overlay.
+
+    The overlay's options are those of the contact, but for the ones that `config` has.
 
     Raises ConfigError when the overlay is another one, for nodes of two overlays never find together, or when a node of
     that name answers there, for a second one would push it out. Raises NotYetConnected when no contact answers, and
@@ -44,4 +53,35 @@ async def fit_to_cluster(
     overlay = status["overlay"]
     if not any_overlay and overlay != config.overlay:
         raise ConfigError("overlay", config.overlay, f"{overlay}, as in the cluster that is to be joined, or none")
-    return Fitting(replace(config, overlay=overlay), frozenset(row["name"] for row in live))
+    options = merged(status["overlay_options"], config.overlay_options)
+    return Fitting(replace(config, overlay=overlay, overlay_options=options), frozenset(row["name"] for row in live))
+
+
+def contacts_of(address: str, cluster: str) -> list[str]:
+    """Where to join: that address, or for AUTO what the environment or this machine offers. Raises ConfigError."""
+    if address == AUTO:
+        found = os.environ.get("PARTISAN_ADDRESS")
+        if not found:
+            from partisan_actors.node.rundir import contacts_of_only_cluster  # only here: POSIX has the locks it needs
+
+            return contacts_of_only_cluster(cluster)
+        address = found
+    parse_address(address)
+    return [address]
+
+
+def fit_to_saved(config: NodeConfig, *, any_overlay: bool) -> NodeConfig:
+    """The node that `config` describes, as it was when it saved its members: `any_overlay` takes the overlay of then.
+
+    A file that cannot be used changes nothing here: the node itself tells of it when it starts.
+    """
+    if not config.data_dir:
+        return config
+    try:
+        saved = SavedMembers(config.data_dir, config.name).read()
+    except (OSError, ValueError):
+        return config
+    if saved is None or saved.name != config.name or not (any_overlay or saved.overlay == config.overlay):
+        return config
+    options = merged(saved.overlay_options, config.overlay_options)
+    return replace(config, overlay=saved.overlay, overlay_options=options)

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from partisan_actors.actors.subscriptions import Subscriptions
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.threads import ActorThread, JobThread
 from partisan_actors.api.control import Control
 from partisan_actors.api.inspection import Inspection
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Node, Transport
+from partisan_actors.node.overlays import shared_options
 from partisan_actors.node.world import World
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
@@ -60,7 +62,8 @@ class Runtime:
         self.submitter = TaskSubmitter(self.system, self.scheduler, self.objects)
         self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor)
         self.control = Control(self.system)
-        self.system.extensions["runtime"] = self
+        self.topics = Subscriptions(self.system)
+        self.system.extensions.update(runtime=self, topics=self.topics)
         self._tracing_options = tracing
         self._tracing: Tracing | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -96,6 +99,7 @@ class Runtime:
     async def close(self) -> None:
         """End the actors, leave the cluster, and export what is left to export."""
         await self.system.close()
+        self.topics.close()
         self.executor.close()
         await self.node.close()
         await self._export_the_rest()
@@ -121,7 +125,8 @@ class Runtime:
             "cluster": self.node.cluster,
             "contacts": [self.node.address],
             "overlay": config.overlay,
-            "overlay_options": dict(config.overlay_options),
+            "overlay_options": shared_options(config),
+            "broadcast_options": dict(config.broadcast_options),
             "routing": config.routing,
             "cookie": config.cookie.hex(),
             "channels": {name: asdict(options) for name, options in config.channels.items()},

@@ -20,17 +20,19 @@ from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.api.joining import fit_to_cluster
+from partisan_actors.api.joining import AUTO, contacts_of, fit_to_cluster, fit_to_saved
 from partisan_actors.api.runtime import EXPORT_S, Runtime
 from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.ids import NodeId, ObjectId
-from partisan_actors.node.config import DEFAULT_OVERLAY, NodeConfig, memory_share, random_name
+from partisan_actors.node.config import NodeConfig, memory_share, random_name
 from partisan_actors.node.cookie import read_cookie
 from partisan_actors.node.loop import LoopThread
+from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
+from partisan_actors.node.overlay_options import merged
+from partisan_actors.node.overlays import with_own_options
 from partisan_actors.node.workers import STOP_S, Spawner, Worker, stop_workers
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.telemetry.tracing import TracingOptions
-from partisan_actors.wire.addresses import parse_address
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 
 __all__ = ["AUTO", "Session", "adopt", "current", "init", "is_initialized", "shutdown", "system", "tracing_options"]
@@ -41,7 +43,6 @@ START_TIMEOUT_S: Final = 30.0
 CATCH_UP_S: Final = 2.0
 CLOSE_TIMEOUT_S: Final = 15.0
 WORKERS_MAX: Final = 1024
-AUTO: Final = "auto"
 WORKER_MODULE: Final = "partisan_actors.api.worker"
 
 _lock = threading.RLock()
@@ -78,6 +79,7 @@ class Session:
         self._log_level = log_level
         self._worker_settings = dict(worker_settings or {})
         self._any_overlay = any_overlay
+        self._given_options = config.overlay_options
         self._awaited: frozenset[str] = frozenset()
         self._thread: LoopThread | None = None
         self._runtime: Runtime | None = None
@@ -215,6 +217,9 @@ class Session:
         if self._contacts:
             fitting = await fit_to_cluster(self._config, self._contacts, any_overlay=self._any_overlay)
             self._config, self._awaited = fitting.config, fitting.members
+        else:
+            self._config = fit_to_saved(self._config, any_overlay=self._any_overlay)
+        self._config = with_own_options(self._config, joins=bool(self._contacts))
         runtime = Runtime(self._config, self._tracing)
         runtime.objects.rebuild = rebuild_ref
         await runtime.start(self._contacts)
@@ -229,6 +234,7 @@ class Session:
 
     def _configure_workers(self, runtime: Runtime) -> None:
         shared = runtime.settings_for_workers()
+        shared["overlay_options"] = merged(shared["overlay_options"], self._given_options)
         share = {"memory": memory_share(max(1, len(self._workers) + self._config.hosts_actors))}
         paths = [os.path.abspath(path) for path in sys.path if isinstance(path, str)]
         for worker in self._workers:
@@ -249,6 +255,8 @@ class Session:
             has_caught_up = self._awaited <= directory.records.keys() or time.monotonic() > patience
             if missing <= names and has_joined and has_caught_up:
                 return
+            if runtime.node.membership.refusal and not has_joined:
+                raise NotYetConnected(", ".join(self._contacts), runtime.node.membership.refusal)
             for worker in self._workers:
                 epitaph = worker.epitaph()
                 if epitaph is not None:
@@ -292,14 +300,16 @@ def init(
     cluster: str = "",
     bind: str = "127.0.0.1:0",
     advertise: str | list[str] | None = None,
-    overlay: str | None = None,
+    overlay: str | type | None = None,
     overlay_options: Mapping[str, Any] | None = None,
+    broadcast_options: Mapping[str, Any] | None = None,
     routing: str = "auto",
     channels: Mapping[str, ChannelOptions | Mapping[str, int] | int] | None = None,
     resources: Mapping[str, float] | None = None,
     labels: Mapping[str, str] | None = None,
     hosts_actors: bool = False,
     cookie: str | bytes | None = None,
+    data_dir: str = "",
     tracing: bool | TracingOptions | None = None,
     log_level: str = "WARNING",
     ignore_reinit_error: bool = False,
@@ -309,39 +319,40 @@ def init(
     Without `address`, `workers` processes are started on this machine (default: one per core that this process may
     use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster; with
     ``address="auto"`` the one at $PARTISAN_ADDRESS, or else the only one that `partisan start` runs on this machine
-    (the one named `cluster`, if that is given).
-    The node binds to loopback unless `bind` says otherwise, and hosts no actors itself unless `hosts_actors`.
-    `overlay` is "hyparview" or "full_mesh"; by default that of the cluster that is joined, or else "hyparview".
-    `tracing` is True, a TracingOptions, or None, which means: if the ``OTEL_*`` variables name an endpoint.
+    (the one named `cluster`, if given). It binds to loopback unless `bind` is given, hosts actors if `hosts_actors`.
+    `overlay` names how the nodes are connected: "hyparview", "xbot", "full_mesh", "scamp_v1", "scamp_v2",
+    "client_server", "static", or a membership strategy of yours, as a class or as "package.module:Class", which every
+    node imports. By default it is that of the cluster that is joined, or else "hyparview". `overlay_options` are its
+    options by name; who joins has those of its contact but for the ones it gives. `broadcast_options` are the broadcast
+    tree's. In `data_dir` the node keeps the members that it knows: after a crash, it joins them without an address.
+    `tracing` is True, a TracingOptions, or None: if the ``OTEL_*`` variables name an endpoint.
 
-    Returns a `Session`: use it as ``with``, ``async with`` (the node then lives on the running loop), or not at all.
-    Raises ConfigError for a bad setting, NotYetConnected when the address does not answer, AuthenticationError when
-    the cookies or clusters differ, RuntimeError when this process has a session already.
+    Returns a `Session`, for ``with``, ``async with`` (the node then lives on the running loop), or neither. Raises
+    ConfigError for a bad setting, NotYetConnected when the address does not answer, AuthenticationError when cookies or
+    clusters differ, RuntimeError when this process has a session already.
     """
     global _session
     with _lock:
+        if _session is not None and ignore_reinit_error:
+            return _session
         if _session is not None:
-            if ignore_reinit_error:
-                return _session
             raise RuntimeError("this process has a session already: call shutdown() first")
-        contacts: list[str] = []
-        if address is not None:
-            contacts = _contacts(address, cluster)
-            if workers:
-                raise ConfigError("workers", workers, "0 or nothing when an address is given")
-        count = (_cores() if address is None else 0) if workers is None else workers
-        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= WORKERS_MAX:
-            raise ConfigError("workers", workers, f"a whole number from 0 to {WORKERS_MAX}")
+        contacts = contacts_of(address, cluster) if address is not None else []
+        count = _worker_count(workers, address)
+        if data_dir and not name:
+            raise ConfigError("data_dir", data_dir, "a name, too: what is kept there belongs to that node")
         config = NodeConfig(
             name=name or random_name("driver"),
-            cluster=cluster or (random_name("local") if address is None else ""),
+            cluster=cluster or (random_name("local") if address is None and not data_dir else ""),
             bind=bind,
             advertise=(advertise,) if isinstance(advertise, str) else tuple(advertise or ()),
-            overlay=overlay or DEFAULT_OVERLAY,
+            overlay=check_overlay(DEFAULT_OVERLAY if overlay is None else overlay),
             overlay_options=dict(overlay_options or {}),
+            broadcast_options=dict(broadcast_options or {}),
             routing=routing,
             channels=check_channels(channels or {}),
             cookie=read_cookie(cookie),
+            data_dir=data_dir,
             resources=dict(resources or {}),
             labels=dict(labels or {}),
             hosts_actors=hosts_actors or (address is None and count == 0),
@@ -399,23 +410,20 @@ def rebuild_ref(name: str, incarnation: int, number: int) -> ObjectRef[Any]:
     return runtime.objects.adopt(ObjectId(NodeId(name, incarnation), number))
 
 
+def _worker_count(workers: int | None, address: str | None) -> int:
+    if workers and address is not None:
+        raise ConfigError("workers", workers, "0 or nothing when an address is given")
+    count = (_cores() if address is None else 0) if workers is None else workers
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= WORKERS_MAX:
+        raise ConfigError("workers", workers, f"a whole number from 0 to {WORKERS_MAX}")
+    return count
+
+
 def _cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
-
-
-def _contacts(address: str, cluster: str) -> list[str]:
-    if address == AUTO:
-        found = os.environ.get("PARTISAN_ADDRESS")
-        if not found:
-            from partisan_actors.node.rundir import contacts_of_only_cluster  # only here: POSIX has the locks it needs
-
-            return contacts_of_only_cluster(cluster)
-        address = found
-    parse_address(address)
-    return [address]
 
 
 def tracing_options(tracing: bool | TracingOptions | None) -> TracingOptions | None:

@@ -21,6 +21,7 @@ from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import PartisanError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.loop import new_event_loop
+from partisan_actors.node.overlays import with_own_options
 from partisan_actors.telemetry.tracing import TracingOptions
 from partisan_actors.wire.channels import check_channels
 
@@ -67,7 +68,8 @@ def main() -> None:
 
 async def run_node(settings: dict[str, Any], stop: asyncio.Event) -> None:
     """Be the node that the parent described until `stop` is set."""
-    runtime = Runtime(config_of(settings), tracing_of(settings))
+    config = with_own_options(config_of(settings), joins=bool(settings["contacts"]))
+    runtime = Runtime(config, tracing_of(settings))
     if settings.get("stops_on_request"):
         runtime.control.on_stop = stop.set
     session.adopt(runtime)  # first: with tracing, calls come before `start` returns
@@ -95,6 +97,7 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         advertise=tuple(settings.get("advertise", ())),
         overlay=settings["overlay"],
         overlay_options=settings["overlay_options"],
+        broadcast_options=settings["broadcast_options"],
         routing=settings["routing"],
         channels=check_channels(settings["channels"]),
         cookie=bytes.fromhex(settings["cookie"]),

@@ -110,13 +110,13 @@ def ask(target: Target, question: Callable[[Observer], Coroutine[Any, Any, T]]) 
     return asyncio.run(put())
 
 
-def survey(target: Target, service: str, method: str) -> Survey:
+def survey(target: Target, service: str, method: str, *args: Any) -> Survey:
     """Ask every node that is up the same thing. Raises as `ask` does."""
 
     async def question(observer: Observer) -> Survey:
         rows = await observer.members()
         live = [row for row in rows if row["state"] in LIVE]
-        return Survey(observer.cluster, rows, await observer.ask_all(live, service, method))
+        return Survey(observer.cluster, rows, await observer.ask_all(live, service, method, *args))
 
     return ask(target, question)
 

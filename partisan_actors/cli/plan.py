@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.wire.addresses import format_address, is_loopback, parse_address
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "StartPlan", "advertise_addresses", "bind_address", "pairs"]
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "StartPlan", "advertise_addresses", "bind_address", "nested", "pairs"]
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 7946
@@ -35,6 +36,26 @@ def pairs(kind: type[str] | type[float]) -> Callable[[click.Context, click.Param
         return found
 
     return convert
+
+
+def nested(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
+    """A call-back for options: ``key=value``, as often as it is given, as a dict; a dot in a key leads into another.
+
+    Values are JSON where they are, or else text.
+    """
+    found: dict[str, Any] = {}
+    for path, text in pairs(str)(ctx, parameter, texts).items():
+        *outer, name = path.split(".")
+        inner = found
+        for key in outer:
+            inner = inner.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise click.BadParameter(f"{key!r} has a value already, in {path!r}", ctx, parameter)
+        try:
+            inner[name] = json.loads(text)
+        except ValueError:
+            inner[name] = text
+    return found
 
 
 @dataclass(frozen=True, slots=True)

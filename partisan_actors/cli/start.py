@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from partisan_actors.api.session import AUTO
+from partisan_actors.api.joining import AUTO
 from partisan_actors.cli.asking import Target, json_option
-from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, pairs
-from partisan_actors.node.config import DEFAULT_OVERLAY, OVERLAYS, ROUTINGS, memory_share, random_name
+from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, nested, pairs
+from partisan_actors.node.config import ROUTINGS, memory_share, random_name
 from partisan_actors.node.cookie import cookie_from_file, read_cookie
+from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, OVERLAYS
 from partisan_actors.wire.addresses import parse_address
 
 __all__ = ["start"]
@@ -33,8 +34,17 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 @click.option("--nodes", default=1, show_default=True, type=click.IntRange(1, 1024), help="How many, a process each.")
 @click.option(
     "--overlay",
-    type=click.Choice(OVERLAYS),
-    help=f"How nodes are connected. [default: as joined, or {DEFAULT_OVERLAY}]",
+    metavar="NAME",
+    help=f"How nodes are connected: {', '.join(OVERLAYS)}, or package.module:Class. [default: as joined, or "
+    f"{DEFAULT_OVERLAY}]",
+)
+@click.option(
+    "--overlay-option",
+    "overlay_options",
+    multiple=True,
+    callback=nested,
+    metavar="K=V",
+    help="An option of it, such as active_max=4 or redial.first_s=0.5. [default: as joined]",
 )
 @click.option("--routing", default="auto", show_default=True, type=click.Choice(ROUTINGS))
 @click.option("--name", help="The node's name; with --nodes the others are NAME-w1 and so on. [default: random]")
@@ -60,6 +70,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
     metavar="K=V",
     help="What placement may ask for, such as zone=a.",
 )
+@click.option("--data-dir", default="", metavar="DIR", help="Keep the members there, to join them again after a crash.")
 @click.option(
     "--cookie-file", type=click.Path(dir_okay=False, path_type=Path), help="The secret; made if it is not there."
 )
@@ -86,6 +97,8 @@ def start(
     """
     if log_file is not None and not detach:
         raise click.UsageError("--log-file is for --detach; here, redirect the output")
+    if options["data_dir"] and not options["name"]:
+        raise click.UsageError("--data-dir needs --name: what is kept there belongs to the node of that name")
     cookie = cookie_from_file(cookie_file) if cookie_file else read_cookie()
     plan = _plan(_contacts(contacts), cookie, options)
     plan.node_config()
@@ -123,10 +136,12 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         "cluster": options["cluster"],
         "bind": bind_address(options["bind"], options["port"], joins=bool(contacts)),
         "advertise": advertise_addresses(options["advertise"]),
-        "overlay": options["overlay"] or DEFAULT_OVERLAY,
+        "overlay": DEFAULT_OVERLAY if options["overlay"] is None else options["overlay"],
+        "overlay_options": options["overlay_options"],
         "routing": options["routing"],
         "resources": {"memory": memory_share(options["nodes"]), **options["resources"]},
         "labels": options["labels"],
+        "data_dir": os.path.abspath(options["data_dir"]) if options["data_dir"] else "",
     }
     level = options["log_level"].upper()
     return StartPlan(

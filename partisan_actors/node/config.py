@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
+from partisan_actors.node.overlay_options import plain
 from partisan_actors.wire.addresses import parse_address
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 
-__all__ = ["DEFAULT_OVERLAY", "OVERLAYS", "ROUTINGS", "NodeConfig", "host_name", "memory_share", "random_name"]
+__all__ = ["ROUTINGS", "NodeConfig", "host_name", "memory_share", "random_name"]
 
-OVERLAYS: Final = ("hyparview", "full_mesh")
-DEFAULT_OVERLAY: Final = "hyparview"
 ROUTINGS: Final = ("auto", "direct", "relay")
 
 
@@ -31,9 +31,15 @@ class NodeConfig:
     """The settings of one node. Times are in seconds, sizes in bytes.
 
     `cluster` may be empty for a node that joins: it then takes the name of the cluster its contact is in.
+    `overlay` is one of `overlay_names.OVERLAYS`, or a membership strategy of the user's own, as a class or by its path
+    ``"package.module:Class"``; a class is kept as its path. `overlay_options` are its options, dataclasses among them
+    as maps.
     `advertise` is where others can dial this node; by default the bound address. Port 0 there means the bound port.
+    `broadcast` is "plumtree" or "flood", the baseline, the same on all nodes of a cluster, and `broadcast_options` are
+    those of `PlumtreeOptions` or `FloodOptions`.
     `routing` says how nodes that are not neighbours are reached: "direct" dials them, "relay" never does (only the
     overlay itself dials, to make neighbours) and goes through the overlay, "auto" dials and falls back to relaying.
+    `data_dir` is where it keeps the members it knows, to find its cluster again after a crash; empty: nowhere.
     `hosts_actors` False makes a node that calls others but is never chosen by the scheduler.
     `keep_alive_s` is the period in which one neighbour is pinged unless it was heard of, 0 meaning never; a suspect has
     `suspicion_s` to answer, or up to twice that while nobody else suspects it, too; see `docs/failures.md`.
@@ -48,6 +54,8 @@ class NodeConfig:
     advertise: tuple[str, ...] = ()
     overlay: str = DEFAULT_OVERLAY
     overlay_options: Mapping[str, Any] = field(default_factory=dict)
+    broadcast: str = "plumtree"
+    broadcast_options: Mapping[str, Any] = field(default_factory=dict)
     routing: str = "auto"
     channels: Mapping[str, ChannelOptions] = field(default_factory=lambda: check_channels({}))
     cookie: bytes = b""
@@ -56,6 +64,7 @@ class NodeConfig:
     hosts_actors: bool = True
     observer: bool = False
     seed: int | None = None
+    data_dir: str = ""
     dial_timeout_s: float = 2.0
     idle_close_s: float = 60.0
     dialled_max: int = 512
@@ -72,8 +81,10 @@ class NodeConfig:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", self.name):
             allowed = "letters, digits, '.', '_' and '-', at most 63, a letter or digit first"
             raise ConfigError("name", self.name, allowed)
-        if self.overlay not in OVERLAYS:
-            raise ConfigError("overlay", self.overlay, " or ".join(OVERLAYS))
+        object.__setattr__(self, "overlay", check_overlay(self.overlay))
+        if not isinstance(self.overlay_options, Mapping):
+            raise ConfigError("overlay_options", self.overlay_options, "a map from names to values")
+        object.__setattr__(self, "overlay_options", plain(self.overlay_options))
         if self.routing not in ROUTINGS:
             raise ConfigError("routing", self.routing, ", ".join(ROUTINGS))
         parse_address(self.bind, 0)
@@ -82,6 +93,8 @@ class NodeConfig:
         for key, value in self.labels.items():
             if not isinstance(key, str) or not isinstance(value, str):
                 raise ConfigError("labels", dict(self.labels), "a map from text to text")
+        if not isinstance(self.data_dir, str):
+            raise ConfigError("data_dir", self.data_dir, "the path of a directory, as text")
         for name in ("dial_timeout_s", "idle_close_s", "suspicion_s", "load_period_s", "last_record_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(name, getattr(self, name), "a positive number of seconds")

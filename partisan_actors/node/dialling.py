@@ -21,7 +21,7 @@ __all__ = ["DIAL_ERRORS", "Dialling"]
 NONCE_BYTES: Final = 16
 FLUSH_AT_CLOSE_S: Final = 1.0
 # How often the dial time-out passes before a connection is cut on which nobody has said who they are.
-HELLO_PERIODS: Final = 5
+HELLO_PERIODS: Final = 15
 # A time-out passes in so many pieces, and a loop that was stalled loses no more than one of them.
 PIECES: Final = 8
 

@@ -177,8 +177,9 @@ class Directory:
         if record is None:
             return False
         self.stamps[name] = stamp
-        if record.node == self.me and record.state in (SUSPECT, DOWN):
-            return True
+        if record.node == self.me and record.state != UP:
+            # A node does not go down for itself: it leaves, and forgets the others.
+            return record.state in (SUSPECT, DOWN)
         before = self.records.get(name)
         self.records[name] = record
         if before is not None and before.node != record.node:
@@ -191,6 +192,14 @@ class Directory:
         else:
             self._down(record, WHY[record.state])
         return False
+
+    def forget_others(self, why: str) -> None:
+        """This node is alone: every other one is down for it, and then unknown."""
+        for record in self.live():
+            if record.node != self.me:
+                self._down(record, why)
+        self.records = {name: record for name, record in self.records.items() if record.node == self.me}
+        self.stamps = {name: stamp for name, stamp in self.stamps.items() if name in self.records}
 
     def _down(self, record: NodeRecord, why: str) -> None:
         if self._live.pop(record.node, None) is not None:

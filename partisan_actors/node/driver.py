@@ -9,25 +9,32 @@ A failed send is told to the stack as `peer_down` in a later loop turn, so machi
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, Protocol
 
-from partisan_actors.errors import PartisanError
+from partisan_actors.errors import Overloaded, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.messages import tag_of
 from partisan_actors.node.router import Peer, Router
+from partisan_actors.node.topics import topic_channel
 from partisan_actors.protocols.broadcast.exchange import Gather, Refused
+from partisan_actors.protocols.broadcast.handler import HandlerFailed
+from partisan_actors.protocols.broadcast.handlers import Handlers
 from partisan_actors.protocols.broadcast.lww_map import Changed
 from partisan_actors.protocols.machine import (
     CancelTimer,
     Connect,
     Deliver,
     Disconnect,
+    Evicted,
+    JoinRefused,
     NeighbourDown,
     NeighbourUp,
     Send,
     SetTimer,
+    StrategyFault,
 )
 from partisan_actors.protocols.stack import ProtocolStack
 from partisan_actors.wire.channels import BROADCAST, CONTROL
@@ -35,6 +42,12 @@ from partisan_actors.wire.codec import AddressBook, decode_message, encode_messa
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["Driver"]
+
+logger = logging.getLogger(__name__)
+
+# Payloads that users broadcast may have a channel of their own; everything else that a broadcast needs has this one.
+_PAYLOADS: Final = ("plumtree.gossip", "flood.flooded")
+_BROADCASTING: Final = ("plumtree.", "flood.", "exchange.", "handlers.")
 
 # A timer that is late by more than this waits for as long again, but no longer than the latter.
 LATE_S: Final = 0.05
@@ -56,6 +69,18 @@ class DriverHost(Protocol):
         """A broadcast arrived."""
         ...
 
+    def strategy_fault(self, fault: StrategyFault) -> None:
+        """The membership strategy did what it must not."""
+        ...
+
+    def join_refused(self, contact: NodeId, reason: str) -> None:
+        """`contact` does not take this node in."""
+        ...
+
+    def evicted(self, by: NodeId) -> None:
+        """`by` has put this node out of the overlay."""
+        ...
+
     def gathered(self, sender: NodeId, updates: Iterable[object]) -> None:
         """A neighbour passed on entries to be published, which come from it or from behind it."""
         ...
@@ -66,6 +91,10 @@ class DriverHost(Protocol):
 
     def entry_refused(self, refused: Refused) -> None:
         """The replicated map is full."""
+        ...
+
+    def handler_failed(self, failed: HandlerFailed) -> None:
+        """A broadcast handler of users' raised."""
         ...
 
 
@@ -90,6 +119,14 @@ class Driver:
         # What other machines take: messages by their class, timers by their layer.
         self._receivers: dict[type, Callable[[NodeId, object], None]] = {}
         self._fired: dict[str, Callable[[str], None]] = {}
+        # Messages of broadcasts that a neighbour missed, as too much was waiting for it; and those nobody could encode.
+        self.dropped = 0
+        self.unencodable = 0
+
+    @property
+    def handlers(self) -> Handlers | None:
+        """The handlers of users' state."""
+        return self.stack.handlers
 
     def attach(
         self,
@@ -123,6 +160,14 @@ class Driver:
         """Tell the others that this node goes."""
         self._tell(self.stack.leave)
 
+    def evict(self, node: NodeId) -> None:
+        """Put `node` out of the overlay; see `ProtocolStack.can_evict`."""
+        self._tell(self.stack.evict, node)
+
+    def forget(self) -> None:
+        """Empty the replicated map of this node, which is alone."""
+        self.stack.forget()
+
     def peer_up(self, node: NodeId) -> None:
         """A connection to `node` is open."""
         self._tell(self.stack.peer_up, node)
@@ -146,6 +191,15 @@ class Driver:
     def broadcast(self, topic: str, payload: object) -> None:
         """Send `payload` to every other node."""
         self._tell(self.stack.broadcast, topic, payload)
+
+    def broadcast_state(self, topic: str, data: object) -> None:
+        """Send what the handler of `topic` makes of `data` to every other node."""
+        self._tell(self.stack.broadcast_state, topic, data)
+
+    def cancel_exchanges(self, **which: Any) -> None:
+        """End exchanges of handlers."""
+        if not self._is_closed:
+            self.carry_out(self.stack.cancel_exchanges(self._loop.time(), **which))
 
     def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
         """Write to the replicated map; see `Exchange.write`."""
@@ -181,17 +235,44 @@ class Driver:
                     self._host.neighbour_down(peer, failed)
                 case Deliver():
                     self._host.delivered(effect)
+                case JoinRefused(NodeId() as contact, reason):
+                    self._host.join_refused(contact, reason)
+                case Evicted(NodeId() as by):
+                    self._host.evicted(by)
+                case StrategyFault():
+                    self._host.strategy_fault(effect)
                 case Changed():
                     self._host.entry_changed(effect)
                 case Refused():
                     self._host.entry_refused(effect)
+                case HandlerFailed():
+                    self._host.handler_failed(effect)
 
     def _send(self, node: NodeId, message: object) -> None:
         tag = tag_of(message) or ""
-        channel = BROADCAST if tag.startswith(("plumtree.", "flood.", "exchange.")) else CONTROL
-        packed = pack([Kind.CONTROL, encode_message(message, self._book)])
+        peer = self._router.peer(node)
+        channel = BROADCAST if tag.startswith(_BROADCASTING) else CONTROL
+        if tag in _PAYLOADS:
+            own = topic_channel(message.topic)  # type: ignore[attr-defined]  # as both have
+            channel = own if own in peer.lanes else channel
         try:
-            self._router.peer(node).send(packed, channel)
+            packed = pack([Kind.CONTROL, encode_message(message, self._book)])
+        except (TypeError, ValueError, OverflowError) as error:
+            if channel == CONTROL:
+                self._host.strategy_fault(_unsendable(message, error))
+                return
+            # What a user's handler has put in is not plain. The effects that follow are still carried out.
+            self.unencodable += 1
+            logger.exception("a %s could not be sent: what is in it is not plain", tag)
+            return
+        try:
+            peer.send(packed, channel)
+        except Overloaded:
+            # It is slow, and not gone: whether it is down is for the keep-alive to say.
+            if channel == CONTROL:
+                self._loop.call_soon(self.peer_down, node)
+            else:
+                self.dropped += 1
         except PartisanError:
             self._loop.call_soon(self.peer_down, node)
 
@@ -204,14 +285,15 @@ class Driver:
             self._loop.call_soon(self.peer_down, node)
 
     def _fire(self, name: str, due: float) -> None:
+        layer, _, own_name = name.partition(":")
+        fired = self._fired.get(layer)
         late_s = self._loop.time() - due
-        if late_s > LATE_S:
+        # A machine of its own is told at once: that its timers are late is what the detector is waiting for.
+        if fired is None and late_s > LATE_S:
             # The loop was stalled. What the timer waits for may have come meanwhile, and is read first.
             self._timers[name] = self._loop.call_later(min(late_s, LATE_MOST_S), self._fire, name, float("inf"))
             return
         self._timers.pop(name, None)
-        layer, _, own_name = name.partition(":")
-        fired = self._fired.get(layer)
         if fired is None:
             self._tell(self.stack.timer_fired, name)
         else:
@@ -221,3 +303,9 @@ class Driver:
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
+
+
+def _unsendable(message: object, error: Exception) -> StrategyFault:
+    kind = type(message)
+    what = f"sent a {kind.__name__} with a value that no message can hold"
+    return StrategyFault(kind.__module__, what, f"{what}: {error}", "", error)

@@ -63,6 +63,7 @@ class KeepAlive:
         # Of each connected peer that is not held: how many bytes were exchanged, and when that number was first seen.
         # In the order of last use.
         self._used: dict[Peer, tuple[int, float]] = {}
+        self._is_crowded = False
         # How many bytes had come on a connection that is being let go.
         self._last_bytes: dict[Connection, int] = {}
 
@@ -92,12 +93,16 @@ class KeepAlive:
 
     def connected(self, peer: Peer) -> None:
         """There is a connection to `peer`, where there was none: is it one too many?"""
-        now = self._loop.time()
-        self._used = {each: use for each, use in self._used.items() if _is_watched(each)}
         if _is_watched(peer):
-            self._used[peer] = (0, now)
-        if len(self._used) > self._dialled_max:
-            self._loop.call_soon(self._let_go_of_idle, now)
+            self._used[peer] = (0, self._loop.time())
+        if len(self._used) > self._dialled_max and not self._is_crowded:
+            self._is_crowded = True
+            self._loop.call_soon(self._make_room)
+
+    def _make_room(self) -> None:
+        self._is_crowded = False
+        self._used = {each: use for each, use in self._used.items() if _is_watched(each)}
+        self._let_go_of_idle(self._loop.time())
 
     # ---- what does not answer ---------------------------------------------------------------------------------
 

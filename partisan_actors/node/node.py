@@ -25,16 +25,22 @@ from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import DOWN, UP, NodeEvent, Subscriptions
 from partisan_actors.node.hops import Hops
 from partisan_actors.node.keepalive import KeepAlive
+from partisan_actors.node.membership import Membership
 from partisan_actors.node.overlays import make_stack
 from partisan_actors.node.presence import Presence
+from partisan_actors.node.rejoining import incarnation_after, recall, remember
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
+from partisan_actors.node.saved_members import SavedMembers
 from partisan_actors.node.strangers import Strangers
+from partisan_actors.node.topics import Topics
+from partisan_actors.node.troubles import Troubles
 from partisan_actors.node.world import World
 from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Refused
+from partisan_actors.protocols.broadcast.handler import HandlerFailed
 from partisan_actors.protocols.broadcast.lww_map import Changed, Update
-from partisan_actors.protocols.machine import Deliver
+from partisan_actors.protocols.machine import Deliver, StrategyFault
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection
@@ -48,11 +54,6 @@ from partisan_actors.wire.handshake import Identity
 __all__ = ["Node", "Transport"]
 
 logger = logging.getLogger(__name__)
-
-# How long a contact may take to answer a newcomer, and for how long all of them are tried.
-JOIN_ANSWER_S: Final = 10.0
-JOIN_S: Final = 30.0
-JOIN_AGAIN_S: Final = 1.0
 
 # The channels of protocols, whose messages have no replies.
 _WITHOUT_REPLIES: Final = frozenset({CONTROL, BROADCAST})
@@ -78,8 +79,12 @@ class Node:
         self.config = config
         self.loop = loop
         self.world = world = world or World()
-        self.me = NodeId(config.name, incarnation if incarnation is not None else world.wall_clock_ns() // 1000)
-        self.cluster = config.cluster
+        self.troubles = Troubles()
+        self._members_file = SavedMembers(config.data_dir, config.name) if config.data_dir else None
+        self._saved = saved = recall(self._members_file, config, self.troubles)
+        life = incarnation if incarnation is not None else incarnation_after(saved, world.wall_clock_ns())
+        self.me = NodeId(config.name, life)
+        self.cluster = config.cluster or (saved.cluster if saved is not None else "")
         self.lanes = {name: options.parallelism for name, options in config.channels.items()}
         self.routing = config.routing
         self.recorder = recorder if recorder is not None else Recorder()
@@ -93,7 +98,6 @@ class Node:
         self.address = ""
         # Who wants to know of entries of the replicated map, by how their keys begin: called with key, stamp, value.
         self.on_entry: dict[str, Callable[[str, tuple[int, ...], Any], None]] = {}
-        self.on_topic: dict[str, Callable[[Deliver], None]] = {}
         self.on_neighbours: list[Callable[[], None]] = []
         self.on_sweep: list[Callable[[], None]] = []
         # Who wants to know that others believed this node to be down, and acted on it.
@@ -106,19 +110,22 @@ class Node:
         self.broken_connections = 0
         self.stopped = asyncio.Event()
         self.is_closing = False
-        self.dialling = Dialling(
-            config,
-            loop,
-            transport or TcpTransport(loop),
-            self.flusher,
-            owner=self,
-            identity=self._identity,
-            token_bytes=world.token_bytes,
-        )
+        # Whether this node has left its cluster, and joined none since.
+        self.has_left = False
+        self.is_leaving = False
+        # Who wants to know that this node leaves, and why: told before it forgets the others.
+        self.on_left: list[Callable[[str], None]] = []
+        door = transport or TcpTransport(loop)
+        self.dialling = Dialling(config, loop, door, self.flusher, self, self._identity, world.token_bytes)
         self.router = Router(self)
+        self.topics = Topics(self)
         self.relays = Relay(self, self.router, Hops(self.recorder))
-        self.driver = Driver(make_stack(self.me, config, self.rng), self.router, self, self.addresses, loop)
+        stack = make_stack(self.me, config, self.rng, self._is_known)
+        self.driver = Driver(stack, self.router, self, self.addresses, loop)
         self._presence = Presence(self)
+        self.membership = Membership(self, self._presence)
+        self.join_refused, self.evicted = self.membership.refused, self.membership.evicted
+        self._rejoining = remember(self, self._members_file, self._saved, self.membership.enter)
         self._repair = Repair(self, self.driver.join, self._presence.suspect)
         self.on_sweep.append(self._repair.sweep)
         self.keep_alive = KeepAlive(self.router, config, loop)
@@ -127,6 +134,9 @@ class Node:
         self.on_record = self.detection.record_changed
         self.on_sweep.append(Strangers(self.router, self.directory, loop).sweep)
         self.on_entry[PREFIX] = self._presence.entry_changed
+        self._take_messages()
+
+    def _take_messages(self) -> None:
         self.dispatch[Kind.CONTROL] = self.driver.on_control
         self.dispatch[Kind.RELAY] = self.relays.on_relay
         self.dispatch[Kind.PING] = self.keep_alive.on_ping
@@ -136,7 +146,7 @@ class Node:
     # ---- life -------------------------------------------------------------------------------------------------
 
     async def start(self, contacts: Sequence[str] = ()) -> None:
-        """Listen and join.
+        """Listen and join: through `contacts`, or else through the members that were saved, of whom none need answer.
 
         Raises ConfigError when the address cannot be bound, NotYetConnected or AuthenticationError when no contact
         takes us in.
@@ -146,7 +156,9 @@ class Node:
         self.driver.start()
         try:
             if contacts:
-                await self._join_any(contacts)
+                await self.membership.join_any(contacts)
+            elif self._rejoining is not None and not await self._rejoining.at_start():
+                self.background.start(self._rejoining.search(), "rejoin")
         except BaseException:
             await self.close(graceful=False)
             raise
@@ -159,6 +171,8 @@ class Node:
         self.background.start(self.keep_alive.run(), "keep-alive")
         self.background.start(self._presence.keep_current(), "load")
         self.background.start(self._repair.run(), "repair")
+        if self._rejoining is not None:
+            self.background.start(self._rejoining.run(), "save the members")
 
     async def close(self, graceful: bool = True) -> None:
         """Leave the cluster and close every connection. May be called twice."""
@@ -189,27 +203,6 @@ class Node:
         if host in ("0.0.0.0", "::"):
             return (f"{host_name()}:{port}",)
         return (self.address,)
-
-    async def _join_any(self, contacts: Sequence[str]) -> None:
-        """Join through the first contact that answers.
-
-        Where nobody listens is known at once. A contact that is slow may have hundreds that join through it before us:
-        it is asked again, until JOIN_S are over.
-        """
-        deadline = self.loop.time() + JOIN_S
-        while True:
-            failures: list[PartisanError] = []
-            for address in contacts:
-                try:
-                    peer = await self.connect(address, answer_s=JOIN_ANSWER_S)
-                except (NotYetConnected, AuthenticationError) as error:
-                    failures.append(error)
-                    continue
-                self.driver.join(peer.node)
-                return
-            if self.loop.time() > deadline or not any(map(_is_slow, failures)):
-                raise failures[0]
-            await asyncio.sleep(JOIN_AGAIN_S * self.rng.uniform(0.5, 1.5))
 
     async def connect(self, address: str, expected: NodeId | None = None, answer_s: float | None = None) -> Peer:
         """A control connection to whoever listens at `address`, or an observer's one connection, which is for calls.
@@ -242,6 +235,17 @@ class Node:
         """The same for when it goes down, or the last connection; at once for one node that is not there now."""
         return self.events.subscribe(callback, (DOWN,), node, channel)
 
+    def broadcast(self, topic: str, payload: object) -> None:
+        """Send plain `payload` to the subscribers of `topic` on every other node. See `Topics.broadcast`."""
+        self.topics.broadcast(topic, payload)
+
+    def subscribe(self, topic: str, subscriber: Callable[[NodeId, Any], None]) -> Callable[[], None]:
+        """Have `subscriber(origin, payload)` called on the loop for every broadcast of `topic`; returns what ends that.
+
+        See `Topics.subscribe`.
+        """
+        return self.topics.subscribe(topic, subscriber)
+
     # ---- DriverHost -------------------------------------------------------------------------------------------
 
     def neighbour_up(self, node: NodeId) -> None:
@@ -269,9 +273,13 @@ class Node:
         self.relays.learn(_node(deliver.origin), _node(deliver.sender))
         if deliver.topic == EXCHANGE_TOPIC and isinstance(deliver.payload, (list, tuple)):
             self.gathered(_node(deliver.sender), deliver.payload)
-        handler = self.on_topic.get(deliver.topic)
-        if handler is not None:
-            handler(deliver)
+        self.topics.delivered(deliver, _node(deliver.origin))
+
+    def handler_failed(self, failed: HandlerFailed) -> None:
+        self.topics.handler_failed(failed)
+
+    def strategy_fault(self, fault: StrategyFault) -> None:
+        self.troubles.tell(f"{fault.strategy} {fault.kind}", str(fault), fault.error)
 
     def gathered(self, sender: NodeId, updates: Iterable[object]) -> None:
         """The way to whoever gathered and broadcast a node's record is the way to that node, too."""
@@ -290,6 +298,13 @@ class Node:
 
     def entry_refused(self, refused: Refused) -> None:
         logger.error("the cluster's map is full (%d entries): %s is not announced", refused.entries_max, refused.key)
+
+    def _is_known(self, node: object) -> bool:
+        """Whether the overlay may try to reach that node: over what is open, by dialling, or through others."""
+        assert isinstance(node, NodeId)
+        peer = self.router.peers.get(node)
+        connected = peer is not None and peer.is_connected
+        return connected or self.can_dial(node) or self.directory.find(node) is not None
 
     def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
         """Write to the replicated map. `gather`: others may hear of it a little later, together with other news."""
@@ -360,6 +375,8 @@ class Node:
             self.cluster = identity.cluster
         if identity.node == self.me:
             raise AuthenticationError(str(self.me), "a node cannot connect to itself")
+        if self.has_left and not identity.observer and not connection.handshake.dialler:
+            raise AuthenticationError(str(self.me), "it has left its cluster, and takes nobody in until it joins again")
         peer = self.router.peer(identity.node)
         connection.peer = peer
         peer.is_observer = identity.observer
@@ -417,11 +434,6 @@ def _connection_lost(peer: Peer, why: str) -> PartisanError:
 def _node(peer: object) -> NodeId:
     assert isinstance(peer, NodeId), "on a real node, the machines' peers are node ids"
     return peer
-
-
-def _is_slow(error: PartisanError) -> bool:
-    """Whether whoever listens there may have had no time for us."""
-    return isinstance(error.__cause__, (TimeoutError, ConnectionResetError))
 
 
 def _reason(error: BaseException | None) -> str:

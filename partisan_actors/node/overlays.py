@@ -1,42 +1,67 @@
-"""Overlays by name: the protocol stack that a node's configuration asks for."""
+"""The protocol stack of a node: the overlay that its configuration asks for, with broadcast and exchange over it."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
+from partisan_actors.node.broadcasts import make_broadcast
 from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.overlay_names import class_of, own_options
+from partisan_actors.node.overlay_options import options_from
 from partisan_actors.protocols.broadcast.exchange import Exchange, ExchangeOptions
-from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptions
-from partisan_actors.protocols.membership.full_mesh import FullMesh, FullMeshOptions
-from partisan_actors.protocols.membership.hyparview import HyParView
-from partisan_actors.protocols.membership.hyparview_options import HyParViewOptions
+from partisan_actors.protocols.broadcast.handlers import HandlerOptions, Handlers
+from partisan_actors.protocols.contained import Contained
+from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
 from partisan_actors.protocols.stack import ProtocolStack
 
-__all__ = ["STRATEGIES", "make_stack"]
-
-# Calls to an actor that moved wait for the broadcast that tells where to: a tree that a dead node has cut is mended in
-# a quarter of a second. Where a message often takes longer than that, it is sent twice now and then.
-BROADCAST: Final = PlumtreeOptions(lazy_tick_s=0.05, graft_timeout_s=0.15, graft_retry_s=0.15)
-
-Maker = Callable[[NodeId, Mapping[str, Any], random.Random], MembershipStrategy]
-
-STRATEGIES: Mapping[str, Maker] = {
-    "hyparview": lambda me, options, rng: HyParView(me, HyParViewOptions(**options), rng),
-    "full_mesh": lambda me, options, rng: FullMesh(me, FullMeshOptions(**options), rng),
-}
+__all__ = ["make_stack", "make_strategy", "shared_options", "with_own_options"]
 
 
-def make_stack(me: NodeId, config: NodeConfig, rng: random.Random) -> ProtocolStack:
-    """The machines of one node, each with a random stream of its own. Raises ConfigError for a bad overlay option."""
-    streams = [random.Random(rng.getrandbits(64)) for _ in range(3)]
+def make_stack(
+    me: NodeId, config: NodeConfig, rng: random.Random, is_known: Callable[[Peer], bool] = lambda peer: True
+) -> ProtocolStack:
+    """The machines of one node, each with a random stream of its own; the strategy is kept within bounds.
+
+    `is_known` says whether a peer can be reached. Raises ConfigError for a bad overlay, or a bad option of it.
+    """
+    streams = [random.Random(rng.getrandbits(64)) for _ in range(4)]
+    strategy = Contained(me, make_strategy(me, config.overlay, config.overlay_options, streams[0]), is_known)
+    broadcast = make_broadcast(me, config.broadcast, config.broadcast_options, streams[1])
+    handlers = Handlers(me, HandlerOptions(), streams[3], lambda: broadcast.lazy)
+    return ProtocolStack(me, strategy, broadcast, Exchange(me, ExchangeOptions(), streams[2]), handlers)
+
+
+def make_strategy(me: Peer, overlay: str, given: Mapping[str, Any], rng: random.Random) -> MembershipStrategy:
+    """The membership strategy of that name with the options `given`. Raises ConfigError, which says what is allowed.
+
+    A class without `options_type` gets the options as they are given.
+    """
+    cls = class_of(overlay)
+    options_type = getattr(cls, "options_type", None)
+    options = dict(given) if options_type is None else options_from(options_type, given)
     try:
-        strategy = STRATEGIES[config.overlay](me, config.overlay_options, streams[0])
-    except (TypeError, ValueError) as error:
-        raise ConfigError("overlay_options", dict(config.overlay_options), str(error)) from error
-    broadcast = Plumtree(me, BROADCAST, streams[1])
-    return ProtocolStack(me, strategy, broadcast, Exchange(me, ExchangeOptions(), streams[2]))
+        strategy: MembershipStrategy = cls(me, options, rng)
+    except ConfigError:
+        raise
+    except Exception as error:  # a user's constructor may raise anything
+        what = f"what {cls.__name__} takes ({type(error).__name__}: {error})"
+        raise ConfigError("overlay_options", dict(given), what) from error
+    return strategy
+
+
+def with_own_options(config: NodeConfig, *, joins: bool) -> NodeConfig:
+    """`config` with the options that are each node's own, unless it has them: a client's, for one that joins a star."""
+    own = own_options(config.overlay, joins=joins)
+    return replace(config, overlay_options={**own, **config.overlay_options}) if own else config
+
+
+def shared_options(config: NodeConfig) -> dict[str, Any]:
+    """The options that all nodes of a cluster share: those of this node, without its own."""
+    own = own_options(config.overlay, joins=True)
+    return {name: value for name, value in config.overlay_options.items() if name not in own}

@@ -19,7 +19,7 @@ from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
-from partisan_actors.node.directory import DOWN, PREFIX, SUSPECT, UP, WHY, Directory, NodeRecord
+from partisan_actors.node.directory import DOWN, LEFT, PREFIX, SUSPECT, UP, WHY, Directory, NodeRecord
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.router import Router
 from partisan_actors.node.world import World
@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 # wait.
 PROMPT_NODES: Final = 16
 RECORDS_PER_S: Final = 20.0
+# For news of neighbours alone, which hundreds of nodes that join at once have again and again.
+NEIGHBOURS_PER_S: Final = 4.0
 # Changes that come within this share of a load period go in one record, however small the cluster: neighbours come by
 # the handful.
 TOGETHER: Final = 0.25
@@ -73,6 +75,7 @@ class PresenceHost(Protocol):
     on_accused: Callable[[], None]
     on_record: Callable[[NodeRecord], None]
     is_closing: bool
+    is_leaving: bool
     world: World
 
     def neighbours(self) -> Sequence[NodeId]:
@@ -103,24 +106,46 @@ class Presence:
             self._host.loop.call_later(FIRST_NEIGHBOUR_S, self._write_anyway)
 
     def renew(self) -> None:
-        """Something may be new about this node: announce it as soon as its turn comes."""
+        """Something may be new about this node: announce it when its turn comes. Called every load period, too."""
         if self._last_written is None:
             self.introduce()
-        elif self._timer is None:
-            self._timer = self._host.loop.call_later(max(0.0, self._wait_s()), self._renew_in_turn)
+            return
+        record = self._record(UP)
+        if record == self._last_written or self._timer is not None:
+            return
+        wait_s = self._wait_s(record, self._last_written)
+        if wait_s <= 0:
+            self.publish(gather=True)
+        elif wait_s < self._host.config.load_period_s:
+            self._timer = self._host.loop.call_later(wait_s, self._renew_again)
 
     def close(self) -> None:
         """Announce nothing any more."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def publish(self, state: int = UP, *, gather: bool = False) -> None:
-        """Announce this node's record, if it says anything new: at once, or together with others'."""
+    def publish(self, state: int = UP, *, gather: bool = False, again: bool = False) -> None:
+        """Announce this node's record, if it says anything new, or `again`: at once, or together with others'."""
         host = self._host
-        me = host.me
-        record = NodeRecord(
-            node=me,
-            addresses=tuple(host.addresses.addresses_of(me)),
+        if host.is_leaving and state == UP:
+            return
+        if again:
+            self._last_written = None
+        me, record = host.me, self._record(state)
+        if record == self._last_written:
+            return
+        self._last_written = record
+        self._written_at = host.loop.time()
+        known = host.directory.stamps.get(me.name)
+        self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
+        host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed(), gather=gather)
+
+    def _record(self, state: int) -> NodeRecord:
+        """What there is to say of this node now."""
+        host = self._host
+        return NodeRecord(
+            node=host.me,
+            addresses=tuple(host.addresses.addresses_of(host.me)),
             state=state,
             overlay=host.config.overlay,
             host=host.world.host_name(),
@@ -130,25 +155,18 @@ class Presence:
             neighbours=tuple(sorted(node.name for node in host.neighbours())),
             **host.describe_load(),
         )
-        if record == self._last_written:
-            return
-        self._last_written = record
-        self._written_at = host.loop.time()
-        known = host.directory.stamps.get(me.name)
-        self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
-        host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed(), gather=gather)
 
-    def _renew_in_turn(self) -> None:
+    def _renew_again(self) -> None:
         self._timer = None
-        if self._wait_s() > 0:  # the cluster has grown meanwhile
+        if not self._host.is_closing:
             self.renew()
-        elif not self._host.is_closing:
-            self.publish(gather=True)
 
-    def _wait_s(self) -> float:
+    def _wait_s(self, record: NodeRecord, last: NodeRecord) -> float:
         """Seconds until this node's turn to announce what is new."""
         host = self._host
-        turn_s = (host.directory.live_count - PROMPT_NODES) / RECORDS_PER_S
+        only_neighbours = replace(record, neighbours=last.neighbours) == last
+        rate = NEIGHBOURS_PER_S if only_neighbours else RECORDS_PER_S
+        turn_s = (host.directory.live_count - PROMPT_NODES) / rate
         return self._written_at + max(turn_s, TOGETHER * host.config.load_period_s) - host.loop.time()
 
     def _write_anyway(self) -> None:
@@ -168,6 +186,9 @@ class Presence:
     def entry_changed(self, key: str, stamp: tuple[int, ...], value: Any) -> None:
         """The replicated map has news of a node."""
         host = self._host
+        if key == PREFIX + host.me.name and stamp[2:3] == (LEFT,):
+            # Who put this node out, and did not reach it, hears soon that it is there still.
+            self._last_written = None
         if host.directory.changed(key, stamp, value) and not host.is_closing:
             host.loop.call_soon(self.refute)
             host.on_accused()

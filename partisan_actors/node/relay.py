@@ -47,6 +47,9 @@ LINKS_MAX: Final = 16_384
 TICK_S: Final = 0.25
 ACKNOWLEDGE_AFTER_S: Final = 0.02
 HURRY_S: Final = 0.05
+# In a cluster of more nodes than this, signs of life and acknowledgements whose way is not known take one way at random
+# and not every one. What they are about is sent again, and a node that is wrongly believed down says so.
+FLOODED_MAX: Final = 64
 # How many nodes are asked for a sign of life at once.
 LISTENING_MAX: Final = 2
 PROBE_AFTER_S: Final = 2.0
@@ -303,6 +306,9 @@ class Relay:
     def _pass_on(self, envelope: Envelope, buffers: Buffers | None, came_from: NodeId, begun_ns: int) -> None:
         destination, origin = NodeId(*envelope.destination), NodeId(*envelope.origin)
         ways = self._ways(destination, (came_from, origin), envelope.channel, envelope.is_flood)
+        if len(ways) > 1 and not envelope.message and len(self.next_hops) > FLOODED_MAX:
+            # A flood for each sign of life, when many are asked for in a large cluster, leaves time for nothing else.
+            ways = [ways[envelope.identity % len(ways)]]
         packed = envelope.packed()
         is_sent = False
         for node, connection in ways:

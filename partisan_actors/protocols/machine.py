@@ -26,6 +26,7 @@ __all__ = [
     "Peer",
     "Send",
     "SetTimer",
+    "StrategyFault",
 ]
 
 # A NodeId in a cluster, a plain int in a simulation: anything hashable, ordered and immutable.
@@ -117,8 +118,37 @@ class Evicted:
     by: Peer
 
 
+@dataclass(frozen=True, slots=True)
+class StrategyFault:
+    """A membership strategy did what it must not; see `protocols.contained`, which alone emits this.
+
+    `strategy` is its class, `kind` what it did in words that are the same each time, `text` the same with particulars,
+    `told` the input that led to it, and `error` what was raised, if something was.
+    """
+
+    strategy: str
+    kind: str
+    text: str
+    told: str
+    error: Exception | None = None
+
+    def __str__(self) -> str:
+        after = f", told {self.told}" if self.told else ""
+        return f"the overlay's {self.strategy} {self.text}{after}"
+
+
 Effect: TypeAlias = (
-    Send | Connect | Disconnect | SetTimer | CancelTimer | NeighbourUp | NeighbourDown | Deliver | JoinRefused | Evicted
+    Send
+    | Connect
+    | Disconnect
+    | SetTimer
+    | CancelTimer
+    | NeighbourUp
+    | NeighbourDown
+    | Deliver
+    | JoinRefused
+    | Evicted
+    | StrategyFault
 )
 
 

@@ -2,12 +2,13 @@
 
 A driver tells the stack what happened and carries out what it answers; it never meets the machines inside. The wiring:
 
-* a message goes to the layer that declares its class in `messages`; a class that neither broadcast nor exchange
-  declares belongs to the membership strategy, which may be a user's own;
+* a message goes to the layer that declares its class in `messages`; a class that no other layer declares
+  belongs to the membership strategy, which may be a user's own;
 * the strategy's NeighbourUp and NeighbourDown go out, then to broadcast and exchange, in that order;
 * what broadcast delivers goes out as Deliver; under EXCHANGE_TOPIC it is merged into the map too, after that, so that
   whoever learns ways from broadcasts knows one to a node when it first hears of it;
 * what the map publishes is broadcast under EXCHANGE_TOPIC;
+* handlers of users have topics of their own, told by `state_topic`: what broadcast delivers under one is merged there;
 * a timer's name carries its layer, so that layers cannot collide.
 
 Effects keep the order in which the layers gave them: what an effect led to stands where that effect stood.
@@ -20,7 +21,11 @@ from typing import Protocol, TypeAlias
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, ExchangeEffect, Publish, Refused
+from partisan_actors.protocols.broadcast.handler import HandlerEffect, HandlerFailed
+from partisan_actors.protocols.broadcast.handlers import Handlers
 from partisan_actors.protocols.broadcast.lww_map import Changed, Entry, Stamp
+from partisan_actors.protocols.broadcast.plumtree import HEARTBEAT_TOPIC
+from partisan_actors.protocols.contained import Contained
 from partisan_actors.protocols.machine import (
     CancelTimer,
     Deliver,
@@ -31,13 +36,21 @@ from partisan_actors.protocols.machine import (
     Send,
     SetTimer,
 )
-from partisan_actors.protocols.membership.strategy import MembershipStrategy
+from partisan_actors.protocols.membership.strategy import Evicting, MembershipStrategy
 
-__all__ = ["Broadcast", "ProtocolStack", "ReplicatedMap", "StackEffect"]
+__all__ = ["STATE_PREFIX", "Broadcast", "ProtocolStack", "ReplicatedMap", "StackEffect", "state_topic"]
 
-StackEffect: TypeAlias = Effect | Changed | Refused
+StackEffect: TypeAlias = Effect | Changed | Refused | HandlerFailed
 
-_MEMBERSHIP, _BROADCAST, _EXCHANGE = "membership", "broadcast", "exchange"
+_MEMBERSHIP, _BROADCAST, _EXCHANGE, _HANDLERS = "membership", "broadcast", "exchange", "handlers"
+
+# What handlers broadcast goes under "state/CHANNEL/TOPIC", so that whoever passes it on knows the channel.
+STATE_PREFIX = "state/"
+
+
+def state_topic(handler_topic: str, channel: str) -> str:
+    """The topic under which a handler's payloads travel."""
+    return f"{STATE_PREFIX}{channel}/{handler_topic}"
 
 
 class Broadcast(Protocol):
@@ -46,6 +59,10 @@ class Broadcast(Protocol):
     @property
     def messages(self) -> tuple[type, ...]:
         """The message classes that this layer receives."""
+        ...
+
+    def links(self, root: Peer | None = None) -> dict[Peer, bool]:
+        """The neighbours, and whether each is eager in the tree of `root`; of this node when there is none."""
         ...
 
     def start(self, now: float) -> list[Effect]: ...
@@ -85,6 +102,8 @@ class ReplicatedMap(Protocol):
 
     def merge(self, updates: Iterable[object], now: float) -> list[ExchangeEffect]: ...
 
+    def clear(self) -> None: ...
+
     def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
 
     def neighbour_down(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
@@ -95,15 +114,25 @@ class ReplicatedMap(Protocol):
 
 
 class ProtocolStack:
-    """The three layers of one node as one machine. `exchange` None: a node without a replicated map."""
+    """The layers of one node as one machine.
+
+    `exchange` None: a node without a replicated map. `handlers` None: one without state of users.
+    """
 
     def __init__(
-        self, me: Peer, strategy: MembershipStrategy, broadcast: Broadcast, exchange: ReplicatedMap | None = None
+        self,
+        me: Peer,
+        strategy: MembershipStrategy,
+        broadcast: Broadcast,
+        exchange: ReplicatedMap | None = None,
+        handlers: Handlers | None = None,
     ) -> None:
         self.me = me
         self.strategy = strategy
         self.broadcasting = broadcast
         self.exchange = exchange
+        self.handlers = handlers
+        self._handler_types = frozenset(handlers.messages if handlers is not None else ())
         self._broadcast_types = frozenset(broadcast.messages)
         self._exchange_types = frozenset(exchange.messages if exchange is not None else ())
 
@@ -123,6 +152,8 @@ class ProtocolStack:
         effects += self._broadcasting(self.broadcasting.start(now), now)
         if self.exchange is not None:
             effects += self._exchanging(self.exchange.start(now), now)
+        if self.handlers is not None:
+            effects += _of_handlers(self.handlers.start(now))
         return effects
 
     def join(self, contact: Peer, now: float) -> list[StackEffect]:
@@ -135,6 +166,21 @@ class ProtocolStack:
         effects += self._broadcasting(self.broadcasting.leave(now), now)
         return effects + self._membership(self.strategy.leave(now), now)
 
+    @property
+    def can_evict(self) -> bool:
+        """Whether the strategy has a way to remove another node from the overlay."""
+        return isinstance(self.strategy.inner if isinstance(self.strategy, Contained) else self.strategy, Evicting)
+
+    def evict(self, peer: Peer, now: float) -> list[StackEffect]:
+        """Remove `peer` from the overlay, by a strategy that `can_evict`."""
+        assert isinstance(self.strategy, Evicting)
+        return self._membership(self.strategy.evict(peer, now), now)
+
+    def forget(self) -> None:
+        """Empty the replicated map, tombstones too: for a node that has left and is alone."""
+        if self.exchange is not None:
+            self.exchange.clear()
+
     def receive(self, sender: Peer, message: object, now: float) -> list[StackEffect]:
         """`message` arrived from `sender`."""
         kind = type(message)
@@ -142,6 +188,8 @@ class ProtocolStack:
             return self._broadcasting(self.broadcasting.receive(sender, message, now), now)
         if self.exchange is not None and kind in self._exchange_types:
             return self._exchanging(self.exchange.receive(sender, message, now), now)
+        if self.handlers is not None and kind in self._handler_types:
+            return _of_handlers(self.handlers.receive(sender, message, now))
         return self._membership(self.strategy.receive(sender, message, now), now)
 
     def peer_up(self, peer: Peer, now: float) -> list[StackEffect]:
@@ -159,16 +207,37 @@ class ProtocolStack:
             return self._broadcasting(self.broadcasting.timer_fired(own_name, now), now)
         if layer == _EXCHANGE and self.exchange is not None:
             return self._exchanging(self.exchange.timer_fired(own_name, now), now)
+        if layer == _HANDLERS and self.handlers is not None:
+            return _of_handlers(self.handlers.timer_fired(own_name, now))
         return self._membership(self.strategy.timer_fired(own_name, now), now)
 
     def broadcast(self, topic: str, payload: object, now: float) -> list[StackEffect]:
         """Send `payload` to every other node, whose subscribers of `topic` get a Deliver; there is none on this node.
 
-        Raises ConfigError for EXCHANGE_TOPIC, which is the stack's own.
+        Raises ConfigError for EXCHANGE_TOPIC, HEARTBEAT_TOPIC and what begins as `state_topic` does: the stack's own.
         """
-        if topic == EXCHANGE_TOPIC:
-            raise ConfigError("topic", topic, "any name but this one, which the replicated map uses")
+        if topic in (EXCHANGE_TOPIC, HEARTBEAT_TOPIC) or topic.startswith(STATE_PREFIX):
+            raise ConfigError("topic", topic, "any name but this one, which the protocols use themselves")
         return self._broadcasting(self.broadcasting.broadcast(topic, payload, now), now)
+
+    def broadcast_state(self, topic: str, data: object, now: float) -> list[StackEffect]:
+        """Let the handler of `topic` say what `data` is, and broadcast that to the handlers of all other nodes.
+
+        Raises ConfigError when no handler has that topic, and whatever its `broadcast_data` raises.
+        """
+        if self.handlers is None:
+            raise ConfigError("handlers", None, "a Handlers, for a node that broadcasts state of users")
+        pair = self.handlers.split(topic, data)
+        channel = getattr(self.handlers.handler(topic), "channel", "broadcast")
+        return self._broadcasting(self.broadcasting.broadcast(state_topic(topic, channel), pair, now), now)
+
+    def cancel_exchanges(
+        self, now: float, *, topic: str | None = None, peer: Peer | None = None, number: int | None = None
+    ) -> list[StackEffect]:
+        """End exchanges of handlers; see `Handlers.cancel`."""
+        if self.handlers is None:
+            return []
+        return _of_handlers(self.handlers.cancel(topic=topic, peer=peer, number=number))
 
     def write(self, key: str, stamp: Stamp, value: object, now: float, *, gather: bool = False) -> list[StackEffect]:
         """Write to the replicated map; see `Exchange.write`. Raises ConfigError when this node has none."""
@@ -200,10 +269,14 @@ class ProtocolStack:
                 out += self._broadcasting(self.broadcasting.neighbour_up(peer, now), now)
                 if self.exchange is not None:
                     out += self._exchanging(self.exchange.neighbour_up(peer, now), now)
+                if self.handlers is not None:
+                    out += _of_handlers(self.handlers.neighbour_up(peer, now))
             case NeighbourDown(peer):
                 out += self._broadcasting(self.broadcasting.neighbour_down(peer, now), now)
                 if self.exchange is not None:
                     out += self._exchanging(self.exchange.neighbour_down(peer, now), now)
+                if self.handlers is not None:
+                    out += _of_handlers(self.handlers.neighbour_down(peer, now))
         return out
 
     def _broadcasting(self, effects: list[Effect], now: float) -> list[StackEffect]:
@@ -217,6 +290,11 @@ class ProtocolStack:
                     # A node without a map passes it on in the tree and has no use for it.
                     if self.exchange is not None and isinstance(payload, list | tuple):
                         out += self._exchanging(self.exchange.merge(payload, now), now)
+                case Deliver(topic=topic, payload=payload) if topic.startswith(STATE_PREFIX):
+                    out.append(effect)
+                    if self.handlers is not None:
+                        name = topic.removeprefix(STATE_PREFIX).partition("/")[2]
+                        out += _of_handlers(self.handlers.delivered(name, payload, now))
                 case _:
                     out.append(effect)
         return out
@@ -232,6 +310,10 @@ class ProtocolStack:
                 case _:
                     out.append(effect)
         return out
+
+
+def _of_handlers(effects: list[HandlerEffect]) -> list[StackEffect]:
+    return [effect if isinstance(effect, HandlerFailed) else _in_layer(_HANDLERS, effect) for effect in effects]
 
 
 def _in_layer(layer: str, effect: Effect) -> Effect:

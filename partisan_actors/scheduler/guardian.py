@@ -125,6 +125,9 @@ class Guardian:
     # ---- restarting -------------------------------------------------------------------------------------------
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
+        if self._node.has_left:
+            self._records.clear()  # the others go on without this node, and are down for it only
+            return
         for kept in list(self._records.values()):
             if kept.spec.owner == record.node:
                 del self._records[kept.spec.actor]  # it ends with its owner

@@ -93,7 +93,8 @@ class Scheduler:
         directory.on_change.append(self._changed)
         directory.on_down.append(self._node_down)
         self.node.describe_load = self._describe
-        self.node.on_given_up.append(self._given_up)
+        self.node.on_given_up.append(lambda: self._end_all("the other nodes believed its node to be down"))
+        self.node.on_left.append(self._end_all)
 
     # ---- choosing ---------------------------------------------------------------------------------------------
 
@@ -396,11 +397,11 @@ class Scheduler:
                 cell.stop(f"its owner, node {record.node.name}, is gone: {why}")
         self.names.tell_again(self._specs.values(), record.node)
 
-    def _given_up(self) -> None:
-        """Others believed this node to be down: for them its actors have ended, and some live elsewhere by now."""
+    def _end_all(self, why: str) -> None:
+        """For the other nodes the actors of this one have ended, and some live elsewhere by now."""
         for cell in self.system.local_cells():
             self._forget(cell.actor)  # so that its end is not announced as that of the other one
-            cell.stop("the other nodes believed its node to be down")
+            cell.stop(why)
 
     def _describe(self) -> dict[str, Any]:
         cells = self.system.local_cells()

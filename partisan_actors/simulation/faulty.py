@@ -126,9 +126,10 @@ class FaultySimulation(Simulation):
         if not self._put_off(node, super().broadcast, node, topic, payload):
             super().broadcast(node, topic, payload)
 
-    def write(self, node: Peer, key: str, stamp: Stamp, value: object) -> None:
-        if not self._put_off(node, super().write, node, key, stamp, value):
-            super().write(node, key, stamp, value)
+    def write(self, node: Peer, key: str, stamp: Stamp, value: object, *, gather: bool = False) -> None:
+        write = partial(super().write, gather=gather)
+        if not self._put_off(node, write, node, key, stamp, value):
+            write(node, key, stamp, value)
 
     def slow_down(self, node: Peer, input_s: float, for_s: float) -> None:
         """Every input takes `node` that much longer, for so long."""

@@ -166,10 +166,15 @@ class Simulation:
         self._log("broadcast", node, topic, payload)
         self._carry_out(node, self._nodes[node].stack.broadcast(topic, payload, self.now_s))
 
-    def write(self, node: Peer, key: str, stamp: Stamp, value: object) -> None:
-        """Let `node` write to the replicated map."""
+    def broadcast_state(self, node: Peer, topic: str, data: object) -> None:
+        """Let `node` broadcast what its handler of `topic` makes of `data`."""
+        self._log("broadcast_state", node, topic, data)
+        self._carry_out(node, self._nodes[node].stack.broadcast_state(topic, data, self.now_s))
+
+    def write(self, node: Peer, key: str, stamp: Stamp, value: object, *, gather: bool = False) -> None:
+        """Let `node` write to the replicated map; see `Exchange.write`."""
         self._log("write", node, key, stamp, value)
-        self._carry_out(node, self._nodes[node].stack.write(key, stamp, value, self.now_s))
+        self._carry_out(node, self._nodes[node].stack.write(key, stamp, value, self.now_s, gather=gather))
 
     def kill(self, *nodes: Peer) -> None:
         """Let `nodes` crash, all in the same instant."""

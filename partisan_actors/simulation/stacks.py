@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.node.overlay_names import check_overlay
+from partisan_actors.node.overlays import make_strategy
 from partisan_actors.protocols.broadcast.exchange import Exchange, ExchangeOptions
 from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
 from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptions
 from partisan_actors.protocols.machine import Peer
-from partisan_actors.protocols.membership.full_mesh import FullMeshOptions
-from partisan_actors.protocols.membership.hyparview_options import HyParViewOptions
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
 from partisan_actors.protocols.stack import Broadcast, ProtocolStack
 from partisan_actors.simulation.faulty import FaultySimulation, first_other
@@ -22,19 +21,6 @@ from partisan_actors.simulation.lives import first_life, name_of
 from partisan_actors.simulation.machines import Simulation
 
 __all__ = ["BROADCASTS", "Stacks"]
-
-_MEMBERSHIP: Final = "partisan_actors.protocols.membership"
-_PLACES: Final = {
-    "hyparview": f"{_MEMBERSHIP}.hyparview:HyParView",
-    "xbot": f"{_MEMBERSHIP}.xbot:XBot",
-    "full_mesh": f"{_MEMBERSHIP}.full_mesh:FullMesh",
-    "scamp_v1": f"{_MEMBERSHIP}.scamp:ScampV1",
-    "scamp_v2": f"{_MEMBERSHIP}.scamp:ScampV2",
-    "client_server": f"{_MEMBERSHIP}.star:ClientServer",
-    "static": f"{_MEMBERSHIP}.static:Static",
-}
-# Of classes that do not name theirs.
-_OPTIONS: Final[Mapping[str, Any]] = {"hyparview": HyParViewOptions, "full_mesh": FullMeshOptions}
 
 BROADCASTS: Final = ("plumtree", "flood")
 SERVER_EVERY: Final = 4
@@ -72,41 +58,26 @@ class Stacks:
     def contacts_of(self, simulation: FaultySimulation, node: Peer) -> Sequence[Peer]:
         """Through whom a node of this overlay joins: see `first_other`.
 
-        In a static overlay, which learns of nobody, through the one before it too; in a star, through a server.
+        In a static overlay, which learns of nobody, through the one before it too; in a star through a server, and also
+        through the one before it, by which a client may be refused.
         """
+        if self.overlay not in ("static", "client_server"):
+            return first_other(simulation, node)
         others = [other for other in simulation.live if other != node]
-        if self.overlay == "static":
-            return others[:1] if len(others) < 2 else [others[0], others[-1]]
-        if self.overlay == "client_server":
-            return [other for other in others if _tag_of(other) == "server"][:1]
-        return first_other(simulation, node)
+        first = [other for other in others if self.overlay == "static" or _tag_of(other) == "server"][:1]
+        return [*first, *(other for other in others[-1:] if other not in first)]
 
     def _strategy(self, node: Peer, rng: random.Random) -> MembershipStrategy:
         options = dict(self.overlay_options)
         if self.overlay == "client_server":
             options.setdefault("tag", _tag_of(node))
-        cls = _class_of(self.overlay)
-        options_type = getattr(cls, "options_type", _OPTIONS.get(self.overlay, dict))
-        try:
-            return cls(node, options_type(**options), rng)  # type: ignore[no-any-return]  # by its interface
-        except (TypeError, ValueError) as error:
-            raise ConfigError("overlay_options", dict(self.overlay_options), str(error)) from error
+        return make_strategy(node, check_overlay(self.overlay), options, rng)
 
     def _broadcast(self, simulation: Simulation, node: Peer) -> Broadcast:
         rng = simulation.stream(node, "broadcast")
         if self.broadcast == "flood":
             return Flood(node, FloodOptions(), rng)
         return Plumtree(node, PlumtreeOptions(), rng)
-
-
-def _class_of(overlay: str) -> Any:
-    module, colon, name = _PLACES.get(overlay, overlay).partition(":")
-    if not colon:
-        raise ConfigError("overlay", overlay, f"{', '.join(_PLACES)} or package.module:Class")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError("overlay", overlay, f"a class that can be imported ({error})") from error
 
 
 def _tag_of(node: Peer) -> str:

@@ -47,5 +47,5 @@ class Workload:
                 self.writes += 1
                 stamp = (self.writes,)
                 value = None if rng.random() < 0.2 else self.writes
-                simulation.write(node, f"key {rng.randrange(KEYS)}", stamp, value)
+                simulation.write(node, f"key {rng.randrange(KEYS)}", stamp, value, gather=rng.random() < 0.5)
         self._schedule()

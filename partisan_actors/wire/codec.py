@@ -22,6 +22,8 @@ from partisan_actors.messages import message_types, tag_of
 
 __all__ = ["AddressBook", "decode_message", "encode_message", "pack", "unpack", "unpacker"]
 
+UNPACKER_BYTES = 16 * 1024
+
 # Extension types of values whose declared type is `object`.
 _EXT_MESSAGE = 1
 _EXT_NODE = 2
@@ -37,7 +39,9 @@ def unpack(data: bytes) -> Any:
 
 def unpacker(max_bytes: int) -> msgpack.Unpacker:
     """A streaming decoder of plain values; it never holds more than `max_bytes`."""
-    return msgpack.Unpacker(max_buffer_size=max_bytes, strict_map_key=False, use_list=True)
+    # Each connection has one. Without a size it would begin with a megabyte, whatever it will ever need.
+    first_bytes = min(max_bytes, UNPACKER_BYTES)
+    return msgpack.Unpacker(max_buffer_size=max_bytes, read_size=first_bytes, strict_map_key=False, use_list=True)
 
 
 class AddressBook(Protocol):
@@ -107,9 +111,25 @@ def _fields_of(cls: type) -> tuple[_Field, ...]:
 
 
 def _encoder(hint: Any) -> _Coder | None:
+    """What a declared type needs; None: nothing."""
+    if hint in _ATOMS:
+        return None
     if _is_open(hint):
         return _encode_open
-    return None if hint in _ATOMS else _encode
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is not tuple or not arguments:
+        return _encode
+    if arguments[-1] is not Ellipsis:
+        encoders = [_encoder(argument) for argument in arguments]
+        return lambda value, book: [
+            item if encode is None else encode(item, book) for encode, item in zip(encoders, value, strict=True)
+        ]
+    each = _encoder(arguments[0])
+    return _listed if each is None else lambda value, book: [each(item, book) for item in value]
+
+
+def _listed(value: Any, book: AddressBook) -> Any:
+    return list(value)
 
 
 def _is_open(hint: Any) -> bool:

@@ -28,6 +28,7 @@ __all__ = [
     "encode_call",
     "encode_code",
     "encode_value",
+    "encode_whole",
     "is_scalars",
 ]
 
@@ -67,18 +68,30 @@ def encode(value: Any, what: str) -> Payload:
     Raises SerializationError, naming the path inside the value, when neither pickle nor cloudpickle can.
     """
     buffers: list[pickle.PickleBuffer] = []
+    body = _dump(value, what, buffers)
+    return Payload(body, [buffer.raw() for buffer in buffers])
+
+
+def encode_whole(value: Any, what: str) -> bytes:
+    """Encode `value` into one piece, for what is passed on from node to node. Raises SerializationError."""
+    return _dump(value, what, None)
+
+
+def _dump(value: Any, what: str, buffers: list[pickle.PickleBuffer] | None) -> bytes:
+    beside = buffers.append if buffers is not None else None
     try:
-        body = pickle.dumps(value, 5, buffer_callback=buffers.append)
+        body = pickle.dumps(value, 5, buffer_callback=beside)
         if b"__main__" in body or _by_value_registered():
             raise pickle.PicklingError("lives in __main__")
     except Exception:  # noqa: BLE001 - whatever the user's classes raise, cloudpickle may still manage
-        buffers.clear()
+        if buffers is not None:
+            buffers.clear()
         try:
-            body = cloudpickle.dumps(value, 5, buffer_callback=buffers.append)
+            body = cloudpickle.dumps(value, 5, buffer_callback=beside)
         except Exception as error:
             path, why = _culprit(value, error)
             raise SerializationError(what, path, why) from error
-    return Payload(body, [buffer.raw() for buffer in buffers])
+    return body
 
 
 def encode_call(args: tuple[Any, ...], kwargs: dict[str, Any], what: str) -> Payload:

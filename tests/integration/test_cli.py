@@ -116,6 +116,19 @@ def test_overlay_shows_who_is_whose_neighbour(two: TwoShells) -> None:
     assert "active" in text.splitlines()[1] and "passive" in text.splitlines()[1]
 
 
+def test_overlay_shows_the_broadcast_tree_of_a_node(two: TwoShells) -> None:
+    facts = two.shells.facts("overlay", "--tree", "first")
+    text = two.shells.partisan("overlay", "--tree", "first").stdout
+    unknown = two.shells.partisan("overlay", "--tree", "nobody")
+
+    nodes = {row["name"]: row for row in facts["nodes"]}
+    assert sorted(nodes) == ["first", "script", "second"] and facts["root"] == "first"
+    for name, row in nodes.items():
+        assert sorted(row["eager"] + row["lazy"]) == sorted(set(nodes) - {name})
+    assert "broadcast tree of first" in text.splitlines()[0] and "eager" in text.splitlines()[1]
+    assert unknown.returncode == 2 and "there is first, script, second" in unknown.stderr
+
+
 def test_actors_shows_each_with_its_node_and_what_it_has_done(two: TwoShells) -> None:
     rows = two.shells.facts("actors")["actors"]
     on_first = two.shells.facts("actors", "--node", "first")["actors"]

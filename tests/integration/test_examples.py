@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -9,8 +10,10 @@ import pytest
 
 from tests.integration.programs import ROOT, Programs
 
-EXAMPLES: Final = sorted((ROOT / "examples").glob("*.py"))
+# Those that begin with a number are programs; the others are modules that these import.
+EXAMPLES: Final = sorted((ROOT / "examples").glob("[0-9]*.py"))
 LINES_MAX: Final = 80
+PATH: Final = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
 
 # What a reader of each program expects to see.
 EXPECTED: Final = {
@@ -25,7 +28,13 @@ EXPECTED: Final = {
     "04_failure": ["visits: 1 2 and 1", "visits, after a restart: 1", "on another node: True", "gone: NodeDown"],
     "05_inverted_index": ["'event loop'", "'no_such_word': 0 files, nothing first", "as without a cluster: True"],
     "06_node_events": ["the program: True down", "the watchman: 1 node gone", "asked again: down", "still here: True"],
-    "07_under_faults": ["wrong for seeds: []", "some are wrong: True", "31 of 30; the same once more: True"],
+    "07_own_overlay": ["whispered: ann bob cid dot eve fay", "neighbours of each: 4 4 4 4 4 4 4"],
+    "08_topics": [
+        "this program heard: apple apple pear",
+        "apples, in every cache: [5, 5, 5, 5, 5, 5]",
+        "put() the value, and broadcast the ref",
+    ],
+    "09_under_faults": ["wrong for seeds: []", "some are wrong: True", "31 of 30; the same once more: True"],
 }
 
 
@@ -40,7 +49,7 @@ def test_an_example_is_short(example: Path) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_an_example_prints_what_it_promises(programs: Programs, example: Path) -> None:
-    output = programs.run(example.read_text(encoding="utf-8"))
+    output = programs.run(example.read_text(encoding="utf-8"), PYTHONPATH=PATH)
 
     for text in EXPECTED[example.stem]:
         assert text in output

@@ -33,7 +33,8 @@ def full_suite() -> dict[str, Result]:
     return {result.paper: result for result in run(list(EXPERIMENTS), FULL_NODES, FULL_SEEDS, told=print)}
 
 
-# One group, so that one worker makes the overlay that most of them begin with.
+# One group, so that one worker makes the overlay that most of them begin with. The longest takes 6 s of processor time.
+@pytest.mark.timeout(300)
 @pytest.mark.xdist_group("papers")
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_keeps_its_bands_with_a_thousand_nodes(name: str) -> None:
@@ -52,6 +53,13 @@ def test_an_experiment_keeps_its_bands_with_ten_thousand_nodes_over_five_seeds(n
 
     assert len(result.seeds) == 5
     assert broken(result) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * SUITE_S)
+@pytest.mark.xdist_group("papers")
+def test_all_of_them_take_two_cores_a_quarter_of_an_hour_at_most() -> None:
+    assert sum(result.cpu_s for result in full_suite().values()) < 2 * SUITE_S
 
 
 # Joins one by one and fifty shuffle periods: cycle by cycle, and in virtual time with latencies between 1 and 5 ms.

@@ -10,18 +10,31 @@ import pytest
 from partisan_actors.faults.operations import Cut
 from partisan_actors.faults.plan import FaultPlan
 from partisan_actors.simulation.coverage import FAULTS, RECOVERED, Coverage, situations_of
+from partisan_actors.simulation.lives import first_life
 from partisan_actors.simulation.machines import Simulation
 from partisan_actors.simulation.scenario import Outcome, Scenario, play
 from partisan_actors.simulation.stacks import Stacks
 from partisan_actors.simulation.swarm import Swarm, judge_seed
 
-OVERLAYS = ("hyparview", "full_mesh")
-QUICK_SEEDS = range(1, 26)
-SLOW_SEEDS = range(26, 301)
+pytestmark = pytest.mark.xdist_group("swarm")  # they share what was played
+
+OVERLAYS = ("hyparview", "xbot", "full_mesh", "scamp_v1", "scamp_v2", "client_server", "static")
+QUICK_SEEDS = range(1, 17)
+SLOW_SEEDS = range(17, 201)
 NAIVE = "tests.simulation.naive_mesh:NaiveMesh"
 
-# A user's map has to have more than 64 changed entries at once; unit tests of the exchange have.
-EXCUSED = {"exchange.entries last=False": "a workload of twenty keys never fills one message"}
+EXCUSED = {
+    "exchange.entries last=False": "a workload of twenty keys never fills one message",
+    "full_mesh.evict": "no fault evicts anybody",
+}
+RARE = {
+    "xbot.switch_reply accepted=False": "one run in fifteen comes into it, so the slow suite does",
+    "links.part leaving=False": "one run in forty comes into it, so the slow suite does",
+}
+STATIC_EXCUSED = {
+    "links.refuse": "only for an earlier life, or beyond peers_max, which no scenario reaches",
+    "links.part leaving=False": "a static node parts with a peer only to leave",
+}
 
 
 @cache
@@ -30,6 +43,11 @@ def played(overlay: str) -> tuple[list[Outcome], Coverage]:
     coverage = Coverage()
     swarm = Swarm((overlay,), nodes_max=25)
     return [play(swarm.scenario(seed), coverage) for seed in QUICK_SEEDS], coverage
+
+
+def expected(overlay: str) -> list[str]:
+    found = situations_of(Stacks(overlay)(Simulation(1), first_life(0)))
+    return [each for each in found if overlay != "static" or each not in STATIC_EXCUSED]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -44,7 +62,15 @@ def test_every_overlay_comes_through_what_is_drawn_for_it(overlay: str) -> None:
 def test_over_all_its_seeds_an_overlay_comes_into_every_situation_there_is(overlay: str) -> None:
     _, coverage = played(overlay)
 
-    coverage.check([*situations_of(Stacks(overlay)(Simulation(1), 0)), *FAULTS, RECOVERED], EXCUSED)
+    coverage.check(expected(overlay), EXCUSED | RARE)
+
+
+def test_over_all_overlays_every_kind_of_fault_happens_and_nodes_that_were_alone_find_others() -> None:
+    total = Coverage()
+    for overlay in OVERLAYS:
+        total.merge(played(overlay)[1].counts)
+
+    total.check([*FAULTS, RECOVERED])
 
 
 @pytest.mark.slow
@@ -52,9 +78,11 @@ def test_over_all_its_seeds_an_overlay_comes_into_every_situation_there_is(overl
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_overlay_comes_through_many_more(overlay: str) -> None:
     swarm = Swarm((overlay,))
-    failures = [play(swarm.scenario(seed)).failure for seed in SLOW_SEEDS]
+    coverage = Coverage()
+    failures = [play(swarm.scenario(seed), coverage).failure for seed in SLOW_SEEDS]
 
     assert [failure for failure in failures if failure] == []
+    coverage.check(expected(overlay), EXCUSED)
 
 
 def test_a_planted_bug_is_found_and_shrunk_to_a_plan_that_repeats_it() -> None:
@@ -95,3 +123,13 @@ def test_the_same_seed_is_the_same_scenario() -> None:
     assert [swarm.scenario(seed) for seed in range(30)] == [swarm.scenario(seed) for seed in range(30)]
     assert len({swarm.scenario(seed).plan for seed in range(30)}) == 30
     assert {swarm.scenario(seed).stacks.overlay for seed in range(30)} == set(OVERLAYS)
+
+
+@pytest.mark.parametrize("seed", [6, 17, 21])  # of thirty, those in which they once did
+def test_nodes_that_know_only_one_other_do_not_take_its_places_from_each_other_without_end(seed: int) -> None:
+    behind_a_cut = FaultPlan((Cut(0.0, 8.5, ("n0",), one_way=True),))
+
+    outcome = play(Scenario(Stacks(), 13, seed, behind_a_cut, "constant:0.002", join_interval_s=0.5, per_s=0.0))
+
+    assert outcome.failure is None
+    assert outcome.messages["hyparview.neighbor"] < 120

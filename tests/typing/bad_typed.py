@@ -41,3 +41,14 @@ def calling(handle: pa.ActorHandle[Counter]) -> None:
 async def awaiting(handle: pa.ActorHandle[Counter]) -> None:
     number: int = await pa.typed(handle).read.remote()  # error
     pa.put(number)
+
+
+def topics(room: str) -> None:
+    def no_parameter() -> None: ...
+
+    pa.broadcast(room)  # error
+    pa.broadcast(1, "value")  # error
+    pa.broadcast(room, "value", "bulk")  # error
+    pa.subscribe(room, "print")  # error
+    pa.subscribe(room, no_parameter)  # error
+    pa.subscribe(room)  # error

@@ -61,3 +61,19 @@ def creating() -> None:
 
 async def awaiting(handle: pa.ActorHandle[Counter]) -> None:
     assert_type(await pa.typed(handle).read.remote(), str)
+
+
+def topics(handle: pa.ActorHandle[Counter], room: str) -> None:
+    def hear(value: str) -> None: ...
+
+    async def hear_async(value: bytes) -> None: ...
+
+    assert_type(pa.broadcast(room, {"any": "value"}, channel="bulk", to_self=False), None)
+    subscription = pa.subscribe(room, hear)
+    assert_type(subscription, pa.Subscription)
+    assert_type(subscription.dropped, int)
+    pa.subscribe(room, hear_async)
+    pa.subscribe(room, handle.add)
+    pa.subscribe(room, pa.typed(handle).add)
+    with pa.subscribe(room, print) as printing:
+        printing.cancel()

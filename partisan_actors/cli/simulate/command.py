@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Final
 
 import click
@@ -27,5 +29,8 @@ SUBCOMMANDS: Final = {
 @click.pass_context
 def simulate(ctx: click.Context) -> None:
     """Run clusters in virtual time: the real protocols over a simulated network, repeatable from a seed."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.append(here)  # where a strategy of the user's own may be, as for `python -m`
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from partisan_actors.cli.plan import pairs
+from partisan_actors.cli.plan import nested
 from partisan_actors.errors import ConfigError
 from partisan_actors.faults.plan import FaultPlan
 from partisan_actors.simulation.latency import LATENCIES
@@ -33,20 +33,9 @@ PLAN_BYTES_MAX: Final = 16 * 1024**2
 DEFAULT: Final = Scenario()
 
 
-def _values(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
-    return {key: _json_or_text(text) for key, text in pairs(str)(ctx, parameter, texts).items()}
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 overlay_option = click.option(
-    "--overlay-option", "overlay_options", multiple=True, callback=_values, metavar="K=V",
-    help="An option of the overlay, such as active_max=4; may be repeated.",
+    "--overlay-option", "overlay_options", multiple=True, callback=nested, metavar="K=V",
+    help="An option of the overlay, such as active_max=4 or redial.first_s=0.5.",
 )  # fmt: skip  # one option
 
 within_option = click.option(

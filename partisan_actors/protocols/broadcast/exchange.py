@@ -13,7 +13,7 @@ when its turn comes:
     Page    the first keys of the buckets
             that differ, each with stamp
             and fingerprint              ->
-                                         <-  Offer    what the page lacks
+                                         <-  Offer    what the page lacks, or nothing: ask me later
                                          <-  Want     what the page has newer
     Entries, and the next Page while there is one ->
 
@@ -62,6 +62,8 @@ EXCHANGE_TOPIC = "exchange"
 
 # A clock in whole nanoseconds may tell a time-out a little early.
 ROUNDING_S: Final = 1e-6
+# When a neighbour that had no time is asked again, give or take a half.
+BUSY_S: Final = 0.25
 
 _PERIOD_TIMER = "period"
 _COMPARE_TIMER = "compare"
@@ -99,7 +101,7 @@ class Page:
 @message("exchange.offer")
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Entries the sender has and the receiver's page showed it lacks."""
+    """Entries the sender has and the receiver's page showed it lacks; none: it has no time now, ask again."""
 
     digests: tuple[Digest, ...]
 
@@ -160,6 +162,7 @@ class ExchangeOptions:
     page_max: int = 512  # keys in one Page, Offer or Want
     updates_max: int = 64  # entries in one Entries, or in one Publish of what was gathered
     compare_s_per_entry: float = 0.01  # between comparisons with new neighbours, at most period_s
+    offer_s_per_entry: float = 0.0002  # after so many entries were offered to one peer, until another gets an offer
     gather_s_per_entry: float = 0.001  # how long a gathered entry waits for others, at most gather_s_max
     gather_s_max: float = 1.0
 
@@ -167,7 +170,7 @@ class ExchangeOptions:
         for name in ("period_s", "pull_timeout_s", "tombstone_ttl_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(name, getattr(self, name), "seconds, more than 0")
-        for name in ("compare_s_per_entry", "gather_s_per_entry", "gather_s_max"):
+        for name in ("compare_s_per_entry", "offer_s_per_entry", "gather_s_per_entry", "gather_s_max"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(name, getattr(self, name), "seconds, 0 or more")
         for name in ("entries_max", "page_max", "updates_max"):
@@ -197,6 +200,7 @@ class Exchange:
         self._pull: _Pull | None = None
         self._new: dict[Peer, None] = {}  # neighbours to compare maps with, in the order in which they came
         self._compared_at = float("-inf")
+        self._busy_until = float("-inf")
         self._gathered: dict[str, Update] = {}
         self.dropped = 0  # updates from elsewhere that had no room or no sense
 
@@ -250,6 +254,11 @@ class Exchange:
             if changed is not None:
                 effects.append(changed)
         return effects
+
+    def clear(self) -> None:
+        """Forget every entry, tombstones too. For a node that stands alone: neighbours would bring them back."""
+        self._map = LwwMap(self._options.entries_max, self._options.tombstone_ttl_s)
+        self._pull = None
 
     def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]:
         """`peer` is a neighbour now: compare maps with it, when that is due."""
@@ -344,6 +353,13 @@ class Exchange:
         effects: list[ExchangeEffect] = [Send(peer, self.summary)]
         return [*effects, SetTimer(_COMPARE_TIMER, spacing_s)] if self._new else effects
 
+    def _compare_later(self, peer: Peer) -> list[ExchangeEffect]:
+        """A neighbour that many compare maps with has no time now."""
+        if peer not in self._neighbours:
+            return []
+        self._new[peer] = None
+        return [SetTimer(_COMPARE_TIMER, BUSY_S * self._rng.uniform(0.5, 1.5))]
+
     def _answer_sketch(self, sender: Peer, sketch: Sketch, now: float) -> list[ExchangeEffect]:
         if len(sketch.bucket_xors) != BUCKETS or self._current_pull(now) is not None:
             return []
@@ -355,6 +371,8 @@ class Exchange:
         return Page(mask, after, upto, tuple(digests))
 
     def _compare(self, sender: Peer, page: Page, now: float) -> list[ExchangeEffect]:
+        if now < self._busy_until and not page.after:
+            return [Send(sender, Offer(()))]
         theirs = {key: (stamp, hashed) for key, stamp, hashed in page.digests}
         mine = self._map.digests(page.after, page.upto, page.mask)
         offered = [digest for digest in mine if digest[0] not in theirs or digest[1:] > theirs[digest[0]]]
@@ -362,6 +380,7 @@ class Exchange:
         effects: list[ExchangeEffect] = [
             Send(sender, Offer(tuple(offered[start : start + size]))) for start in range(0, len(offered), size)
         ]
+        self._busy_until = now + len(offered) * self._options.offer_s_per_entry
         pull = self._current_pull(now)
         if pull is not None and (pull.peer != sender or pull.by is not Page or not page.after):
             return effects  # it may have what this node has; the other way round, it is another's turn
@@ -374,6 +393,8 @@ class Exchange:
         return effects
 
     def _take_offer(self, sender: Peer, offer: Offer, now: float) -> list[ExchangeEffect]:
+        if not offer.digests:
+            return self._compare_later(sender)
         pull = self._current_pull(now)
         if pull is not None and (pull.peer != sender or pull.by is not Offer):
             return []

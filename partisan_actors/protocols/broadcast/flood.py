@@ -68,6 +68,10 @@ class Flood:
         """The neighbours that announcements go to: none."""
         return []
 
+    def links(self, root: Peer | None = None) -> dict[Peer, bool]:
+        """The neighbours, and whether each is eager in the tree of `root`: all are, in every tree."""
+        return dict.fromkeys(self._neighbours, True)
+
     def start(self, now: float) -> list[Effect]:
         """The node is up. Nothing to do."""
         return []

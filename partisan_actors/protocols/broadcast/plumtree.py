@@ -12,11 +12,15 @@ Assumed of the overlay: it is connected, and being neighbours is symmetric once 
    calls `broadcast` already has the payload.
 3. A payload or announcement never goes back to the neighbour it came from.
 
-Departures from the paper: one tree is shared by all origins (its cheaper variant); ids are (origin, counter), so that
-what was seen fits in a few intervals; announcements leave in batches, and since a batch usually follows the payload,
-the hop-count optimisation (section 3.8) is also tried when an announcement comes after the message it names. What is
-not promised: a node that had no neighbours while a message went round does not get it later (`exchange` is for state
-that everybody must end up with).
+Departures from the paper: ids are (origin, counter), so that what was seen fits in a few intervals; announcements leave
+in batches, and since a batch usually follows the payload, the hop-count optimisation (section 3.8) is also tried when
+an announcement comes after the message it names; where links may lose messages, announcements can be repeated until
+they are confirmed. All origins share one tree, the paper's cheaper variant, or each has its own: see `trees`. The
+paper's own experiments have `announcements_max=1` and thresholds of 3 (one sender) and 7 (many).
+
+What is not promised: an order between messages, though those of one origin come in order while the tree stands; and
+that a node that had no neighbours while a message went round gets it later (`exchange` is for state that everybody must
+end up with).
 """
 
 from __future__ import annotations
@@ -27,12 +31,19 @@ from typing import ClassVar
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.messages import message
+from partisan_actors.protocols.broadcast.announcements import Announcement, Announcements, MessageId
 from partisan_actors.protocols.broadcast.seen import SeenIds
+from partisan_actors.protocols.broadcast.trees import SHARED, TREES, Links, Trees
 from partisan_actors.protocols.machine import CancelTimer, Deliver, Effect, Peer, Send, SetTimer
 
-__all__ = ["Gossip", "Graft", "IHave", "Plumtree", "PlumtreeOptions", "Prune"]
+__all__ = ["HEARTBEAT_TOPIC", "Gossip", "Graft", "Have", "IHave", "Plumtree", "PlumtreeOptions", "Prune"]
+
+# Heartbeats are broadcasts under this topic, with nothing in them.
+HEARTBEAT_TOPIC = "heartbeat"
 
 _LAZY_TIMER = "lazy"
+_REPEAT_TIMER = "repeat"
+_HEARTBEAT_TIMER = "heartbeat"
 
 
 @message("plumtree.gossip")
@@ -55,18 +66,29 @@ class IHave:
     announcements: tuple[tuple[Peer, int, int], ...]
 
 
+@message("plumtree.have")
+@dataclass(frozen=True, slots=True)
+class Have:
+    """The sender holds these messages too, (origin, counter): they need not be announced to it again."""
+
+    message_ids: tuple[tuple[Peer, int], ...]
+
+
 @message("plumtree.prune")
 @dataclass(frozen=True, slots=True)
 class Prune:
-    """Stop sending me payloads, announce them: I get them from somebody else."""
+    """Stop sending me payloads of the tree of `root`, announce them: I get them from somebody else."""
+
+    root: Peer
 
 
 @message("plumtree.graft")
 @dataclass(frozen=True, slots=True)
 class Graft:
-    """Send me payloads from now on, and now the one named by (origin, counter), if any."""
+    """Send me payloads of the tree of `root` from now on, and now its message of that counter, unless it is None."""
 
-    wanted: tuple[Peer, int] | None
+    root: Peer
+    wanted: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +97,28 @@ class PlumtreeOptions:
 
     `graft_timeout_s` (timeout1 of the paper) is how long an announced message may take to come by itself; 0 asks at
     once. `graft_retry_s` (timeout2) is how long an asked announcer has before the next one is asked.
+
+    `repeat_s` is for links that lose messages without going down, as none over TCP does: every so often a message is
+    announced again to each neighbour, lazy or eager, that has not said it holds it, while it is kept here. With it a
+    message reaches everybody over any links that let something through. The same on all nodes.
+
+    `heartbeat_period_s` makes a node broadcast something empty now and then (give or take a quarter), so that its tree
+    is grown and mended while nobody broadcasts. Off by default: the records that nodes keep in the replicated map are
+    broadcast as often as they change, which keeps a shared tree warm.
     """
 
+    trees: str = SHARED  # or "per_root": see `trees`
+    roots_max: int = 64  # roots with a tree of their own, when trees are per root
+    root_idle_s: float = 60.0  # a root that was silent for so long gives its tree up when another needs one
     lazy_tick_s: float = 0.1  # announcements wait at most this long for others to share their message
-    announcements_max: int = 512  # in one IHave; a fuller batch leaves before the tick
+    announcements_max: int = 512  # in one IHave; a fuller batch leaves before the tick, and 1 never waits
     graft_timeout_s: float = 0.5
     graft_retry_s: float = 0.25
     optimise_threshold: int | None = 7  # hops to be saved before a link is swapped; None never swaps
+    repeat_s: float | None = None
+    heartbeat_period_s: float | None = None
     store_max: int = 1024  # messages kept for grafts; the oldest goes first, and its grafts stay unanswered
+    store_bytes_max: int = 64 * 1024 * 1024  # of payloads that are bytes, kept for grafts; as above
     missing_max: int = 4096  # announced messages waited for; further announcements are ignored and counted
     origins_max: int = 16384  # see SeenIds
     intervals_max: int = 64  # see SeenIds
@@ -91,11 +127,25 @@ class PlumtreeOptions:
         for name in ("lazy_tick_s", "graft_timeout_s"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(name, getattr(self, name), "seconds, 0 or more")
-        if not self.graft_retry_s > 0:
-            raise ConfigError("graft_retry_s", self.graft_retry_s, "seconds, more than 0")
+        for name in ("graft_retry_s", "root_idle_s"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(name, getattr(self, name), "seconds, more than 0")
+        for name in ("repeat_s", "heartbeat_period_s"):
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
+                raise ConfigError(name, getattr(self, name), "None or seconds, more than 0")
+        if self.trees not in TREES:
+            raise ConfigError("trees", self.trees, " or ".join(TREES))
         if self.optimise_threshold is not None and self.optimise_threshold < 1:
             raise ConfigError("optimise_threshold", self.optimise_threshold, "None or a number of hops, 1 or more")
-        for name in ("announcements_max", "store_max", "missing_max", "origins_max", "intervals_max"):
+        for name in (
+            "roots_max",
+            "announcements_max",
+            "store_max",
+            "store_bytes_max",
+            "missing_max",
+            "origins_max",
+            "intervals_max",
+        ):
             if getattr(self, name) < 1:
                 raise ConfigError(name, getattr(self, name), "1 or more")
 
@@ -119,52 +169,62 @@ class _Missing:
 class Plumtree:
     """The broadcast tree as seen by one node. Effects: Send, SetTimer, CancelTimer, Deliver."""
 
-    messages: ClassVar[tuple[type, ...]] = (Gossip, IHave, Prune, Graft)
+    messages: ClassVar[tuple[type, ...]] = (Gossip, IHave, Have, Prune, Graft)
 
     def __init__(self, me: Peer, options: PlumtreeOptions, rng: random.Random) -> None:
         self._me = me
         self._options = options
         self._rng = rng
         self._counter = 0
-        self._is_eager: dict[Peer, bool] = {}
+        self._trees = Trees(options.trees, options.roots_max, options.root_idle_s)
         self._seen = SeenIds(options.origins_max, options.intervals_max)
-        self._held: dict[tuple[Peer, int], _Held] = {}
-        self._missing: dict[tuple[Peer, int], _Missing] = {}
-        self._graft_timers: dict[str, tuple[Peer, int]] = {}
+        self._held: dict[MessageId, _Held] = {}
+        self._held_bytes = 0
+        self._missing: dict[MessageId, _Missing] = {}
+        self._graft_timers: dict[str, MessageId] = {}
         self._timers_made = 0
-        self._announcing: dict[Peer, list[tuple[Peer, int, int]]] = {}
+        self._announcements = Announcements(
+            options.announcements_max, options.store_max if options.repeat_s is not None else 0
+        )
         self.unrecovered = 0  # announced messages that no announcer sent
         self.ignored = 0  # announcements beyond missing_max
 
     @property
     def eager(self) -> list[Peer]:
-        """The neighbours that payloads go to."""
-        return [peer for peer, eager in self._is_eager.items() if eager]
+        """The neighbours that payloads of this node go to."""
+        return [peer for peer, eager in self.links().items() if eager]
 
     @property
     def lazy(self) -> list[Peer]:
-        """The neighbours that announcements go to."""
-        return [peer for peer, eager in self._is_eager.items() if not eager]
+        """The neighbours that announcements of this node's messages go to."""
+        return [peer for peer, eager in self.links().items() if not eager]
+
+    def links(self, root: Peer | None = None) -> Links:
+        """The neighbours, and whether each is eager in the tree of `root`; of this node when there is none."""
+        return dict(self._trees.look(self._me if root is None else root))
 
     def start(self, now: float) -> list[Effect]:
-        """The node is up. Nothing to do: every timer here waits for something that happened."""
-        return []
+        """The node is up: set going what is periodic, if anything is."""
+        effects: list[Effect] = []
+        if self._options.repeat_s is not None:
+            effects.append(SetTimer(_REPEAT_TIMER, self._options.repeat_s))
+        return effects + self._next_heartbeat()
 
     def broadcast(self, topic: str, payload: object, now: float) -> list[Effect]:
         """Send `payload` to every other node of the overlay. No Deliver comes back on this node."""
         self._counter += 1
         self._seen.add(self._me, self._counter)
-        return self._push(Gossip(self._me, self._counter, topic, 0, payload), self._me)
+        return self._push(Gossip(self._me, self._counter, topic, 0, payload), self._me, self._trees.of(self._me, now))
 
     def neighbour_up(self, peer: Peer, now: float) -> list[Effect]:
         """`peer` is a neighbour now: payloads go to it until it prunes this node."""
-        self._is_eager.setdefault(peer, True)
+        self._trees.up(peer)
         return []
 
     def neighbour_down(self, peer: Peer, now: float) -> list[Effect]:
         """`peer` is no neighbour any more. What only it announced is given up when its timer runs out."""
-        self._is_eager.pop(peer, None)
-        self._announcing.pop(peer, None)
+        self._trees.down(peer)
+        self._announcements.forget(peer)
         for missing in self._missing.values():
             missing.announcers.pop(peer, None)
         return []
@@ -174,12 +234,11 @@ class Plumtree:
 
         So its last words reach every neighbour, though the tree may lead through others that go with it.
         """
-        batches, self._announcing = self._announcing, {}
         held = self._held
         last_words = [
             (peer, held[origin, counter].gossip, hops)
-            for peer, waiting in batches.items()
-            for origin, counter, hops in waiting
+            for peer, batch in self._announcements.take()
+            for origin, counter, hops in batch
             if (origin, counter) in held
         ]
         return [
@@ -191,31 +250,45 @@ class Plumtree:
         """One of `messages` arrived from `sender`."""
         match message:
             case Gossip():
-                return self._gossip(sender, message)
+                return self._gossip(sender, message, now)
             case IHave():
-                return self._ihave(sender, message)
+                return self._ihave(sender, message, now)
+            case Have():
+                self._announcements.confirmed(sender, message.message_ids)
             case Prune():
-                self._move(sender, eager=False)
+                _move(self._trees.of(message.root, now), sender, eager=False)
             case Graft():
-                return self._graft(sender, message)
+                return self._graft(sender, message, now)
         return []
 
     def timer_fired(self, name: str, now: float) -> list[Effect]:
-        """The batch of announcements is due, or an announced message has not come."""
+        """Something periodic is due, or an announced message has not come."""
         if name == _LAZY_TIMER:
-            return self._announce_all()
+            return [Send(peer, IHave(batch)) for peer, batch in self._announcements.take()]
+        if name == _REPEAT_TIMER and self._options.repeat_s is not None:
+            again: list[Effect] = [SetTimer(_REPEAT_TIMER, self._options.repeat_s)]
+            return again + [Send(peer, IHave(batch)) for peer, batch in self._announcements.repeat(self._held)]
+        if name == _HEARTBEAT_TIMER:
+            return self._next_heartbeat() + self.broadcast(HEARTBEAT_TOPIC, None, now)
         message_id = self._graft_timers.get(name)
-        return [] if message_id is None else self._ask(message_id)
+        return [] if message_id is None else self._ask(message_id, now)
 
-    def _gossip(self, sender: Peer, gossip: Gossip) -> list[Effect]:
+    def _next_heartbeat(self) -> list[Effect]:
+        period_s = self._options.heartbeat_period_s
+        return [] if period_s is None else [SetTimer(_HEARTBEAT_TIMER, period_s * self._rng.uniform(0.75, 1.25))]
+
+    def _gossip(self, sender: Peer, gossip: Gossip, now: float) -> list[Effect]:
+        links = self._trees.of(gossip.origin, now)
+        if self._options.repeat_s is not None:
+            self._announcements.confirmed(sender, ((gossip.origin, gossip.counter),))
         if not self._seen.add(gossip.origin, gossip.counter):
-            if sender not in self._is_eager:
+            if sender not in links:
                 return []
-            self._move(sender, eager=False)
-            return [Send(sender, Prune())]
-        self._move(sender, eager=True)
+            links[sender] = False
+            return [Send(sender, Prune(gossip.origin))]
+        _move(links, sender, eager=True)
         # Forwarding comes first: the subscriber's work is not on the way of the other nodes.
-        effects = self._push(gossip, sender)
+        effects = self._push(gossip, sender, links)
         effects.append(Deliver(gossip.topic, gossip.origin, sender, gossip.hops, gossip.payload))
         missing = self._missing.pop((gossip.origin, gossip.counter), None)
         if missing is not None:
@@ -223,67 +296,74 @@ class Plumtree:
             effects.append(CancelTimer(missing.timer))
             if missing.announcers:
                 nearest = min(missing.announcers, key=missing.announcers.__getitem__)
-                effects += self._optimise(gossip, sender, nearest, missing.announcers[nearest])
+                effects += self._optimise(gossip, sender, nearest, missing.announcers[nearest], links)
         return effects
 
-    def _push(self, gossip: Gossip, sender: Peer) -> list[Effect]:
+    def _push(self, gossip: Gossip, sender: Peer, links: Links) -> list[Effect]:
         """Keep the message for grafts; send it to the eager neighbours, queue its announcement to the lazy ones."""
-        if len(self._held) >= self._options.store_max:
-            del self._held[next(iter(self._held))]
-        self._held[(gossip.origin, gossip.counter)] = _Held(gossip, sender)
+        self._keep(gossip, sender)
         onward = Gossip(gossip.origin, gossip.counter, gossip.topic, gossip.hops + 1, gossip.payload)
         announcement = (gossip.origin, gossip.counter, gossip.hops + 1)
         effects: list[Effect] = []
-        for peer, eager in self._is_eager.items():
+        for peer, eager in links.items():
             if peer == sender:
                 continue
             if eager:
                 effects.append(Send(peer, onward))
+                self._announcements.expect(peer, announcement)
             else:
                 effects += self._announce(peer, announcement)
         return effects
 
-    def _announce(self, peer: Peer, announcement: tuple[Peer, int, int]) -> list[Effect]:
-        effects: list[Effect] = []
-        if not self._announcing:
-            # Nodes that got a message together must not all announce it in the same instant.
-            effects.append(SetTimer(_LAZY_TIMER, self._options.lazy_tick_s * (0.5 + 0.5 * self._rng.random())))
-        waiting = self._announcing.setdefault(peer, [])
-        waiting.append(announcement)
-        if len(waiting) >= self._options.announcements_max:
-            effects.append(Send(peer, IHave(tuple(waiting))))
-            waiting.clear()
-        return effects
+    def _keep(self, gossip: Gossip, sender: Peer) -> None:
+        held, options = self._held, self._options
+        message_id = (gossip.origin, gossip.counter)
+        forgotten = held.pop(message_id, None)  # seen before, but no longer remembered as seen
+        held[message_id] = _Held(gossip, sender)
+        self._held_bytes += _size(gossip) - (_size(forgotten.gossip) if forgotten is not None else 0)
+        while len(held) > options.store_max or (self._held_bytes > options.store_bytes_max and len(held) > 1):
+            self._held_bytes -= _size(held.pop(next(iter(held))).gossip)
 
-    def _announce_all(self) -> list[Effect]:
-        batches, self._announcing = self._announcing, {}
-        return [Send(peer, IHave(tuple(waiting))) for peer, waiting in batches.items() if waiting]
+    def _announce(self, peer: Peer, announcement: Announcement) -> list[Effect]:
+        was_waiting = bool(self._announcements)
+        batch = self._announcements.add(peer, announcement)
+        if batch:
+            return [Send(peer, IHave(batch))]
+        if was_waiting:
+            return []
+        # Nodes that got a message together must not all announce it in the same instant.
+        return [SetTimer(_LAZY_TIMER, self._options.lazy_tick_s * (0.5 + 0.5 * self._rng.random()))]
 
-    def _ihave(self, sender: Peer, ihave: IHave) -> list[Effect]:
+    def _ihave(self, sender: Peer, ihave: IHave, now: float) -> list[Effect]:
         effects: list[Effect] = []
+        have: list[MessageId] = []
         for origin, counter, hops in ihave.announcements:
             message_id = (origin, counter)
             missing = self._missing.get(message_id)
             if missing is not None:
                 missing.announcers.setdefault(sender, hops)
             elif message_id in self._seen:
+                have.append(message_id)
                 held = self._held.get(message_id)
                 if held is not None:
-                    effects += self._optimise(held.gossip, held.sender, sender, hops)
+                    links = self._trees.of(origin, now)
+                    effects += self._optimise(held.gossip, held.sender, sender, hops, links)
             elif len(self._missing) >= self._options.missing_max:
                 self.ignored += 1
             else:
                 effects.append(self._wait_for(message_id, sender, hops))
+        if have and self._options.repeat_s is not None:
+            effects.append(Send(sender, Have(tuple(have))))
         return effects
 
-    def _wait_for(self, message_id: tuple[Peer, int], announcer: Peer, hops: int) -> SetTimer:
+    def _wait_for(self, message_id: MessageId, announcer: Peer, hops: int) -> SetTimer:
         self._timers_made += 1
         missing = _Missing(f"graft {self._timers_made}", {announcer: hops})
         self._missing[message_id] = missing
         self._graft_timers[missing.timer] = message_id
         return SetTimer(missing.timer, self._options.graft_timeout_s)
 
-    def _ask(self, message_id: tuple[Peer, int]) -> list[Effect]:
+    def _ask(self, message_id: MessageId, now: float) -> list[Effect]:
         missing = self._missing[message_id]
         if not missing.announcers:
             del self._missing[message_id]
@@ -292,18 +372,19 @@ class Plumtree:
             return []
         first = next(iter(missing.announcers))
         del missing.announcers[first]
-        self._move(first, eager=True)
-        return [Send(first, Graft(message_id)), SetTimer(missing.timer, self._options.graft_retry_s)]
+        root, counter = message_id
+        _move(self._trees.of(root, now), first, eager=True)
+        return [Send(first, Graft(root, counter)), SetTimer(missing.timer, self._options.graft_retry_s)]
 
-    def _graft(self, sender: Peer, graft: Graft) -> list[Effect]:
-        self._move(sender, eager=True)
-        held = self._held.get(graft.wanted) if graft.wanted is not None else None
+    def _graft(self, sender: Peer, graft: Graft, now: float) -> list[Effect]:
+        _move(self._trees.of(graft.root, now), sender, eager=True)
+        held = self._held.get((graft.root, graft.wanted)) if graft.wanted is not None else None
         if held is None:
             return []
         gossip = held.gossip
         return [Send(sender, Gossip(gossip.origin, gossip.counter, gossip.topic, gossip.hops + 1, gossip.payload))]
 
-    def _optimise(self, gossip: Gossip, parent: Peer, announcer: Peer, hops: int) -> list[Effect]:
+    def _optimise(self, gossip: Gossip, parent: Peer, announcer: Peer, hops: int, links: Links) -> list[Effect]:
         """Swap the link the message came by for the announcer's, when that saves enough hops.
 
         The announcer's hops are strictly fewer, so it is not below this node in that message's tree and no swap,
@@ -312,12 +393,17 @@ class Plumtree:
         threshold = self._options.optimise_threshold
         if threshold is None or gossip.hops - hops < threshold:
             return []
-        if not self._is_eager.get(parent, False) or self._is_eager.get(announcer, True):
+        if not links.get(parent, False) or links.get(announcer, True):
             return []
-        self._is_eager[parent] = False
-        self._is_eager[announcer] = True
-        return [Send(announcer, Graft(None)), Send(parent, Prune())]
+        links[parent] = False
+        links[announcer] = True
+        return [Send(announcer, Graft(gossip.origin, None)), Send(parent, Prune(gossip.origin))]
 
-    def _move(self, peer: Peer, *, eager: bool) -> None:
-        if peer in self._is_eager:
-            self._is_eager[peer] = eager
+
+def _move(links: Links, peer: Peer, *, eager: bool) -> None:
+    if peer in links:
+        links[peer] = eager
+
+
+def _size(gossip: Gossip) -> int:
+    return len(gossip.payload) if isinstance(gossip.payload, bytes) else 0

@@ -54,7 +54,7 @@ from partisan_actors.protocols.membership.hyparview_messages import (
     Shuffle,
     ShuffleReply,
 )
-from partisan_actors.protocols.membership.hyparview_options import HyParViewOptions
+from partisan_actors.protocols.membership.hyparview_options import HyParViewOptions, own_options
 from partisan_actors.protocols.membership.hyparview_requests import Asking, Request, Requests
 from partisan_actors.protocols.membership.hyparview_views import ActiveView, Link, PassiveView
 from partisan_actors.protocols.membership.redial import Redial
@@ -75,6 +75,7 @@ class HyParView:
         Join, ForwardJoin, Neighbor, NeighborReply, Disconnect, KeepAlive, Shuffle, ShuffleReply,
     )  # fmt: skip
     options_type: ClassVar[type] = HyParViewOptions
+    own_options = staticmethod(own_options)
 
     def __init__(self, me: Peer, options: HyParViewOptions, rng: Random) -> None:
         self.me = me

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from partisan_actors.protocols.membership.redial import RedialOptions
 
-__all__ = ["HyParViewOptions"]
+__all__ = ["HyParViewOptions", "own_options"]
 
 TAG_LENGTH_MAX = 64
 
@@ -80,3 +81,8 @@ class HyParViewOptions:
                 raise ValueError(f"{wrong} a tag that is not empty and an int of at least 1, not {tag!r}: {places!r}")
         if sum(self.reservations.values()) > self.active_max:
             raise ValueError(f"{wrong} at most active_max = {self.active_max} places in all")
+
+
+def own_options(joins: bool) -> Mapping[str, Any]:
+    """What each node says for itself, and does not take from its cluster."""
+    return {"tag": ""}

@@ -28,11 +28,12 @@ What upper layers need and the papers do not give:
 * A member of the PartialView that fails is tried again with back-off, and its arc comes back when it answers: a network
   that was split grows together with as many arcs as before. Contacts given to `join` are tried until the subscription
   is spread. They, and whoever was a neighbour since, are remembered: a node that is left with nobody goes back to them.
+* Nodes of a small island hear each other's heartbeats. So one with c neighbours or fewer asks a former one each period.
 
 Left out is the papers' lease, after which every subscription is made anew. Here connections tell of dead peers sooner
 than any lease; and the rule as published, with its c more copies each time, makes the number of arcs grow for ever.
 
-Not promised: that islands of several nodes, each hearing the others' heartbeats, notice that they are islands.
+Not promised: that an island of more than c + 1 nodes notices that it is one.
 """
 
 from __future__ import annotations
@@ -276,6 +277,8 @@ class ScampV1:
             self._redial.discard(sender)
         self._forget(sender, failed=False)
         self._left[sender] = None
+        if sender not in self._joining:
+            self._contacts.pop(sender, None)
         is_open = successor is not None and successor != self.me and successor not in self._left
         if is_open and len(self._left) <= self.options.view_max:
             if sender in self._joining:  # it may still come; here is one that is in
@@ -358,6 +361,8 @@ class ScampV1:
             self._unheard = 0
             if self._partial:
                 self._subscribe(self._rng.choice(list(self._partial)))
+        if len(self._neighbours) <= self.options.c:
+            self._look_further(now)
         self._recover_alone(now)
 
     def _remember(self, peer: Peer) -> None:
@@ -366,6 +371,16 @@ class ScampV1:
             del self._contacts[next(iter(self._contacts))]
         if peer != self.me:
             self._contacts[peer] = None
+
+    def _look_further(self, now: float) -> None:
+        """So few neighbours may be an island, whose nodes hear each other's heartbeats: ask one known from before."""
+        others = [peer for peer in self._contacts if peer not in self._neighbours and peer not in self._joining]
+        if self._neighbours and others:
+            contact = self._rng.choice(others)
+            self._joining[contact] = False
+            self._redial.add(contact, now)
+            self._set_redial_timer(now)
+            self._subscribe(contact)
 
     def _recover_alone(self, now: float) -> None:
         """A node that knows nobody goes back to those it knew, one after the other, until one answers."""

@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from partisan_actors.messages import message
 from partisan_actors.protocols.machine import Effect, JoinRefused, Peer
@@ -95,6 +95,11 @@ class ClientServer:
         self._tag = options.tag
         self._links = Links(me, LinkOptions(options.check_period_s, options.redial), rng, note=options.tag)
         self._servers: dict[Peer, None] = {}  # known, linked or not
+
+    @staticmethod
+    def own_options(joins: bool) -> Mapping[str, Any]:
+        """What each node says for itself: who starts a star is its server, and who joins one a client."""
+        return {"tag": CLIENT if joins else SERVER}
 
     @property
     def neighbours(self) -> Sequence[Peer]:

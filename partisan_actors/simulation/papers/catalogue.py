@@ -10,6 +10,7 @@ from partisan_actors.simulation.papers import (
     hyparview_healing,
     plumtree_cost,
     plumtree_failures,
+    scamp_views,
     swim_detection,
     xbot_cost,
 )
@@ -27,6 +28,7 @@ EXPERIMENTS: Final[dict[str, Experiment]] = {
         plumtree_cost.EXPERIMENT,
         plumtree_failures.EXPERIMENT,
         xbot_cost.EXPERIMENT,
+        scamp_views.EXPERIMENT,
         swim_detection.EXPERIMENT,
     )
 }

@@ -34,16 +34,16 @@ def baseline(seed: int, nodes: int) -> dict[str, float]:
     """Cyclon, and Cyclon with acknowledgements."""
     seen: dict[str, float] = {}
     for failed in FAILED:
-        for name, acked in (("cyclon", False), ("cyclon-acked", True)):
-            engine = CycleEngine.restored(stable_cyclon(seed, nodes))
-            crash(engine, failed / 100)
-            rng = stream(seed, failed, name)
-            live = [node for node in engine.live if isinstance(node, int)]
-            reaches = [gossip(engine, rng.choice(live), rng, acked=acked)[0] for _ in range(GOSSIPED)]
-            settled = sum(reaches[-SETTLED:]) / SETTLED
-            seen[f"{name} mean reach {failed}%"] = (
-                (sum(reaches) + (MESSAGES - GOSSIPED) * settled) / MESSAGES if acked else sum(reaches) / GOSSIPED
-            )
+        engine = CycleEngine.restored(stable_cyclon(seed, nodes))
+        crash(engine, failed / 100)
+        live = [node for node in engine.live if isinstance(node, int)]
+        # Plain gossip changes no view, so the acknowledged one may follow over the same.
+        rng = stream(seed, failed, "cyclon")
+        plain = [gossip(engine, rng.choice(live), rng)[0] for _ in range(GOSSIPED)]
+        acked = [gossip(engine, rng.choice(live), rng, acked=True)[0] for _ in range(GOSSIPED)]
+        settled = sum(acked[-SETTLED:]) / SETTLED
+        seen[f"cyclon mean reach {failed}%"] = sum(plain) / GOSSIPED
+        seen[f"cyclon-acked mean reach {failed}%"] = (sum(acked) + (MESSAGES - GOSSIPED) * settled) / MESSAGES
     return seen
 
 

@@ -26,8 +26,7 @@ DEGREES = (5, 4, 3, 2, 1)
 def measure(seed: int, nodes: int) -> dict[str, float]:
     """HyParView's active views."""
     overlay = stable_overlay(seed, nodes)
-    engine = CycleEngine.restored(overlay.stable)
-    graph, rng = links_of(engine), stream(seed, nodes, "sources")
+    graph, rng = overlay.links, stream(seed, nodes, "sources")
     far, degrees = distances(graph, rng, SOURCES), Counter(len(peers) for peers in graph.values())
     seen: dict[str, float] = {f"hyparview degree cycle {cycle}": overlay.degrees[cycle] for cycle in SHOWN_CYCLES}
     seen[f"hyparview degree cycle {CYCLES}"] = overlay.degrees[CYCLES]

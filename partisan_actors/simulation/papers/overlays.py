@@ -26,6 +26,10 @@ from partisan_actors.simulation.papers.graphs import Graph, mean_degree
 
 __all__ = [
     "CYCLES",
+    "EARLY",
+    "PASSIVE",
+    "SHUFFLE",
+    "STACKED_SHUFFLE",
     "Overlay",
     "broadcast",
     "dress",
@@ -37,7 +41,7 @@ __all__ = [
 ]
 
 CYCLES: Final = 50  # until the paper calls the overlay stable
-EARLY: Final = 12
+EARLY: Final = 12  # by which it has as many links as it ever gets, but for a few
 PASSIVE: Final = 30
 SHUFFLE: Final = "shuffle"
 STACKED_SHUFFLE: Final = "membership:shuffle"  # once a stack stands around the strategy
@@ -61,6 +65,7 @@ class Overlay:
     """One seed's overlay at rest, as a snapshot of its engine, and how it got there."""
 
     stable: bytes
+    links: Graph
     degrees: tuple[float, ...]  # mean, after the joins and after each cycle
     early: tuple[Graph, ...]  # the links after the joins and after each of the first EARLY cycles but the last
 
@@ -89,7 +94,7 @@ def stable_overlay(seed: int, nodes: int) -> Overlay:
         degrees.append(mean_degree(graph))
         if cycle < EARLY:
             early.append(graph)
-    return Overlay(engine.snapshot(), tuple(degrees), tuple(early))
+    return Overlay(engine.snapshot(), graph, tuple(degrees), tuple(early))
 
 
 def links_of(engine: CycleEngine) -> Graph:

@@ -21,7 +21,7 @@ GRAFT_TIMERS: Final = ("graft", "broadcast:graft")  # of a bare Plumtree, and of
 
 def tree_options(threshold: int | None) -> PlumtreeOptions:
     """The paper's Plumtree: one tree for all, announcements at once; optimised from `threshold` hops on."""
-    return PlumtreeOptions(lazy_tick_s=0.0, optimise_threshold=threshold)
+    return PlumtreeOptions(announcements_max=1, optimise_threshold=threshold)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,16 @@ async def test_who_says_nothing_takes_the_overlay_of_the_cluster() -> None:
     assert fitted.config.overlay == "full_mesh"
 
 
+async def test_the_cluster_s_options_of_the_overlay_hold_but_for_those_that_are_given() -> None:
+    network = MemoryNetwork()
+    theirs = {"active_max": 6, "redial": {"first_s": 2.0, "tries_max": 4}}
+    mine = config_of("b", overlay_options={"redial": {"tries_max": 5}})
+    async with runtimes(network, "a", overlay_options=theirs) as (a,):
+        fitted = await fit_to_cluster(mine, [a.node.address], any_overlay=True, transport=door(network))
+
+    assert fitted.config.overlay_options == {"active_max": 6, "redial": {"first_s": 2.0, "tries_max": 5}}
+
+
 async def test_who_joins_learns_whom_to_expect() -> None:
     network = MemoryNetwork()
     async with runtimes(network, "a", "b") as (a, _b):

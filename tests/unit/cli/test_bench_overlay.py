@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from partisan_actors.cli.bench.overlay.figure import PANELS, curves
 from partisan_actors.cli.bench.overlay.graph import Shape
 from partisan_actors.cli.bench.overlay.phases import Broadcasts, Loss, OverlayResult, Rest
 from partisan_actors.cli.bench.overlay.plan import OverlayPlan, default_processes
@@ -129,3 +130,16 @@ def test_what_a_run_did_not_show_is_said(change: dict[str, object], remark: str)
     assert not result.is_good
     assert remarks(result)[0] == f"not so: {remark}"
     assert "FAILED" in table([result])
+
+
+def test_a_curve_holds_the_runs_that_kept_all_their_promises_by_size() -> None:
+    good, larger = finished().to_json(), finished().to_json()
+    failed = dataclasses.replace(finished(), known_s=None).to_json()
+    larger["plan"]["nodes"] = 16
+    failed["plan"]["nodes"] = 32
+
+    lines = {title: curves([larger, failed, good], figure) for title, figure in PANELS.items()}
+
+    assert lines["s until everybody knows everybody"] == {"hyparview": [(8, 0.75), (16, 0.75)]}
+    assert lines["ms until the last node has a broadcast"] == {"hyparview": [(8, 20.0), (16, 20.0)]}
+    assert all(len(each["hyparview"]) == 2 for each in lines.values())

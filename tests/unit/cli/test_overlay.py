@@ -1,13 +1,26 @@
-"""Tests of neighbours, whatever the strategy calls its views."""
+"""Links that only one end speaks of."""
 
 from __future__ import annotations
 
-from partisan_actors.cli.overlay import neighbours
+from partisan_actors.api.observer import Answer
+from partisan_actors.cli.overlay import one_sided, split
 
 
-def test_hyparview_has_both_views() -> None:
-    assert neighbours({"active": ["c", "b"], "passive": ["d"]}) == (["b", "c"], ["d"])
+def said(name: str, *neighbours: str) -> Answer:
+    return Answer({"name": name}, {"neighbours": list(neighbours), "views": {}})
 
 
-def test_in_a_full_mesh_everybody_but_the_failed_is_active() -> None:
-    assert neighbours({"members": ["c", "b"], "failed": ["c"]}) == (["b"], [])
+def test_mutual_links_are_not_counted() -> None:
+    assert one_sided([said("a", "b", "c"), said("b", "a"), said("c", "a")]) == []
+
+
+def test_a_link_of_one_end_is_named_by_who_has_it() -> None:
+    assert one_sided([said("a", "b"), said("b", "c"), said("c")]) == [("a", "b"), ("b", "c")]
+
+
+def test_of_a_node_that_was_not_asked_nothing_is_said() -> None:
+    assert one_sided([said("a", "gone")]) == []
+
+
+def test_the_links_of_a_tree_are_eager_or_lazy() -> None:
+    assert split({"c": True, "a": False, "b": True}) == {"eager": ["b", "c"], "lazy": ["a"]}

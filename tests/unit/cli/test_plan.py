@@ -7,7 +7,7 @@ import json
 import click
 import pytest
 
-from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, pairs
+from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, nested, pairs
 from partisan_actors.errors import ConfigError
 
 
@@ -97,3 +97,25 @@ def test_what_is_no_pair_is_refused(text: str) -> None:
 
     with pytest.raises(click.BadParameter):
         pairs(float)(context, parameter, (text,))
+
+
+def test_options_of_an_overlay_are_json_where_they_can_be_and_dots_lead_inwards() -> None:
+    texts = ("active_max=4", "redial.first_s=0.5", "redial.tries_max=3", "tag=server", "promotion_backoff_s=null")
+
+    assert nested(*command_line(), texts) == {
+        "active_max": 4,
+        "redial": {"first_s": 0.5, "tries_max": 3},
+        "tag": "server",
+        "promotion_backoff_s": None,
+    }
+
+
+@pytest.mark.parametrize("texts", [("active_max",), ("=4",), ("redial=1", "redial.first_s=2")])
+def test_a_malformed_option_of_an_overlay_is_refused(texts: tuple[str, ...]) -> None:
+    with pytest.raises(click.BadParameter):
+        nested(*command_line(), texts)
+
+
+def command_line() -> tuple[click.Context, click.Parameter]:
+    command = click.Command("start")
+    return click.Context(command), click.Option(["--overlay-option"])

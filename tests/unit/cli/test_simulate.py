@@ -97,7 +97,7 @@ def test_ctrl_c_ends_a_swarm_with_the_summary_of_what_was_done(tmp_path: Path) -
         [sys.executable, "-m", "partisan_actors", *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
-    assert "runs, 0 failures" in process.stderr.readline()
+    assert "0 failures" in process.stderr.readline()
 
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=30)
@@ -106,6 +106,19 @@ def test_ctrl_c_ends_a_swarm_with_the_summary_of_what_was_done(tmp_path: Path) -
     assert "Traceback" not in errors
     found = json.loads(output)
     assert found["interrupted"] and found["runs"] > 0
+
+
+def test_a_strategy_in_the_working_directory_is_found_in_every_process(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from partisan_actors.protocols.membership.full_mesh import FullMesh\n\n\nclass Mine(FullMesh): ...\n"
+    )
+    line = ["simulate", "swarm", "--overlay", "mine:Mine", "--nodes-max", "4", "--seeds", "2", "--jobs", "2"]
+
+    script = Path(sys.executable).parent / "partisan"
+    result = subprocess.run([script, *line], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert result.returncode == 0, result.stderr
+    assert "2 runs" in result.stdout and "0 failures" in result.stdout
 
 
 @pytest.mark.parametrize(

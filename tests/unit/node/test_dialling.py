@@ -10,7 +10,7 @@ import pytest
 
 from partisan_actors.errors import AuthenticationError, NotYetConnected
 from partisan_actors.ids import NodeId
-from partisan_actors.node import node as node_module
+from partisan_actors.node import membership as membership_module
 from partisan_actors.node.dialling import Dialling
 from partisan_actors.transport.memory import MemoryNetwork, MemoryTransport
 from partisan_actors.wire.channels import CALLS, CONTROL
@@ -152,8 +152,8 @@ async def test_a_loop_that_was_stalled_does_not_take_what_it_has_not_read_for_no
 
 
 async def test_a_contact_that_is_slow_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_module, "JOIN_ANSWER_S", 0.02)
-    monkeypatch.setattr(node_module, "JOIN_AGAIN_S", 0.01)
+    monkeypatch.setattr(membership_module, "JOIN_ANSWER_S", 0.02)
+    monkeypatch.setattr(membership_module, "JOIN_AGAIN_S", 0.01)
     network = MemoryNetwork()
     address = await mute_listener(network)
     node = TestNode(config_of("b"), network)
@@ -170,8 +170,8 @@ async def test_a_contact_that_is_slow_is_asked_again(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_contact_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_module, "JOIN_ANSWER_S", 0.02)
-    monkeypatch.setattr(node_module, "JOIN_S", 0.01)
+    monkeypatch.setattr(membership_module, "JOIN_ANSWER_S", 0.02)
+    monkeypatch.setattr(membership_module, "JOIN_S", 0.01)
     network = MemoryNetwork()
     address = await mute_listener(network)
     node = TestNode(config_of("b"), network)

@@ -12,7 +12,7 @@ from tests.nodes import TestNode, nodes, until
 async def test_a_timer_that_is_late_lets_what_came_meanwhile_be_handled_first() -> None:
     async with nodes("a") as (a,):
         happened: list[str] = []
-        a.driver.stack.timer_fired = lambda name, now: happened.append(name) or []  # type: ignore[method-assign]
+        a.driver.stack.timer_fired = lambda name, now: happened.append(name) or []  # type: ignore[method-assign]  # a spy
 
         a.driver.carry_out([SetTimer("membership:late", 0.01)])
         time.sleep(0.2)  # noqa: ASYNC251 - this is the stall
@@ -33,7 +33,7 @@ def after_turns(node: TestNode, turns: int, call: Callable[[], None]) -> None:
 async def test_a_timer_in_time_fires_once() -> None:
     async with nodes("a") as (a,):
         happened: list[str] = []
-        a.driver.stack.timer_fired = lambda name, now: happened.append(name) or []  # type: ignore[method-assign]
+        a.driver.stack.timer_fired = lambda name, now: happened.append(name) or []  # type: ignore[method-assign]  # a spy
 
         a.driver.carry_out([SetTimer("membership:soon", 0.001)])
         await until(lambda: happened)

@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from partisan_actors.errors import NoRoute, Overloaded
+from partisan_actors.ids import NodeId
 from partisan_actors.node import relay as relay_module
 from partisan_actors.protocols.delivery import stream
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.envelope import Envelope
 from partisan_actors.wire.frames import Kind
 from tests.nodes import TestNode, nodes, quiet, until
+
+STRANGER = NodeId("stranger", 1)
 
 
 @asynccontextmanager
@@ -296,3 +299,23 @@ async def test_answers_are_taken_beyond_the_bound_of_a_stream(monkeypatch: pytes
 
         await until(lambda: all(answer.done() for answer in answers))
         assert [answer.value for answer in answers] == [1, 2, 3]
+
+
+async def test_in_a_large_cluster_a_sign_of_life_is_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"n{number}" for number in range(8)]
+    async with nodes(*names, routing="relay", keep_alive_s=1000.0) as made:
+        first, others = made[0], made[1:]
+        for node in made:  # everybody is everybody's neighbour, but nobody can reach the stranger
+            node.neighbours = lambda node=node: [other.me for other in made if other is not node]  # type: ignore[misc]
+        for node in others:
+            await first.connect(node.address, node.me)
+        await until(lambda: all(first.peer(node).is_connected for node in others))
+        arrived = [passed(node) for node in others]
+
+        await first.relays._ask(STRANGER, 0.05, is_flood=True)
+        in_a_small_one = sum(map(len, arrived))
+        monkeypatch.setattr(relay_module, "FLOODED_MAX", -1)
+        await first.relays._ask(STRANGER, 0.05, is_flood=True)
+
+        assert in_a_small_one >= len(others)
+        assert sum(map(len, arrived)) - in_a_small_one < len(others)

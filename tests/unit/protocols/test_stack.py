@@ -9,8 +9,16 @@ import pytest
 from partisan_actors.errors import ConfigError
 from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Exchange, ExchangeOptions, Refused, Summary
 from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
+from partisan_actors.protocols.broadcast.handlers import HandlerOptions, Handlers
 from partisan_actors.protocols.broadcast.lww_map import Changed, Entry, Update
-from partisan_actors.protocols.broadcast.plumtree import Gossip, IHave, Plumtree, PlumtreeOptions, Prune
+from partisan_actors.protocols.broadcast.plumtree import (
+    HEARTBEAT_TOPIC,
+    Gossip,
+    IHave,
+    Plumtree,
+    PlumtreeOptions,
+    Prune,
+)
 from partisan_actors.protocols.machine import (
     CancelTimer,
     Connect,
@@ -22,6 +30,7 @@ from partisan_actors.protocols.machine import (
     SetTimer,
 )
 from partisan_actors.protocols.stack import ProtocolStack
+from tests.notes import Notes
 from tests.static_overlay import HELLO, StaticOverlay
 
 
@@ -103,7 +112,7 @@ def test_messages_go_to_the_layer_that_declares_their_class_and_others_to_the_st
     same_map = made.receive("a", Summary(0, 0), 0.0)
     made.receive("a", HELLO, 0.0)
 
-    assert duplicate == [Send("a", Prune())]
+    assert duplicate == [Send("a", Prune("o"))]
     assert same_map == []
     assert strategy.heard == [("a", HELLO)]
 
@@ -167,7 +176,7 @@ def test_the_exchange_topic_is_not_for_applications() -> None:
 
 def test_broadcast_timers_come_back_to_broadcast() -> None:
     made = stack("a", "b")
-    made.receive("b", Prune(), 0.0)
+    made.receive("b", Prune("o"), 0.0)
 
     set_ = made.broadcast("news", 1, 0.0)
     fired = made.timer_fired("broadcast:lazy", 0.1)
@@ -183,3 +192,59 @@ def test_any_broadcast_with_the_same_face_will_do() -> None:
     effects = made.broadcast("news", 1, 0.0)
 
     assert [effect.peer for effect in effects if isinstance(effect, Send)] == ["a"]
+
+
+def with_notes(*peers: str) -> tuple[ProtocolStack, Notes]:
+    notes = Notes("notes", "bulk")
+    handlers = Handlers("me", HandlerOptions(), random.Random(1))
+    handlers.add(notes)
+    broadcast = Plumtree("me", PlumtreeOptions(), random.Random(1))
+    made = ProtocolStack("me", StaticOverlay(peers), broadcast, handlers=handlers)
+    made.start(0.0)
+    for peer in peers:
+        made.peer_up(peer, 0.0)
+    return made, notes
+
+
+def test_state_is_broadcast_as_its_handler_says_under_a_topic_that_names_the_channel() -> None:
+    made, _ = with_notes("a")
+
+    effects = made.broadcast_state("notes", ("one", 1), 0.0)
+
+    assert effects == [Send("a", Gossip("me", 1, "state/bulk/notes", 1, ("one", 1)))]
+
+
+def test_what_a_broadcast_brings_for_a_handler_is_passed_on_first_and_then_merged() -> None:
+    made, notes = with_notes("a", "b")
+
+    effects = made.receive("a", Gossip("o", 1, "state/bulk/notes", 1, ["one", 1]), 0.0)
+
+    assert [type(effect) for effect in effects] == [Send, Deliver]
+    assert notes.held == {"one": 1}
+
+
+def test_exchanges_of_handlers_have_timers_of_their_layer_and_can_be_cancelled() -> None:
+    made, _ = with_notes("a")
+
+    effects = made.timer_fired("handlers:period", 10.0)
+
+    assert [effect.name for effect in effects if isinstance(effect, SetTimer)] == ["handlers:period", "handlers:1"]
+    assert made.cancel_exchanges(11.0, topic="notes") == [CancelTimer("handlers:1")]
+    assert made.handlers is not None and made.handlers.exchanges == []
+
+
+@pytest.mark.parametrize("topic", [EXCHANGE_TOPIC, HEARTBEAT_TOPIC, "state/broadcast/notes"])
+def test_topics_of_the_stack_itself_cannot_be_broadcast(topic: str) -> None:
+    made, _ = with_notes("a")
+
+    with pytest.raises(ConfigError, match="topic"):
+        made.broadcast(topic, "payload", 0.0)
+
+
+def test_state_needs_a_handler_of_its_topic() -> None:
+    made, _ = with_notes("a")
+
+    with pytest.raises(ConfigError, match="one with a handler: notes"):
+        made.broadcast_state("other", ("one", 1), 0.0)
+    with pytest.raises(ConfigError, match="handlers"):
+        stack("a").broadcast_state("notes", ("one", 1), 0.0)

@@ -84,5 +84,9 @@ class Stage:
         """What a node was told, without the times."""
         return [what for _, what in self.puppets[node].story]
 
+    def messages(self, node: Peer) -> list[tuple[Peer, object]]:
+        """The messages a node received: from whom, and what."""
+        return [what for what in self.told(node) if isinstance(what, tuple)]
+
     def lives(self) -> list[str]:
         return [name_of(node) for node in self.simulation.live]

@@ -17,7 +17,7 @@ from partisan_actors.cli.bench.overlay.phases import OverlayResult, run_overlay
 from partisan_actors.cli.bench.overlay.plan import OverlayPlan, default_processes, raise_file_limit
 from partisan_actors.cli.bench.overlay.report import remarks, table
 from partisan_actors.cli.failure import ExitCode, Failure
-from partisan_actors.node.config import DEFAULT_OVERLAY
+from partisan_actors.node.overlay_names import DEFAULT_OVERLAY
 
 __all__ = ["overlay"]
 

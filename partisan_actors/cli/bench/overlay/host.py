@@ -20,13 +20,14 @@ from typing import Any, Final
 import psutil
 
 from partisan_actors.api.runtime import Runtime
-from partisan_actors.cli.bench.overlay.plan import raise_file_limit
+from partisan_actors.cli.bench.overlay.plan import OverlayPlan, raise_file_limit
 from partisan_actors.errors import PartisanError
+from partisan_actors.ids import NodeId
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.loop import new_event_loop
 from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer
-from partisan_actors.protocols.machine import Deliver
+from partisan_actors.node.topics import wire_topic
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["TOPIC", "Host", "main", "name_of", "number_of"]
@@ -54,6 +55,7 @@ class Host:
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: dict[str, Any]) -> None:
         self._loop = loop
         self._settings = settings
+        self._plan = OverlayPlan(**settings["plan"])
         self._runtimes: dict[int, Runtime] = {}
         self._nodes: dict[int, Node] = {}
         self._joining: set[asyncio.Task[None]] = set()
@@ -97,7 +99,7 @@ class Host:
         """Let a node broadcast `identity` and the time."""
         node = self._nodes[number]
         self._latencies.setdefault(identity, [])
-        node.driver.broadcast(TOPIC, [identity, time.monotonic()])
+        node.broadcast(TOPIC, [identity, time.monotonic()])
 
     async def delivered(self, identity: int) -> dict[str, Any]:
         """What has come of a broadcast so far: seconds to each node that has it, and all the copies that came."""
@@ -119,9 +121,14 @@ class Host:
 
     async def _start(self, number: int, contacts: list[str], due: float) -> None:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
-        node_settings = self._settings["node"]
-        config = NodeConfig(**{**node_settings, "name": name_of(number), "cookie": node_settings["cookie"].encode()})
-        if self._settings["runtime"]:
+        config = NodeConfig(
+            name=name_of(number),
+            cluster=self._settings["cluster"],
+            cookie=self._settings["cookie"].encode(),
+            overlay=self._plan.overlay,
+            overlay_options=self._plan.overlay_options(number),
+        )
+        if self._plan.runtime:
             runtime = self._runtimes[number] = Runtime(config)
             node, start = runtime.node, runtime.start
         else:
@@ -137,13 +144,13 @@ class Host:
     # ---- counting -----------------------------------------------------------------------------------------------
 
     def _watch(self, node: Node) -> None:
-        node.on_topic[TOPIC] = self._on_broadcast
+        node.subscribe(TOPIC, self._on_broadcast)
         hand_on = node.dispatch[Kind.CONTROL]
 
         def on_control(sender: Peer, message: list[Any], buffers: object = None) -> None:
             tagged = message[1]
             self._received[tagged[0]] += 1
-            if tagged[0].endswith(".gossip") and TOPIC in tagged:
+            if tagged[0].endswith(".gossip") and wire_topic(TOPIC) in tagged:
                 self._copies[tagged[-1][0]] += 1
             hand_on(sender, message)
 
@@ -156,8 +163,7 @@ class Host:
         node.dispatch[Kind.CONTROL] = on_control
         node.dispatch[Kind.RELAY] = on_relay
 
-    def _on_broadcast(self, deliver: Deliver) -> None:
-        payload: Any = deliver.payload
+    def _on_broadcast(self, origin: NodeId, payload: Any) -> None:
         identity, sent_at = payload  # as `broadcast` has sent it
         self._latencies.setdefault(identity, []).append(time.monotonic() - sent_at)
 

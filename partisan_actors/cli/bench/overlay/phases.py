@@ -21,7 +21,9 @@ __all__ = ["Broadcasts", "Loss", "OverlayResult", "Rest", "run_overlay"]
 LOOK_LEAST_S: Final = 0.02
 LOOK_SHARE: Final = 5
 DELIVERY_S: Final = 15.0
-QUIET_S: Final = 1.0
+# How long no link may have come or gone before the overlay counts as at rest, and for how long that is waited for.
+QUIET_S: Final = 2.0
+SETTLE_S_MAX: Final = 30.0
 ANNOUNCE_S: Final = 2.0
 
 
@@ -126,7 +128,7 @@ class _Run:
         await self._join(result)
         if result.sound_s is None or result.known_s is None:
             return result
-        await asyncio.sleep(QUIET_S)
+        await self._settle()
         counts = await self._crew.ask("count")
         result.connections = sum(count["connections"] for count in counts) // 2
         result.files_most = max(count["files"] for count in counts)
@@ -224,6 +226,20 @@ class _Run:
     async def _shape(self) -> Shape:
         return _shape_of(await self._crew.ask("look", expected=0))
 
+    async def _settle(self) -> None:
+        """Wait until no link has come or gone for a while: nodes still fill the places that they have free.
+
+        A broadcast that goes round while they do may miss a node, and what it costs says nothing of the rest.
+        """
+        deadline = time.monotonic() + SETTLE_S_MAX
+        last, since = None, time.monotonic()
+        while time.monotonic() < min(deadline, since + QUIET_S):
+            await asyncio.sleep(QUIET_S / 5)
+            looks = await self._crew.ask("look", expected=0)
+            links = [look["links"] for look in looks]
+            if links != last:
+                last, since = links, time.monotonic()
+
     # ---- the other phases ---------------------------------------------------------------------------------------
 
     async def _broadcast(self, count: int) -> Broadcasts:
@@ -277,14 +293,15 @@ class _Run:
         self._began = time.monotonic()
         self._crew.kill_last()
         healed_s, noticed_s = await self._until_whole(plan.limit_s, None)
+        await self._settle()
         broadcasts = await self._broadcast(plan.broadcasts)
         return Loss(len(lost), noticed_s, healed_s, await self._shape(), broadcasts)
 
 
 async def run_overlay(plan: OverlayPlan, announce: Callable[[str], None]) -> OverlayResult:
     """Run one benchmark. Raises MemberLost when one of its processes ends or hangs; none is left in any case."""
-    node = {"cluster": "bench", "cookie": secrets.token_hex(16), "overlay": plan.overlay}
-    async with Crew.started(plan.processes, {"node": node, "runtime": plan.runtime}) as crew:
+    settings = {"plan": plan.to_json(), "cluster": "bench", "cookie": secrets.token_hex(16)}
+    async with Crew.started(plan.processes, settings) as crew:
         return await _Run(plan, crew, announce).all()
 
 

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.node.config import OVERLAYS
+from partisan_actors.node.overlay_names import check_overlay
+from partisan_actors.transport.tcp import ACCEPTED_IN_A_TURN
 
 __all__ = ["NODES_MAX", "OverlayPlan", "default_processes", "raise_file_limit"]
 
@@ -38,8 +39,7 @@ class OverlayPlan:
     runtime: bool = False
 
     def __post_init__(self) -> None:
-        if self.overlay not in OVERLAYS:
-            raise ConfigError("overlay", self.overlay, " or ".join(OVERLAYS))
+        check_overlay(self.overlay)
         if not 2 <= self.nodes <= NODES_MAX:
             raise ConfigError("nodes", self.nodes, f"a whole number from 2 to {NODES_MAX}")
         if not 1 <= self.processes <= min(self.nodes, PROCESSES_MAX):
@@ -60,6 +60,12 @@ class OverlayPlan:
         """Which nodes, by number, one process plays: every `processes`-th, so that the first are spread out."""
         return range(process, self.nodes, self.processes)
 
+    def overlay_options(self, number: int) -> dict[str, Any]:
+        """What a node, by number, needs to be told of its overlay."""
+        if self.overlay != "client_server":
+            return {}
+        return {"tag": "server" if number < self.contacts else "client"}
+
     @property
     def files_needed(self) -> int:
         """About how many sockets the busiest process will have open."""
@@ -68,11 +74,11 @@ class OverlayPlan:
             neighbours = self.nodes - 1
         elif self.overlay == "client_server":
             # Clients have one neighbour each; the server's process has one end of all of them.
-            return FILES_SPARE + 2 * 2 * mine + 2 * self.nodes
+            return FILES_SPARE + (2 * 2 + ACCEPTED_IN_A_TURN) * mine + 2 * self.nodes
         else:
             # A node that everybody joins through at once has many visitors for a moment.
-            return FILES_SPARE + 2 * 16 * mine + self.nodes
-        return FILES_SPARE + mine * (1 + 2 * neighbours)
+            return FILES_SPARE + (2 * 16 + ACCEPTED_IN_A_TURN) * mine + self.nodes
+        return FILES_SPARE + mine * (ACCEPTED_IN_A_TURN + 2 * neighbours)
 
     def check_files(self, files_max: int) -> None:
         """Raises ConfigError when a process may not open as many sockets as this needs."""

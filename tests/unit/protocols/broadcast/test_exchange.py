@@ -178,6 +178,27 @@ def test_a_node_that_fetches_from_one_peer_still_offers_to_another() -> None:
     assert contents(newcomer) == contents(busy) == {"a": "a1", "b": "b1"}
 
 
+def test_a_node_that_many_ask_offers_to_one_after_the_other_and_they_ask_again() -> None:
+    old = holding("old", [f"k{n}" for n in range(100)], offer_s_per_entry=0.01)
+    first, second = exchange("first"), exchange("second")
+    first.neighbour_up("old", 0.0)
+    second.neighbour_up("old", 0.0)
+    empty_page = Page(2**64 - 1, "", None, ())
+
+    (offer,) = old.receive("first", empty_page, 0.0)
+    (refusal,) = old.receive("second", empty_page, 0.9)
+    (again,) = second.receive("old", Offer(()), 0.9)
+    (asked,) = second.timer_fired("compare", 1.2)
+    (late,) = old.receive("second", empty_page, 1.2)
+
+    assert isinstance(offer, Send) and isinstance(late, Send)
+    assert offer.message == late.message
+    assert refusal == Send("second", Offer(()))
+    assert isinstance(again, SetTimer) and again.name == "compare"
+    assert asked == Send("old", second.summary)
+    assert second.receive("no neighbour", Offer(()), 0.9) == []
+
+
 def test_of_two_large_maps_only_the_buckets_that_differ_are_compared() -> None:
     keys = [f"k{n:04}" for n in range(1000)]
     one, two = holding("one", keys), holding("two", keys)

@@ -8,8 +8,18 @@ import pytest
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
-from partisan_actors.protocols.broadcast.plumtree import Gossip, Graft, IHave, Plumtree, PlumtreeOptions, Prune
+from partisan_actors.protocols.broadcast.plumtree import (
+    HEARTBEAT_TOPIC,
+    Gossip,
+    Graft,
+    Have,
+    IHave,
+    Plumtree,
+    PlumtreeOptions,
+    Prune,
+)
 from partisan_actors.protocols.machine import CancelTimer, Deliver, Effect, Send, SetTimer
+from partisan_actors.simulation.trees import check_spanning_tree
 from partisan_actors.wire.codec import decode_message, encode_message
 from tests.static_overlay import clique, line, random_graph, ring, running, with_plumtree
 
@@ -54,7 +64,7 @@ def test_a_second_copy_prunes_its_sender_and_is_not_delivered() -> None:
 
     effects = machine.receive("b", gossip(), 0.0)
 
-    assert effects == [Send("b", Prune())]
+    assert effects == [Send("b", Prune("o"))]
     assert (machine.eager, machine.lazy) == (["a"], ["b"])
 
 
@@ -64,12 +74,12 @@ def test_the_origins_own_message_coming_back_is_a_duplicate() -> None:
 
     effects = machine.receive("a", Gossip(ME, 1, "news", 3, "payload"), 0.0)
 
-    assert effects == [Send("a", Prune())]
+    assert effects == [Send("a", Prune(ME))]
 
 
 def test_a_pruned_link_gets_announcements_in_one_batch_at_the_tick() -> None:
     machine = tree("a", "b", lazy_tick_s=0.1)
-    machine.receive("b", Prune(), 0.0)
+    machine.receive("b", Prune("o"), 0.0)
 
     first = machine.receive("a", gossip(1, hops=2), 0.0)
     second = machine.receive("a", gossip(2, hops=5), 0.01)
@@ -84,7 +94,7 @@ def test_a_pruned_link_gets_announcements_in_one_batch_at_the_tick() -> None:
 
 def test_a_full_batch_leaves_before_the_tick() -> None:
     machine = tree("a", "b", announcements_max=2)
-    machine.receive("b", Prune(), 0.0)
+    machine.receive("b", Prune("o"), 0.0)
     machine.receive("a", gossip(1), 0.0)
 
     effects = machine.receive("a", gossip(2), 0.0)
@@ -95,7 +105,7 @@ def test_a_full_batch_leaves_before_the_tick() -> None:
 
 def test_who_leaves_sends_whole_what_it_was_about_to_announce() -> None:
     machine = tree("a", "b")
-    machine.receive("b", Prune(), 0.0)
+    machine.receive("b", Prune("o"), 0.0)
     machine.broadcast("news", "last words", 0.0)
 
     effects = machine.leave(0.01)
@@ -106,7 +116,7 @@ def test_who_leaves_sends_whole_what_it_was_about_to_announce() -> None:
 
 def test_who_leaves_does_not_repeat_what_it_has_announced() -> None:
     machine = tree("a", "b")
-    machine.receive("b", Prune(), 0.0)
+    machine.receive("b", Prune("o"), 0.0)
     machine.broadcast("news", "payload", 0.0)
     machine.timer_fired("lazy", 0.1)
 
@@ -115,7 +125,7 @@ def test_who_leaves_does_not_repeat_what_it_has_announced() -> None:
 
 def test_who_leaves_cannot_send_what_it_no_longer_keeps() -> None:
     machine = tree("a", "b", store_max=1)
-    machine.receive("b", Prune(), 0.0)
+    machine.receive("b", Prune("o"), 0.0)
     machine.broadcast("news", "first", 0.0)
     machine.broadcast("news", "second", 0.0)
 
@@ -124,7 +134,7 @@ def test_who_leaves_cannot_send_what_it_no_longer_keeps() -> None:
 
 def test_an_announcement_waits_the_configured_time_before_the_first_announcer_is_grafted() -> None:
     machine = tree("a", "b", graft_timeout_s=0.5, graft_retry_s=0.2)
-    machine.receive("a", Prune(), 0.0)
+    machine.receive("a", Prune("o"), 0.0)
 
     announced = machine.receive("a", IHave((("o", 1, 3),)), 0.0)
     machine.receive("b", IHave((("o", 1, 2),)), 0.1)
@@ -133,9 +143,9 @@ def test_an_announcement_waits_the_configured_time_before_the_first_announcer_is
     asked_next = machine.timer_fired(timer.name, 0.7)
 
     assert announced == [SetTimer(timer.name, 0.5)]
-    assert asked == [Send("a", Graft(("o", 1))), SetTimer(timer.name, 0.2)]
+    assert asked == [Send("a", Graft("o", 1)), SetTimer(timer.name, 0.2)]
     assert "a" in machine.eager
-    assert asked_next == [Send("b", Graft(("o", 1))), SetTimer(timer.name, 0.2)]
+    assert asked_next == [Send("b", Graft("o", 1)), SetTimer(timer.name, 0.2)]
 
 
 def test_when_no_announcer_answers_the_message_is_given_up_and_counted() -> None:
@@ -162,10 +172,10 @@ def test_a_message_that_comes_by_itself_cancels_its_graft_timer() -> None:
 
 def test_a_graft_makes_the_link_eager_and_is_answered_with_the_message() -> None:
     machine = tree("a", "b")
-    machine.receive("b", Prune(), 0.0)
+    machine.receive("b", Prune("o"), 0.0)
     machine.receive("a", gossip(hops=2), 0.0)
 
-    effects = machine.receive("b", Graft(("o", 1)), 1.0)
+    effects = machine.receive("b", Graft("o", 1), 1.0)
 
     assert effects == [Send("b", gossip(hops=3))]
     assert "b" in machine.eager
@@ -176,13 +186,13 @@ def test_a_graft_for_a_message_no_longer_kept_is_not_answered() -> None:
     for counter in (1, 2, 3):
         machine.receive("a", gossip(counter), 0.0)
 
-    assert machine.receive("b", Graft(("o", 1)), 1.0) == []
-    assert machine.receive("b", Graft(("o", 2)), 1.0) != []
+    assert machine.receive("b", Graft("o", 1), 1.0) == []
+    assert machine.receive("b", Graft("o", 2), 1.0) != []
 
 
 def test_a_lost_neighbour_is_asked_and_told_nothing_more() -> None:
     machine = tree("a", "b")
-    machine.receive("b", Prune(), 0.0)
+    machine.receive("b", Prune("o"), 0.0)
     (timer,) = timers(machine.receive("b", IHave((("o", 9, 3),)), 0.0))
     machine.receive("a", gossip(), 0.0)
 
@@ -198,7 +208,7 @@ def test_peers_that_are_not_neighbours_do_not_get_into_the_tree() -> None:
 
     machine.receive("stranger", gossip(), 0.0)
     duplicate = machine.receive("stranger", gossip(), 0.0)
-    machine.receive("stranger", Graft(None), 0.0)
+    machine.receive("stranger", Graft("o", None), 0.0)
 
     assert duplicate == []
     assert (machine.eager, machine.lazy) == (["a"], [])
@@ -206,31 +216,31 @@ def test_peers_that_are_not_neighbours_do_not_get_into_the_tree() -> None:
 
 def test_a_message_announced_on_a_much_shorter_way_swaps_the_links() -> None:
     machine = tree("far", "near", optimise_threshold=3)
-    machine.receive("near", Prune(), 0.0)
+    machine.receive("near", Prune("o"), 0.0)
     machine.receive("near", IHave((("o", 1, 2),)), 0.0)
 
     effects = machine.receive("far", gossip(hops=5), 0.1)
 
-    assert effects[-2:] == [Send("near", Graft(None)), Send("far", Prune())]
+    assert effects[-2:] == [Send("near", Graft("o", None)), Send("far", Prune("o"))]
     assert (machine.eager, machine.lazy) == (["near"], ["far"])
 
 
 def test_an_announcement_after_the_message_swaps_the_links_too_and_only_once() -> None:
     machine = tree("far", "near", optimise_threshold=3)
-    machine.receive("near", Prune(), 0.0)
+    machine.receive("near", Prune("o"), 0.0)
     machine.receive("far", gossip(hops=5), 0.0)
 
     effects = machine.receive("near", IHave((("o", 1, 2),)), 0.1)
     again = machine.receive("near", IHave((("o", 1, 2),)), 0.2)
 
-    assert effects == [Send("near", Graft(None)), Send("far", Prune())]
+    assert effects == [Send("near", Graft("o", None)), Send("far", Prune("o"))]
     assert again == []
 
 
 @pytest.mark.parametrize("threshold", [None, 4])
 def test_a_way_that_is_not_short_enough_swaps_nothing(threshold: int | None) -> None:
     machine = tree("far", "near", optimise_threshold=threshold)
-    machine.receive("near", Prune(), 0.0)
+    machine.receive("near", Prune("o"), 0.0)
     machine.receive("far", gossip(hops=5), 0.0)
 
     assert machine.receive("near", IHave((("o", 1, 2),)), 0.1) == []
@@ -246,6 +256,105 @@ def test_announcements_beyond_the_bound_are_ignored_and_counted() -> None:
     assert machine.ignored == 1
 
 
+def test_announcements_that_are_not_batched_leave_with_the_payload_and_set_no_timer() -> None:
+    machine = tree("a", "b", announcements_max=1)
+    machine.receive("b", Prune(ME), 0.0)
+
+    effects = machine.broadcast("news", "payload", 0.0)
+
+    assert effects == [Send("a", gossip(origin=ME)), Send("b", IHave(((ME, 1, 1),)))]
+
+
+def test_with_a_tree_for_each_root_a_duplicate_prunes_that_roots_link_only() -> None:
+    machine = tree("a", "b", trees="per_root")
+    machine.receive("a", gossip(), 0.0)
+
+    effects = machine.receive("b", gossip(), 0.0)
+
+    assert effects == [Send("b", Prune("o"))]
+    assert machine.links("o") == {"a": True, "b": False}
+    assert machine.links() == {"a": True, "b": True}
+
+
+def test_with_a_tree_for_each_root_prunes_and_grafts_say_whose_tree_they_change() -> None:
+    machine = tree("a", "b", trees="per_root")
+    machine.receive("a", Prune("o"), 0.0)
+    machine.receive("b", Prune("p"), 0.0)
+
+    machine.receive("a", Graft("o", None), 0.0)
+
+    assert machine.links("o") == {"a": True, "b": True}
+    assert machine.links("p") == {"a": True, "b": False}
+
+
+def test_an_announcement_is_repeated_until_it_is_confirmed() -> None:
+    machine = tree("a", repeat_s=1.0)
+    started = machine.start(0.0)
+    machine.receive("a", Prune(ME), 0.0)
+    machine.broadcast("news", "payload", 0.0)
+    machine.timer_fired("lazy", 0.1)
+    machine.timer_fired("repeat", 1.0)
+
+    repeated = machine.timer_fired("repeat", 2.0)
+    machine.receive("a", Have(((ME, 1),)), 2.1)
+
+    assert started == [SetTimer("repeat", 1.0)]
+    assert repeated == [SetTimer("repeat", 1.0), Send("a", IHave(((ME, 1, 1),)))]
+    assert machine.timer_fired("repeat", 3.0) == [SetTimer("repeat", 1.0)]
+
+
+def test_a_payload_confirms_the_announcement_of_it() -> None:
+    machine = tree("a", "b", repeat_s=1.0)
+    machine.receive("b", Prune("o"), 0.0)
+    machine.receive("a", gossip(), 0.0)
+    machine.timer_fired("lazy", 0.1)
+    machine.timer_fired("repeat", 1.0)
+
+    machine.receive("b", gossip(), 1.1)
+
+    assert machine.timer_fired("repeat", 2.0) == [SetTimer("repeat", 1.0)]
+
+
+def test_announcements_of_what_is_held_are_confirmed_only_where_they_are_repeated() -> None:
+    repeating, once = tree("a", "b", repeat_s=1.0), tree("a", "b")
+    for machine in (repeating, once):
+        machine.receive("a", gossip(), 0.0)
+
+    assert repeating.receive("b", IHave((("o", 1, 2),)), 0.1) == [Send("b", Have((("o", 1),)))]
+    assert once.receive("b", IHave((("o", 1, 2),)), 0.1) == []
+
+
+def test_kept_payloads_are_bounded_in_bytes_and_the_oldest_goes_first() -> None:
+    machine = tree("a", store_bytes_max=100)
+    for _ in range(3):
+        machine.broadcast("news", b"." * 40, 0.0)
+
+    assert machine.receive("a", Graft(ME, 1), 1.0) == []
+    assert machine.receive("a", Graft(ME, 2), 1.0) != []
+    assert machine.receive("a", Graft(ME, 3), 1.0) != []
+
+
+def test_a_hundred_thousand_heartbeats_are_remembered_as_one_interval() -> None:
+    origin = tree("a", heartbeat_period_s=10.0)
+    receiver = tree("a", "b")
+    assert [timer.name for timer in timers(origin.start(0.0))] == ["heartbeat"]
+    late: list[Gossip] = []
+
+    for number in range(100_000):
+        beat = origin.timer_fired("heartbeat", 10.0 * number)[1]
+        assert isinstance(beat, Send) and isinstance(beat.message, Gossip)
+        if number in (500, 501, 70_000):
+            late.append(beat.message)
+        else:
+            receiver.receive("a", beat.message, 10.0 * number)
+    with_gaps = len(receiver._seen)
+    for message in late:
+        receiver.receive("b", message, 1e6)
+
+    assert (with_gaps, len(receiver._seen)) == (3, 1)
+    assert late[0].topic == HEARTBEAT_TOPIC
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -255,6 +364,12 @@ def test_announcements_beyond_the_bound_are_ignored_and_counted() -> None:
         ("optimise_threshold", 0),
         ("store_max", 0),
         ("missing_max", 0),
+        ("store_bytes_max", 0),
+        ("roots_max", 0),
+        ("root_idle_s", 0.0),
+        ("repeat_s", 0.0),
+        ("heartbeat_period_s", -1.0),
+        ("trees", "own"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused_by_its_name(field: str, value: object) -> None:
@@ -274,9 +389,10 @@ class _NoAddresses:
     [
         Gossip(NodeId("a", 1), 7, "news", 2, ["plain", 1, b"x", None, {"k": 1.5}]),
         IHave(((NodeId("a", 1), 7, 2), (NodeId("b", 2), 1, 1))),
-        Prune(),
-        Graft(None),
-        Graft((NodeId("a", 1), 7)),
+        Prune(NodeId("a", 1)),
+        Graft(NodeId("a", 1), None),
+        Have(((NodeId("a", 1), 7),)),
+        Graft(NodeId("a", 1), 7),
     ],
 )
 def test_every_message_travels_the_wire_unchanged(message: object) -> None:
@@ -313,14 +429,7 @@ def test_after_warming_up_the_eager_links_are_a_spanning_tree() -> None:
         simulation.broadcast(number % 12, "news", number)
         simulation.run_for(1.0)
 
-    edges = {
-        (node, peer)
-        for node in links
-        for peer in simulation.stack(node).broadcasting.eager  # type: ignore[attr-defined]  # a Plumtree
-    }
-
-    assert {(peer, node) for node, peer in edges} == edges
-    assert len(edges) == 2 * 11
+    check_spanning_tree(simulation, 0)
 
 
 def test_when_an_inner_node_of_the_tree_dies_later_messages_reach_everybody_else() -> None:

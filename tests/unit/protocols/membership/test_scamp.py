@@ -225,7 +225,7 @@ def test_a_member_of_both_views_stays_a_neighbour_while_it_is_in_one() -> None:
 
 
 def test_a_node_that_nobody_holds_subscribes_again_within_eleven_periods() -> None:
-    me = scamp((A, B))
+    me = scamp((A, B, C))
 
     asked = [len(sent(me.timer_fired("heartbeat", 10.0 * turn), Subscribe)) for turn in range(1, 12)]
 
@@ -285,6 +285,20 @@ def test_a_node_that_lost_everybody_goes_back_to_those_it_knew_until_one_answers
     asked = [peer for turn in range(1, 40) for peer, _ in sent(me.timer_fired("redial", 100.0 * turn), Subscribe)]
 
     assert asked.count(A) == asked.count(B) == 39, "its contact and who was its neighbour, and never given up"
+
+
+def test_a_node_with_few_neighbours_asks_one_that_it_knew_once_a_period() -> None:
+    me = scamp((A, B, C))
+    me.peer_down(A, 1.0)
+    few = sent(me.timer_fired("heartbeat", 10.0), Subscribe)
+    ((asked, _),) = few
+    me.receive(NEW, Subscribed(asked, ()), 10.1)
+
+    enough = sent(me.timer_fired("heartbeat", 20.0), Subscribe)
+
+    assert asked in (A, "contact")
+    assert me.views["partial"] == [B, C, NEW]
+    assert enough == []
 
 
 def test_a_contact_is_asked_again_until_the_subscription_is_spread() -> None:

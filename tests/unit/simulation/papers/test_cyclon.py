@@ -33,12 +33,12 @@ def test_in_every_cycle_views_are_bounded_hold_nobody_twice_and_never_their_own_
 
 
 def test_at_rest_views_are_full_in_degrees_are_even_and_clustering_is_random() -> None:
-    graph = views(CycleEngine.restored(stable_cyclon(3, 500)))
+    graph = views(CycleEngine.restored(stable_cyclon(3, 300)))
     in_degrees = Counter(peer for view in graph.values() for peer in view)
 
     assert all(len(view) == 35 for view in graph.values())
-    assert min(in_degrees.values()) >= 18 and max(in_degrees.values()) <= 56
-    assert mean_clustering(graph) == pytest.approx(70 / 499, rel=0.12)
+    assert min(in_degrees.values()) >= 10 and max(in_degrees.values()) <= 60
+    assert mean_clustering(graph) == pytest.approx(70 / 299, rel=0.12)
     assert len(components(graph)) == 1
 
 

@@ -9,7 +9,7 @@ from partisan_actors.simulation.cycles import CycleEngine
 from partisan_actors.simulation.papers.failures import Floods, by_connection, by_sending, crash
 from partisan_actors.simulation.papers.overlays import broadcast, dress, flood, stable_overlay
 
-NODES = 300
+NODES = 200
 
 
 def crashed(seed: int, share: float) -> CycleEngine:

@@ -1,0 +1,38 @@
+"""Broadcasts by name: the tree, or the flood, that a node's configuration asks for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, Final
+
+from partisan_actors.errors import ConfigError
+from partisan_actors.ids import NodeId
+from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
+from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptions
+
+__all__ = ["BROADCASTS", "make_broadcast"]
+
+BROADCASTS: Final = ("plumtree", "flood")
+
+# Calls to an actor that moved wait for the broadcast that tells where to: a tree that a dead node has cut is mended in
+# a quarter of a second. Where a message often takes longer than that, it is sent twice now and then.
+PLUMTREE: Final = PlumtreeOptions(lazy_tick_s=0.05, graft_timeout_s=0.15, graft_retry_s=0.15)
+FLOOD: Final = FloodOptions()
+
+
+def make_broadcast(me: NodeId, name: str, options: Mapping[str, Any], rng: random.Random) -> Plumtree | Flood:
+    """The broadcast of that name. Raises ConfigError for a name or an option that there is not."""
+    if name not in BROADCASTS:
+        raise ConfigError("broadcast", name, " or ".join(BROADCASTS))
+    defaults = PLUMTREE if name == "plumtree" else FLOOD
+    allowed = [field.name for field in fields(defaults)]
+    for option in options:
+        if option not in allowed:
+            raise ConfigError("broadcast_options", option, f"for {name}: {', '.join(allowed)}")
+    try:
+        chosen = replace(defaults, **options)
+    except TypeError as error:  # a text where a number belongs
+        raise ConfigError("broadcast_options", dict(options), f"values as those of {defaults}") from error
+    return Plumtree(me, chosen, rng) if isinstance(chosen, PlumtreeOptions) else Flood(me, chosen, rng)

@@ -1,0 +1,224 @@
+"""Entering and leaving on purpose: in the background, waited for, again and again, and put out by others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import pytest
+
+from partisan_actors.errors import AuthenticationError, ConfigError, NodeDown, NotYetConnected
+from partisan_actors.transport.memory import MemoryNetwork
+from partisan_actors.wire.channels import check_channels
+from tests.nodes import TestNode, nodes, overlay, until
+
+QUICK = {"load_period_s": 0.1, "overlay_options": {"shuffle_period_s": 0.2}}
+MESH: dict[str, Any] = {"overlay": "full_mesh", "load_period_s": 0.1}
+
+
+def live(node: TestNode) -> set[str]:
+    return {record.node.name for record in node.directory.live()}
+
+
+def agreed(*made: TestNode) -> bool:
+    names = {node.me.name for node in made}
+    return all(live(node) == names for node in made)
+
+
+def is_alone(node: TestNode) -> bool:
+    return not node.neighbours() and live(node) == {node.me.name} and node.dialling.connection_count == 0
+
+
+async def test_join_returns_at_once_and_comes_about_in_the_background() -> None:
+    async with nodes("a", "b") as (a, b):
+        a.membership.join(b.address)
+
+        assert not a.neighbours()
+        await until(lambda: agreed(a, b))
+
+
+async def test_join_does_not_wait_for_an_address_at_which_nobody_answers() -> None:
+    network = MemoryNetwork()
+    async with nodes("a", "b", network=network) as (a, b):
+        network.unreachable.add(b.address)
+        begun = time.process_time()
+        for _ in range(10):
+            a.membership.join(b.address)
+        assert time.process_time() - begun < 0.05
+
+        network.unreachable.clear()
+        await until(lambda: agreed(a, b), "it is tried again")
+
+
+async def test_who_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr("partisan_actors.node.membership.FIRST_S", 0.001)
+    async with nodes("a") as (a,):
+        a.membership.join("nobody:1")
+        await until(lambda: "could not join through nobody:1" in caplog.text)
+        a.membership.join("nobody:1")  # and may be asked for again
+
+
+@pytest.mark.parametrize("address", ["nowhere", "", "a:b:c:d"])
+async def test_what_is_no_address_is_refused_at_once(address: str) -> None:
+    async with nodes("a") as (a,):
+        with pytest.raises(ConfigError, match="HOST:PORT"):
+            a.membership.join(address)
+
+
+async def test_a_node_does_not_join_itself() -> None:
+    async with nodes("a") as (a,):
+        with pytest.raises(ConfigError, match="a node does not join itself"):
+            a.membership.join(a.address)
+        with pytest.raises(ConfigError, match="a node does not join itself"):
+            await a.membership.sync_join(a.address, 1.0)
+
+
+async def test_joins_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("partisan_actors.node.membership.JOINS_MAX", 2)
+    async with nodes("a") as (a,):
+        for number in range(2):
+            a.membership.join(f"nobody:{number + 1}")
+        with pytest.raises(ConfigError, match="at most 2 joins at a time"):
+            a.membership.join("nobody:9")
+
+
+async def test_sync_join_returns_when_every_channel_has_all_its_lanes() -> None:
+    channels = check_channels({"calls": 3, "files": 2})
+    async with nodes("a", "b", channels=channels) as (a, b):
+        node = await a.membership.sync_join(b.address, 5.0)
+
+        peer = a.router.peer(node)
+        assert node == b.me
+        assert {name: sum(lane is not None for lane in lanes) for name, lanes in peer.lanes.items()} == a.lanes
+        await until(lambda: agreed(a, b))
+
+
+async def test_sync_join_raises_at_its_time_out() -> None:
+    async with nodes("a") as (a,):
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(NotYetConnected, match=r"nobody:1.*after 0.2 s"):
+            await a.membership.sync_join("nobody:1", 0.2)
+        assert asyncio.get_running_loop().time() - begun < 2
+
+
+async def test_sync_join_to_a_stranger_is_told_at_once() -> None:
+    network = MemoryNetwork()
+    async with nodes("a", network=network) as (a,), nodes("b", network=network, cluster="others") as (b,):
+        with pytest.raises(AuthenticationError):
+            await a.membership.sync_join(b.address, 5.0)
+
+
+async def test_a_contact_that_refuses_is_told_with_its_reason() -> None:
+    async with nodes("a", "b") as (a, b):
+        lane = a.router.peer(b.me).lanes["calls"]
+        joining = asyncio.ensure_future(a.membership.sync_join(b.address, 5.0))
+        a.dial = lambda peer, channel, index: None  # type: ignore[method-assign]  # so that it has to wait
+        await until(lambda: a.router.peer(b.me).is_connected)
+        a.join_refused(b.me, "clients do not connect to clients")
+
+        with pytest.raises(NotYetConnected, match="clients do not connect to clients"):
+            await joining
+        assert lane == [None] and a.membership.refusal == "clients do not connect to clients"
+
+
+@pytest.mark.parametrize("settings", [QUICK, MESH], ids=["hyparview", "full_mesh"])
+async def test_who_leaves_is_alone_and_the_others_agree_on_the_rest(settings: dict[str, Any]) -> None:
+    told: list[tuple[str, int]] = []
+    async with overlay("a", "b", "c", "d", **settings) as (a, b, c, d):
+        c.on_left.append(lambda why: told.append((why, len(c.directory.live()))))
+        waiting = c.ask(a, 1)
+        begun = asyncio.get_running_loop().time()
+
+        await c.membership.leave()
+
+        assert asyncio.get_running_loop().time() - begun < 2.0
+        assert told == [("this node has left the cluster", 4)], "told before it forgot the others"
+        assert is_alone(c)
+        assert isinstance(waiting.error, NodeDown)
+        await until(lambda: agreed(a, b, d), "the others agree")
+        assert a.directory.records["c"].state_name == "left"
+        c.tell(c, "to myself")
+        await until(lambda: c.told == ["to myself"], "it works alone")
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+            assert is_alone(c)
+
+
+@pytest.mark.parametrize("settings", [QUICK, MESH], ids=["hyparview", "full_mesh"])
+async def test_twenty_times_a_node_leaves_and_joins_through_any_other(settings: dict[str, Any]) -> None:
+    async with overlay("a", "b", "c", "d", **settings) as made:
+        _, _, _, d = made
+        for cycle in range(20):
+            await d.membership.leave()
+            await until(lambda: agreed(*made[:3]), f"it is gone, cycle {cycle}")
+
+            await d.membership.sync_join(made[cycle % 3].address, 5.0)
+
+            await until(lambda: agreed(*made), f"it is back, cycle {cycle}")
+            await until(lambda: d.neighbours() and all(d.me in n.neighbours() for n in made if n.me in d.neighbours()))
+
+
+async def test_a_node_that_left_takes_nobody_in_until_it_joins() -> None:
+    async with overlay("a", "b", **QUICK) as (a, b):
+        await b.membership.leave()
+
+        with contextlib.suppress(NotYetConnected):  # whichever side is told first
+            await a.connect(b.address)
+            a.driver.join(b.me)
+
+        await until(lambda: b.refused_connections + b.broken_connections > 0 or not a.router.peer(b.me).is_connected)
+        await until(lambda: not a.router.peer(b.me).is_connected, "what was opened is closed")
+        assert is_alone(b)
+
+
+async def test_who_is_put_out_is_alone_and_may_come_back() -> None:
+    async with overlay("a", "b", "c", **MESH) as (a, b, c):
+        a.membership.evict("c")
+
+        await until(lambda: agreed(a, b), "the others agree")
+        await until(lambda: is_alone(c), "it knows")
+        assert c.has_left
+
+        await c.membership.sync_join(b.address, 5.0)
+        await until(lambda: agreed(a, b, c))
+
+
+async def test_only_a_known_other_can_be_put_out_and_only_where_the_overlay_can() -> None:
+    async with overlay("a", "b", **QUICK) as (a, _):
+        with pytest.raises(ConfigError, match="name = 'z' is not valid: expected another node that is up: b"):
+            a.membership.evict("z")
+        with pytest.raises(ConfigError, match="another node that is up: b"):
+            a.membership.evict("a")
+        with pytest.raises(ConfigError, match="one that can put out other nodes, as full_mesh can"):
+            a.membership.evict("b")
+
+
+async def test_a_list_of_some_members_joins_the_new_and_puts_nobody_out() -> None:
+    network = MemoryNetwork()
+    async with (
+        overlay("a", "b", "c", network=network, **MESH) as (a, b, c),
+        nodes("d", network=network, **MESH) as (d,),
+    ):
+        a.membership.update_members([b.address, d.address, a.address])
+
+        await until(lambda: agreed(a, b, c, d))
+
+
+async def test_a_list_that_replaces_puts_out_who_is_not_in_it() -> None:
+    async with overlay("a", "b", "c", **MESH) as (a, b, c):
+        a.membership.update_members([b.address], replace=True)
+
+        await until(lambda: agreed(a, b) and is_alone(c))
+
+
+async def test_replacing_where_nobody_can_be_put_out_changes_nothing() -> None:
+    network = MemoryNetwork()
+    async with overlay("a", "b", network=network, **QUICK) as (a, b), nodes("d", network=network, **QUICK) as (d,):
+        with pytest.raises(ConfigError, match="one that can put out other nodes"):
+            a.membership.update_members([d.address], replace=True)
+        with pytest.raises(ConfigError, match="HOST:PORT"):
+            a.membership.update_members([d.address, "nowhere"])
+
+        assert agreed(a, b) and not d.neighbours()
