@@ -16,7 +16,7 @@ TRIES: list[str] = []
 def here() -> str:
     system = current_system.get()
     assert system is not None
-    return str(system.me.name)  # type: ignore[attr-defined]
+    return str(system.me.name)
 
 
 def was_unwound(told: str) -> None:

@@ -59,7 +59,7 @@ async def story(cluster: SimulatedCluster) -> list[int]:
 
 
 def trace(seed: int, **settings: object) -> tuple[str, list[int]]:
-    with SimulatedCluster(seed, nodes=4, **settings) as cluster:  # type: ignore[arg-type]
+    with SimulatedCluster(seed, nodes=4, **settings) as cluster:
         result = cluster.run(story(cluster), 600.0)
         return cluster.trace_hash, result
 
@@ -268,7 +268,7 @@ def test_a_crash_stops_code_dead_and_leaves_no_thread_in_the_end() -> None:
 # ---- repeatability ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("overlay", ["hyparview", "full_mesh"])
+@pytest.mark.parametrize("overlay", ["hyparview", "full_mesh", "xbot", "scamp_v1", "scamp_v2"])
 def test_one_seed_is_one_run_and_another_seed_another(overlay: str) -> None:
     first, again, other = trace(1, overlay=overlay), trace(1, overlay=overlay), trace(2, overlay=overlay)
 
@@ -321,7 +321,7 @@ def test_what_makes_no_sense_is_refused_with_what_is_allowed(cluster: SimulatedC
         cluster.start_plan(FaultPlan((Loss(0.0, 1.0, 0.5, kinds=("plumtree.graft",)),)))
     for job in (3, story):
         with pytest.raises(ConfigError, match="a coroutine"):
-            cluster.run(job)  # type: ignore[arg-type]
+            cluster.run(job)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_what_makes_no_sense_is_refused_with_what_is_allowed(cluster: SimulatedC
     ],
 )
 def test_a_cluster_that_cannot_be_says_so_before_anything_runs(settings: dict[str, object], allowed: str) -> None:
-    with pytest.raises(ConfigError, match=allowed), SimulatedCluster(**{"seed": 1, "nodes": 2, **settings}):  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=allowed), SimulatedCluster(**{"seed": 1, "nodes": 2, **settings}):
         pass
 
 

@@ -111,7 +111,7 @@ def test_tests_are_shared_out_among_processes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seeds", [0, -1, [], [1.5], True, "3"])
 def test_seeds_that_are_none_are_refused_where_they_stand(seeds: object) -> None:
     with pytest.raises(ConfigError, match="how many"):
-        simulated(seeds=seeds)  # type: ignore[arg-type]
+        simulated(seeds=seeds)
 
 
 def test_a_test_that_does_not_take_the_fixture_is_told_so() -> None:
