@@ -27,6 +27,7 @@ from partisan_actors.faults.plan import FaultPlan
 from partisan_actors.faults.rules import Rule
 from partisan_actors.faults.selectors import ANYBODY, Group, group
 from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.overlays import with_own_options
 from partisan_actors.node.world import World
 from partisan_actors.simulation.clock import nanoseconds
 from partisan_actors.simulation.loop import Loops, where
@@ -370,6 +371,7 @@ class SimulatedCluster:
             hosts_actors=name != DRIVER,
             **self._settings,
         )
+        config = with_own_options(config, joins=name != DRIVER)  # in a star, the driver is the server
         world = World(lambda: EPOCH_NS + self.clock.now_ns, rng.randbytes, lambda: 1, lambda: "simulated")
         # Those that are up before it, so that the first one waits for nobody.
         node.begin(config, world, self._wires.door(name, node.loop), lambda: self._up_before(name))

@@ -268,7 +268,7 @@ def test_a_crash_stops_code_dead_and_leaves_no_thread_in_the_end() -> None:
 # ---- repeatability ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("overlay", ["hyparview", "full_mesh", "xbot", "scamp_v1", "scamp_v2"])
+@pytest.mark.parametrize("overlay", ["hyparview", "full_mesh", "xbot", "scamp_v1", "scamp_v2", "client_server"])
 def test_one_seed_is_one_run_and_another_seed_another(overlay: str) -> None:
     first, again, other = trace(1, overlay=overlay), trace(1, overlay=overlay), trace(2, overlay=overlay)
 

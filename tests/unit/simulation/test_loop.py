@@ -224,9 +224,7 @@ def test_what_the_loop_takes_from_inside_asyncio_is_there() -> None:
         assert type(loop._ready).__name__ == "deque"
         assert loop._scheduled == []
         assert loop._timer_cancelled_count == 0
-        assert {"_selector", "_process_events", "_clock_resolution"} <= set(
-            BaseEventLoop._run_once.__code__.co_names
-        )
+        assert {"_selector", "_process_events", "_clock_resolution"} <= set(BaseEventLoop._run_once.__code__.co_names)
     finally:
         loop.close()
 
