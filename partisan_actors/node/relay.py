@@ -26,6 +26,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from partisan_actors.errors import NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
+from partisan_actors.node.directory import Directory
 from partisan_actors.node.hops import Hops
 from partisan_actors.node.router import REDIAL_AFTER_S, Buffers, Peer, Router
 from partisan_actors.protocols.delivery.stream import GIVE_UP_S, QUEUE_BYTES_MAX, Incoming, Outgoing, Parcel
@@ -49,7 +50,7 @@ ACKNOWLEDGE_AFTER_S: Final = 0.02
 HURRY_S: Final = 0.05
 # In a cluster of more nodes than this, signs of life and acknowledgements whose way is not known take one way at random
 # and not every one. What they are about is sent again, and a node that is wrongly believed down says so.
-FLOODED_MAX: Final = 64
+FLOODED_MAX: Final = 32
 # How many nodes are asked for a sign of life at once.
 LISTENING_MAX: Final = 2
 PROBE_AFTER_S: Final = 2.0
@@ -64,6 +65,7 @@ class RelayHost(Protocol):
     me: NodeId
     loop: asyncio.AbstractEventLoop
     routing: str
+    directory: Directory
     dispatch: list[Callable[..., None]]
     connection_lost_error: Callable[[Peer, str], PartisanError]
 
@@ -306,7 +308,7 @@ class Relay:
     def _pass_on(self, envelope: Envelope, buffers: Buffers | None, came_from: NodeId, begun_ns: int) -> None:
         destination, origin = NodeId(*envelope.destination), NodeId(*envelope.origin)
         ways = self._ways(destination, (came_from, origin), envelope.channel, envelope.is_flood)
-        if len(ways) > 1 and not envelope.message and len(self.next_hops) > FLOODED_MAX:
+        if len(ways) > 1 and not envelope.message and self._host.directory.live_count > FLOODED_MAX:
             # A flood for each sign of life, when many are asked for in a large cluster, leaves time for nothing else.
             ways = [ways[envelope.identity % len(ways)]]
         packed = envelope.packed()

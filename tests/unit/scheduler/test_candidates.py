@@ -28,7 +28,7 @@ async def test_a_node_that_tells_nonsense_of_its_resources_is_left_out(told: dic
         scheduler, directory = one.scheduler, one.node.directory
         odd = NodeRecord(NodeId("odd", 1), ("odd:1",), **told)
 
-        directory.changed(PREFIX + "odd", (1, 1, UP), odd.plain())
+        directory.changed(PREFIX + "odd", (1, 1, UP), odd.packed())
 
         assert directory.is_up(odd.node)
         assert [candidate.node for candidate in scheduler.candidates({})] == [one.node.me, other.node.me]
