@@ -5,10 +5,8 @@ Each node has its own event loop and its own (lockstep) threads, so that a crash
 holds up nobody else. What a node takes from outside (`node.world`) comes from the seed. The test's own code runs on a
 node called "driver", which hosts no actors.
 
-What is not repeatable is what user code takes from outside without being asked: `secrets`, `uuid`, sets of objects that
-are ordered by their addresses, other threads and processes. `time.time`, `time.monotonic`, `time.perf_counter` and
-`time.sleep` are those of the simulation while it runs (looked up in `time`, not imported by name before), and `random`
-is seeded.
+What users' code takes from `time`, `random` and `uuid4` is simulated, see `users_time`. What it takes from elsewhere is
+not, and makes a run that cannot be repeated: `secrets`, files, the order of sets, threads and processes of its own.
 """
 
 from __future__ import annotations
@@ -29,6 +27,7 @@ from partisan_actors.faults.plan import FaultPlan
 from partisan_actors.faults.rules import Rule
 from partisan_actors.faults.selectors import ANYBODY, Group, group
 from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.overlays import with_own_options
 from partisan_actors.node.world import World
 from partisan_actors.simulation.clock import nanoseconds
 from partisan_actors.simulation.loop import Loops, where
@@ -211,7 +210,7 @@ class SimulatedCluster:
 
     @property
     def trace_hash(self) -> str:
-        """A hash of all that has passed between the nodes: equal for two runs that were the same."""
+        """A hash of what has arrived anywhere: when, from whom and to whom. Equal for two runs that were the same."""
         return self._wires.trace_hash
 
     def runtime(self, name: str) -> Runtime:
@@ -372,6 +371,7 @@ class SimulatedCluster:
             hosts_actors=name != DRIVER,
             **self._settings,
         )
+        config = with_own_options(config, joins=name != DRIVER)  # in a star, the driver is the server
         world = World(lambda: EPOCH_NS + self.clock.now_ns, rng.randbytes, lambda: 1, lambda: "simulated")
         # Those that are up before it, so that the first one waits for nobody.
         node.begin(config, world, self._wires.door(name, node.loop), lambda: self._up_before(name))

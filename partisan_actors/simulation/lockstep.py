@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from partisan_actors.actors.blocking import own_gates
@@ -24,7 +25,7 @@ Job = Callable[[], None]
 # A job that computes for longer than this, in real seconds, without giving its turn back hangs.
 TURN_S: Final = 60.0
 
-_OURS: Final = (__file__, threading.__file__)
+_OURS: Final = (str(Path(__file__).parent), threading.__file__)
 
 
 class ThreadEnded(BaseException):
@@ -50,7 +51,8 @@ class LockstepThread:
         self.loop = loop
         self._jobs: deque[Job | None] = deque()
         self._is_idle = True  # nothing runs or waits in it, and no turn is on its way
-        self._is_ended = False
+        self._is_ended = False  # it is to end where it waits
+        self._is_over = False
         self._mine = threading.Semaphore(0)
         self._loops = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
@@ -76,7 +78,9 @@ class LockstepThread:
             self.take_turn()
 
     def take_turn(self) -> None:
-        """On the loop: let it run until it gives the turn back."""
+        """On the loop: let it run until it gives the turn back. A thread that has ended is left in peace."""
+        if self._is_over:
+            return
         if self._thread.ident is None:
             self._thread.start()
         self._mine.release()
@@ -87,7 +91,7 @@ class LockstepThread:
     def place(self) -> str:
         """For people: where it is now."""
         frame = sys._current_frames().get(self._thread.ident or 0)
-        while frame is not None and frame.f_code.co_filename in _OURS and frame.f_back is not None:
+        while frame is not None and frame.f_code.co_filename.startswith(_OURS) and frame.f_back is not None:
             frame = frame.f_back
         return frame_text(frame) if frame is not None else "nowhere"
 
@@ -112,12 +116,11 @@ class LockstepThread:
         while True:
             self._mine.acquire()
             job = self._jobs.popleft()
-            if job is None:
-                self._loops.release()
-                return
-            with contextlib.suppress(ThreadEnded):
-                job()
-            if self._is_ended:
+            if job is not None:
+                with contextlib.suppress(ThreadEnded):
+                    job()
+            if job is None or self._is_ended:
+                self._is_over = True
                 self._loops.release()
                 return
             if self._jobs:

@@ -108,6 +108,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         """Run what is ready now, once. Raises `failure`, if it has come to that."""
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]  # as run_forever does
+        outer = events._get_running_loop()
         events._set_running_loop(self)
         self._has_turn = True
         # How early asyncio lets timers be. Not at all.
@@ -116,7 +117,7 @@ class VirtualLoop(base_events.BaseEventLoop):
             self._run_once()  # type: ignore[attr-defined]  # the loop's own turn
         finally:
             self._has_turn = False
-            events._set_running_loop(None)
+            events._set_running_loop(outer)
             sys.set_asyncgen_hooks(*hooks)
         if self.failure is not None:
             failure, self.failure = self.failure, None

@@ -1,4 +1,4 @@
-"""What code of users finds in `time`, `random` and `uuid` while it is simulated: virtual time, and the seed's chance.
+"""What users' code finds in `time`, `random` and `uuid` while it is simulated: virtual time, and chance from the seed.
 
 The functions of `time`, and `uuid.uuid4`, are replaced where they stand, so that ``time.sleep(1)`` is simulated and a
 name imported before (``from time import sleep``) is not. Threads that are none of the simulation's keep the real ones.
@@ -38,6 +38,9 @@ def users_time(virtual_time: VirtualTime, chance: random.Random) -> Iterator[Non
 
         return function
 
+    def uuid4() -> uuid.UUID:
+        return real_uuid4() if _is_cloudpickle() else uuid.UUID(int=random.getrandbits(128), version=4)
+
     virtual: dict[str, Callable[..., Any]] = {
         "time": lambda: (EPOCH_NS + virtual_time.now_ns) / NANOSECONDS_PER_SECOND,
         "time_ns": lambda: EPOCH_NS + virtual_time.now_ns,
@@ -53,7 +56,7 @@ def users_time(virtual_time: VirtualTime, chance: random.Random) -> Iterator[Non
     random.setstate(chance.getstate())
     for name, function in virtual.items():
         setattr(time, name, replaced(real[name], function))
-    uuid.uuid4 = replaced(real_uuid4, _uuid4)
+    uuid.uuid4 = replaced(real_uuid4, uuid4)
     try:
         yield
     finally:
@@ -75,16 +78,6 @@ def _sleep(virtual_time: VirtualTime, seconds: float) -> None:
         loop.stalled_until_ns = max(loop.stalled_until_ns, virtual_time.now_ns) + nanoseconds(seconds)
 
 
-# How many classes of each name have got an id.
-_named: dict[str, int] = {}
-
-
-def _uuid4() -> uuid.UUID:
-    definition = sys._getframe(2).f_locals.get("class_def")
-    if definition is None:
-        return uuid.UUID(int=random.getrandbits(128), version=4)
-    # cloudpickle, which asks once for every class that it sends by value, and puts the answer into all that it sends.
-    # So it must not depend on when that is, and of two classes of one name each must have its own.
-    name = f"{definition.__module__}.{definition.__qualname__}"
-    number = _named[name] = _named.get(name, 0) + 1
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"{name} {number}")
+def _is_cloudpickle() -> bool:
+    """Whether it asks: it does so once a process for each class, which must not shift anybody's chance."""
+    return str(sys._getframe(3).f_globals.get("__name__", "")).startswith("cloudpickle")

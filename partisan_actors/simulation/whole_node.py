@@ -96,6 +96,7 @@ class PlanClock:
     def __init__(self, loops: Loops) -> None:
         self._time = loops.time
         self._loop = loops.make("the world")
+        self._loop.set_exception_handler(self._fail)
 
     @property
     def now_ns(self) -> int:
@@ -105,3 +106,7 @@ class PlanClock:
     def at(self, time_ns: int, function: Callable[..., Any], *arguments: Any) -> None:
         """Call `function(*arguments)` at `time_ns`."""
         self._loop.call_at(time_ns / NANOSECONDS_PER_SECOND, function, *arguments, context=copy_context())
+
+    def _fail(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # A fault that could not happen: whoever runs the simulation gets it.
+        self._loop.failure = context.get("exception") or RuntimeError(context["message"])

@@ -33,6 +33,13 @@ def test_nothing_heavy_is_imported_before_it_is_needed(module: str) -> None:
     assert heavy_imports_of(f"import {module}") == []
 
 
+def test_pytest_loads_our_plugin_and_nothing_else_of_ours() -> None:
+    probe = "import sys, partisan_actors.testing.plugin\nprint(*sorted(n for n in sys.modules if n[:8] == 'partisan'))"
+    result = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, timeout=50)
+
+    assert result.stdout.split() == ["partisan_actors", "partisan_actors.testing", "partisan_actors.testing.plugin"]
+
+
 def test_a_planted_import_is_found() -> None:
     assert heavy_imports_of("import click.testing") == ["click"]
 

@@ -306,7 +306,7 @@ async def test_in_a_large_cluster_a_sign_of_life_is_no_flood(monkeypatch: pytest
     async with nodes(*names, routing="relay", keep_alive_s=1000.0) as made:
         first, others = made[0], made[1:]
         for node in made:  # everybody is everybody's neighbour, but nobody can reach the stranger
-            node.neighbours = lambda node=node: [other.me for other in made if other is not node]  # type: ignore[misc]  # stands for an overlay
+            node.neighbours = lambda node=node: [other.me for other in made if other is not node]
         for node in others:
             await first.connect(node.address, node.me)
         await until(lambda: all(first.peer(node).is_connected for node in others))

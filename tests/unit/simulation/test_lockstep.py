@@ -100,3 +100,36 @@ def test_an_abandoned_thread_ends_where_it_waits(loops: Loops) -> None:
     deadline = time.monotonic() + 10.0
     while threading.active_count() > before:
         assert time.monotonic() < deadline
+
+
+def test_a_thread_that_swallows_its_end_still_ends(loops: Loops) -> None:
+    loop = loops.make("a")
+    thread = thread_of(loop)
+    told: list[str] = []
+
+    def job() -> None:
+        for _ in range(3):
+            try:
+                thread.sleep(1000.0)
+            except BaseException as error:  # noqa: BLE001 - the planted mistake
+                told.append(type(error).__name__)
+
+    thread.run(job)
+    loops.run_for(1.0)
+    thread.abandon()
+    loops.run_for(2000.0)  # the timer of its sleep comes, and finds nobody
+
+    assert told == ["ThreadEnded"] * 3
+
+
+def test_a_thread_that_never_gives_its_turn_back_ends_the_run(loops: Loops, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("partisan_actors.simulation.lockstep.TURN_S", 0.05)
+    thread = thread_of(loops.make("a"))
+    released = threading.Event()
+
+    thread.run(lambda: (released.wait(30.0), None)[1])
+    with pytest.raises(
+        RuntimeError, match=r"thread has not waited for anything for 0.05 real seconds: .*test_lockstep"
+    ):
+        loops.run_for(1.0)
+    released.set()

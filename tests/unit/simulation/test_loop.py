@@ -221,12 +221,10 @@ def test_what_the_loop_takes_from_inside_asyncio_is_there() -> None:
     """When this fails on a new Python, compare `BaseEventLoop._run_once` with `VirtualLoop.next_ns` and its `turn`."""
     loop = asyncio.SelectorEventLoop()
     try:
-        assert type(loop._ready).__name__ == "deque"  # type: ignore[attr-defined]
-        assert loop._scheduled == []  # type: ignore[attr-defined]
+        assert type(loop._ready).__name__ == "deque"
+        assert loop._scheduled == []
         assert loop._timer_cancelled_count == 0
-        assert {"_selector", "_process_events", "_clock_resolution"} <= set(
-            BaseEventLoop._run_once.__code__.co_names  # type: ignore[attr-defined]
-        )
+        assert {"_selector", "_process_events", "_clock_resolution"} <= set(BaseEventLoop._run_once.__code__.co_names)
     finally:
         loop.close()
 
