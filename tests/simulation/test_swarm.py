@@ -26,6 +26,7 @@ NAIVE = "tests.simulation.naive_mesh:NaiveMesh"
 EXCUSED = {
     "exchange.entries last=False": "a workload of twenty keys never fills one message",
     "full_mesh.evict": "no fault evicts anybody",
+    "plumtree.have": "announcements are acknowledged only where they are repeated, which is off by default",
 }
 RARE = {
     "xbot.switch_reply accepted=False": "one run in fifteen comes into it, so the slow suite does",
