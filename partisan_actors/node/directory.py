@@ -18,7 +18,7 @@ from typing import Any, Final
 from partisan_actors.ids import NodeId
 from partisan_actors.wire.codec import pack, unpack
 
-__all__ = ["DOWN", "LEFT", "SUSPECT", "UP", "WHY", "Directory", "NodeRecord"]
+__all__ = ["ANOTHER_LIFE", "DOWN", "LEFT", "SUSPECT", "UP", "WHY", "Directory", "NodeRecord"]
 
 UP: Final = 0
 SUSPECT: Final = 1
@@ -29,6 +29,7 @@ PREFIX: Final = "node/"
 _STATES: Final = {UP: "up", SUSPECT: "suspect", DOWN: "down", LEFT: "left"}
 # Why a node is not up, as subscribers and callers are told.
 WHY: Final = {DOWN: "it does not answer", LEFT: "it left the cluster"}
+ANOTHER_LIFE: Final = "another life of it has started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ class Directory:
         before = self.records.get(name)
         self.records[name] = record
         if before is not None and before.node != record.node:
-            self._down(before, "another life of it has started")
+            self._down(before, ANOTHER_LIFE)
         if record.is_live:
             is_new = record.node not in self._live
             self._live[record.node] = record

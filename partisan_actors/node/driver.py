@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 from partisan_actors.errors import Overloaded, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.messages import tag_of
+from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.node.topics import topic_channel
 from partisan_actors.protocols.broadcast.exchange import Gather, Refused
@@ -38,7 +39,7 @@ from partisan_actors.protocols.machine import (
 )
 from partisan_actors.protocols.stack import ProtocolStack
 from partisan_actors.wire.channels import BROADCAST, CONTROL
-from partisan_actors.wire.codec import AddressBook, decode_message, encode_message, pack
+from partisan_actors.wire.codec import decode_message, encode_message, pack
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["Driver"]
@@ -106,7 +107,7 @@ class Driver:
         stack: ProtocolStack,
         router: Router,
         host: DriverHost,
-        book: AddressBook,
+        book: Addresses,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.stack = stack
@@ -161,8 +162,12 @@ class Driver:
         self._tell(self.stack.leave)
 
     def evict(self, node: NodeId) -> None:
-        """Put `node` out of the overlay; see `ProtocolStack.can_evict`."""
+        """Put `node` out of the overlay."""
         self._tell(self.stack.evict, node)
+
+    def supersede(self, former: NodeId, later: NodeId) -> None:
+        """A node whose life was `former` has started another one, `later`."""
+        self._tell(self.stack.supersede, former, later)
 
     def forget(self) -> None:
         """Empty the replicated map of this node, which is alone."""
@@ -249,6 +254,8 @@ class Driver:
                     self._host.handler_failed(effect)
 
     def _send(self, node: NodeId, message: object) -> None:
+        if self._is_over(node):
+            return
         tag = tag_of(message) or ""
         peer = self._router.peer(node)
         channel = BROADCAST if tag.startswith(_BROADCASTING) else CONTROL
@@ -276,7 +283,16 @@ class Driver:
         except PartisanError:
             self._loop.call_soon(self.peer_down, node)
 
+    def _is_over(self, node: NodeId) -> bool:
+        """Whether that life has ended: whoever speaks of it is told so, and it is not dialled."""
+        later = self._book.later_life(node)
+        if later is not None:
+            self._loop.call_soon(self.supersede, node, later)
+        return later is not None
+
     def _hold(self, node: NodeId) -> None:
+        if self._is_over(node):
+            return
         peer = self._router.peer(node)
         peer.is_held = True
         if peer.is_connected:

@@ -246,18 +246,31 @@ class Membership:
     def evict(self, name: str) -> None:
         """Put the node of that name out of the cluster; it is alone then, and may join again.
 
-        Raises ConfigError when no such node is known or the overlay has no way to do that.
+        Raises ConfigError when no such node is known to be up.
         """
         host = self._host
         record = host.directory.records.get(name)
         if record is None or record.node == host.me or not host.directory.is_up(record.node):
             others = ", ".join(each.node.name for each in host.directory.live() if each.node != host.me)
             raise ConfigError("name", name, f"another node that is up: {others or 'there is none'}")
-        self._check_can_evict()
         host.driver.evict(record.node)
-        stamp = host.directory.stamps[name]
-        # For everybody, and above what it has said of itself: until it speaks again.
-        host.driver.write(PREFIX + name, (stamp[0], stamp[1], LEFT), record.packed())
+        if host.router.peer(record.node).is_connected:
+            self._write_off(record.node)
+        else:
+            host.background.start(self._write_off_later(record.node), f"evict {record.node}")
+
+    async def _write_off_later(self, node: NodeId) -> None:
+        # It is told first: whoever is written off is not dialled any more.
+        deadline = self._host.loop.time() + self._host.config.dial_timeout_s
+        while not self._host.router.peer(node).is_connected and self._host.loop.time() < deadline:  # noqa: ASYNC110 - rare, and short
+            await asyncio.sleep(LOOK_S)
+        self._write_off(node)
+
+    def _write_off(self, node: NodeId) -> None:
+        """That node is out for everybody, above what it has said of itself: until it speaks again."""
+        record, stamp = self._host.directory.find(node), self._host.directory.stamps.get(node.name)
+        if record is not None and stamp is not None and record.is_live:
+            self._host.driver.write(PREFIX + node.name, (stamp[0], stamp[1], LEFT), record.packed())
 
     def update_members(self, addresses: Sequence[str], *, replace: bool = False) -> None:
         """Join every one of these addresses at which no known member is. Ignored while this node leaves.
@@ -277,19 +290,11 @@ class Membership:
             known.update(record.addresses)
             if record.node != host.me and not wanted & set(record.addresses):
                 surplus.append(record.node.name)
-        if replace and surplus:
-            self._check_can_evict()
         for address in dict.fromkeys(addresses):
             if address not in known:
                 self.join(address)
         for name in surplus if replace else ():
             self.evict(name)
-
-    def _check_can_evict(self) -> None:
-        if not self._host.driver.stack.can_evict:
-            raise ConfigError(
-                "overlay", self._host.config.overlay, "one that can put out other nodes, as full_mesh can"
-            )
 
 
 def _is_slow(error: PartisanError) -> bool:

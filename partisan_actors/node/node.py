@@ -23,6 +23,7 @@ from partisan_actors.node.directory import LEFT, PREFIX, Directory
 from partisan_actors.node.directory import UP as STATE_UP
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import DOWN, UP, NodeEvent, Subscriptions
+from partisan_actors.node.former_lives import FormerLives
 from partisan_actors.node.hops import Hops
 from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.membership import Membership
@@ -122,6 +123,7 @@ class Node:
         self.relays = Relay(self, self.router, Hops(self.recorder))
         stack = make_stack(self.me, config, self.rng, self._is_known)
         self.driver = Driver(stack, self.router, self, self.addresses, loop)
+        self.addresses.on_former_life = FormerLives(self.router, self.driver, loop).named
         self._presence = Presence(self)
         self.membership = Membership(self, self._presence)
         self.join_refused, self.evicted = self.membership.refused, self.membership.evicted
@@ -304,7 +306,9 @@ class Node:
         assert isinstance(node, NodeId)
         peer = self.router.peers.get(node)
         connected = peer is not None and peer.is_connected
-        return connected or self.can_dial(node) or self.directory.find(node) is not None
+        # Of a life that is over the overlay is told that it is, when it names it.
+        is_over = self.addresses.later_life(node) is not None
+        return connected or is_over or self.can_dial(node) or self.directory.find(node) is not None
 
     def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
         """Write to the replicated map. `gather`: others may hear of it a little later, together with other news."""

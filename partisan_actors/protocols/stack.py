@@ -4,6 +4,7 @@ A driver tells the stack what happened and carries out what it answers; it never
 
 * a message goes to the layer that declares its class in `messages`; a class that no other layer declares
   belongs to the membership strategy, which may be a user's own;
+* a strategy that has no way of its own to evict is made to leave by the stack, when it is told `Evict`;
 * the strategy's NeighbourUp and NeighbourDown go out, then to broadcast and exchange, in that order;
 * what broadcast delivers goes out as Deliver; under EXCHANGE_TOPIC it is merged into the map too, after that, so that
   whoever learns ways from broadcasts knows one to a node when it first hears of it;
@@ -30,13 +31,14 @@ from partisan_actors.protocols.machine import (
     CancelTimer,
     Deliver,
     Effect,
+    Evicted,
     NeighbourDown,
     NeighbourUp,
     Peer,
     Send,
     SetTimer,
 )
-from partisan_actors.protocols.membership.strategy import Evicting, MembershipStrategy
+from partisan_actors.protocols.membership.strategy import Evict, Evicting, MembershipStrategy, Superseding
 
 __all__ = ["STATE_PREFIX", "Broadcast", "ProtocolStack", "ReplicatedMap", "StackEffect", "state_topic"]
 
@@ -132,6 +134,9 @@ class ProtocolStack:
         self.broadcasting = broadcast
         self.exchange = exchange
         self.handlers = handlers
+        inner = strategy.inner if isinstance(strategy, Contained) else strategy
+        self._evicts_itself = isinstance(inner, Evicting)
+        self._is_in = False
         self._handler_types = frozenset(handlers.messages if handlers is not None else ())
         self._broadcast_types = frozenset(broadcast.messages)
         self._exchange_types = frozenset(exchange.messages if exchange is not None else ())
@@ -148,6 +153,7 @@ class ProtocolStack:
 
     def start(self, now: float) -> list[StackEffect]:
         """The node is up and knows nobody yet."""
+        self._is_in = True
         effects = self._membership(self.strategy.start(now), now)
         effects += self._broadcasting(self.broadcasting.start(now), now)
         if self.exchange is not None:
@@ -158,23 +164,31 @@ class ProtocolStack:
 
     def join(self, contact: Peer, now: float) -> list[StackEffect]:
         """Enter the overlay that `contact` is in. May be called again, with other contacts, at any time."""
+        self._is_in = True
         return self._membership(self.strategy.join(contact, now), now)
 
     def leave(self, now: float) -> list[StackEffect]:
         """Tell the others that this node goes, and forget them; what was still to be broadcast goes out before."""
+        self._is_in = False
         effects = self._exchanging(self.exchange.leave(now), now) if self.exchange is not None else []
         effects += self._broadcasting(self.broadcasting.leave(now), now)
         return effects + self._membership(self.strategy.leave(now), now)
 
-    @property
-    def can_evict(self) -> bool:
-        """Whether the strategy has a way to remove another node from the overlay."""
-        return isinstance(self.strategy.inner if isinstance(self.strategy, Contained) else self.strategy, Evicting)
-
     def evict(self, peer: Peer, now: float) -> list[StackEffect]:
-        """Remove `peer` from the overlay, by a strategy that `can_evict`."""
-        assert isinstance(self.strategy, Evicting)
-        return self._membership(self.strategy.evict(peer, now), now)
+        """Remove `peer` from the overlay: in the strategy's own way, or by telling it to leave."""
+        if isinstance(self.strategy, Evicting) and self._evicts_itself:
+            return self._membership(self.strategy.evict(peer, now), now)
+        return [Send(peer, Evict())] if peer != self.me else []
+
+    def _on_evict(self, sender: Peer, now: float) -> list[StackEffect]:
+        was_in, self._is_in = self._is_in, False
+        return self._membership([*self.strategy.leave(now), Evicted(sender)], now) if was_in else []
+
+    def supersede(self, former: Peer, later: Peer, now: float) -> list[StackEffect]:
+        """The node whose life was `former` has started another one, `later`. See `strategy.Superseding`."""
+        if isinstance(self.strategy, Superseding):
+            return self._membership(self.strategy.supersede(former, later, now), now)
+        return self.peer_down(former, now)
 
     def forget(self) -> None:
         """Empty the replicated map, tombstones too: for a node that has left and is alone."""
@@ -190,6 +204,8 @@ class ProtocolStack:
             return self._exchanging(self.exchange.receive(sender, message, now), now)
         if self.handlers is not None and kind in self._handler_types:
             return _of_handlers(self.handlers.receive(sender, message, now))
+        if kind is Evict and not self._evicts_itself:
+            return self._on_evict(sender, now)
         return self._membership(self.strategy.receive(sender, message, now), now)
 
     def peer_up(self, peer: Peer, now: float) -> list[StackEffect]:

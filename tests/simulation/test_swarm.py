@@ -25,7 +25,7 @@ NAIVE = "tests.simulation.naive_mesh:NaiveMesh"
 
 EXCUSED = {
     "exchange.entries last=False": "a workload of twenty keys never fills one message",
-    "full_mesh.evict": "no fault evicts anybody",
+    "membership.evict": "no fault evicts anybody",
     "plumtree.have": "announcements are acknowledged only where they are repeated, which is off by default",
 }
 RARE = {

@@ -34,8 +34,9 @@ from partisan_actors.protocols.machine import (
 )
 from partisan_actors.protocols.membership.member_set import Change, MemberSet
 from partisan_actors.protocols.membership.redial import Redial, RedialOptions
+from partisan_actors.protocols.membership.strategy import Evict
 
-__all__ = ["Evict", "FullMesh", "FullMeshOptions", "Members"]
+__all__ = ["FullMesh", "FullMeshOptions", "Members"]
 
 REDIAL = "redial"
 
@@ -48,12 +49,6 @@ class Members:
     peers: tuple[Peer, ...]
     lengths: tuple[int, ...]
     answer: bool
-
-
-@message("full_mesh.evict")
-@dataclass(frozen=True, slots=True)
-class Evict:
-    """The sender has removed you: leave."""
 
 
 @dataclass(frozen=True, slots=True)

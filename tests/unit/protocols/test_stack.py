@@ -24,11 +24,14 @@ from partisan_actors.protocols.machine import (
     Connect,
     Deliver,
     Disconnect,
+    Evicted,
     NeighbourDown,
     NeighbourUp,
     Send,
     SetTimer,
 )
+from partisan_actors.protocols.membership.full_mesh import FullMesh, FullMeshOptions
+from partisan_actors.protocols.membership.strategy import Evict
 from partisan_actors.protocols.stack import ProtocolStack
 from tests.notes import Notes
 from tests.static_overlay import HELLO, StaticOverlay
@@ -248,3 +251,38 @@ def test_state_needs_a_handler_of_its_topic() -> None:
         made.broadcast_state("other", ("one", 1), 0.0)
     with pytest.raises(ConfigError, match="handlers"):
         stack("a").broadcast_state("notes", ("one", 1), 0.0)
+
+
+# Lives and evictions.
+
+
+def test_a_node_that_is_told_to_leaves_and_says_who_told_it_but_only_once() -> None:
+    made = stack("a", "b")
+
+    effects = made.receive("b", Evict(), 1.0)
+
+    assert [effect for effect in effects if isinstance(effect, NeighbourDown | Evicted)] == [
+        NeighbourDown("a", failed=False),
+        NeighbourDown("b", failed=False),
+        Evicted("b"),
+    ]
+    assert made.receive("a", Evict(), 2.0) == []
+    made.join("a", 3.0)
+    assert Evicted("a") in made.receive("a", Evict(), 4.0)
+
+
+def test_evicting_tells_the_other_one_where_the_strategy_has_no_way_of_its_own() -> None:
+    made = stack("a")
+    mesh = ProtocolStack(
+        1, FullMesh(1, FullMeshOptions(), random.Random(1)), Flood(1, FloodOptions(), random.Random(1))
+    )
+    mesh.start(0.0)
+
+    assert made.evict("b", 1.0) == [Send("b", Evict())]
+    assert made.evict("me", 1.0) == []
+    assert mesh.evict(2, 1.0) == [], "who is no member there is not evicted"
+    assert mesh.receive(2, Evict(), 1.0) == [], "and who is none evicts nobody"
+
+
+def test_a_strategy_that_does_not_follow_lives_is_told_that_the_former_one_is_down() -> None:
+    assert NeighbourDown("a", failed=True) in stack("a", "b").supersede("a", "a'", 1.0)

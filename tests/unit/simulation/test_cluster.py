@@ -17,6 +17,8 @@ import partisan_actors as pa
 from partisan_actors.errors import ConfigError
 from partisan_actors.faults.operations import Crash, Cut, Join, Leave, Loss, Reset, Restart, Slow, Stall
 from partisan_actors.faults.plan import FaultPlan
+from partisan_actors.ids import NodeId
+from partisan_actors.node.dialling import Dialling
 from partisan_actors.simulation.cluster import DRIVER, SimulatedCluster
 from tests.unit.simulation.counting import (
     TRIES,
@@ -239,6 +241,32 @@ def test_every_operation_of_a_plan_happens_to_whole_nodes() -> None:
         cluster.run_until(cluster.is_complete, 60.0)
 
         assert sorted(cluster.live) == ["n0", "n1", "n2", "n4", "n5"]
+
+
+@pytest.mark.parametrize("overlay", ["hyparview", "xbot", "scamp_v2", "client_server"])
+def test_nobody_dials_a_former_life_of_a_node_that_is_back(overlay: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    dialled: list[NodeId | None] = []
+    dial = Dialling.open
+
+    async def spy(self: Dialling, address: str, channel: str, index: int, node: NodeId | None, *more: float) -> object:
+        dialled.append(node)
+        return await dial(self, address, channel, index, node, *more)
+
+    monkeypatch.setattr(Dialling, "open", spy)
+    with SimulatedCluster(seed=1, nodes=10, overlay=overlay) as cluster:
+        former = cluster.runtime("n3").node.me
+        cluster.crash("n3")
+        cluster.run_for(90.0)
+        assert former in dialled, "it was tried again"
+        cluster.restart("n3")
+        cluster.run_until(cluster.is_complete)
+        dialled.clear()
+        cluster.run_for(300.0)
+
+        assert former not in dialled
+        for name in cluster.live:
+            views = cluster.runtime(name).node.driver.stack.views.values()
+            assert not any(former in view for view in views)
 
 
 def test_a_crash_stops_code_dead_and_leaves_no_thread_in_the_end() -> None:
