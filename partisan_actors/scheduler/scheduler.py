@@ -38,7 +38,7 @@ from partisan_actors.errors import (
     Unplaceable,
 )
 from partisan_actors.ids import ActorId, NodeId
-from partisan_actors.node.directory import NodeRecord
+from partisan_actors.node.directory import SUSPECT, NodeRecord
 from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.guardian import Guardian
 from partisan_actors.scheduler.names import Names
@@ -113,8 +113,10 @@ class Scheduler:
             except ConfigError as error:
                 logger.debug("node %s says of its resources what makes no sense: %s", record.node, error)
                 continue
-            count = placements.get(record.node, 0)
-            found.append(Candidate(record.node, total, available, held, record.labels, record.load, local, count))
+            count, suspected = placements.get(record.node, 0), record.state == SUSPECT
+            found.append(
+                Candidate(record.node, total, available, held, record.labels, record.load, local, count, suspected)
+            )
         return found
 
     async def wait_for_news(self, timeout_s: float = RETRY_S) -> None:
