@@ -40,7 +40,7 @@ async def fit_to_cluster(
     that name answers there, for a second one would push it out. Raises NotYetConnected when no contact answers, and
     AuthenticationError when one is not ours.
     """
-    async with Observer(config.cookie, config.cluster, transport=transport) as observer:
+    async with Observer(config.cookie, config.cluster, tls=config.tls, transport=transport) as observer:
         await observer.connect(contacts)
         status = await observer.ask(observer.contact, INSPECT, "status")
         live = [row for row in await observer.members() if row["state"] in LIVE]

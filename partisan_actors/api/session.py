@@ -30,6 +30,7 @@ from partisan_actors.node.loop import LoopThread
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
 from partisan_actors.node.overlay_options import merged
 from partisan_actors.node.overlays import with_own_options
+from partisan_actors.node.tls import TlsFiles, find_tls
 from partisan_actors.node.workers import STOP_S, Spawner, Worker, stop_workers
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.telemetry.tracing import TracingOptions
@@ -309,6 +310,7 @@ def init(
     labels: Mapping[str, str] | None = None,
     hosts_actors: bool = False,
     cookie: str | bytes | None = None,
+    tls: str | os.PathLike[str] | TlsFiles | None = None,
     data_dir: str = "",
     tracing: bool | TracingOptions | None = None,
     log_level: str = "WARNING",
@@ -324,7 +326,9 @@ def init(
     "client_server", "static", or a membership strategy of yours, as a class or as "package.module:Class", which every
     node imports. By default it is that of the cluster that is joined, or else "hyparview". `overlay_options` are its
     options by name; who joins has those of its contact but for the ones it gives. `broadcast_options` are the broadcast
-    tree's. In `data_dir` the node keeps the members that it knows: after a crash, it joins them without an address.
+    tree's. With `tls`, TlsFiles or a directory that `partisan certs` made, all connections are encrypted and both sides
+    verified (default: $PARTISAN_TLS_DIR). In `data_dir` the node keeps the members that it knows: after a crash, it
+    joins them without an address.
     `tracing` is True, a TracingOptions, or None: if the ``OTEL_*`` variables name an endpoint.
 
     Returns a `Session`, for ``with``, ``async with`` (the node then lives on the running loop), or neither. Raises
@@ -352,6 +356,7 @@ def init(
             routing=routing,
             channels=check_channels(channels or {}),
             cookie=read_cookie(cookie),
+            tls=find_tls(tls),
             data_dir=data_dir,
             resources=dict(resources or {}),
             labels=dict(labels or {}),

@@ -22,6 +22,7 @@ from partisan_actors.errors import PartisanError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.loop import new_event_loop
 from partisan_actors.node.overlays import with_own_options
+from partisan_actors.node.tls import TlsFiles
 from partisan_actors.telemetry.tracing import TracingOptions
 from partisan_actors.wire.channels import check_channels
 
@@ -101,6 +102,7 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         routing=settings["routing"],
         channels=check_channels(settings["channels"]),
         cookie=bytes.fromhex(settings["cookie"]),
+        tls=TlsFiles(*settings["tls"]) if settings.get("tls") else None,
         resources=settings.get("resources", {}),
         labels=settings.get("labels", {}),
     )

@@ -12,6 +12,7 @@ import click
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.tls import TlsFiles
 from partisan_actors.wire.addresses import format_address, is_loopback, parse_address
 
 __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "StartPlan", "advertise_addresses", "bind_address", "nested", "pairs"]
@@ -73,11 +74,13 @@ class StartPlan:
     log_level: str
     any_overlay: bool
     log: str = ""
+    tls: list[str] | None = None
 
     def node_config(self) -> NodeConfig:
         """The first node. Raises ConfigError."""
         advertise = tuple(self.config["advertise"])
-        return NodeConfig(**{**self.config, "advertise": advertise, "cookie": bytes.fromhex(self.cookie)})
+        tls = TlsFiles(*self.tls) if self.tls else None
+        return NodeConfig(**{**self.config, "advertise": advertise, "cookie": bytes.fromhex(self.cookie), "tls": tls})
 
     def worker_settings(self) -> dict[str, Any]:
         """What the other nodes are told: everything but name and port is as for the first."""

@@ -11,11 +11,12 @@ from typing import Any
 import click
 
 from partisan_actors.api.joining import AUTO
-from partisan_actors.cli.asking import Target, json_option
+from partisan_actors.cli.asking import Target, json_option, tls_option
 from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, nested, pairs
 from partisan_actors.node.config import ROUTINGS, memory_share, random_name
 from partisan_actors.node.cookie import cookie_from_file, read_cookie
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, OVERLAYS
+from partisan_actors.node.tls import find_tls
 from partisan_actors.wire.addresses import parse_address
 
 __all__ = ["start"]
@@ -74,6 +75,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 @click.option(
     "--cookie-file", type=click.Path(dir_okay=False, path_type=Path), help="The secret; made if it is not there."
 )
+@tls_option
 @click.option(
     "--tracing/--no-tracing", default=None, help="OpenTelemetry traces. [default: as the OTEL_* variables say]"
 )
@@ -144,6 +146,7 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         "data_dir": os.path.abspath(options["data_dir"]) if options["data_dir"] else "",
     }
     level = options["log_level"].upper()
+    tls = find_tls(options["tls_dir"])
     return StartPlan(
         config,
         cookie.hex(),
@@ -152,4 +155,5 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         options["tracing"],
         level,
         any_overlay=options["overlay"] is None,
+        tls=tls.plain() if tls is not None else None,
     )

@@ -13,6 +13,7 @@ from typing import Any, Final
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
 from partisan_actors.node.overlay_options import plain
+from partisan_actors.node.tls import TlsFiles
 from partisan_actors.wire.addresses import parse_address
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 
@@ -40,6 +41,7 @@ class NodeConfig:
     `routing` says how nodes that are not neighbours are reached: "direct" dials them, "relay" never does (only the
     overlay itself dials, to make neighbours) and goes through the overlay, "auto" dials and falls back to relaying.
     `data_dir` is where it keeps the members it knows, to find its cluster again after a crash; empty: nowhere.
+    `tls` names the files with which all connections are encrypted, and both sides verified; see `docs/security.md`.
     `hosts_actors` False makes a node that calls others but is never chosen by the scheduler.
     `keep_alive_s` is the period in which one neighbour is pinged unless it was heard of, 0 meaning never; a suspect has
     `suspicion_s` to answer, or up to twice that while nobody else suspects it, too; see `docs/failures.md`.
@@ -59,6 +61,7 @@ class NodeConfig:
     routing: str = "auto"
     channels: Mapping[str, ChannelOptions] = field(default_factory=lambda: check_channels({}))
     cookie: bytes = b""
+    tls: TlsFiles | None = None
     resources: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     hosts_actors: bool = True
@@ -93,6 +96,8 @@ class NodeConfig:
         for key, value in self.labels.items():
             if not isinstance(key, str) or not isinstance(value, str):
                 raise ConfigError("labels", dict(self.labels), "a map from text to text")
+        if self.tls is not None and not isinstance(self.tls, TlsFiles):
+            raise ConfigError("tls", self.tls, "TlsFiles(cert, key, ca), or None")
         if not isinstance(self.data_dir, str):
             raise ConfigError("data_dir", self.data_dir, "the path of a directory, as text")
         for name in ("dial_timeout_s", "idle_close_s", "suspicion_s", "load_period_s", "last_record_s"):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from partisan_actors.errors import PartisanError, ProtocolError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.tls import Credentials
 from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection, ConnectionOwner
 from partisan_actors.transport.flusher import Flusher
@@ -41,6 +43,7 @@ class Dialling:
         owner: ConnectionOwner,
         identity: Callable[[], Identity],
         token_bytes: Callable[[int], bytes],
+        credentials: Credentials | None = None,
     ) -> None:
         self._config = config
         self._loop = loop
@@ -49,6 +52,7 @@ class Dialling:
         self._owner = owner
         self._identity = identity
         self._token_bytes = token_bytes
+        self._credentials = credentials
         self._connections: set[Connection] = set()
         self._bytes_of_closed = 0
         self._opening: dict[Connection, asyncio.Future[Connection]] = {}
@@ -152,8 +156,14 @@ class Dialling:
         connection = Connection(
             self._owner, self._flusher, handshake, options.queue_bytes_max, self._config.message_bytes_max
         )
+        if self._credentials is not None:
+            handshake.approve = partial(self._approve, self._credentials, connection)
         self._connections.add(connection)
         return connection
+
+    def _approve(self, credentials: Credentials, connection: Connection, peer: Identity) -> None:
+        """Whether the certificate of the other side is that of who it says it is. Raises AuthenticationError."""
+        credentials.check(connection.certificate, peer.cluster or self._identity().cluster, str(peer.node.name))
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from partisan_actors.node.detection import Detection
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import LEFT, PREFIX, Directory
 from partisan_actors.node.directory import UP as STATE_UP
+from partisan_actors.node.door import open_door
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import DOWN, UP, NodeEvent, Subscriptions
 from partisan_actors.node.former_lives import FormerLives
@@ -46,7 +47,6 @@ from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection
 from partisan_actors.transport.flusher import Flusher
-from partisan_actors.transport.tcp import TcpTransport
 from partisan_actors.wire.addresses import parse_address, with_port
 from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL
 from partisan_actors.wire.frames import Kind
@@ -116,8 +116,9 @@ class Node:
         self.is_leaving = False
         # Who wants to know that this node leaves, and why: told before it forgets the others.
         self.on_left: list[Callable[[str], None]] = []
-        door = transport or TcpTransport(loop)
-        self.dialling = Dialling(config, loop, door, self.flusher, self, self._identity, world.token_bytes)
+        door, self.credentials = open_door(config, loop, transport, self.troubles)
+        make = (self.flusher, self, self._identity, world.token_bytes, self.credentials)
+        self.dialling = Dialling(config, loop, door, *make)
         self.router = Router(self)
         self.topics = Topics(self)
         self.relays = Relay(self, self.router, Hops(self.recorder))

@@ -14,7 +14,7 @@ The rules this file keeps:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgpack
@@ -32,6 +32,7 @@ from partisan_actors.wire.frames import (
     HELLO,
     HELLO_BYTES_MAX,
     LARGE,
+    not_ours,
 )
 from partisan_actors.wire.handshake import Handshake
 
@@ -152,6 +153,11 @@ class Connection(asyncio.BufferedProtocol):
         """Where the other end is; None when it is closed, or no socket."""
         name = self._transport.get_extra_info("peername") if self._transport is not None else None
         return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+
+    @property
+    def certificate(self) -> Mapping[str, Any] | None:
+        """What the other end has proven with TLS, as `ssl` describes it; None without."""
+        return self._transport.get_extra_info("peercert") if self._transport is not None else None
 
     # ---- sending ----------------------------------------------------------------------------------------------
 
@@ -383,7 +389,7 @@ class Connection(asyncio.BufferedProtocol):
     def _check_header(self, length: int, kind: int) -> None:
         if not self.is_open:
             if kind != HELLO or not 0 < length <= HELLO_BYTES_MAX:
-                raise ProtocolError("the other side does not speak this protocol")
+                raise ProtocolError(not_ours(length))
             return
         if (kind == CHUNK) != (self._large is not None) or kind not in (BATCH, LARGE, CHUNK):
             raise ProtocolError(f"frame of kind {kind} out of place")

@@ -29,6 +29,7 @@ __all__ = [
     "INLINE_BYTES_MAX",
     "LARGE",
     "Kind",
+    "not_ours",
 ]
 
 HEADER: Final = struct.Struct("<IBI")
@@ -44,6 +45,16 @@ FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 CHUNK_BYTES: Final = 1024 * 1024
 # A value up to this size is copied into the batch; a larger one travels as an out-of-band buffer, uncopied.
 INLINE_BYTES_MAX: Final = 32 * 1024
+
+# How TLS begins, an alert or a handshake, read as the length of a frame.
+_TLS_RECORDS: Final = (0x0315, 0x0316)
+
+
+def not_ours(length: int) -> str:
+    """What a first frame of that length, which cannot be a HELLO, tells of whoever sent it."""
+    if length & 0xFFFF in _TLS_RECORDS:
+        return "the other side speaks TLS, and this node was given no certificates"
+    return "the other side does not speak this protocol"
 
 
 class Kind:

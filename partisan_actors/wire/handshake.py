@@ -16,7 +16,7 @@ these five messages is read, and nothing is ever unpickled.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
 
@@ -81,6 +81,7 @@ class Handshake:
 
     The dialler gives the channel and lane the connection is for, and `expected`, the node it means to reach: either a
     full NodeId, or None when only an address is known. After `done`, `peer`, `channel` and `lane` are set.
+    `approve`, if given, is asked about who the other side says it is, and raises AuthenticationError to refuse it.
     Raises AuthenticationError when the other side is not one of ours or refuses us, ProtocolError for garbage.
     """
 
@@ -93,6 +94,7 @@ class Handshake:
     expected: NodeId | None = None
     peer: Identity | None = None
     done: bool = False
+    approve: Callable[[Identity], None] | None = None
     output: list[bytes] = field(default_factory=list)
     _said: bytes = b""
     _heard: bytes = b""
@@ -195,6 +197,8 @@ class Handshake:
             raise AuthenticationError(
                 str(peer.node), f"it belongs to cluster {peer.cluster!r}, this node to {self.me.cluster!r}"
             )
+        if self.approve is not None:
+            self.approve(peer)
 
     def _check(self, proof: bytes, role: bytes) -> None:
         if not hmac.compare_digest(proof, self._proof(role)):
