@@ -21,6 +21,8 @@ __all__ = ["ExitCode", "Failure", "explain"]
 
 _COOKIE_OPTIONS: Final = "--cookie-file, PARTISAN_COOKIE_FILE, --cluster"
 
+_TLS_OPTIONS: Final = "--tls-dir, PARTISAN_TLS_DIR"
+
 
 class ExitCode(IntEnum):
     """What the shell is told. Scripts rely on these numbers: they never change their meaning."""
@@ -54,8 +56,10 @@ def explain(error: PartisanError) -> Failure:
         case ConfigError():
             return Failure(text, ExitCode.USAGE)
         case AuthenticationError():
-            options = "--tls-dir, PARTISAN_TLS_DIR" if "certificate" in text else _COOKIE_OPTIONS
+            options = _TLS_OPTIONS if "certificate" in text else _COOKIE_OPTIONS
             return Failure(f"{text} ({options})", ExitCode.NOT_AUTHENTICATED)
+        case NotYetConnected() if "TLS" in text:
+            return Failure(f"{text} ({_TLS_OPTIONS})", ExitCode.NO_CLUSTER)
         case NotYetConnected() | NodeDown() | NoRoute():
             return Failure(text, ExitCode.NO_CLUSTER)
     return Failure(text, ExitCode.OTHER)

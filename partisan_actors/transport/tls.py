@@ -31,8 +31,9 @@ RECEIVE_BYTES: Final = 256 * 1024
 # So much is encrypted before it is handed on, however much is written at once.
 PIECE_BYTES: Final = 256 * 1024
 LINGER_S: Final = 1.0
-# An alert, in the clear as it would be, for those who did not begin with TLS: OpenSSL says nothing to them.
-NOT_TLS: Final = bytes((21, 3, 1, 0, 2, 2, 70))
+# An alert, in the clear as it would be, for those who did not begin with TLS: OpenSSL says nothing to them. Twice, for
+# a node of ours reads as much as the header of a frame before it looks.
+NOT_TLS: Final = bytes((21, 3, 1, 0, 2, 2, 70)) * 2
 
 # OpenSSL's words for the alerts of the other side, and what they mean here.
 _REFUSALS: Final = {
