@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         TaskFailed,
         Unplaceable,
     )
+    from partisan_actors.node.tls import TlsFiles
     from partisan_actors.objects.ref import ObjectRef
     from partisan_actors.scheduler.strategies import NodeAffinity
     from partisan_actors.telemetry.tracing import TracingOptions
@@ -78,6 +79,7 @@ _HOMES = {
     "Subscription": "partisan_actors.actors.subscriptions",
     "TaskCancelled": _ERRORS,
     "TaskFailed": _ERRORS,
+    "TlsFiles": "partisan_actors.node.tls",
     "TracingOptions": "partisan_actors.telemetry.tracing",
     "Unplaceable": _ERRORS,
     "actor": "partisan_actors.api.actor",
@@ -139,6 +141,7 @@ __all__ = [
     "Subscription",
     "TaskCancelled",
     "TaskFailed",
+    "TlsFiles",
     "TracingOptions",
     "Unplaceable",
     "actor",

@@ -322,14 +322,7 @@ def init(
     use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster; with
     ``address="auto"`` the one at $PARTISAN_ADDRESS, or else the only one that `partisan start` runs on this machine
     (the one named `cluster`, if given). It binds to loopback unless `bind` is given, hosts actors if `hosts_actors`.
-    `overlay` names how the nodes are connected: "hyparview", "xbot", "full_mesh", "scamp_v1", "scamp_v2",
-    "client_server", "static", or a membership strategy of yours, as a class or as "package.module:Class", which every
-    node imports. By default it is that of the cluster that is joined, or else "hyparview". `overlay_options` are its
-    options by name; who joins has those of its contact but for the ones it gives. `broadcast_options` are the broadcast
-    tree's. With `tls`, TlsFiles or a directory that `partisan certs` made, all connections are encrypted and both sides
-    verified (default: $PARTISAN_TLS_DIR). In `data_dir` the node keeps the members that it knows: after a crash, it
-    joins them without an address.
-    `tracing` is True, a TracingOptions, or None: if the ``OTEL_*`` variables name an endpoint.
+    `docs/reference/api.md` has the other parameters.
 
     Returns a `Session`, for ``with``, ``async with`` (the node then lives on the running loop), or neither. Raises
     ConfigError for a bad setting, NotYetConnected when the address does not answer, AuthenticationError when cookies or

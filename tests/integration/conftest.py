@@ -19,7 +19,8 @@ def _own_cookie(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARTISAN_COOKIE_FILE", str(cookie))
         patch.delenv("PARTISAN_COOKIE", raising=False)
-        patch.delenv("PARTISAN_ADDRESS", raising=False)
+        for name in ("ADDRESS", "TLS_DIR", "TLS_CERT", "TLS_KEY", "TLS_CA"):
+            patch.delenv(f"PARTISAN_{name}", raising=False)
         yield cookie
 
 

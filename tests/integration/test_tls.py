@@ -123,6 +123,7 @@ def shells(programs: Programs, tmp_path: Path) -> Iterator[Shells]:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_partisan_starts_looks_and_stops_with_tls_and_new_certificates_need_no_restart(
     shells: Shells, tmp_path: Path
 ) -> None:
@@ -157,15 +158,11 @@ def test_partisan_starts_looks_and_stops_with_tls_and_new_certificates_need_no_r
     # A new certificate, and the signal that says so: no connection is needed for it to be read.
     shells.partisan("certs", "issue", str(first), "--name", "web", "--cluster", "prod", "--days", "9")
     web.process.send_signal(signal.SIGHUP)
-    wait_until(
-        lambda: (
-            {
-                row["node"]: row["tls"]["reloads"]
-                for row in shells.facts("status", "--tls-dir", str(first))["node_status"]
-            }
-            == {"web": 1, "web-w1": 1, "db": 0}
-        ),
-        "the new certificate to be used",
-    )
+
+    def reloads() -> dict[str, int]:
+        rows = shells.facts("status", "--tls-dir", str(first))["node_status"]
+        return {row["node"]: row["tls"]["reloads"] for row in rows}
+
+    wait_until(lambda: reloads() == {"web": 1, "web-w1": 1, "db": 0}, "the new certificate to be used", timeout_s=30)
     stopped = shells.partisan("stop", "--yes", "--tls-dir", str(first))
     assert stopped.returncode == 0, stopped.stderr
