@@ -130,12 +130,11 @@ class Node:
         self.join_refused, self.evicted = self.membership.refused, self.membership.evicted
         self._rejoining = remember(self, self._members_file, self._saved, self.membership.enter)
         self._repair = Repair(self, self.driver.join, self._presence.suspect)
-        self.on_sweep.append(self._repair.sweep)
         self.keep_alive = KeepAlive(self.router, config, loop)
         self.detection = Detection(self, self._presence)
         self.on_accused = self.detection.accused
         self.on_record = self.detection.record_changed
-        self.on_sweep.append(Strangers(self.router, self.directory, loop).sweep)
+        self.on_sweep += [self._repair.sweep, Strangers(self.router, self.directory, loop).sweep]
         self.on_entry[PREFIX] = self._presence.entry_changed
         self._take_messages()
 
