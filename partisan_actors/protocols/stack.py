@@ -10,6 +10,8 @@ A driver tells the stack what happened and carries out what it answers; it never
   whoever learns ways from broadcasts knows one to a node when it first hears of it;
 * what the map publishes is broadcast under EXCHANGE_TOPIC;
 * handlers of users have topics of their own, told by `state_topic`: what broadcast delivers under one is merged there;
+* a failure detector, where there is one, watches the neighbours, and takes whatever comes from one for a sign of life.
+  What it finds goes out, and the driver answers that a peer is Confirmed to be down with `peer_down`;
 * a timer's name carries its layer, so that layers cannot collide.
 
 Effects keep the order in which the layers gave them: what an effect led to stands where that effect stood.
@@ -27,6 +29,8 @@ from partisan_actors.protocols.broadcast.handlers import Handlers
 from partisan_actors.protocols.broadcast.lww_map import Changed, Entry, Stamp
 from partisan_actors.protocols.broadcast.plumtree import HEARTBEAT_TOPIC
 from partisan_actors.protocols.contained import Contained
+from partisan_actors.protocols.detector.opinions import DetectorEffect
+from partisan_actors.protocols.detector.swim import Swim
 from partisan_actors.protocols.machine import (
     CancelTimer,
     Deliver,
@@ -42,9 +46,10 @@ from partisan_actors.protocols.membership.strategy import Evict, Evicting, Membe
 
 __all__ = ["STATE_PREFIX", "Broadcast", "ProtocolStack", "ReplicatedMap", "StackEffect", "state_topic"]
 
-StackEffect: TypeAlias = Effect | Changed | Refused | HandlerFailed
+StackEffect: TypeAlias = Effect | Changed | Refused | HandlerFailed | DetectorEffect
 
 _MEMBERSHIP, _BROADCAST, _EXCHANGE, _HANDLERS = "membership", "broadcast", "exchange", "handlers"
+_DETECTOR = "detector"
 
 # What handlers broadcast goes under "state/CHANNEL/TOPIC", so that whoever passes it on knows the channel.
 STATE_PREFIX = "state/"
@@ -118,7 +123,8 @@ class ReplicatedMap(Protocol):
 class ProtocolStack:
     """The layers of one node as one machine.
 
-    `exchange` None: a node without a replicated map. `handlers` None: one without state of users.
+    `exchange` None: a node without a replicated map. `handlers` None: one without state of users. `detector` None: one
+    that hears of failures by other means, as real nodes do, whose detector knows of connections and records, too.
     """
 
     def __init__(
@@ -128,17 +134,20 @@ class ProtocolStack:
         broadcast: Broadcast,
         exchange: ReplicatedMap | None = None,
         handlers: Handlers | None = None,
+        detector: Swim | None = None,
     ) -> None:
         self.me = me
         self.strategy = strategy
         self.broadcasting = broadcast
         self.exchange = exchange
         self.handlers = handlers
+        self.detector = detector
         inner = strategy.inner if isinstance(strategy, Contained) else strategy
         self._evicts_itself = isinstance(inner, Evicting)
         self._is_in = False
         self._handler_types = frozenset(handlers.messages if handlers is not None else ())
         self._broadcast_types = frozenset(broadcast.messages)
+        self._detector_types = frozenset(detector.messages if detector is not None else ())
         self._exchange_types = frozenset(exchange.messages if exchange is not None else ())
 
     @property
@@ -160,6 +169,8 @@ class ProtocolStack:
             effects += self._exchanging(self.exchange.start(now), now)
         if self.handlers is not None:
             effects += _of_handlers(self.handlers.start(now))
+        if self.detector is not None:
+            effects += _of_detector(self.detector.start(now))
         return effects
 
     def join(self, contact: Peer, now: float) -> list[StackEffect]:
@@ -197,6 +208,13 @@ class ProtocolStack:
 
     def receive(self, sender: Peer, message: object, now: float) -> list[StackEffect]:
         """`message` arrived from `sender`."""
+        if self.detector is None:
+            return self._receive(sender, message, now)
+        if type(message) in self._detector_types:
+            return _of_detector(self.detector.receive(sender, message, now))
+        return _of_detector(self.detector.heard(sender, now)) + self._receive(sender, message, now)
+
+    def _receive(self, sender: Peer, message: object, now: float) -> list[StackEffect]:
         kind = type(message)
         if kind in self._broadcast_types:
             return self._broadcasting(self.broadcasting.receive(sender, message, now), now)
@@ -214,7 +232,8 @@ class ProtocolStack:
 
     def peer_down(self, peer: Peer, now: float) -> list[StackEffect]:
         """`peer` could not be reached, its connection broke, or the failure detector gave it up."""
-        return self._membership(self.strategy.peer_down(peer, now), now)
+        effects = _of_detector(self.detector.peer_down(peer, now)) if self.detector is not None else []
+        return effects + self._membership(self.strategy.peer_down(peer, now), now)
 
     def timer_fired(self, name: str, now: float) -> list[StackEffect]:
         """A timer the stack set ran out."""
@@ -225,6 +244,8 @@ class ProtocolStack:
             return self._exchanging(self.exchange.timer_fired(own_name, now), now)
         if layer == _HANDLERS and self.handlers is not None:
             return _of_handlers(self.handlers.timer_fired(own_name, now))
+        if layer == _DETECTOR and self.detector is not None:
+            return _of_detector(self.detector.timer_fired(own_name, now))
         return self._membership(self.strategy.timer_fired(own_name, now), now)
 
     def broadcast(self, topic: str, payload: object, now: float) -> list[StackEffect]:
@@ -287,12 +308,16 @@ class ProtocolStack:
                     out += self._exchanging(self.exchange.neighbour_up(peer, now), now)
                 if self.handlers is not None:
                     out += _of_handlers(self.handlers.neighbour_up(peer, now))
+                if self.detector is not None:
+                    out += _of_detector(self.detector.watch(peer, now))
             case NeighbourDown(peer):
                 out += self._broadcasting(self.broadcasting.neighbour_down(peer, now), now)
                 if self.exchange is not None:
                     out += self._exchanging(self.exchange.neighbour_down(peer, now), now)
                 if self.handlers is not None:
                     out += _of_handlers(self.handlers.neighbour_down(peer, now))
+                if self.detector is not None:
+                    out += _of_detector(self.detector.unwatch(peer, now))
         return out
 
     def _broadcasting(self, effects: list[Effect], now: float) -> list[StackEffect]:
@@ -330,6 +355,12 @@ class ProtocolStack:
 
 def _of_handlers(effects: list[HandlerEffect]) -> list[StackEffect]:
     return [effect if isinstance(effect, HandlerFailed) else _in_layer(_HANDLERS, effect) for effect in effects]
+
+
+def _of_detector(effects: list[DetectorEffect]) -> list[StackEffect]:
+    return [
+        _in_layer(_DETECTOR, effect) if isinstance(effect, SetTimer | CancelTimer) else effect for effect in effects
+    ]
 
 
 def _in_layer(layer: str, effect: Effect) -> Effect:

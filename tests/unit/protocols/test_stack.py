@@ -19,6 +19,10 @@ from partisan_actors.protocols.broadcast.plumtree import (
     PlumtreeOptions,
     Prune,
 )
+from partisan_actors.protocols.detector.opinions import Confirmed, Suspected
+from partisan_actors.protocols.detector.swim import Swim
+from partisan_actors.protocols.detector.swim_messages import Ack, Ping
+from partisan_actors.protocols.detector.swim_options import SwimOptions
 from partisan_actors.protocols.machine import (
     CancelTimer,
     Connect,
@@ -27,6 +31,7 @@ from partisan_actors.protocols.machine import (
     Evicted,
     NeighbourDown,
     NeighbourUp,
+    Peer,
     Send,
     SetTimer,
 )
@@ -286,3 +291,46 @@ def test_evicting_tells_the_other_one_where_the_strategy_has_no_way_of_its_own()
 
 def test_a_strategy_that_does_not_follow_lives_is_told_that_the_former_one_is_down() -> None:
     assert NeighbourDown("a", failed=True) in stack("a", "b").supersede("a", "a'", 1.0)
+
+
+# The failure detector.
+
+
+def watched(*peers: str) -> ProtocolStack:
+    rng = random.Random(1)
+    swim = Swim("me", SwimOptions(spreads_start=False), rng)
+    made = ProtocolStack("me", StaticOverlay(peers), Flood("me", FloodOptions(), rng), detector=swim)
+    assert SetTimer("detector:period", 0.0) in made.start(0.0)
+    for peer in peers:
+        made.peer_up(peer, 0.0)
+    return made
+
+
+def test_neighbours_are_watched_and_what_comes_from_them_spares_them_the_ping() -> None:
+    made = watched("a")
+
+    def pinged(now: float) -> list[Peer]:
+        effects = made.timer_fired("detector:period", now)
+        return [e.peer for e in effects if isinstance(e, Send) and isinstance(e.message, Ping)]
+
+    assert pinged(0.0) == ["a"]
+    assert made.receive("a", Ack(1, ()), 0.1) == []
+    assert pinged(1.0) == []
+    assert pinged(2.0) == ["a"]
+    made.receive("a", HELLO, 2.9)
+    assert pinged(3.0) == []
+    assert pinged(4.0) == ["a"]
+    made.peer_down("a", 4.5)
+    assert pinged(5.0) == []
+
+
+def test_what_the_detector_finds_goes_out_for_the_driver_to_act_on() -> None:
+    made, now, found = watched("a"), 0.0, []
+
+    for _ in range(30):
+        now += 1.0
+        for name in ("detector:period", "detector:suspicion:1"):
+            found += [e for e in made.timer_fired(name, now) if isinstance(e, Suspected | Confirmed)]
+
+    assert found == [Suspected("a", by="me"), Confirmed("a")]
+    assert made.neighbours == ("a",), "until the driver says that it is down"
