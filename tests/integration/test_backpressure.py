@@ -52,10 +52,10 @@ def test_a_thread_that_sends_faster_than_its_peer_takes_waits_and_loses_nothing(
             held_at = sent
         finally:
             os.kill(session.worker_pids[0], signal.SIGCONT)
-        thread.join(timeout=20)
+        thread.join(timeout=30)
 
         assert held_at < 64
-        assert pa.get(sink.total.remote(), timeout=20) == 200 * MEGABYTE
+        assert pa.get(sink.total.remote(), timeout=30) == 200 * MEGABYTE
 
 
 async def test_a_coroutine_that_sends_faster_than_its_peer_takes_is_told_so() -> None:

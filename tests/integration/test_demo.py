@@ -108,7 +108,7 @@ def test_ctrl_c_ends_the_demo_at_once_without_a_traceback(programs: Programs, mo
 
     program.interrupt()
 
-    assert program.wait(5) == 130
+    assert program.wait(30) == 130
     assert "interrupted" in program.output and "Traceback" not in program.output
     program.assert_nothing_left()
 
@@ -136,5 +136,5 @@ def test_what_cannot_be_done_is_said_in_one_line(
 ) -> None:
     program = programs.start(DEMO, *arguments)
 
-    assert program.wait(10) == status
+    assert program.wait(30) == status
     assert text in program.lines[-1] and "Traceback" not in program.output

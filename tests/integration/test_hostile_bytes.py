@@ -37,7 +37,7 @@ def _the_node_goes_on(victim: pa.Session) -> Iterator[None]:
             return "well"
 
     witness = Witness.remote()
-    assert pa.get(witness.work.remote(), timeout=10) == "well"
+    assert pa.get(witness.work.remote(), timeout=30) == "well"
     pa.kill(witness)
     assert sum(row["state"] == "up" for row in pa.nodes()) == 2
 

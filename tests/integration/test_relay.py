@@ -106,7 +106,7 @@ async def test_with_small_views_every_node_calls_every_other_one_without_diallin
 
         refs = [known_to(cluster, a, echoes[b]).back.remote([a, b]) for a, b in pairs]
 
-        assert await asyncio.wait_for(asyncio.gather(*refs), 10) == [[a, b] for a, b in pairs]
+        assert await asyncio.wait_for(asyncio.gather(*refs), 30) == [[a, b] for a, b in pairs]
         never_neighbours = [pair for pair in pairs if pair not in were_neighbours]
         assert never_neighbours
         for a, b in never_neighbours:
@@ -119,7 +119,7 @@ async def test_large_arguments_and_results_pass_through_other_nodes_whole() -> N
         a, b = strangers(cluster)[0]
         far = known_to(cluster, a, await echo_on(cluster, b))
 
-        digest, back = await asyncio.wait_for(asyncio.gather(far.digest.remote(data), far.back.remote(data)), 10)
+        digest, back = await asyncio.wait_for(asyncio.gather(far.digest.remote(data), far.back.remote(data)), 30)
 
         assert digest == hashlib.sha256(data).hexdigest()
         assert bytes(back) == data
@@ -148,7 +148,7 @@ async def test_messages_keep_their_order_when_a_connection_opens_while_others_ar
         for number in range(100, 200):
             far.note.tell(number)
 
-        assert await asyncio.wait_for(far.noted.remote(), 10) == list(range(200))
+        assert await asyncio.wait_for(far.noted.remote(), 30) == list(range(200))
         assert peer.calls is not None
 
 
@@ -166,8 +166,8 @@ async def test_when_a_node_in_between_crashes_no_call_between_the_others_is_lost
                 await asyncio.sleep(0)
                 await cluster.crash(victim)
 
-        answers = await asyncio.wait_for(asyncio.gather(*refs, return_exceptions=True), 10)
-        errors = await asyncio.wait_for(asyncio.gather(*lost, return_exceptions=True), 10)
+        answers = await asyncio.wait_for(asyncio.gather(*refs, return_exceptions=True), 30)
+        errors = await asyncio.wait_for(asyncio.gather(*lost, return_exceptions=True), 30)
 
         # Only what was under way on a connection that broke can be uncertain, and none of these was the victim's.
         assert [answer for answer in answers if isinstance(answer, BaseException)] == []
@@ -179,7 +179,7 @@ async def test_a_node_that_cannot_be_dialled_is_called_and_answers_through_other
         await cluster.add("x", advertise=("memory:1",))
         x = await echo_on(cluster, "x")
 
-        answers = [await asyncio.wait_for(known_to(cluster, name, x).back.remote(name), 5) for name in NAMES[:3]]
+        answers = [await asyncio.wait_for(known_to(cluster, name, x).back.remote(name), 30) for name in NAMES[:3]]
 
         assert answers == list(NAMES[:3])
 
@@ -191,7 +191,7 @@ async def test_with_direct_routing_a_node_that_cannot_be_dialled_is_refused_at_o
         x = await echo_on(cluster, "x")
 
         with pytest.raises(pa.NoRoute, match="memory:1"):
-            await asyncio.wait_for(known_to(cluster, "d", x).back.remote(1), 5)
+            await asyncio.wait_for(known_to(cluster, "d", x).back.remote(1), 30)
         assert await known_to(cluster, "a", x).back.remote(2) == 2
 
 
@@ -209,9 +209,9 @@ async def test_a_call_whose_messages_are_all_swallowed_on_the_way_fails_within_t
                 swallow(cluster, name)
 
         with pytest.raises(pa.ActorUnavailable, match="may or may not have run"):
-            await asyncio.wait_for(far.back.remote(2), 5)
+            await asyncio.wait_for(far.back.remote(2), 30)
         with pytest.raises(pa.ActorUnavailable):
-            await asyncio.wait_for(unanswered, 5)
+            await asyncio.wait_for(unanswered, 30)
 
 
 def swallow(cluster: Nodes, name: str, lost: list[bytes] | None = None) -> None:
@@ -275,9 +275,9 @@ CLUSTER = """
                 far = Far.options(resources={"far": 1}).remote()
                 callers = [Caller.options(placement="spread").remote() for _ in range(4)]
                 for size in (10, 3_000_000):
-                    answers = pa.get([caller.call.remote(far, size) for caller in callers], timeout=15)
+                    answers = pa.get([caller.call.remote(far, size) for caller in callers], timeout=30)
                     assert answers == [[size + 1, 33]] * 4, answers
-                assert pa.get([caller.tell.remote(far) for caller in callers], timeout=15) == ["from afar"] * 4
+                assert pa.get([caller.tell.remote(far) for caller in callers], timeout=30) == ["from afar"] * 4
                 print("done", flush=True)
                 sys.stdin.readline()
 """

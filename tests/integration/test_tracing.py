@@ -306,7 +306,7 @@ def test_a_restart_is_a_trace_of_its_own_with_a_link_to_the_making_and_the_next_
                 os.kill(first, signal.SIGKILL)
                 while True:
                     try:
-                        assert pa.get(steady.pid.remote(), timeout=10) != first
+                        assert pa.get(steady.pid.remote(), timeout=30) != first
                         break
                     except (pa.ActorUnavailable, pa.NodeDown):  # it was on its way when the node went down
                         continue
