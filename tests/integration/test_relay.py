@@ -199,7 +199,7 @@ async def test_a_call_whose_messages_are_all_swallowed_on_the_way_fails_within_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with nodes(*NAMES[:6], **RELAYED) as cluster:
-        a, b = strangers(cluster)[0]
+        a, b = await cut_off_from_each_other(cluster)
         far = known_to(cluster, a, await echo_on(cluster, b))
         unanswered = far.never.remote()
         assert await far.back.remote(1) == 1
