@@ -102,6 +102,8 @@ class Inspection:
             "address": node.address,
             "overlay": node.config.overlay,
             "overlay_options": shared_options(node.config),
+            "broadcast": node.config.broadcast,
+            "broadcast_options": dict(node.config.broadcast_options),
             "pid": os.getpid(),
             "python": sys.version.split()[0],
             "uptime_s": round(time.monotonic() - self._started, 1),

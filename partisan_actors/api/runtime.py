@@ -126,6 +126,7 @@ class Runtime:
             "contacts": [self.node.address],
             "overlay": config.overlay,
             "overlay_options": shared_options(config),
+            "broadcast": config.broadcast,
             "broadcast_options": dict(config.broadcast_options),
             "routing": config.routing,
             "cookie": config.cookie.hex(),

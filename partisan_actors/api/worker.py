@@ -98,6 +98,7 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         advertise=tuple(settings.get("advertise", ())),
         overlay=settings["overlay"],
         overlay_options=settings["overlay_options"],
+        broadcast=settings["broadcast"],
         broadcast_options=settings["broadcast_options"],
         routing=settings["routing"],
         channels=check_channels(settings["channels"]),

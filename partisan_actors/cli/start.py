@@ -47,6 +47,14 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
     metavar="K=V",
     help="An option of it, such as active_max=4 or redial.first_s=0.5. [default: as joined]",
 )
+@click.option(
+    "--broadcast-option",
+    "broadcast_options",
+    multiple=True,
+    callback=nested,
+    metavar="K=V",
+    help="An option of the broadcast tree, such as trees=per_root. [default: as joined]",
+)
 @click.option("--routing", default="auto", show_default=True, type=click.Choice(ROUTINGS))
 @click.option("--name", help="The node's name; with --nodes the others are NAME-w1 and so on. [default: random]")
 @click.option("--cluster", default="", metavar="NAME", help="The cluster's name. [default: random, or as joined]")
@@ -140,6 +148,7 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         "advertise": advertise_addresses(options["advertise"]),
         "overlay": DEFAULT_OVERLAY if options["overlay"] is None else options["overlay"],
         "overlay_options": options["overlay_options"],
+        "broadcast_options": options["broadcast_options"],
         "routing": options["routing"],
         "resources": {"memory": memory_share(options["nodes"]), **options["resources"]},
         "labels": options["labels"],

@@ -150,13 +150,14 @@ def test_an_overlay_of_one_s_own_is_chosen_and_joined_by_command(programs: Progr
     shells = Shells(programs, tmp_path)
     shells._environment["PYTHONPATH"] = PATH
     options = ("--overlay", "ring:Ring", "--overlay-option", "gossip_period_s=0.25")
+    options += ("--broadcast-option", "trees=per_root")
     _, first = shells.start("--name", "first", "--nodes", "3", *options)
     shells.start("--name", "second", "--join", first)
 
     wait_until(lambda: len(up(shells, first)) == 4, "all to be there")
     (row,) = [row for row in shells.facts("status", "--address", first)["node_status"] if row["node"] == "second"]
     assert row["overlay"] == "ring:Ring" and row["overlay_options"] == {"gossip_period_s": 0.25}
-    assert row["troubles"] == []
+    assert row["broadcast_options"] == {"trees": "per_root"} and row["troubles"] == []
     wait_until(lambda: not shells.facts("overlay", "--address", first)["one_sided"], "links to be mutual")
 
 
@@ -167,6 +168,10 @@ def test_an_overlay_of_one_s_own_is_chosen_and_joined_by_command(programs: Progr
         (("--overlay", "no_such:Ring"), "a class that this process can import (ModuleNotFoundError"),
         (("--overlay-option", "active_max=1"), "overlay_options.active_max = 1 is not valid: expected an int of at"),
         (("--overlay-option", "fan_out=1"), "overlay_options = 'fan_out' is not valid: expected one of active_max,"),
+        (
+            ("--broadcast-option", "trees=one"),
+            "broadcast_options.trees = 'one' is not valid: expected shared or per_root",
+        ),
         (("--overlay-option", "active_max"), "'active_max' is not KEY=VALUE"),
         (("--data-dir", "somewhere"), "--data-dir needs --name"),
     ],
