@@ -311,6 +311,7 @@ class Scheduler:
             max_concurrency=spec.max_concurrency,
             mailbox_max=spec.mailbox_max or self.node.config.mailbox_max,
             dedicated_thread=spec.dedicated_thread,
+            trap_exit=spec.trap_exit,
             trace=spec.trace,
         )
         self.system.start_cell(spec.actor, definition, options, args, kwargs)
