@@ -14,7 +14,7 @@ import contextlib
 import itertools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from zlib import crc32
 
@@ -123,6 +123,8 @@ class Signals:
         self._router = system.node.router
         self.watching: Watching[Question] = Watching()
         self.watched = Watched()
+        # By actors that have ended: what frees their names, before which nobody is told.
+        self.releasing: Mapping[ActorId, asyncio.Task[None]] = {}
         self._next_number = itertools.count(1).__next__
         system.signal = self._arrived
         system.serve(SERVICE, self)
@@ -260,15 +262,21 @@ class Signals:
             self.link(cell, location, is_reverse=True)
 
     def _cell_stopped(self, cell: Cell) -> None:
-        watchers = self.watched.ended(cell.actor)
-        if watchers:
-            self._system.outbound._drain()  # what its thread has sent goes first
-        reason = reason_of(cell.reason)
-        for watcher in watchers:
-            self._answer(cell, watcher, reason)
+        releasing = self.releasing.get(cell.actor)
+        if releasing is not None:
+            releasing.add_done_callback(lambda _: self._tell_watchers(cell))
+        else:
+            self._tell_watchers(cell)
         for question in self.watching.watcher_ended(cell.actor):
             question.is_flushed = True
             self._unask(question)
+
+    def _tell_watchers(self, cell: Cell) -> None:
+        watchers = self.watched.ended(cell.actor)
+        if watchers:
+            self._system.outbound._drain()  # what its thread has sent goes first
+        for watcher in watchers:
+            self._answer(cell, watcher, reason_of(cell.reason))
 
     def _answer(self, cell: Cell, watcher: Watcher, reason: str) -> None:
         peer = self._router.peer(watcher.node)

@@ -59,6 +59,7 @@ class Runtime:
         self.system = ActorSystem(self.node, make_thread)
         self.scheduler = Scheduler(self.system)
         self.signals = Signals(self.system)
+        self.signals.releasing = self.scheduler.releasing
         self.objects = ObjectStore(self.system)
         self.executor = TaskExecutor(self.system, self.scheduler)
         self.submitter = TaskSubmitter(self.system, self.scheduler, self.objects)

@@ -370,3 +370,14 @@ async def test_programs_are_told_by_functions_and_bad_arguments_by_errors() -> N
                 pa.monitor(worker, channel="none")
         with cluster.at("b"), pytest.raises(pa.ConfigError, match="monitor of this node"):
             pa.demonitor(foreign)
+
+
+async def test_a_name_is_free_again_when_the_down_comes() -> None:
+    async with nodes("a", "b", "c", **FAST) as cluster:
+        with cluster.at("a"):
+            for number in range(10):
+                worker = Worker.options(name="the one", **at("bc"[number % 2])).remote()
+                assert await worker.ping.remote() == 1
+                ref = pa.monitor(worker)
+                worker.leave.tell(f"r{number}")
+                assert (await ref).reason == f"r{number}"
