@@ -5,11 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from partisan_actors.actors.down import Down, Exit
     from partisan_actors.actors.subscriptions import Subscription
     from partisan_actors.api.actor import ActorClass, ActorHandle, ActorMethod, actor
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
     from partisan_actors.api.membership import evict, join, leave, update_members
+    from partisan_actors.api.monitors import (
+        MonitorRef,
+        current_actor,
+        demonitor,
+        exit,
+        exit_actor,
+        link,
+        monitor,
+        unlink,
+    )
     from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, wait
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, task
@@ -61,7 +72,10 @@ _HOMES = {
     "CallTimeout": _ERRORS,
     "ChannelOptions": "partisan_actors.wire.channels",
     "ConfigError": _ERRORS,
+    "Down": "partisan_actors.actors.down",
+    "Exit": "partisan_actors.actors.down",
     "MailboxFull": _ERRORS,
+    "MonitorRef": "partisan_actors.api.monitors",
     "NoRoute": _ERRORS,
     "NodeAffinity": "partisan_actors.scheduler.strategies",
     "NodeDown": _ERRORS,
@@ -86,7 +100,11 @@ _HOMES = {
     "available_resources": "partisan_actors.api.cluster",
     "broadcast": "partisan_actors.api.topics",
     "cluster_resources": "partisan_actors.api.cluster",
+    "current_actor": "partisan_actors.api.monitors",
+    "demonitor": "partisan_actors.api.monitors",
     "evict": "partisan_actors.api.membership",
+    "exit": "partisan_actors.api.monitors",
+    "exit_actor": "partisan_actors.api.monitors",
     "get": "partisan_actors.api.results",
     "get_actor": "partisan_actors.api.results",
     "get_actor_async": "partisan_actors.api.results",
@@ -95,7 +113,9 @@ _HOMES = {
     "join": "partisan_actors.api.membership",
     "kill": "partisan_actors.api.results",
     "leave": "partisan_actors.api.membership",
+    "link": "partisan_actors.api.monitors",
     "method": "partisan_actors.api.typed",
+    "monitor": "partisan_actors.api.monitors",
     "node_events": "partisan_actors.api.events",
     "nodes": "partisan_actors.api.cluster",
     "on_node_down": "partisan_actors.api.events",
@@ -105,6 +125,7 @@ _HOMES = {
     "subscribe": "partisan_actors.api.topics",
     "task": "partisan_actors.api.task",
     "typed": "partisan_actors.api.typed",
+    "unlink": "partisan_actors.api.monitors",
     "update_members": "partisan_actors.api.membership",
     "wait": "partisan_actors.api.results",
 }
@@ -123,7 +144,10 @@ __all__ = [
     "CallTimeout",
     "ChannelOptions",
     "ConfigError",
+    "Down",
+    "Exit",
     "MailboxFull",
+    "MonitorRef",
     "NoRoute",
     "NodeAffinity",
     "NodeDown",
@@ -148,7 +172,11 @@ __all__ = [
     "available_resources",
     "broadcast",
     "cluster_resources",
+    "current_actor",
+    "demonitor",
     "evict",
+    "exit",
+    "exit_actor",
     "get",
     "get_actor",
     "get_actor_async",
@@ -157,7 +185,9 @@ __all__ = [
     "join",
     "kill",
     "leave",
+    "link",
     "method",
+    "monitor",
     "node_events",
     "nodes",
     "on_node_down",
@@ -167,6 +197,7 @@ __all__ = [
     "subscribe",
     "task",
     "typed",
+    "unlink",
     "update_members",
     "wait",
 ]

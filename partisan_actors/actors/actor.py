@@ -52,6 +52,11 @@ class Interface:
     doc: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
 
+    def has_no(self, name: str) -> AttributeError:
+        """The error for a call of what is no remote method."""
+        why = self.refused.get(name) or f"its methods are {', '.join(sorted(self.methods)) or 'none'}"
+        return AttributeError(f"{self.class_name} has no remote method {name!r}: {why}")
+
 
 @dataclass(frozen=True, slots=True)
 class Definition:

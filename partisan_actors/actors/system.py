@@ -24,6 +24,7 @@ from partisan_actors.actors.inbound import Inbound, encode_reply, encode_reply_e
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.outbound import Outbound, pack_payload
+from partisan_actors.actors.reasons import Flushed
 from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, UNREACHABLE, Location, actor_key
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.services import Service, service_key
@@ -84,6 +85,7 @@ class ActorSystem:
         self.dead_letter_count = 0
         self.on_cell_stopped: list[Callable[[Cell], None]] = []
         self.on_close: list[Callable[[], None]] = []
+        self.signal: Callable[[Any, Peer, int | None, str, Any], bool] = lambda *_: False
         # Why nothing can be sent any more, once that is so.
         self.closed: PartisanError | None = None
         # Where a restarted actor is now, or why it is nowhere; the scheduler knows.
@@ -214,7 +216,8 @@ class ActorSystem:
 
     def tell_failed(self, cell: Cell, method: str, error: BaseException) -> None:
         """Nobody waits for this error, so it is logged, once."""
-        logger.error("%s.%s, told and not asked, raised", cell, method, exc_info=error)
+        if not isinstance(error, Flushed):
+            logger.error("%s.%s, told and not asked, raised", cell, method, exc_info=error)
 
     def dead_letter(self, whom: object, method: str, why: str) -> None:
         """A message reached nobody."""

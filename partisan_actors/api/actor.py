@@ -139,13 +139,8 @@ class ActorHandle(Generic[T_co]):
         interface = self._interface
         method = interface.methods.get(name)
         if method is None:
-            if name in interface.refused:
-                why = interface.refused[name]
-            elif name.startswith("_"):
-                raise AttributeError(name)
-            else:
-                why = f"its methods are {', '.join(sorted(interface.methods)) or 'none'}"
-            raise AttributeError(f"{interface.class_name} has no remote method {name!r}: {why}")
+            is_private = name.startswith("_") and name not in interface.refused
+            raise AttributeError(name) if is_private else interface.has_no(name)
         bound: ActorMethod[..., Any] = ActorMethod(self._system, self._location, method)
         self.__dict__[name] = bound
         return bound
@@ -232,6 +227,10 @@ class ActorClass(Generic[P, T_co]):
         what else goes wrong (Unplaceable, a constructor that raises) is raised by calls to the actor.
         """
         interface = self._definition.interface
+        if self._options.trap_exit and "on_exit" not in interface.methods:
+            raise ConfigError(
+                "trap_exit", True, f"False, as {interface.class_name} has no method on_exit(self, signal)"
+            )
         constructor = interface.constructor
         if kwargs or len(args) < constructor.least or (constructor.most is not None and len(args) > constructor.most):
             constructor.bind(interface.class_name, args, kwargs)
@@ -378,6 +377,7 @@ def _create(
         max_concurrency=options.max_concurrency,
         mailbox_max=options.mailbox_max,
         dedicated_thread=options.dedicated_thread,
+        trap_exit=options.trap_exit,
         handle=pickle.dumps(handle, 5) if options.name is not None else b"",
         trace=trace.context.pack() if trace is not None else b"",
     )

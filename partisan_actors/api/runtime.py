@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from partisan_actors.actors.signals import Signals
 from partisan_actors.actors.subscriptions import Subscriptions
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.threads import ActorThread, JobThread
@@ -57,6 +58,8 @@ class Runtime:
         )
         self.system = ActorSystem(self.node, make_thread)
         self.scheduler = Scheduler(self.system)
+        self.signals = Signals(self.system)
+        self.signals.releasing = self.scheduler.releasing
         self.objects = ObjectStore(self.system)
         self.executor = TaskExecutor(self.system, self.scheduler)
         self.submitter = TaskSubmitter(self.system, self.scheduler, self.objects)

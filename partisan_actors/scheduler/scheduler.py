@@ -80,6 +80,8 @@ class Scheduler:
         # Done when an actor to be made has its name, cancelled when it does not get it.
         self._claims: dict[ActorId, asyncio.Future[None]] = {}
         self._ending: dict[ActorId, asyncio.Future[None]] = {}
+        # Names of actors that have ended, on their way to be free.
+        self.releasing: dict[ActorId, asyncio.Task[None]] = {}
         # Refs that the constructor of a restartable actor takes, for as long as this node has a handle of it.
         self._kept: weakref.WeakKeyDictionary[Location, SentRefs] = weakref.WeakKeyDictionary()
         # What ended actors leave behind is freed by this table, not by the cell.
@@ -311,6 +313,7 @@ class Scheduler:
             max_concurrency=spec.max_concurrency,
             mailbox_max=spec.mailbox_max or self.node.config.mailbox_max,
             dedicated_thread=spec.dedicated_thread,
+            trap_exit=spec.trap_exit,
             trace=spec.trace,
         )
         self.system.start_cell(spec.actor, definition, options, args, kwargs)
@@ -380,8 +383,10 @@ class Scheduler:
         if ended is not None:
             ended.set_result(None)
         spec = self._forget(cell.actor)
-        if spec is not None:
-            self.names.release(spec)
+        releasing = self.names.release(spec) if spec is not None else None
+        if releasing is not None:
+            self.releasing[cell.actor] = releasing
+            releasing.add_done_callback(lambda _: self.releasing.pop(cell.actor, None))
         if spec is not None and spec.max_restarts:
             self.guardian.announce_end(spec, cell.reason)
 

@@ -514,3 +514,44 @@ def test_a_worker_that_dies_at_its_start_is_an_error_and_no_hang(monkeypatch: py
 
     assert not pa.is_initialized()
     wait_until(lambda: children() <= before, "no child to be left")
+
+
+# ---- monitors over processes -----------------------------------------------------------------------------------------
+
+
+@pa.actor(trap_exit=True)
+class Mourner:
+    """Monitors and links what it is given, and writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def watch(self, actor: Any) -> None:
+        pa.monitor(actor)
+        pa.link(actor)
+
+    def on_down(self, down: pa.Down) -> None:
+        self.told.append(("down", down.reason))
+
+    def on_exit(self, signal: pa.Exit) -> None:
+        self.told.append(("exit", signal.reason))
+
+    def seen(self) -> list[tuple[str, str]]:
+        return self.told
+
+
+def test_a_killed_process_fires_every_monitor_and_link_of_its_actors_once(workers: pa.Session) -> None:
+    names = [row["name"] for row in pa.nodes() if row["hosts_actors"]]
+    victims = [Survivor.options(placement=pa.NodeAffinity(names[0])).remote() for _ in range(5)]
+    mourners = [Mourner.options(placement=pa.NodeAffinity(names[1])).remote() for _ in range(5)]
+    pa.get([m.watch.remote(v) for m, v in zip(mourners, victims, strict=True)])
+    refs = [pa.monitor(victim) for victim in victims]
+    pid = pa.get([victim.pid.remote() for victim in victims])[0]
+
+    os.kill(pid, signal.SIGKILL)
+
+    assert all(ref.result(timeout=20).reason.startswith("node down: ") for ref in refs)
+    for mourner in mourners:
+        told = wait_until(lambda m=mourner: len(t := pa.get(m.seen.remote())) == 2 and t, "both signals", 20)
+        assert {kind for kind, _ in told} == {"down", "exit"}
+        assert all(reason.startswith("node down: ") for _, reason in told)
