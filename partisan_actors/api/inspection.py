@@ -119,6 +119,7 @@ class Inspection:
             "refused_connections": node.refused_connections,
             "broken_connections": node.broken_connections,
             "troubles": node.troubles.facts(),
+            "insecure": node.config.takes_anybody,
             "tls": node.credentials.facts() if node.credentials is not None else None,
             "restarts": self._scheduler.guardian.restarts,
             "total": self._scheduler.pool.total.plain(),

@@ -133,6 +133,7 @@ class Runtime:
             "broadcast_options": dict(config.broadcast_options),
             "routing": config.routing,
             "cookie": config.cookie.hex(),
+            "insecure": config.insecure,
             "tls": config.tls.plain() if config.tls is not None else None,
             "channels": {name: asdict(options) for name, options in config.channels.items()},
             "tracing": asdict(self._tracing_options) if self._tracing_options is not None else None,

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from partisan_actors.api.joining import AUTO, contacts_of, fit_to_cluster, fit_t
 from partisan_actors.api.runtime import EXPORT_S, Runtime
 from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.ids import NodeId, ObjectId
+from partisan_actors.node.binding import addresses_in
 from partisan_actors.node.config import NodeConfig, memory_share, random_name
 from partisan_actors.node.cookie import read_cookie
 from partisan_actors.node.loop import LoopThread
@@ -299,8 +300,8 @@ def init(
     workers: int | None = None,
     name: str | None = None,
     cluster: str = "",
-    bind: str = "127.0.0.1:0",
-    advertise: str | list[str] | None = None,
+    bind: str | Sequence[str] = "127.0.0.1:0",
+    advertise: str | Sequence[str] | None = None,
     overlay: str | type | None = None,
     overlay_options: Mapping[str, Any] | None = None,
     broadcast_options: Mapping[str, Any] | None = None,
@@ -311,6 +312,7 @@ def init(
     hosts_actors: bool = False,
     cookie: str | bytes | None = None,
     tls: str | os.PathLike[str] | TlsFiles | None = None,
+    insecure: bool = False,
     data_dir: str = "",
     tracing: bool | TracingOptions | None = None,
     log_level: str = "WARNING",
@@ -341,14 +343,15 @@ def init(
         config = NodeConfig(
             name=name or random_name("driver"),
             cluster=cluster or (random_name("local") if address is None and not data_dir else ""),
-            bind=bind,
-            advertise=(advertise,) if isinstance(advertise, str) else tuple(advertise or ()),
+            bind=addresses_in("bind", bind),
+            advertise=addresses_in("advertise", advertise),
             overlay=check_overlay(DEFAULT_OVERLAY if overlay is None else overlay),
             overlay_options=dict(overlay_options or {}),
             broadcast_options=dict(broadcast_options or {}),
             routing=routing,
             channels=check_channels(channels or {}),
-            cookie=read_cookie(cookie),
+            cookie=read_cookie(cookie, insecure=insecure),
+            insecure=insecure,
             tls=find_tls(tls),
             data_dir=data_dir,
             resources=dict(resources or {}),

@@ -94,7 +94,7 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
     return NodeConfig(
         name=settings["name"],
         cluster=settings["cluster"],
-        bind=settings.get("bind", "127.0.0.1:0"),
+        bind=tuple(settings.get("bind", ("127.0.0.1:0",))),
         advertise=tuple(settings.get("advertise", ())),
         overlay=settings["overlay"],
         overlay_options=settings["overlay_options"],
@@ -103,6 +103,7 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         routing=settings["routing"],
         channels=check_channels(settings["channels"]),
         cookie=bytes.fromhex(settings["cookie"]),
+        insecure=settings["insecure"],
         tls=TlsFiles(*settings["tls"]) if settings.get("tls") else None,
         resources=settings.get("resources", {}),
         labels=settings.get("labels", {}),

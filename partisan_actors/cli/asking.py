@@ -6,7 +6,7 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +19,17 @@ from partisan_actors.node.cookie import cookie_from_file, read_cookie
 from partisan_actors.node.rundir import RunningNode, run_dir, running_clusters
 from partisan_actors.node.tls import TlsFiles, find_tls
 
-__all__ = ["Survey", "Target", "ask", "json_option", "show_json", "survey", "target_options", "tls_option"]
+__all__ = [
+    "Survey",
+    "Target",
+    "ask",
+    "insecure_option",
+    "json_option",
+    "show_json",
+    "survey",
+    "target_options",
+    "tls_option",
+]
 
 T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -33,6 +43,7 @@ class Target:
     cluster: str
     cookie_file: Path | None
     tls_dir: Path | None = None
+    insecure: bool = False
 
     def addresses(self) -> list[str]:
         """Where to try. Raises Failure when there is no cluster to be found, or more than one."""
@@ -40,7 +51,7 @@ class Target:
 
     def cookie(self) -> bytes:
         """What to authenticate with. Raises ConfigError."""
-        return cookie_from_file(self.cookie_file) if self.cookie_file else read_cookie()
+        return cookie_from_file(self.cookie_file) if self.cookie_file else read_cookie(insecure=self.insecure)
 
     def tls(self) -> TlsFiles | None:
         """The certificates to show. Raises ConfigError."""
@@ -83,12 +94,12 @@ def target_options(command: Function) -> Function:
     """Give `command` the options that say which cluster is meant; it gets them as one `target`."""
 
     @functools.wraps(command)
-    def with_target(
-        *args: Any, address: str | None, cluster: str, cookie_file: Path | None, tls_dir: Path | None, **kwargs: Any
-    ) -> Any:
-        return command(*args, target=Target(address, cluster, cookie_file, tls_dir), **kwargs)
+    def with_target(*args: Any, **given: Any) -> Any:
+        target = Target(*(given.pop(each.name) for each in fields(Target)))
+        return command(*args, target=target, **given)
 
     for option in (
+        insecure_option,
         tls_option,
         click.option(
             "--cookie-file",
@@ -108,6 +119,9 @@ tls_option = click.option(
     "--tls-dir",
     type=click.Path(file_okay=False, path_type=Path),
     help="The certificates, as `partisan certs` makes them. [env: PARTISAN_TLS_DIR]",
+)
+insecure_option = click.option(
+    "--insecure", is_flag=True, help="The cluster has no cookie: whoever can reach its nodes can run code there."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -51,12 +51,12 @@ class Story:
         nodes = f"{count} nodes, " if count > 1 else ""
         address = facts["address"]
         self._line(f"node {facts['name']} is up at {address} ({nodes}cluster {facts['cluster']}, {facts['overlay']})")
-        self._line(f"  join it      partisan start --join {address}")
-        self._line(f'  use it       partisan_actors.init(address="{address}")')
-        self._line("  look at it   partisan status")
-        self._line(
-            "  stop it      Ctrl-C, or: partisan stop" if not facts.get("log") else "  stop it      partisan stop"
-        )
+        options, arguments = facts.get("let_in", ("", ""))
+        self._line(f"  join it      partisan start --join {address}{options}")
+        self._line(f'  use it       partisan_actors.init(address="{address}"{arguments})')
+        self._line(f"  look at it   partisan status{options}")
+        or_else = "" if facts.get("log") else "Ctrl-C, or: "
+        self._line(f"  stop it      {or_else}partisan stop{options}")
         if hint:
             self._line(f"({hint})")
 
@@ -221,6 +221,7 @@ def _facts(plan: StartPlan, session: Session, runtime: Runtime, run_file: str) -
     return {
         **asdict(_running(plan, session, runtime)),
         "nodes": names,
+        "let_in": plan.how_to_be_let_in(),
         "overlay": runtime.config.overlay,
         "members": len(runtime.node.directory.live()),
         "run_file": run_file,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 from partisan_actors.ids import NodeId
+from partisan_actors.node.binding import ADDRESSES_EACH_MAX
 
 __all__ = ["Addresses"]
 
@@ -14,6 +16,8 @@ ADDRESSES_MAX: Final = 65_536
 
 class Addresses:
     """The address book of one node: ADDRESSES_MAX names at most, of which the one heard of first is forgotten first.
+
+    Of the addresses of one node it keeps the first ADDRESSES_EACH_MAX: they are tried one after another.
 
     It holds the latest life of a name that it has heard of; an earlier one is at no address.
     """
@@ -50,7 +54,7 @@ class Addresses:
             self.on_former_life(node, later)
             return
         former = self._book.get(node.name)
-        self._book[node.name] = (node, tuple(addresses))
+        self._book[node.name] = (node, tuple(islice(addresses, ADDRESSES_EACH_MAX)))
         if former is None:
             if len(self._book) > ADDRESSES_MAX:
                 del self._book[next(iter(self._book))]

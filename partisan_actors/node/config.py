@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.node.binding import addresses_in, check_binding
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
 from partisan_actors.node.overlay_options import plain
 from partisan_actors.node.tls import TlsFiles
-from partisan_actors.wire.addresses import parse_address
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 
 __all__ = ["ROUTINGS", "NodeConfig", "host_name", "memory_share", "random_name"]
@@ -35,7 +35,9 @@ class NodeConfig:
     `overlay` is one of `overlay_names.OVERLAYS`, or a membership strategy of the user's own, as a class or by its path
     ``"package.module:Class"``; a class is kept as its path. `overlay_options` are its options, dataclasses among them
     as maps.
-    `advertise` is where others can dial this node; by default the bound address. Port 0 there means the bound port.
+    `bind` is where it listens, one address or several; port 0 is a free one, the same for all. `advertise` is where
+    others can dial it, one address or several, the best first; by default the bound ones, and port 0 is the bound port.
+    For one, a str will do. `insecure` lets a node listen beyond this machine without a cookie and without TLS.
     `broadcast` is "plumtree" or "flood", the baseline, the same on all nodes of a cluster, and `broadcast_options` are
     those of `PlumtreeOptions` or `FloodOptions`.
     `routing` says how nodes that are not neighbours are reached: "direct" dials them, "relay" never does (only the
@@ -52,7 +54,7 @@ class NodeConfig:
 
     name: str = field(default_factory=random_name)
     cluster: str = ""
-    bind: str = "127.0.0.1:0"
+    bind: tuple[str, ...] = ("127.0.0.1:0",)
     advertise: tuple[str, ...] = ()
     overlay: str = DEFAULT_OVERLAY
     overlay_options: Mapping[str, Any] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class NodeConfig:
     channels: Mapping[str, ChannelOptions] = field(default_factory=lambda: check_channels({}))
     cookie: bytes = b""
     tls: TlsFiles | None = None
+    insecure: bool = False
     resources: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     hosts_actors: bool = True
@@ -90,9 +93,11 @@ class NodeConfig:
         object.__setattr__(self, "overlay_options", plain(self.overlay_options))
         if self.routing not in ROUTINGS:
             raise ConfigError("routing", self.routing, ", ".join(ROUTINGS))
-        parse_address(self.bind, 0)
-        for address in self.advertise:
-            parse_address(address)
+        object.__setattr__(self, "bind", addresses_in("bind", self.bind))
+        object.__setattr__(self, "advertise", addresses_in("advertise", self.advertise))
+        if not isinstance(self.insecure, bool):
+            raise ConfigError("insecure", self.insecure, "True or False")
+        check_binding(self.bind, self.advertise, is_secure=not self.takes_anybody, insecure=self.insecure)
         for key, value in self.labels.items():
             if not isinstance(key, str) or not isinstance(value, str):
                 raise ConfigError("labels", dict(self.labels), "a map from text to text")
@@ -108,6 +113,11 @@ class NodeConfig:
         for name in ("dialled_max", "keep_alive_misses", "message_bytes_max", "mailbox_max"):
             if not getattr(self, name) >= 1:
                 raise ConfigError(name, getattr(self, name), "a positive whole number")
+
+    @property
+    def takes_anybody(self) -> bool:
+        """Whether whoever can reach this node is taken for one of its cluster."""
+        return not self.cookie and self.tls is None
 
     def total_resources(self) -> dict[str, float]:
         """What this node offers: the given resources, with one CPU unless said otherwise."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from partisan_actors.errors import PartisanError, ProtocolError
 from partisan_actors.ids import NodeId
+from partisan_actors.node.binding import listen
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.tls import Credentials
 from partisan_actors.transport.base import Transport
@@ -67,9 +68,9 @@ class Dialling:
         """How many bytes have come to this node, on all its connections there ever were."""
         return self._bytes_of_closed + sum(connection.bytes_in for connection in self._connections)
 
-    async def listen(self) -> str:
-        """Accept connections at the configured address; returns the bound one. Raises ConfigError."""
-        return await self._transport.listen(self._config.bind, self._accept)
+    async def listen(self) -> tuple[str, ...]:
+        """Accept connections at the configured addresses; returns the bound ones. Raises ConfigError."""
+        return await listen(self._transport, self._config.bind, self._accept)
 
     async def open(
         self, address: str, channel: str, index: int, expected: NodeId | None, answer_s: float | None = None

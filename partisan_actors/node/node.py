@@ -16,7 +16,8 @@ from partisan_actors.errors import AuthenticationError, NotYetConnected, Partisa
 from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
-from partisan_actors.node.config import NodeConfig, host_name
+from partisan_actors.node.binding import advertised
+from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.detection import Detection
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import LEFT, PREFIX, Directory
@@ -47,7 +48,7 @@ from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection
 from partisan_actors.transport.flusher import Flusher
-from partisan_actors.wire.addresses import parse_address, with_port
+from partisan_actors.wire.addresses import parse_address
 from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.handshake import Identity
@@ -107,8 +108,7 @@ class Node:
         # What a call gets whose connection broke while the node may well be alive. The actors' floor words it.
         self.connection_lost_error: Callable[[Peer, str], PartisanError] = _connection_lost
         # Closed before the other side had proven itself; and after, because it broke the protocol.
-        self.refused_connections = 0
-        self.broken_connections = 0
+        self.refused_connections = self.broken_connections = 0
         self.stopped = asyncio.Event()
         self.is_closing = False
         # Whether this node has left its cluster, and joined none since.
@@ -153,8 +153,9 @@ class Node:
         Raises ConfigError when the address cannot be bound, NotYetConnected or AuthenticationError when no contact
         takes us in.
         """
-        self.address = await self.dialling.listen()
-        self.addresses.advertise(self._advertised())
+        bound = await self.dialling.listen()
+        self.address = bound[0]
+        self.addresses.advertise(advertised(bound, self.config.advertise))
         self.driver.start()
         try:
             if contacts:
@@ -197,14 +198,6 @@ class Node:
             peer.down = peer.down or "this node has stopped"
             peer.fail_pending(lambda: NotYetConnected(str(self.me), "this node has stopped"))
         self.stopped.set()
-
-    def _advertised(self) -> tuple[str, ...]:
-        host, port = parse_address(self.address)
-        if self.config.advertise:
-            return tuple(with_port(address, port) for address in self.config.advertise)
-        if host in ("0.0.0.0", "::"):
-            return (f"{host_name()}:{port}",)
-        return (self.address,)
 
     async def connect(self, address: str, expected: NodeId | None = None, answer_s: float | None = None) -> Peer:
         """A control connection to whoever listens at `address`, or an observer's one connection, which is for calls.
