@@ -118,7 +118,7 @@ async def nodes(*names: str, network: MemoryNetwork | None = None, **settings: A
     finally:
         for node in made:
             await node.close()
-        assert not any(node.dialling.connection_count for node in made)
+        await until(lambda: not any(node.dialling.connection_count for node in made), "every connection to be gone")
 
 
 @asynccontextmanager

@@ -20,6 +20,11 @@ from tests.nodes import TestNode, config_of, nodes, until
 class Mute(asyncio.BufferedProtocol):
     """Takes connections and says nothing."""
 
+    count = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        Mute.count += 1
+
     def get_buffer(self, sizehint: int) -> bytearray:
         return bytearray(1000)
 
@@ -106,7 +111,7 @@ async def test_close_writes_what_waits_and_ends_every_connection() -> None:
 
         await a.dialling.close()
 
-        assert a.dialling.connection_count == 0
+        await until(lambda: a.dialling.connection_count == 0)
         await until(lambda: b.told == [1, 2])
 
 
@@ -157,8 +162,9 @@ async def test_a_contact_that_is_slow_is_asked_again(monkeypatch: pytest.MonkeyP
     network = MemoryNetwork()
     address = await mute_listener(network)
     node = TestNode(config_of("b"), network)
+    before = Mute.count
     joining = asyncio.create_task(node.start([address]))
-    await asyncio.sleep(0.1)
+    await until(lambda: Mute.count >= before + 3, "it is asked again")
     assert not joining.done()
 
     async with nodes("a", network=network) as (a,):

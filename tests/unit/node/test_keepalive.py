@@ -44,7 +44,7 @@ async def test_a_connection_that_was_just_used_stays() -> None:
         a.tell(b, 1)
         await until(lambda: b.told)
 
-        await idle_for(IDLE_S - 1, a, b)
+        await idle_for(IDLE_S / 2, a, b)
 
         assert a.peer(b).is_connected and b.peer(a).is_connected
 
@@ -182,7 +182,7 @@ async def test_what_a_slow_connection_still_carries_is_not_overtaken_on_the_next
     async with nodes("a", "b", network=MemoryNetwork(lambda: delay_s), **BY_HAND) as (a, b):
         a.tell(b, 1)
         await until(lambda: b.told)
-        await idle_for(IDLE_S - 1, a)
+        await idle_for(IDLE_S / 2, a)
 
         delay_s = 0.05
         a.tell(b, 2)

