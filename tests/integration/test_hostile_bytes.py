@@ -39,7 +39,7 @@ def _the_node_goes_on(victim: pa.Session) -> Iterator[None]:
     witness = Witness.remote()
     assert pa.get(witness.work.remote(), timeout=30) == "well"
     pa.kill(witness)
-    assert sum(row["state"] == "up" for row in pa.nodes()) == 2
+    wait_until(lambda: sum(row["state"] == "up" for row in pa.nodes()) == 2, "both nodes to be up")
 
 
 class Stranger:
