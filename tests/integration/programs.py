@@ -17,9 +17,14 @@ from types import TracebackType
 from typing import Any, Final
 
 import psutil
+import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MARK: Final = "PARTISAN_TEST_MARK"
+
+
+# For parameters `within_s`: that it happens, on any machine, and that it happens in time, on a quiet one.
+SOON: Final = (30.0, pytest.param(2.0, marks=pytest.mark.perf))
 
 
 def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
@@ -107,7 +112,7 @@ class Program:
             if text in line_or_end:
                 return line_or_end
 
-    def wait(self, timeout_s: float = 60.0) -> int:
+    def wait(self, timeout_s: float = 120.0) -> int:
         """Its exit status, once it has ended."""
         status = self.process.wait(timeout_s)
         self._reader.join(timeout_s)
@@ -173,7 +178,7 @@ class Programs:
         """Start a bare interpreter that reads from a pipe."""
         return self._start(self._folder / "interpreter", arguments, environment, subprocess.PIPE)
 
-    def run(self, source: str, *arguments: str, timeout_s: float = 60.0, **environment: str) -> str:
+    def run(self, source: str, *arguments: str, timeout_s: float = 120.0, **environment: str) -> str:
         """What a program printed that must end well, and leave nothing behind."""
         program = self.start(source, *arguments, **environment)
         status = program.wait(timeout_s)

@@ -30,7 +30,7 @@ def measured(*options: str, timeout_s: float) -> dict[str, Any]:
 
 
 def test_two_dozen_nodes_that_join_at_once_are_one_sound_overlay_and_outlive_a_process() -> None:
-    run = measured("--nodes", "24", "--broadcasts", "5", "--rest", "0.5", timeout_s=50.0)
+    run = measured("--nodes", "24", "--broadcasts", "5", "--rest", "0.5", timeout_s=110.0)
 
     assert run["shape"]["nodes"] == 24
     assert run["shape"]["one_sided"] == 0

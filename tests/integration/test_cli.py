@@ -107,6 +107,7 @@ def test_status_adds_up_what_every_node_says_of_itself(two: TwoShells) -> None:
 
 
 def test_overlay_shows_who_is_whose_neighbour(two: TwoShells) -> None:
+    wait_until(lambda: not two.shells.facts("overlay")["one_sided"], "links to be mutual")
     nodes = {row["name"]: row for row in two.shells.facts("overlay")["nodes"]}
     text = two.shells.partisan("overlay").stdout
 

@@ -119,6 +119,6 @@ def marked(name: str) -> object:
 def test_the_same_program_has_the_same_results_over_every_overlay(
     programs: Programs, overlay: str, routing: str
 ) -> None:
-    output = programs.run(PROGRAM, overlay, routing, timeout_s=50.0, PYTHONPATH=PATH)
+    output = programs.run(PROGRAM, overlay, routing, timeout_s=110.0, PYTHONPATH=PATH)
 
     assert json.loads(output.splitlines()[-1]) == EXPECTED

@@ -202,7 +202,7 @@ def test_calls_to_a_suspect_go_on(programs: Programs) -> None:
                 time.sleep(0.01)
             print("state", state(pid))
         """,
-        timeout_s=50.0,
+        timeout_s=110.0,
     )
 
     assert "state suspect answered False\nanswers True\nstate up" in output

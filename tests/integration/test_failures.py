@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import partisan_actors as pa
-from tests.integration.programs import Programs, children, wait_until, workers_of
+from tests.integration.programs import SOON, Programs, children, wait_until, workers_of
 
 
 @pa.actor
@@ -219,7 +219,8 @@ DRIVER = """
 """
 
 
-def test_two_seconds_after_a_driver_is_killed_nothing_of_it_is_left(programs: Programs) -> None:
+@pytest.mark.parametrize("within_s", SOON)
+def test_soon_after_a_driver_is_killed_nothing_of_it_is_left(programs: Programs, within_s: float) -> None:
     driver = programs.start(DRIVER)
     driver.wait_for("ready")
     assert len(driver.survivors()) == 3
@@ -227,7 +228,7 @@ def test_two_seconds_after_a_driver_is_killed_nothing_of_it_is_left(programs: Pr
     driver.send(signal.SIGKILL)
     driver.wait()
 
-    driver.assert_nothing_left(within_s=2.0)
+    driver.assert_nothing_left(within_s)
 
 
 def test_ctrl_c_in_the_middle_of_get_ends_everything_with_one_keyboard_interrupt(programs: Programs) -> None:
@@ -235,7 +236,7 @@ def test_ctrl_c_in_the_middle_of_get_ends_everything_with_one_keyboard_interrupt
     driver.wait_for("ready")
 
     driver.interrupt()
-    status = driver.wait(30)
+    status = driver.wait()
 
     assert status in (-signal.SIGINT, 1, 130)
     driver.assert_nothing_left()
@@ -249,7 +250,7 @@ def test_sigterm_ends_everything(programs: Programs) -> None:
     driver.wait_for("ready")
 
     driver.send(signal.SIGTERM)
-    driver.wait(30)
+    driver.wait()
 
     driver.assert_nothing_left()
 
@@ -272,7 +273,7 @@ def test_ctrl_c_while_the_cluster_starts_leaves_nothing(programs: Programs, dela
         """
     )
 
-    driver.wait(30)
+    driver.wait()
 
     driver.assert_nothing_left()
     assert driver.output.count("KeyboardInterrupt") == 1, driver.output
@@ -302,7 +303,7 @@ def test_ctrl_c_in_asyncio_code_leaves_nothing(programs: Programs) -> None:
     driver.wait_for("ready")
 
     driver.interrupt()
-    driver.wait(30)
+    driver.wait()
 
     driver.assert_nothing_left()
     assert driver.output.count("KeyboardInterrupt") <= 2

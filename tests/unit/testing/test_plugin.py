@@ -53,7 +53,7 @@ def pytest_of(folder: Path, text: str, *arguments: str, mode: str = "") -> str:
     command = [sys.executable, "-m", "pytest", "-p", "partisan_actors.testing.plugin", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
-        [*command, *options, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=50
+        [*command, *options, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=150
     )
     return result.stdout + result.stderr
 
