@@ -78,7 +78,7 @@ def test_openssl_gets_nothing_without_a_certificate_of_ours(
         foreign = Authority(tmp_path, "foreign").issue()
         command += ["-cert", foreign.cert, "-key", foreign.key]
 
-    result = subprocess.run(command, input=b"", capture_output=True, timeout=30, check=False)
+    result = subprocess.run(command, input=b"", capture_output=True, timeout=120, check=False)
 
     wait_until(lambda: refusals(session) == before + 1, "the refusal to be counted")
     assert b"partisan://" not in result.stdout
@@ -91,9 +91,9 @@ def test_a_client_of_another_tls_or_of_none_is_refused_and_counted(session: pa.S
     old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
     old.maximum_version = ssl.TLSVersion.TLSv1_2
 
-    with socket.create_connection((host, int(port)), 10) as raw, pytest.raises(ssl.SSLError):
+    with socket.create_connection((host, int(port)), 60) as raw, pytest.raises(ssl.SSLError):
         old.wrap_socket(raw)
-    with socket.create_connection((host, int(port)), 10) as plain:
+    with socket.create_connection((host, int(port)), 60) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert plain.recv(100)[:2] == b"\x15\x03", "an alert"
 
@@ -108,7 +108,7 @@ def test_who_has_a_certificate_still_has_to_know_the_cookie(session: pa.Session,
     ours.load_verify_locations(folder / "ca.pem")
     ours.load_cert_chain(folder / "node.pem", folder / "node.key")
 
-    with socket.create_connection((host, int(port)), 10) as raw, ours.wrap_socket(raw) as stream:
+    with socket.create_connection((host, int(port)), 60) as raw, ours.wrap_socket(raw) as stream:
         stream.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert stream.recv(1000) == b""
 
