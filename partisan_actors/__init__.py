@@ -21,9 +21,11 @@ if TYPE_CHECKING:
         monitor,
         unlink,
     )
+    from partisan_actors.api.remote_calls import NodeResult, multicall, multicall_async, rpc
     from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, wait
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, task
+    from partisan_actors.api.texts import parse_ref
     from partisan_actors.api.topics import broadcast, subscribe
     from partisan_actors.api.typed import method, typed
     from partisan_actors.errors import (
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
         TaskFailed,
         Unplaceable,
     )
+    from partisan_actors.ids import MonitorId, NodeId
     from partisan_actors.node.tls import TlsFiles
     from partisan_actors.objects.ref import ObjectRef
     from partisan_actors.scheduler.strategies import NodeAffinity
@@ -75,6 +78,7 @@ _HOMES = {
     "Down": "partisan_actors.actors.down",
     "Exit": "partisan_actors.actors.down",
     "MailboxFull": _ERRORS,
+    "MonitorId": "partisan_actors.ids",
     "MonitorRef": "partisan_actors.api.monitors",
     "NoRoute": _ERRORS,
     "NodeAffinity": "partisan_actors.scheduler.strategies",
@@ -82,6 +86,8 @@ _HOMES = {
     "NodeError": _ERRORS,
     "NodeEvent": "partisan_actors.api.events",
     "NodeEvents": "partisan_actors.api.events",
+    "NodeId": "partisan_actors.ids",
+    "NodeResult": "partisan_actors.api.remote_calls",
     "NotYetConnected": _ERRORS,
     "ObjectLost": _ERRORS,
     "ObjectRef": "partisan_actors.objects.ref",
@@ -116,11 +122,15 @@ _HOMES = {
     "link": "partisan_actors.api.monitors",
     "method": "partisan_actors.api.typed",
     "monitor": "partisan_actors.api.monitors",
+    "multicall": "partisan_actors.api.remote_calls",
+    "multicall_async": "partisan_actors.api.remote_calls",
     "node_events": "partisan_actors.api.events",
     "nodes": "partisan_actors.api.cluster",
     "on_node_down": "partisan_actors.api.events",
     "on_node_up": "partisan_actors.api.events",
+    "parse_ref": "partisan_actors.api.texts",
     "put": "partisan_actors.api.results",
+    "rpc": "partisan_actors.api.remote_calls",
     "shutdown": "partisan_actors.api.session",
     "subscribe": "partisan_actors.api.topics",
     "task": "partisan_actors.api.task",
@@ -147,6 +157,7 @@ __all__ = [
     "Down",
     "Exit",
     "MailboxFull",
+    "MonitorId",
     "MonitorRef",
     "NoRoute",
     "NodeAffinity",
@@ -154,6 +165,8 @@ __all__ = [
     "NodeError",
     "NodeEvent",
     "NodeEvents",
+    "NodeId",
+    "NodeResult",
     "NotYetConnected",
     "ObjectLost",
     "ObjectRef",
@@ -188,11 +201,15 @@ __all__ = [
     "link",
     "method",
     "monitor",
+    "multicall",
+    "multicall_async",
     "node_events",
     "nodes",
     "on_node_down",
     "on_node_up",
+    "parse_ref",
     "put",
+    "rpc",
     "shutdown",
     "subscribe",
     "task",

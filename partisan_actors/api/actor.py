@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ov
 from partisan_actors.actors.actor import Definition, Interface, Method
 from partisan_actors.actors.context import current_owner
 from partisan_actors.actors.ref import Location
+from partisan_actors.actors.references import ActorText, format_actor
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import LifeTrace
@@ -154,6 +155,11 @@ class ActorHandle(Generic[T_co]):
     def __repr__(self) -> str:
         return f"ActorHandle({self._location})"
 
+    def __str__(self) -> str:
+        location = self._location
+        host = location.peer.node if location.peer is not None else None
+        return format_actor(ActorText(location.actor, location.class_name, location.name, host, location.can_restart))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ActorHandle) and self._location.actor == other._location.actor
 
@@ -166,7 +172,6 @@ class ActorHandle(Generic[T_co]):
         return _rebuild, (
             location.actor.node,
             location.actor.number,
-            location.class_name,
             location.name,
             location.can_restart,
             host,
@@ -183,15 +188,24 @@ class ActorHandle(Generic[T_co]):
 def _rebuild(
     node: NodeId,
     number: int,
-    class_name: str,
     name: str | None,
     can_restart: bool,
     host: NodeId | None,
     interface: Interface,
 ) -> ActorHandle[Any]:
-    system = session.system()
-    actor_id = ActorId(node, number)
-    location = system.location(actor_id, class_name, name, can_restart, host)
+    return handle_of(session.system(), ActorId(node, number), name, can_restart, host, interface)
+
+
+def handle_of(
+    system: ActorSystem,
+    actor: ActorId,
+    name: str | None,
+    can_restart: bool,
+    host: NodeId | None,
+    interface: Interface,
+) -> ActorHandle[Any]:
+    """The handle of an actor that was on `host`, when somebody last knew."""
+    location = system.location(actor, interface.class_name, name, can_restart, host)
     if host is None:
         # It had no place yet when the handle was sent: whoever made it knows.
         scheduler: Scheduler = system.extensions["scheduler"]

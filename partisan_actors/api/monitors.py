@@ -197,6 +197,7 @@ def current_actor() -> ActorHandle[Any]:
     interface, options = cell.definition.interface, cell.options
     can_restart = options.max_restarts != 0
     location = system.location(cell.actor, interface.class_name, options.name, can_restart, system.me)
+    _on_loop(system, system.found, location, system.me)
     return ActorHandle(system, location, interface)
 
 

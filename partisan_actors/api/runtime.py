@@ -20,6 +20,7 @@ from partisan_actors.node.world import World
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
+from partisan_actors.tasks.rpc import NodeCalls
 from partisan_actors.tasks.submit import TaskSubmitter
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.tracing import Tracing, TracingOptions, begin_recording, start_tracing
@@ -63,6 +64,7 @@ class Runtime:
         self.objects = ObjectStore(self.system)
         self.executor = TaskExecutor(self.system, self.scheduler)
         self.submitter = TaskSubmitter(self.system, self.scheduler, self.objects)
+        self.calls = NodeCalls(self.system, self.objects)
         self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor)
         self.control = Control(self.system)
         self.topics = Subscriptions(self.system)
