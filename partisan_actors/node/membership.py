@@ -82,13 +82,15 @@ class Membership:
         self._presence = presence
         self._joining: dict[str, None] = {}
         self._refusals: dict[NodeId, str] = {}
-        # Why a contact did not take this node in; empty while none has refused.
+        # Contacts to be tried when those before them refuse this node.
+        self._further: list[str] = []
+        # Why a contact did not take this node in; empty while none has refused, or another one may still take it.
         self.refusal = ""
 
     # ---- entering ---------------------------------------------------------------------------------------------
 
     async def join_any(self, contacts: Sequence[str]) -> None:
-        """Join through the first contact that answers.
+        """Join through the first contact that answers; when that refuses this node, through one after it.
 
         Where nobody listens is known at once. A contact that is slow may have hundreds that join through it before us:
         it is asked again, until JOIN_S are over.
@@ -97,12 +99,13 @@ class Membership:
         deadline = host.loop.time() + JOIN_S
         while True:
             failures: list[PartisanError] = []
-            for address in contacts:
+            for number, address in enumerate(contacts, start=1):
                 try:
                     peer = await host.connect(address, answer_s=JOIN_ANSWER_S)
                 except (NotYetConnected, AuthenticationError) as error:
                     failures.append(error)
                     continue
+                self._further = list(contacts[number:])
                 host.driver.join(peer.node)
                 return
             if host.loop.time() > deadline or not any(map(_is_slow, failures)):
@@ -158,8 +161,24 @@ class Membership:
         """To be told by the overlay: `contact` does not take this node in."""
         if len(self._refusals) >= JOINS_MAX:
             del self._refusals[next(iter(self._refusals))]
-        self._refusals[contact] = self.refusal = reason
+        self._refusals[contact] = reason
         logger.warning("node %s does not take this node in: %s", contact, reason)
+        if self._further:
+            self._host.background.start(self._join_further(reason), "join through another contact")
+        else:
+            self.refusal = reason
+
+    async def _join_further(self, reason: str) -> None:
+        while self._further:
+            try:
+                peer = await self._host.connect(self._further.pop(0), answer_s=JOIN_ANSWER_S)
+            except (NotYetConnected, AuthenticationError) as error:
+                logger.warning("nor could this node join through another contact: %s", error)
+                continue
+            if not self._host.is_leaving and not self._host.is_closing:
+                self._host.driver.join(peer.node)
+            return
+        self.refusal = reason
 
     def _check(self, address: str) -> None:
         host = self._host

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from partisan_actors.errors import AuthenticationError, ConfigError, NodeDown, NotYetConnected
 from partisan_actors.transport.memory import MemoryNetwork
 from partisan_actors.wire.channels import check_channels
-from tests.nodes import TestNode, nodes, overlay, until
+from tests.nodes import TestNode, config_of, nodes, overlay, until
 
 QUICK = {"load_period_s": 0.1, "overlay_options": {"shuffle_period_s": 0.2}}
 MESH: dict[str, Any] = {"overlay": "full_mesh", "load_period_s": 0.1}
@@ -28,6 +30,37 @@ def agreed(*made: TestNode) -> bool:
 
 def is_alone(node: TestNode) -> bool:
     return not node.neighbours() and live(node) == {node.me.name} and node.dialling.connection_count == 0
+
+
+async def test_who_is_refused_by_one_contact_joins_through_another() -> None:
+    network = MemoryNetwork()
+    client = {"overlay": "client_server", "overlay_options": {"tag": "client"}, "load_period_s": 0.1}
+    async with (
+        overlay("s", "c", network=network, overlay="client_server", load_period_s=0.1) as (s, c),
+        newcomer(network, [c.address, "nobody:1", c.address, s.address], **client) as d,
+    ):
+        await until(lambda: agreed(s, c, d))
+        assert d.neighbours() == [s.me] and d.membership.refusal == ""
+
+
+async def test_who_is_refused_by_every_contact_is_told_why() -> None:
+    network = MemoryNetwork()
+    client = {"overlay": "client_server", "overlay_options": {"tag": "client"}, "load_period_s": 0.1}
+    async with (
+        overlay("s", "c", network=network, overlay="client_server", load_period_s=0.1) as (_, c),
+        newcomer(network, [c.address, "nobody:1"], **client) as d,
+    ):
+        await until(lambda: d.membership.refusal)
+        assert "a client takes no clients" in d.membership.refusal
+
+
+@asynccontextmanager
+async def newcomer(network: MemoryNetwork, contacts: list[str], **settings: Any) -> AsyncIterator[TestNode]:
+    """A node that joins through these contacts."""
+    node = TestNode(config_of("d", **settings), network)
+    await node.start(contacts)
+    yield node
+    await node.close(graceful=False)
 
 
 async def test_join_returns_at_once_and_comes_about_in_the_background() -> None:

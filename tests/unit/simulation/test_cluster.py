@@ -25,6 +25,7 @@ from tests.unit.simulation.counting import (
     UNWOUND,
     Counter,
     add_until_done,
+    compute_for_ever,
     outlive_nodes,
     square,
     sum_of_squares,
@@ -293,10 +294,32 @@ def test_a_crash_stops_code_dead_and_leaves_no_thread_in_the_end() -> None:
         assert time.monotonic() < deadline, threading.enumerate()
 
 
+@pytest.mark.parametrize("where", ["job", "method", "method that waits"])
+def test_ctrl_c_ends_a_run_at_once_whatever_computes_or_waits(where: str) -> None:
+    before = threading.active_count()
+
+    def ask() -> None:
+        counter = Counter.remote()
+        if where == "method that waits":
+            counter.sleep_for_ever.remote("")
+            compute_for_ever()
+        pa.get(counter.compute_for_ever.remote())
+
+    began = time.process_time()
+    with pytest.raises(KeyboardInterrupt), SimulatedCluster(seed=1, nodes=2) as cluster:
+        cluster.run(compute_for_ever if where == "job" else ask)
+
+    assert threading.active_count() == before
+    assert time.process_time() - began < 10.0
+
+
 # ---- repeatability ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("overlay", ["hyparview", "full_mesh", "xbot", "scamp_v1", "scamp_v2", "client_server"])
+@pytest.mark.parametrize(
+    "overlay",
+    ["hyparview", "full_mesh", "xbot", "scamp_v1", "scamp_v2", "client_server", "static", "examples.ring:Ring"],
+)
 def test_one_seed_is_one_run_and_another_seed_another(overlay: str) -> None:
     first, again, other = trace(1, overlay=overlay), trace(1, overlay=overlay), trace(2, overlay=overlay)
 
