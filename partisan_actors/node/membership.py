@@ -24,6 +24,7 @@ from partisan_actors.node.presence import Presence
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.transport.flusher import Flusher
 from partisan_actors.wire.addresses import parse_address
+from partisan_actors.wire.channels import CONTROL
 
 __all__ = ["JOINS_MAX", "Membership"]
 
@@ -273,7 +274,7 @@ class Membership:
             others = ", ".join(each.node.name for each in host.directory.live() if each.node != host.me)
             raise ConfigError("name", name, f"another node that is up: {others or 'there is none'}")
         host.driver.evict(record.node)
-        if host.router.peer(record.node).is_connected:
+        if self._can_be_told(record.node):
             self._write_off(record.node)
         else:
             host.background.start(self._write_off_later(record.node), f"evict {record.node}")
@@ -281,9 +282,12 @@ class Membership:
     async def _write_off_later(self, node: NodeId) -> None:
         # It is told first: whoever is written off is not dialled any more.
         deadline = self._host.loop.time() + self._host.config.dial_timeout_s
-        while not self._host.router.peer(node).is_connected and self._host.loop.time() < deadline:  # noqa: ASYNC110 - rare, and short
+        while not self._can_be_told(node) and self._host.loop.time() < deadline:  # noqa: ASYNC110 - rare, and short
             await asyncio.sleep(LOOK_S)
         self._write_off(node)
+
+    def _can_be_told(self, node: NodeId) -> bool:
+        return self._host.router.peer(node).lanes[CONTROL][0] is not None
 
     def _write_off(self, node: NodeId) -> None:
         """That node is out for everybody, above what it has said of itself: until it speaks again."""

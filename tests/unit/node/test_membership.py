@@ -224,6 +224,17 @@ async def test_who_is_no_neighbour_is_dialled_to_be_put_out() -> None:
         assert c.has_left
 
 
+async def test_who_is_connected_for_calls_alone_is_told_too() -> None:
+    async with overlay("a", "b", "c", overlay="client_server", load_period_s=0.1) as (a, b, c):
+        await until(lambda: not b.peer(c).is_connected)
+        b.tell(c, "hello")
+        await until(lambda: c.told == ["hello"])
+        b.membership.evict("c")
+
+        await until(lambda: agreed(a, b) and is_alone(c), "it was told")
+        assert c.has_left
+
+
 async def test_only_a_known_other_can_be_put_out() -> None:
     async with overlay("a", "b", **QUICK) as (a, _):
         for name in ("z", "a"):
