@@ -274,20 +274,21 @@ class Membership:
             others = ", ".join(each.node.name for each in host.directory.live() if each.node != host.me)
             raise ConfigError("name", name, f"another node that is up: {others or 'there is none'}")
         host.driver.evict(record.node)
-        if self._can_be_told(record.node):
-            self._write_off(record.node)
-        else:
+        if self._waits(record.node):
             host.background.start(self._write_off_later(record.node), f"evict {record.node}")
+        else:
+            self._write_off(record.node)
 
     async def _write_off_later(self, node: NodeId) -> None:
         # It is told first: whoever is written off is not dialled any more.
         deadline = self._host.loop.time() + self._host.config.dial_timeout_s
-        while not self._can_be_told(node) and self._host.loop.time() < deadline:  # noqa: ASYNC110 - rare, and short
+        while self._waits(node) and self._host.loop.time() < deadline:  # noqa: ASYNC110 - rare, and short
             await asyncio.sleep(LOOK_S)
         self._write_off(node)
 
-    def _can_be_told(self, node: NodeId) -> bool:
-        return self._host.router.peer(node).lanes[CONTROL][0] is not None
+    def _waits(self, node: NodeId) -> bool:
+        """Whether what the overlay has to say to that node waits for a connection that is being made."""
+        return (CONTROL, 0) in self._host.router.peer(node).waiting
 
     def _write_off(self, node: NodeId) -> None:
         """That node is out for everybody, above what it has said of itself: until it speaks again."""
