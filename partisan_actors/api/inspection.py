@@ -118,6 +118,8 @@ class Inspection:
             "dead_letters": self._system.dead_letter_count,
             "refused_connections": node.refused_connections,
             "broken_connections": node.broken_connections,
+            "resumed_lanes": node.sessions.resumed,
+            "damaged_frames": node.sessions.damaged_frames,
             "troubles": node.troubles.facts(),
             "insecure": node.config.takes_anybody,
             "tls": node.credentials.facts() if node.credentials is not None else None,

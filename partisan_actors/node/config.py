@@ -47,6 +47,9 @@ class NodeConfig:
     `hosts_actors` False makes a node that calls others but is never chosen by the scheduler.
     `keep_alive_s` is the period in which one neighbour is pinged unless it was heard of, 0 meaning never; a suspect has
     `suspicion_s` to answer, or up to twice that while nobody else suspects it, too; see `docs/failures.md`.
+    A lane whose connection breaks has `session_resume_s` to get another one, on which it goes on without losing or
+    repeating a message; 0: it ends with its connection. `checksums` True finds damage that TCP does not; see
+    `docs/delivery.md`. It is enough that one of two nodes wants it.
     `last_record_s` is how long the record of a node that left may take before it is asked whether it still lives.
     `observer` makes a client that neither listens nor joins, and only asks nodes questions; see `api.observer`.
     Raises ConfigError, naming field, value and what is allowed.
@@ -72,6 +75,8 @@ class NodeConfig:
     seed: int | None = None
     data_dir: str = ""
     dial_timeout_s: float = 2.0
+    session_resume_s: float = 10.0
+    checksums: bool = False
     idle_close_s: float = 60.0
     dialled_max: int = 512
     keep_alive_s: float = 1.0
@@ -108,8 +113,11 @@ class NodeConfig:
         for name in ("dial_timeout_s", "idle_close_s", "suspicion_s", "load_period_s", "last_record_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(name, getattr(self, name), "a positive number of seconds")
-        if not self.keep_alive_s >= 0:
-            raise ConfigError("keep_alive_s", self.keep_alive_s, "a positive number of seconds, or 0 for never")
+        for name in ("keep_alive_s", "session_resume_s"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(name, getattr(self, name), "a positive number of seconds, or 0 for never")
+        if not isinstance(self.checksums, bool):
+            raise ConfigError("checksums", self.checksums, "True or False")
         for name in ("dialled_max", "keep_alive_misses", "message_bytes_max", "mailbox_max"):
             if not getattr(self, name) >= 1:
                 raise ConfigError(name, getattr(self, name), "a positive whole number")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from partisan_actors.errors import PartisanError, ProtocolError
 from partisan_actors.ids import NodeId
@@ -17,7 +17,7 @@ from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection, ConnectionOwner
 from partisan_actors.transport.flusher import Flusher
 from partisan_actors.wire.channels import BUILT_IN, CONTROL
-from partisan_actors.wire.handshake import Handshake, Identity
+from partisan_actors.wire.handshake import Handshake, Identity, Resume
 
 __all__ = ["DIAL_ERRORS", "Dialling"]
 
@@ -73,17 +73,21 @@ class Dialling:
         return await listen(self._transport, self._config.bind, self._accept)
 
     async def open(
-        self, address: str, channel: str, index: int, expected: NodeId | None, answer_s: float | None = None
+        self,
+        address: str,
+        channel: str,
+        index: int,
+        expected: NodeId | None,
+        answer_s: float | None = None,
+        resume: Resume | None = None,
     ) -> Connection:
-        """Dial and shake hands. Raises OSError, TimeoutError, AuthenticationError or ProtocolError.
+        """Dial and shake hands. Raises OSError, TimeoutError, AuthenticationError, ProtocolError or ResumeDeclined.
 
-        `answer_s` is how long whoever listens there may take altogether: dial_timeout_s, unless it is given.
+        `answer_s` is how long whoever listens there may take altogether: dial_timeout_s, unless it is given. With
+        `resume` the connection is for a session that lost its own.
         """
         timeout_s = self._config.dial_timeout_s if answer_s is None else answer_s
-        handshake = Handshake(
-            self._identity(), self._config.cookie, self._token_bytes(NONCE_BYTES), True, channel, index, expected
-        )
-        connection = self._make(handshake)
+        connection = self._make(self._handshake(True, channel, index, expected, resume))
         opening = self._opening[connection] = self._loop.create_future()
         is_open = False
         try:
@@ -118,6 +122,10 @@ class Dialling:
         if opening is not None and not opening.done():
             opening.set_exception(error or ConnectionResetError("closed during the handshake"))
 
+    def replaced(self, connection: Connection) -> None:
+        """To be told by the owner: another connection goes on in its place, and counts its bytes."""
+        self._connections.discard(connection)
+
     async def stop_listening(self) -> None:
         """Accept nobody any more."""
         await self._transport.close()
@@ -134,7 +142,7 @@ class Dialling:
             connection.abort(ConnectionAbortedError("this node stopped"))
 
     def _accept(self) -> Connection:
-        connection = self._make(Handshake(self._identity(), self._config.cookie, self._token_bytes(NONCE_BYTES), False))
+        connection = self._make(self._handshake(False))
         self._loop.call_later(self._config.dial_timeout_s, self._check_open, connection, HELLO_PERIODS)
         return connection
 
@@ -150,6 +158,14 @@ class Dialling:
         else:
             within_s = self._config.dial_timeout_s * HELLO_PERIODS
             connection.abort(ProtocolError(f"no handshake within {within_s:g} s"))
+
+    def _handshake(self, *sides: Any) -> Handshake:
+        config = self._config
+        handshake = Handshake(self._identity(), config.cookie, self._token_bytes(NONCE_BYTES), *sides)
+        # An observer comes and goes as it likes.
+        handshake.sessions = config.session_resume_s > 0 and not config.observer
+        handshake.checksums = config.checksums
+        return handshake
 
     def _make(self, handshake: Handshake) -> Connection:
         # Whoever accepts does not know the channel yet; until the handshake is done, only the bound matters.

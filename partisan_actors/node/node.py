@@ -10,14 +10,15 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
-from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError, ProtocolError
+from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
 from partisan_actors.node.binding import advertised
 from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.connections import Connections, reason_of
 from partisan_actors.node.detection import Detection
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import LEFT, PREFIX, Directory
@@ -36,6 +37,7 @@ from partisan_actors.node.relay import Relay
 from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
 from partisan_actors.node.saved_members import SavedMembers
+from partisan_actors.node.sessions import Sessions
 from partisan_actors.node.strangers import Strangers
 from partisan_actors.node.topics import Topics
 from partisan_actors.node.troubles import Troubles
@@ -49,16 +51,13 @@ from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection
 from partisan_actors.transport.flusher import Flusher
 from partisan_actors.wire.addresses import parse_address
-from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL
+from partisan_actors.wire.channels import CALLS, CONTROL
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.handshake import Identity
 
 __all__ = ["Node", "Transport"]
 
 logger = logging.getLogger(__name__)
-
-# The channels of protocols, whose messages have no replies.
-_WITHOUT_REPLIES: Final = frozenset({CONTROL, BROADCAST})
 
 
 class Node:
@@ -117,9 +116,10 @@ class Node:
         # Who wants to know that this node leaves, and why: told before it forgets the others.
         self.on_left: list[Callable[[str], None]] = []
         door, self.credentials = open_door(config, loop, transport, self.troubles)
-        make = (self.flusher, self, self._identity, world.token_bytes, self.credentials)
+        make = (self.flusher, Connections(self), self._identity, world.token_bytes, self.credentials)
         self.dialling = Dialling(config, loop, door, *make)
         self.router = Router(self)
+        self.sessions = Sessions(self)
         self.topics = Topics(self)
         self.relays = Relay(self, self.router, Hops(self.recorder))
         stack = make_stack(self.me, config, self.rng, self._is_known)
@@ -211,7 +211,7 @@ class Node:
         except AuthenticationError as error:
             raise AuthenticationError(f"{address} ({error.peer})", error.why) from error
         except DIAL_ERRORS as error:
-            raise NotYetConnected(address, _reason(error)) from error
+            raise NotYetConnected(address, reason_of(error)) from error
         peer: Peer = connection.peer
         return peer
 
@@ -363,63 +363,6 @@ class Node:
         addresses = tuple(self.addresses.addresses_of(self.me))
         return Identity(self.me, self.cluster, addresses, self.lanes, self.config.observer)
 
-    # ---- ConnectionOwner --------------------------------------------------------------------------------------
-
-    def opened(self, connection: Connection) -> None:
-        identity = connection.handshake.peer
-        assert identity is not None
-        if not self.cluster:
-            self.cluster = identity.cluster
-        if identity.node == self.me:
-            raise AuthenticationError(str(self.me), "a node cannot connect to itself")
-        if self.has_left and not identity.observer and not connection.handshake.dialler:
-            raise AuthenticationError(str(self.me), "it has left its cluster, and takes nobody in until it joins again")
-        peer = self.router.peer(identity.node)
-        connection.peer = peer
-        peer.is_observer = identity.observer
-        peer.was_dialled = peer.was_dialled or connection.handshake.dialler
-        if identity.addresses and not identity.observer:
-            self.addresses.learn(identity.node, identity.addresses)
-        self.router.opened(peer, connection)
-        self.events.connection_opened(peer, connection.handshake.channel)
-        self.dialling.opened(connection)
-
-    def closed(self, connection: Connection, error: BaseException | None) -> None:
-        self.dialling.closed(connection, error)
-        peer: Peer | None = connection.peer
-        if peer is None:
-            # Who dialled is told by `Dialling.open`, and says it as it sees fit.
-            if not connection.handshake.dialler:
-                self.refused_connections += 1
-                if isinstance(error, AuthenticationError):
-                    logger.warning("refused a connection: %s", error)
-            return
-        if isinstance(error, ProtocolError):
-            self.broken_connections += 1
-            logger.warning("closed a connection of node %s, which broke the protocol: %s", peer.node, error)
-        broke = self.router.closed(peer, connection)
-        self.events.connection_closed(peer, connection.handshake.channel)
-        if peer.is_observer and not peer.is_connected:
-            # It cannot be dialled and never comes back: answers it did not wait for go nowhere.
-            self.router.mark_down(peer.node, "the observer has gone")
-            self.router.forget(peer.node)
-            return
-        if self.is_closing or not broke:
-            return
-        if peer.pending and peer.down is None and connection.handshake.channel not in _WITHOUT_REPLIES:
-            # Whether it was to carry the question or the answer: nobody can tell which of them are lost.
-            text = _reason(error)
-            peer.fail_pending(lambda: self.connection_lost_error(peer, text))
-        if not peer.is_connected:
-            self.loop.call_soon(self._peer_lost, peer)
-
-    def _peer_lost(self, peer: Peer) -> None:
-        if not peer.is_connected and not self.is_closing:
-            self.driver.peer_down(peer.node)
-
-    def failed(self, connection: Connection, error: Exception) -> None:
-        logger.error("a message from %s could not be handled", connection.peer, exc_info=error)
-
     def _unexpected(self, peer: Peer, message: list[Any], buffers: object = None) -> None:
         logger.warning("node %s sent a message of kind %r, which this node does not take", peer.node, message[0])
 
@@ -431,9 +374,3 @@ def _connection_lost(peer: Peer, why: str) -> PartisanError:
 def _node(peer: object) -> NodeId:
     assert isinstance(peer, NodeId), "on a real node, the machines' peers are node ids"
     return peer
-
-
-def _reason(error: BaseException | None) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused: nobody listens there"
-    return str(error) or type(error).__name__

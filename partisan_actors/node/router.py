@@ -4,7 +4,8 @@ The rules this file keeps:
 
 1. There is one `Peer` per life of a node. For each lane, one connection is *the* one we send on, from the moment it
    opens until it closes or is let go, so messages between one sender and one receiver stay in order, whoever dialled.
-   When two nodes dial each other at once both connections stay, each serving one direction.
+   When two nodes dial each other at once both connections stay, each serving one direction. One that broke stays, too,
+   while `sessions` looks for another one to take its place.
 2. While a lane is being dialled, or its connection is being let go, its messages wait in order. When it cannot be
    dialled they are relayed, or fail.
 3. A peer that is down refuses everything with NodeDown, and everything that waits for it fails. Only what the overlay
@@ -219,6 +220,17 @@ class Router:
         elif was_leaving:
             self._go_on(peer, channel, index)
         return not was_leaving
+
+    def replaced(self, peer: Peer, old: Connection, new: Connection) -> None:
+        """`new` goes on with the session of `old`, in its place."""
+        peer.open[peer.open.index(old)] = new
+        if old in peer.leaving:
+            peer.leaving[new] = peer.leaving.pop(old)
+        channel, index = lane_of(old)
+        if peer.lanes[channel][index] is old:
+            peer.lanes[channel][index] = new
+        if peer.calls is old:
+            peer.calls = new
 
     def let_go(self, peer: Peer, connection: Connection, patience_ends: float) -> None:
         """Send nothing more on `connection`, which is about to be closed; what is sent on its lane waits meanwhile."""

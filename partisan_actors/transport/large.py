@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from partisan_actors.wire.codec import pack
-from partisan_actors.wire.frames import BATCH, CHUNK, CHUNK_BYTES, FRAME_BYTES_MAX, HEADER, LARGE
+from partisan_actors.wire.frames import BATCH, BATCH_BYTES_MAX, CHUNK, CHUNK_BYTES, LARGE
 
-__all__ = ["Incoming", "large_frames", "mixed_frames"]
+__all__ = ["Incoming", "Unframed", "large_frames", "mixed_frames"]
+
+# A frame before it has a header: its kind, its count, and its body in pieces.
+Unframed = tuple[int, int, Sequence[Any]]
 
 
 class Incoming:
@@ -44,6 +47,17 @@ class Incoming:
             self._index += 1
             self._filled = 0
 
+    def rewind(self, count: int) -> None:
+        """The last `count` bytes will come again: what a chunk that did not arrive in whole had filled."""
+        self.missing += count
+        while count:
+            if self._filled == 0:
+                self._index -= 1
+                self._filled = len(self._views[self._index])
+            step = min(count, self._filled)
+            self._filled -= step
+            count -= step
+
     def copy(self, part: memoryview) -> None:
         """Bytes that came in the shared buffer."""
         while len(part):
@@ -75,38 +89,31 @@ class _BytesTarget:
         return self._io.getvalue()
 
 
-def mixed_frames(out: Sequence[Any]) -> list[Any]:
-    """The pieces, in order, that small messages (bytes) and large ones (message, buffers) are written as."""
-    pieces: list[Any] = []
+def mixed_frames(out: Sequence[Any]) -> Iterator[Unframed]:
+    """The frames, in order, that small messages (bytes) and large ones (message, buffers) are written as."""
     batch: list[bytes] = []
     size = 0
     for item in out:
-        if type(item) is bytes and size + len(item) <= FRAME_BYTES_MAX:
+        is_small = type(item) is bytes
+        if batch and not (is_small and size + len(item) <= BATCH_BYTES_MAX):
+            yield BATCH, len(batch), batch
+            batch, size = [], 0
+        if is_small:
             batch.append(item)
             size += len(item)
-            continue
-        if batch:
-            pieces += [HEADER.pack(size, BATCH, len(batch)), *batch]
-            batch, size = [], 0
-        if type(item) is bytes:
-            batch, size = [item], len(item)
         else:
-            pieces += large_frames(*item)
+            yield from large_frames(*item)
     if batch:
-        pieces += [HEADER.pack(size, BATCH, len(batch)), *batch]
-    return pieces
+        yield BATCH, len(batch), batch
 
 
-def large_frames(message: bytes, buffers: Sequence[Any]) -> list[Any]:
-    """The pieces, in order, that a packed message and its buffers are written as; no buffer is copied."""
+def large_frames(message: bytes, buffers: Sequence[Any]) -> Iterator[Unframed]:
+    """The frames, in order, that a packed message and its buffers are written as; no buffer is copied."""
     views = [memoryview(buffer).cast("B") for buffer in buffers]
     # Bytes arrive as bytes (a negative size says so), anything else as a buffer that may be written to. The message is
     # spliced in as it is: [[sizes], message].
     sizes = [-len(view) if type(buffer) is bytes else len(view) for view, buffer in zip(views, buffers, strict=True)]
-    head = b"\x92" + pack(sizes) + message
-    pieces: list[Any] = [HEADER.pack(len(head), LARGE, 0), head]
+    yield LARGE, 0, [b"\x92" + pack(sizes) + message]
     for view in views:
         for start in range(0, len(view), CHUNK_BYTES):
-            chunk = view[start : start + CHUNK_BYTES]
-            pieces += [HEADER.pack(len(chunk), CHUNK, 0), chunk]
-    return pieces
+            yield CHUNK, 0, [view[start : start + CHUNK_BYTES]]

@@ -1,14 +1,20 @@
 """The layout of a connection: length-prefixed frames, and the kinds of message inside them.
 
-A connection is a sequence of frames ``u32 length (little-endian) | u8 kind | u32 count | body``. The count is the
-number of messages in a BATCH, and 0 in other frames: a decoder that knows how many to expect need not find out by
-failing.
+A connection begins with HELLO frames ``u32 length (little-endian) | u8 kind | u32 0 | body``, which look the same in
+all versions of the protocol, so that two that do not understand each other can say so. Then it is a sequence of frames
+``u32 length | u8 kind | u32 count | u32 received | u32 checksum | body``. The count is the number of messages in a
+BATCH, and 0 in other frames: a decoder that knows how many to expect need not find out by failing. `received` is how
+many frames of the session the sender has taken in, modulo 2**32, ACK and END not counted; see `transport.session`. The
+checksum is that of `checksum`, or 0 on connections that do without.
 
 - HELLO      one msgpack map; only before the connection is open, at most HELLO_BYTES_MAX long
 - BATCH      any number of msgpack arrays one after another, each one message; the flush of one loop turn
 - LARGE      one msgpack array ``[[size, ...], message]``: a message with out-of-band buffers, which follow as CHUNKs; a
              negative size is that of a bytes object, a positive one of a buffer that the receiver may write to
-- CHUNK      raw bytes of the buffers of the last LARGE, in order; no other frame comes before they are complete
+- CHUNK      raw bytes of the buffers of the last LARGE, in order; no other frame that counts comes before they are
+             complete
+- ACK        no body: only there to say what was received
+- END        no body: the sender closes, and nothing of this session will come on another connection
 
 A message is a msgpack array whose first item is its kind, one of the constants of `Kind`.
 """
@@ -17,30 +23,45 @@ from __future__ import annotations
 
 import struct
 from typing import Final
+from zlib import crc32
 
 __all__ = [
+    "ACK",
     "BATCH",
+    "BATCH_BYTES_MAX",
     "CHUNK",
     "CHUNK_BYTES",
+    "COUNTED",
+    "END",
     "FRAME_BYTES_MAX",
     "HEADER",
     "HELLO",
     "HELLO_BYTES_MAX",
+    "HELLO_HEADER",
     "INLINE_BYTES_MAX",
     "LARGE",
     "Kind",
+    "checksum",
     "not_ours",
 ]
 
-HEADER: Final = struct.Struct("<IBI")
+HELLO_HEADER: Final = struct.Struct("<IBI")
+HEADER: Final = struct.Struct("<IBIII")
+_CHECKED: Final = struct.Struct("<IBII")
 
 HELLO: Final = 1
 BATCH: Final = 2
 LARGE: Final = 3
 CHUNK: Final = 4
+ACK: Final = 5
+END: Final = 6
+# The kinds that are numbered, kept until they are acknowledged, and sent again.
+COUNTED: Final = (BATCH, LARGE, CHUNK)
 
 HELLO_BYTES_MAX: Final = 16 * 1024
 FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
+# A batch is handled when it is here in whole, so small messages are not collected into larger ones than this.
+BATCH_BYTES_MAX: Final = 256 * 1024
 # Buffers are cut into frames of this size, so that one frame never holds a connection for long.
 CHUNK_BYTES: Final = 1024 * 1024
 # A value up to this size is copied into the batch; a larger one travels as an out-of-band buffer, uncopied.
@@ -55,6 +76,14 @@ def not_ours(length: int) -> str:
     if length & 0xFFFF in _TLS_RECORDS:
         return "the other side speaks TLS, and this node was given no certificates"
     return "the other side does not speak this protocol"
+
+
+def checksum(length: int, kind: int, count: int, received: int, *body: bytes | memoryview) -> int:
+    """CRC-32 of a frame: of the header before the checksum, then of the body, which may be in pieces."""
+    value = crc32(_CHECKED.pack(length, kind, count, received))
+    for piece in body:
+        value = crc32(piece, value)
+    return value
 
 
 class Kind:
