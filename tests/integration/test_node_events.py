@@ -51,7 +51,7 @@ async def crash_and_return(cluster: Nodes, name: str, overlay: str) -> None:
 BOTH = [("down", "c"), ("up", "c")]
 
 
-@pytest.mark.parametrize("overlay", ["hyparview", "full_mesh"])
+@pytest.mark.parametrize("overlay", ["hyparview", "full_mesh", "scamp_v2", "client_server"])
 async def test_everybody_who_asked_is_told_once_and_in_order(overlay: str) -> None:
     plain: list[Any] = []
     coroutine: list[Any] = []
