@@ -54,6 +54,8 @@ _BROADCASTING: Final = ("plumtree.", "flood.", "exchange.", "handlers.")
 LATE_S: Final = 0.05
 LATE_MOST_S: Final = 1.0
 
+_NOTHING: Final[tuple[object, bytes]] = (None, b"")
+
 
 class DriverHost(Protocol):
     """Who is told what the stack decided."""
@@ -120,6 +122,8 @@ class Driver:
         # What other machines take: messages by their class, timers by their layer.
         self._receivers: dict[type, Callable[[NodeId, object], None]] = {}
         self._fired: dict[str, Callable[[str], None]] = {}
+        # What was encoded last: broadcasts send the same object to one neighbour after the other.
+        self._encoded = _NOTHING
         # Messages of broadcasts that a neighbour missed, as too much was waiting for it; and those nobody could encode.
         self.dropped = 0
         self.unencodable = 0
@@ -252,6 +256,7 @@ class Driver:
                     self._host.entry_refused(effect)
                 case HandlerFailed():
                     self._host.handler_failed(effect)
+        self._encoded = _NOTHING
 
     def _send(self, node: NodeId, message: object) -> None:
         if self._is_over(node):
@@ -263,7 +268,10 @@ class Driver:
             own = topic_channel(message.topic)  # type: ignore[attr-defined]  # as both have
             channel = own if own in peer.lanes else channel
         try:
-            packed = pack([Kind.CONTROL, encode_message(message, self._book)])
+            last, packed = self._encoded
+            if message is not last:
+                packed = pack([Kind.CONTROL, encode_message(message, self._book)])
+                self._encoded = (message, packed)
         except (TypeError, ValueError, OverflowError) as error:
             if channel == CONTROL:
                 self._host.strategy_fault(_unsendable(message, error))

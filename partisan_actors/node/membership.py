@@ -30,7 +30,7 @@ __all__ = ["JOINS_MAX", "Membership"]
 
 logger = logging.getLogger(__name__)
 
-# How long a contact may take to answer a newcomer: at first, and at most, for it gets twice as long each time that it is
+# How long a contact may take to answer a newcomer: at first, and at most, for it gets twice as long each time it is
 # asked again. For how long contacts are tried that are slow, and how long a newcomer waits in between.
 JOIN_ANSWER_S: Final = 30.0
 JOIN_ANSWER_S_MAX: Final = 120.0
@@ -95,7 +95,7 @@ class Membership:
     async def join_any(self, contacts: Sequence[str]) -> None:
         """Join through the first contact that answers; when that refuses this node, through one after it.
 
-        Where nobody listens is known at once. A contact that is slow may have a thousand that join through it before us:
+        Where nobody listens is known at once. A contact that is slow may have a thousand who join through it before:
         it is asked again, more patiently each time, until JOIN_S are over.
         """
         host = self._host

@@ -48,7 +48,7 @@ LINKS_MAX: Final = 16_384
 TICK_S: Final = 0.25
 ACKNOWLEDGE_AFTER_S: Final = 0.02
 HURRY_S: Final = 0.05
-# In a cluster of more nodes than this, what belongs to the control channel is never a flood: where its way is not known,
+# In a cluster of more nodes than this, what belongs to the control channel is never a flood: where its way is unknown,
 # it takes one at random. Protocols get over a message that is lost, and a node that is wrongly believed down says so. A
 # flood for each of them, when hundreds of nodes join and many dials fail, would leave time for nothing else.
 FLOODED_MAX: Final = 32

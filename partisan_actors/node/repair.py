@@ -72,11 +72,14 @@ class Repair:
         self._spoke_at: dict[NodeId, float] = {}
         host.directory.on_up.append(self._spoke)
         host.directory.on_change.append(self._spoke)
-        host.directory.on_down.append(lambda record, why: self._spoke_at.pop(record.node, None))
+        host.directory.on_down.append(self._went_down)
 
     def _spoke(self, record: NodeRecord) -> None:
         if record.state == UP:  # else others wrote it
             self._spoke_at[record.node] = self._host.loop.time()
+
+    def _went_down(self, record: NodeRecord, why: str) -> None:
+        self._spoke_at.pop(record.node, None)
 
     async def run(self) -> None:
         """Rejoin whenever this node is alone, for ever."""

@@ -109,6 +109,8 @@ class ReplicatedMap(Protocol):
 
     def merge(self, updates: Iterable[object], now: float) -> list[ExchangeEffect]: ...
 
+    def published(self, origin: Peer, sender: Peer, updates: Iterable[object], now: float) -> None: ...
+
     def clear(self) -> None: ...
 
     def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
@@ -326,10 +328,11 @@ class ProtocolStack:
             match effect:
                 case SetTimer() | CancelTimer():
                     out.append(_in_layer(_BROADCAST, effect))
-                case Deliver(topic=topic, payload=payload) if topic == EXCHANGE_TOPIC:
+                case Deliver(topic, origin, sender, _, payload) if topic == EXCHANGE_TOPIC:
                     out.append(effect)
                     # A node without a map passes it on in the tree and has no use for it.
                     if self.exchange is not None and isinstance(payload, list | tuple):
+                        self.exchange.published(origin, sender, payload, now)
                         out += self._exchanging(self.exchange.merge(payload, now), now)
                 case Deliver(topic=topic, payload=payload) if topic.startswith(STATE_PREFIX):
                     out.append(effect)
