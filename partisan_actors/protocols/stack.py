@@ -123,7 +123,7 @@ class ReplicatedMap(Protocol):
 
 
 class ProtocolStack:
-    """The layers of one node as one machine.
+    """The layers of one node as one machine. `joins`: the strategy's messages by which newcomers ask to be taken in.
 
     `exchange` None: a node without a replicated map. `handlers` None: one without state of users. `detector` None: one
     that hears of failures by other means, as real nodes do, whose detector knows of connections and records, too.
@@ -147,6 +147,8 @@ class ProtocolStack:
         inner = strategy.inner if isinstance(strategy, Contained) else strategy
         self._evicts_itself = isinstance(inner, Evicting)
         self._is_in = False
+        inner = strategy.inner if isinstance(strategy, Contained) else strategy
+        self.joins: frozenset[type] = frozenset(getattr(inner, "joins", ()))
         self._handler_types = frozenset(handlers.messages if handlers is not None else ())
         self._broadcast_types = frozenset(broadcast.messages)
         self._detector_types = frozenset(detector.messages if detector is not None else ())

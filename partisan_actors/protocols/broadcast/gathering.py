@@ -3,8 +3,8 @@
 News goes from neighbour to neighbour. Without knowing more, to the neighbour with the smallest id, until it comes to a
 node that has no smaller one. So at first every sixth node or so publishes. Whoever receives what was published learns
 who did that, and through which neighbour the way leads there; from then on it passes news on towards the smallest id
-that published lately. So there is soon one node that gathers for all of them, and a thousand joins are some dozens of
-broadcasts.
+that published lately, or straight there where that neighbour is none any more. So there is soon one node that gathers
+for all of them, and a thousand joins are some dozens of broadcasts.
 
 That node may be slow, or down, and news lost on the way. So whoever has news of its own waits to see it published, and
 if that takes too long, forgets who gathers and passes it on once more by the first rule.
@@ -148,10 +148,8 @@ class Gathering:
         collector = self._current(now)
         best = min((smallest, self._me))  # type: ignore[type-var]  # as above
         if collector is not None and collector.peer < best:  # type: ignore[operator]  # as above
-            # Whoever is next may know the way, where it is not known here any more.
-            if collector.through in others:
-                return collector.through
-            return smallest if others else None
+            # Where the way is not known any more, since neighbours come and go, straight there.
+            return collector.through if collector.through in others else collector.peer
         return smallest if smallest < self._me else None  # type: ignore[operator]
 
     def _longer(self, wait_s: float, now: float) -> float:

@@ -389,10 +389,11 @@ class Plumtree:
         missing = _Missing(f"graft {self._timers_made}", now, {announcer: hops})
         self._missing[message_id] = missing
         self._graft_timers[missing.timer] = message_id
-        timeout_s, longer_s = self._options.graft_timeout_s, 1.5 * self._lateness.worst_s(now)
-        if timeout_s:
-            timeout_s = max(timeout_s, min(longer_s, self._options.graft_timeout_max_s))
-        return SetTimer(missing.timer, timeout_s)
+        return SetTimer(missing.timer, self._patient(self._options.graft_timeout_s, now))
+
+    def _patient(self, timeout_s: float, now: float) -> float:
+        longer_s = min(1.5 * self._lateness.worst_s(now), self._options.graft_timeout_max_s)
+        return max(timeout_s, longer_s) if timeout_s else 0.0
 
     def _ask(self, message_id: MessageId, now: float) -> list[Effect]:
         missing = self._missing[message_id]
@@ -406,7 +407,10 @@ class Plumtree:
         missing.asked.append(first)
         root, counter = message_id
         _move(self._trees.of(root, now), first, eager=True)
-        return [Send(first, Graft(root, counter)), SetTimer(missing.timer, self._options.graft_retry_s)]
+        return [
+            Send(first, Graft(root, counter)),
+            SetTimer(missing.timer, self._patient(self._options.graft_retry_s, now)),
+        ]
 
     def _graft(self, sender: Peer, graft: Graft, now: float) -> list[Effect]:
         _move(self._trees.of(graft.root, now), sender, eager=True)

@@ -74,6 +74,7 @@ class HyParView(Collecting):
     messages: ClassVar[tuple[type, ...]] = (
         Join, ForwardJoin, Neighbor, NeighborReply, Disconnect, KeepAlive, Shuffle, ShuffleReply,
     )  # fmt: skip
+    joins: ClassVar[tuple[type, ...]] = (Join,)
     options_type: ClassVar[type] = HyParViewOptions
     own_options = staticmethod(own_options)
 

@@ -66,12 +66,12 @@ def test_who_published_long_ago_is_not_believed_to_gather() -> None:
     assert sent_to(machine.add([NEWS], ["f", "z"], WAIT_S, COLLECTOR_S + 1.0)) == ["f"]
 
 
-def test_where_the_way_is_lost_news_goes_on_by_another_neighbour_but_never_back() -> None:
+def test_where_the_way_is_lost_or_leads_back_news_goes_straight_to_who_gathers() -> None:
     machine = gathering("b")
     machine.published("a", "z", [], 0.0)
 
-    assert sent_to(machine.receive("c", Gather((NEWS,), 1), ["c", "d"], WAIT_S, 1.0)) == ["d"]
-    assert sent_to(machine.receive("z", Gather((NEWS,), 1), ["c", "z"], WAIT_S, 1.0)) == ["c"]
+    assert sent_to(machine.receive("c", Gather((NEWS,), 1), ["c", "d"], WAIT_S, 1.0)) == ["a"]
+    assert sent_to(machine.receive("z", Gather((NEWS,), 1), ["c", "z"], WAIT_S, 1.0)) == ["a"]
 
 
 def test_news_that_has_gone_far_is_published_where_it_is() -> None:
