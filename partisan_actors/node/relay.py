@@ -131,8 +131,9 @@ class Relay:
     def forget(self, node: NodeId) -> None:
         """That life of that node is over: nothing goes to it or through it."""
         self.next_hops.pop(node, None)
-        for destination in [to for to, hop in self.next_hops.items() if hop == node]:
-            del self.next_hops[destination]
+        if node in self._host.neighbours():  # through others nothing goes in any case
+            for destination in [to for to, hop in self.next_hops.items() if hop == node]:
+                del self.next_hops[destination]
         link = self._links.get(node)
         if link is not None:
             link.outgoing.give_up()
