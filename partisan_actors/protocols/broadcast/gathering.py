@@ -146,11 +146,11 @@ class Gathering:
         others = [peer for peer in neighbours if peer != sender]
         smallest = min(others, default=self._me)  # type: ignore[type-var]  # peers are ordered
         collector = self._current(now)
-        best = min((smallest, self._me))  # type: ignore[type-var]  # as above
-        if collector is not None and collector.peer < best:  # type: ignore[operator]  # as above
+        best = min((smallest, self._me))  # type: ignore[type-var]  # peers are ordered
+        if collector is not None and collector.peer < best:  # type: ignore[operator]  # peers are ordered
             # Where the way is not known any more, since neighbours come and go, straight there.
             return collector.through if collector.through in others else collector.peer
-        return smallest if smallest < self._me else None  # type: ignore[operator]
+        return smallest if smallest < self._me else None  # type: ignore[operator]  # peers are ordered
 
     def _longer(self, wait_s: float, now: float) -> float:
         """How long news waits here for other news."""

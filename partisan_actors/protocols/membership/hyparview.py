@@ -439,8 +439,6 @@ class HyParView(Collecting):
         offer = self._passive.offer()
         self._send(self._rng.choice(active), Shuffle(self.me, self.options.shuffle_ttl, offer))
 
-    # The rest.
-
     def _start(self, now: float) -> None:
         if not self._running:
             self._running = True
