@@ -49,11 +49,11 @@ class Addresses:
         """Somebody says that `node` can be dialled at `addresses`. Nobody tells this node where it is itself."""
         if node == self._me:
             return
-        later = self.later_life(node)
+        former = self._book.get(node.name)
+        later = None if former is not None and former[0] == node else self.later_life(node)
         if later is not None:
             self.on_former_life(node, later)
             return
-        former = self._book.get(node.name)
         self._book[node.name] = (node, tuple(islice(addresses, ADDRESSES_EACH_MAX)))
         if former is None:
             if len(self._book) > ADDRESSES_MAX:

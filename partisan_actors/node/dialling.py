@@ -25,8 +25,9 @@ NONCE_BYTES: Final = 16
 FLUSH_AT_CLOSE_S: Final = 1.0
 # How often the dial time-out passes before a connection is cut on which nobody has said who they are.
 HELLO_PERIODS: Final = 15
-# A time-out passes in so many pieces, and a loop that was stalled loses no more than one of them.
-PIECES: Final = 8
+# A time-out passes in so many pieces, and a loop that was stalled loses no more than one of them. A handshake takes ten
+# turns of both ends' loops or so, and each turn of a process that hosts many nodes may be longer than a piece.
+PIECES: Final = 40
 
 # What `Dialling.open` raises when it fails.
 DIAL_ERRORS: Final = (OSError, TimeoutError, PartisanError)

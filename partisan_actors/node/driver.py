@@ -18,6 +18,7 @@ from partisan_actors.errors import Overloaded, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.messages import tag_of
 from partisan_actors.node.addresses import Addresses
+from partisan_actors.node.admission import Admission
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.node.topics import topic_channel
 from partisan_actors.protocols.broadcast.exchange import Gather, Refused
@@ -53,6 +54,8 @@ _BROADCASTING: Final = ("plumtree.", "flood.", "exchange.", "handlers.")
 # A timer that is late by more than this waits for as long again, but no longer than the latter.
 LATE_S: Final = 0.05
 LATE_MOST_S: Final = 1.0
+
+_NOTHING: Final[tuple[object, bytes]] = (None, b"")
 
 
 class DriverHost(Protocol):
@@ -120,6 +123,9 @@ class Driver:
         # What other machines take: messages by their class, timers by their layer.
         self._receivers: dict[type, Callable[[NodeId, object], None]] = {}
         self._fired: dict[str, Callable[[str], None]] = {}
+        self._admission = Admission(loop, partial(self._tell, stack.receive))
+        # What was encoded last: broadcasts send the same object to one neighbour after the other.
+        self._encoded = _NOTHING
         # Messages of broadcasts that a neighbour missed, as too much was waiting for it; and those nobody could encode.
         self.dropped = 0
         self.unencodable = 0
@@ -147,6 +153,7 @@ class Driver:
     def close(self) -> None:
         """Cancel every timer; later inputs are ignored."""
         self._is_closed = True
+        self._admission.close()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -191,7 +198,10 @@ class Driver:
             return
         if type(decoded) is Gather:
             self._host.gathered(sender.node, decoded.updates)
-        self._tell(self.stack.receive, sender.node, decoded)
+        if type(decoded) in self.stack.joins:
+            self._admission.add(sender.node, decoded)
+        else:
+            self._tell(self.stack.receive, sender.node, decoded)
 
     def broadcast(self, topic: str, payload: object) -> None:
         """Send `payload` to every other node."""
@@ -252,6 +262,7 @@ class Driver:
                     self._host.entry_refused(effect)
                 case HandlerFailed():
                     self._host.handler_failed(effect)
+        self._encoded = _NOTHING
 
     def _send(self, node: NodeId, message: object) -> None:
         if self._is_over(node):
@@ -263,7 +274,10 @@ class Driver:
             own = topic_channel(message.topic)  # type: ignore[attr-defined]  # as both have
             channel = own if own in peer.lanes else channel
         try:
-            packed = pack([Kind.CONTROL, encode_message(message, self._book)])
+            last, packed = self._encoded
+            if message is not last:
+                packed = pack([Kind.CONTROL, encode_message(message, self._book)])
+                self._encoded = (message, packed)
         except (TypeError, ValueError, OverflowError) as error:
             if channel == CONTROL:
                 self._host.strategy_fault(_unsendable(message, error))
@@ -304,6 +318,8 @@ class Driver:
         layer, _, own_name = name.partition(":")
         fired = self._fired.get(layer)
         late_s = self._loop.time() - due
+        if late_s >= 0.0:  # not one that waited once more
+            self._admission.timer_was_late(late_s)
         # A machine of its own is told at once: that its timers are late is what the detector is waiting for.
         if fired is None and late_s > LATE_S:
             # The loop was stalled. What the timer waits for may have come meanwhile, and is read first.

@@ -30,9 +30,11 @@ __all__ = ["JOINS_MAX", "Membership"]
 
 logger = logging.getLogger(__name__)
 
-# How long a contact may take to answer a newcomer, and for how long all of them are tried.
+# How long a contact may take to answer a newcomer: at first, and at most, for it gets twice as long each time it is
+# asked again. For how long contacts are tried that are slow, and how long a newcomer waits in between.
 JOIN_ANSWER_S: Final = 30.0
-JOIN_S: Final = 60.0
+JOIN_ANSWER_S_MAX: Final = 120.0
+JOIN_S: Final = 300.0
 JOIN_AGAIN_S: Final = 1.0
 # Addresses that are being joined in the background; beyond that, `join` is refused.
 JOINS_MAX: Final = 1024
@@ -93,16 +95,16 @@ class Membership:
     async def join_any(self, contacts: Sequence[str]) -> None:
         """Join through the first contact that answers; when that refuses this node, through one after it.
 
-        Where nobody listens is known at once. A contact that is slow may have hundreds that join through it before us:
-        it is asked again, until JOIN_S are over.
+        Where nobody listens is known at once. A contact that is slow may have a thousand who join through it before:
+        it is asked again, more patiently each time, until JOIN_S are over.
         """
         host = self._host
-        deadline = host.loop.time() + JOIN_S
+        deadline, answer_s = host.loop.time() + JOIN_S, JOIN_ANSWER_S
         while True:
             failures: list[PartisanError] = []
             for number, address in enumerate(contacts, start=1):
                 try:
-                    peer = await host.connect(address, answer_s=JOIN_ANSWER_S)
+                    peer = await host.connect(address, answer_s=answer_s)
                 except (NotYetConnected, AuthenticationError) as error:
                     failures.append(error)
                     continue
@@ -111,6 +113,7 @@ class Membership:
                 return
             if host.loop.time() > deadline or not any(map(_is_slow, failures)):
                 raise failures[0]
+            answer_s = min(2 * answer_s, JOIN_ANSWER_S_MAX)
             await asyncio.sleep(JOIN_AGAIN_S * host.rng.uniform(0.5, 1.5))
 
     def join(self, address: str) -> None:

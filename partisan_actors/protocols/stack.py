@@ -109,6 +109,8 @@ class ReplicatedMap(Protocol):
 
     def merge(self, updates: Iterable[object], now: float) -> list[ExchangeEffect]: ...
 
+    def published(self, origin: Peer, sender: Peer, updates: Iterable[object], now: float) -> None: ...
+
     def clear(self) -> None: ...
 
     def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
@@ -121,7 +123,7 @@ class ReplicatedMap(Protocol):
 
 
 class ProtocolStack:
-    """The layers of one node as one machine.
+    """The layers of one node as one machine. `joins`: the strategy's messages by which newcomers ask to be taken in.
 
     `exchange` None: a node without a replicated map. `handlers` None: one without state of users. `detector` None: one
     that hears of failures by other means, as real nodes do, whose detector knows of connections and records, too.
@@ -145,6 +147,8 @@ class ProtocolStack:
         inner = strategy.inner if isinstance(strategy, Contained) else strategy
         self._evicts_itself = isinstance(inner, Evicting)
         self._is_in = False
+        inner = strategy.inner if isinstance(strategy, Contained) else strategy
+        self.joins: frozenset[type] = frozenset(getattr(inner, "joins", ()))
         self._handler_types = frozenset(handlers.messages if handlers is not None else ())
         self._broadcast_types = frozenset(broadcast.messages)
         self._detector_types = frozenset(detector.messages if detector is not None else ())
@@ -326,10 +330,11 @@ class ProtocolStack:
             match effect:
                 case SetTimer() | CancelTimer():
                     out.append(_in_layer(_BROADCAST, effect))
-                case Deliver(topic=topic, payload=payload) if topic == EXCHANGE_TOPIC:
+                case Deliver(topic, origin, sender, _, payload) if topic == EXCHANGE_TOPIC:
                     out.append(effect)
                     # A node without a map passes it on in the tree and has no use for it.
                     if self.exchange is not None and isinstance(payload, list | tuple):
+                        self.exchange.published(origin, sender, payload, now)
                         out += self._exchanging(self.exchange.merge(payload, now), now)
                 case Deliver(topic=topic, payload=payload) if topic.startswith(STATE_PREFIX):
                     out.append(effect)

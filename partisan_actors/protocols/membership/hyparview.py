@@ -74,6 +74,7 @@ class HyParView(Collecting):
     messages: ClassVar[tuple[type, ...]] = (
         Join, ForwardJoin, Neighbor, NeighborReply, Disconnect, KeepAlive, Shuffle, ShuffleReply,
     )  # fmt: skip
+    joins: ClassVar[tuple[type, ...]] = (Join,)
     options_type: ClassVar[type] = HyParViewOptions
     own_options = staticmethod(own_options)
 
@@ -437,8 +438,6 @@ class HyParView(Collecting):
         self._send(checked, KeepAlive(self._links[checked].theirs, self._links[checked].own))
         offer = self._passive.offer()
         self._send(self._rng.choice(active), Shuffle(self.me, self.options.shuffle_ttl, offer))
-
-    # The rest.
 
     def _start(self, now: float) -> None:
         if not self._running:

@@ -12,7 +12,8 @@ two truthfully. The rules a strategy keeps:
 5. Randomness comes from the `random.Random` it was constructed with and from nowhere else.
 
 A strategy is made as `Class(me, options, rng)`. Its class attribute `messages` is the tuple of its message classes, and
-`options_type` the class of its options. `JoinRefused` tells whoever asked to join that it will not come about.
+`options_type` the class of its options; `joins`, if it has that, the messages by which a newcomer asks to be taken in,
+which a busy node lets wait. `JoinRefused` tells whoever asked to join that it will not come about.
 What a strategy may offer beside that is `Superseding` and `Evicting`.
 `partisan_actors.testing.conformance` tries the rules, and what a strategy claims beyond them, on any strategy.
 """

@@ -13,6 +13,7 @@ from partisan_actors.errors import NoRoute, Overloaded
 from partisan_actors.ids import NodeId
 from partisan_actors.node import relay as relay_module
 from partisan_actors.protocols.delivery import stream
+from partisan_actors.wire.channels import CALLS, CONTROL
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.envelope import Envelope
 from partisan_actors.wire.frames import Kind
@@ -339,3 +340,28 @@ async def test_in_a_large_cluster_a_sign_of_life_is_no_flood(monkeypatch: pytest
 
         assert in_a_small_one >= len(others)
         assert sum(map(len, arrived)) - in_a_small_one < len(others)
+
+
+async def test_in_a_large_cluster_what_the_overlay_says_is_no_flood_and_what_users_say_still_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay_module, "FLOODED_MAX", -1)
+    names = [f"n{number}" for number in range(8)]
+    async with nodes(*names, routing="relay", keep_alive_s=1000.0) as made:
+        first, others = made[0], made[1:]
+        for node in made:
+            node.neighbours = lambda node=node: [other.me for other in made if other is not node]
+        for node in others:
+            await first.connect(node.address, node.me)
+        await until(lambda: all(first.peer(node).is_connected for node in others))
+        arrived = [passed(node) for node in others]
+
+        first.relays.send(STRANGER, pack([Kind.CONTROL, ["unit.none"]]), None, CONTROL)
+        first.relays._hurry()
+        await quiet()
+        control = [sum(envelope.hops == 0 for envelope in seen) for seen in arrived]
+        first.relays.send(STRANGER, pack([Kind.CONTROL, ["unit.none"]]), None, CALLS)
+        first.relays._hurry()
+        await until(lambda: all(any(envelope.channel == CALLS for envelope in seen) for seen in arrived))
+
+        assert 1 <= sum(control) <= 2, "once, and once more, each to one of them"
