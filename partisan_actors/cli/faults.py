@@ -26,7 +26,7 @@ seed_option = click.option("--seed", default=0, show_default=True, help="Decides
 
 @click.group("faults")
 def faults() -> None:
-    """Inject faults into nodes that allow it.
+    """Inject faults into nodes that allow it: loss, cuts, delays, crashes.
 
     Every node that is up and was started with --allow-faults carries out its part; the others are named. `partisan
     status` warns as long as there are any.

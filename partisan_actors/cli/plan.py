@@ -91,7 +91,7 @@ class StartPlan:
             "resources": self.config["resources"],
             "labels": self.config["labels"],
             "stops_on_request": True,
-            "allow_faults": self.config["allow_faults"],
+            "allow_faults": self.config.get("allow_faults", False),
         }
 
     def plain(self) -> dict[str, Any]:
