@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -94,7 +95,7 @@ class Dialling:
         `resume` the connection is for a session that lost its own.
         """
         if self.refuses is not None and self.refuses(expected):
-            raise ConnectionRefusedError("cut off by a fault")
+            raise OSError(errno.EHOSTUNREACH, "cut off by a fault")
         timeout_s = self._config.dial_timeout_s if answer_s is None else answer_s
         connection = self._make(self._handshake(True, channel, index, expected, resume))
         opening = self._opening[connection] = self._loop.create_future()

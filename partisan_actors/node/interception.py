@@ -119,11 +119,11 @@ class Interception:
         return partial(self._end, self._cuts, number)
 
     def reset(self, concerns: Callable[[str], bool], why: str = "reset by a fault") -> None:
-        """Break the connections with nodes of those names; what is on its way on them is lost."""
+        """Break the connections with nodes of those names, as a network does: their sessions may go on."""
         for peer in list(self._node.router.peers.values()):
             if concerns(peer.node.name):
                 for connection in list(peer.open):
-                    connection.abort(ConnectionResetError(why))
+                    connection.cut(ConnectionResetError(why))
 
     def _end(self, table: dict[int, Any], number: int) -> None:
         if table.pop(number, None) is not None and not len(self):

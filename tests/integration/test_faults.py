@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import partisan_actors as pa
-from partisan_actors.faults import DROP, DUPLICATE, Fault, Passing, delay, reorder
+from partisan_actors.faults import CORRUPT, DROP, DUPLICATE, Fault, Passing, delay, reorder
 from partisan_actors.faults.operations import Crash, Cut, Duplicate, Hold, Join, Loss, Reset
 from partisan_actors.faults.plan import FaultPlan
 from partisan_actors.transport.connection import Connection
@@ -211,6 +211,21 @@ async def test_a_plan_holds_repeats_and_resets() -> None:
             await until(lambda: cluster["b"].system.extensions["faults"].interception.counts["duplicate"] >= 1, 20)
             end()
             assert (await target.seen.remote()).count(5) == 2
+
+
+async def test_damage_is_found_and_mended_where_frames_are_checked() -> None:
+    async with nodes("a", "b", checksums=True, **FAST) as cluster:
+        with cluster.at("a"):
+            target = Target.options(**at("b")).remote()
+            await target.seen.remote()
+            odd = iter(range(1000))
+            rule = lambda m: CORRUPT if m.direction == "out" and m.method == "hit" and next(odd) % 5 == 0 else None  # noqa: E731 - one line
+            with pa.faults(rule) as faults:
+                for number in range(30):
+                    assert await target.hit.remote(number) == number
+                assert faults.counts["corrupt"] == 6
+            assert await target.seen.remote() == list(range(30))
+            assert cluster["b"].node.sessions.damaged_frames == 6
 
 
 def test_what_cannot_be_done_to_a_running_node_is_refused_with_its_place() -> None:
