@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from partisan_actors.api.actor import ActorClass, ActorHandle, ActorMethod, actor
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
+    from partisan_actors.api.fault_rules import faults
     from partisan_actors.api.membership import evict, join, leave, update_members
     from partisan_actors.api.monitors import (
         MonitorRef,
@@ -111,6 +112,7 @@ _HOMES = {
     "evict": "partisan_actors.api.membership",
     "exit": "partisan_actors.api.monitors",
     "exit_actor": "partisan_actors.api.monitors",
+    "faults": "partisan_actors.api.fault_rules",
     "get": "partisan_actors.api.results",
     "get_actor": "partisan_actors.api.results",
     "get_actor_async": "partisan_actors.api.results",
@@ -190,6 +192,7 @@ __all__ = [
     "evict",
     "exit",
     "exit_actor",
+    "faults",
     "get",
     "get_actor",
     "get_actor_async",

@@ -359,6 +359,10 @@ class ActorSystem:
         """The location of an actor, if this node has handles of it."""
         return self._locations.get(actor)
 
+    def locations(self) -> list[Location]:
+        """Those of every actor that this node has handles of."""
+        return list(self._locations.values())
+
     def found(self, location: Location, host: NodeId) -> None:
         """An actor that nobody here knew the place of was last seen on `host`."""
         if location.state != PENDING:

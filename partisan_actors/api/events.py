@@ -7,7 +7,6 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
-from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
@@ -16,6 +15,7 @@ from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
 from partisan_actors.api.actor import ActorMethod
+from partisan_actors.api.on_loop import on_loop
 from partisan_actors.api.targets import EVENTS_MAX, method_of_running_actor, target_of
 from partisan_actors.errors import Overloaded
 from partisan_actors.node.events import DOWN, UP, NodeEvent
@@ -82,7 +82,7 @@ class NodeEvents:
         self._cancel: Callable[[], None] | None = None
 
     def _begin(self, node: str | None, channel: str | None) -> None:
-        self._cancel = _on_loop(self._system, self._system.node.events.subscribe, self._add, (UP, DOWN), node, channel)
+        self._cancel = on_loop(self._system, self._system.node.events.subscribe, self._add, (UP, DOWN), node, channel)
         self._system.on_close.append(self.close)
 
     def close(self) -> None:
@@ -164,7 +164,7 @@ def _subscribe(target: Any, kinds: Collection[str], node: str | None, channel: s
             return cancel
         return _until_stopped(system, cell, cancel)
 
-    cancel = _on_loop(system, begin)
+    cancel = on_loop(system, begin)
     return lambda: system.post(cancel)
 
 
@@ -182,21 +182,3 @@ def _until_stopped(system: ActorSystem, cell: object, cancel: Callable[[], None]
 
     system.on_cell_stopped.append(stopped)
     return cancel_and_forget
-
-
-def _on_loop(system: ActorSystem, call: Callable[..., T], *args: Any) -> T:
-    """Call on the node's loop, and wait for what it returns or raises."""
-    if threading.get_ident() == system.thread_id:
-        return call(*args)
-    if system.closed is not None:
-        raise system.closed
-    outcome: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(call(*args))
-        except Exception as error:  # noqa: BLE001 - whoever waits gets it
-            outcome.set_exception(error)
-
-    system.post(run)
-    return outcome.result(SUBSCRIBE_TIMEOUT_S)

@@ -122,8 +122,13 @@ class Inspection:
             "damaged_frames": node.sessions.damaged_frames,
             "troubles": node.troubles.facts(),
             "insecure": node.config.takes_anybody,
+            "fault_rules": self._fault_rules(),
             "tls": node.credentials.facts() if node.credentials is not None else None,
             "restarts": self._scheduler.guardian.restarts,
             "total": self._scheduler.pool.total.plain(),
             "available": self._scheduler.pool.available.plain(),
         }
+
+    def _fault_rules(self) -> int:
+        drills = self._system.extensions.get("faults")
+        return len(drills.interception) if drills is not None else 0

@@ -104,6 +104,7 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         channels=check_channels(settings["channels"]),
         cookie=bytes.fromhex(settings["cookie"]),
         insecure=settings["insecure"],
+        allow_faults=settings.get("allow_faults", False),
         tls=TlsFiles(*settings["tls"]) if settings.get("tls") else None,
         resources=settings.get("resources", {}),
         labels=settings.get("labels", {}),

@@ -32,6 +32,9 @@ SUBCOMMANDS: Final = {
     "certs": Subcommand(
         "partisan_actors.cli.certs", "certs", "Make and look at the certificates of a cluster's nodes."
     ),
+    "faults": Subcommand(
+        "partisan_actors.cli.faults", "faults", "Inject faults into nodes that allow it: loss, cuts, delays, crashes."
+    ),
     "demo": Subcommand(
         "partisan_actors.cli.demo.command",
         "demo",

@@ -91,6 +91,7 @@ class StartPlan:
             "resources": self.config["resources"],
             "labels": self.config["labels"],
             "stops_on_request": True,
+            "allow_faults": self.config.get("allow_faults", False),
         }
 
     def plain(self) -> dict[str, Any]:
@@ -103,6 +104,8 @@ class StartPlan:
         is_near = all(is_loopback(parse_address(address)[0]) for address in config.bind)
         far = [address for address in self.contacts if not is_loopback(parse_address(address)[0])]
         found = []
+        if config.allow_faults:
+            found.append("--allow-faults: whoever may ask these nodes may also break them")
         if config.takes_anybody:
             found.append("--insecure: whoever can reach this node can run code here")
         elif not is_near and config.tls is None:

@@ -90,6 +90,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 )
 @tls_option
 @insecure_option
+@click.option("--allow-faults", is_flag=True, help="Let `partisan faults` break things on these nodes.")
 @click.option(
     "--tracing/--no-tracing", default=None, help="OpenTelemetry traces. [default: as the OTEL_* variables say]"
 )
@@ -159,6 +160,7 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         "resources": {"memory": memory_share(options["nodes"]), **options["resources"]},
         "labels": options["labels"],
         "insecure": options["insecure"],
+        "allow_faults": options["allow_faults"],
         "data_dir": os.path.abspath(options["data_dir"]) if options["data_dir"] else "",
     }
     level = options["log_level"].upper()

@@ -43,6 +43,7 @@ def summary(found: Survey) -> dict[str, Any]:
         "nodes": {state: states[state] for state in ("up", "suspect", "down", "left")},
         "overlays": sorted({answer.row["overlay"] for answer in found.answers}),
         "insecure": [value["node"] for value in values if value["insecure"]],
+        "faulted": [value["node"] for value in values if value["fault_rules"]],
         "totals": {column: sum(value[column] for value in values) for column in SUMMED},
         "resources": {
             "total": _sum(value["total"] for value in values),
@@ -71,6 +72,10 @@ def _show(found: Survey, facts: dict[str, Any]) -> None:
     )
     if facts["insecure"]:
         click.echo(f"WARNING: whoever can reach it can run code on {', '.join(facts['insecure'])} (--insecure)")
+    if facts["faulted"]:
+        click.secho(
+            f"WARNING: faults are injected on {', '.join(facts['faulted'])} (see partisan faults list)", fg="red"
+        )
     click.echo()
     headings = (
         "node",

@@ -51,6 +51,7 @@ class NodeConfig:
     repeating a message; 0: it ends with its connection. `checksums` True finds damage that TCP does not; see
     `docs/delivery.md`. It is enough that one of two nodes wants it.
     `last_record_s` is how long the record of a node that left may take before it is asked whether it still lives.
+    `allow_faults` lets commands (`partisan faults`) inject faults, up to killing the process.
     `observer` makes a client that neither listens nor joins, and only asks nodes questions; see `api.observer`.
     Raises ConfigError, naming field, value and what is allowed.
     """
@@ -68,6 +69,7 @@ class NodeConfig:
     cookie: bytes = b""
     tls: TlsFiles | None = None
     insecure: bool = False
+    allow_faults: bool = False
     resources: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     hosts_actors: bool = True
@@ -100,6 +102,8 @@ class NodeConfig:
             raise ConfigError("routing", self.routing, ", ".join(ROUTINGS))
         object.__setattr__(self, "bind", addresses_in("bind", self.bind))
         object.__setattr__(self, "advertise", addresses_in("advertise", self.advertise))
+        if not isinstance(self.allow_faults, bool):
+            raise ConfigError("allow_faults", self.allow_faults, "True or False")
         if not isinstance(self.insecure, bool):
             raise ConfigError("insecure", self.insecure, "True or False")
         check_binding(self.bind, self.advertise, is_secure=not self.takes_anybody, insecure=self.insecure)

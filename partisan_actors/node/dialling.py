@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -58,6 +59,13 @@ class Dialling:
         self._connections: set[Connection] = set()
         self._bytes_of_closed = 0
         self._opening: dict[Connection, asyncio.Future[Connection]] = {}
+        # For faults that are injected: told of every connection that is made, and asked before one is dialled.
+        self.on_made: Callable[[Connection], None] | None = None
+        self.refuses: Callable[[NodeId | None], bool] | None = None
+
+    def connections(self) -> list[Connection]:
+        """Every connection there is."""
+        return list(self._connections)
 
     @property
     def connection_count(self) -> int:
@@ -87,6 +95,8 @@ class Dialling:
         `answer_s` is how long whoever listens there may take altogether: dial_timeout_s, unless it is given. With
         `resume` the connection is for a session that lost its own.
         """
+        if self.refuses is not None and self.refuses(expected):
+            raise OSError(errno.EHOSTUNREACH, "cut off by a fault")
         timeout_s = self._config.dial_timeout_s if answer_s is None else answer_s
         connection = self._make(self._handshake(True, channel, index, expected, resume))
         opening = self._opening[connection] = self._loop.create_future()
@@ -177,6 +187,8 @@ class Dialling:
         if self._credentials is not None:
             handshake.approve = partial(self._approve, self._credentials, connection)
         self._connections.add(connection)
+        if self.on_made is not None:
+            self.on_made(connection)
         return connection
 
     def _approve(self, credentials: Credentials, connection: Connection, peer: Identity) -> None:

@@ -64,6 +64,7 @@ def test_the_other_nodes_are_like_the_first_but_for_name_and_port() -> None:
         "resources": {"num_cpus": 2.0},
         "labels": {"zone": "a"},
         "stops_on_request": True,
+        "allow_faults": False,
     }
 
 

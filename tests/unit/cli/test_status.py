@@ -10,7 +10,7 @@ from partisan_actors.api.observer import Answer
 from partisan_actors.cli.asking import Survey
 from partisan_actors.cli.status import SUMMED, duration, summary
 
-NAMED = {"node": "a", "insecure": False}
+NAMED = {"node": "a", "insecure": False, "fault_rules": 0}
 
 
 def row(name: str, state: str = "up") -> dict[str, Any]:
@@ -43,6 +43,14 @@ def test_nodes_that_take_anybody_are_named() -> None:
     facts = summary(Survey("c", rows, [Answer(rows[0], value()), Answer(rows[1], value(node="b", insecure=True))]))
 
     assert facts["insecure"] == ["b"]
+
+
+def test_nodes_with_faults_are_named() -> None:
+    rows = [row("a"), row("b")]
+
+    facts = summary(Survey("c", rows, [Answer(rows[0], value()), Answer(rows[1], value(node="b", fault_rules=2))]))
+
+    assert facts["faulted"] == ["b"]
 
 
 @pytest.mark.parametrize(
