@@ -65,8 +65,17 @@ class Wire(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def pause_reading(self) -> None:
+        """Nothing: what comes is handed over piece by piece anyway."""
+
+    def resume_reading(self) -> None:
+        """Nothing, as above."""
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
+
+    def is_closing(self) -> bool:
+        return self.is_closed
 
     def close(self) -> None:
         if not self.is_closed:

@@ -40,13 +40,14 @@ def described(class_name: str, name: str | None, actor: ActorId) -> str:
 
 
 class Parked(NamedTuple):
-    """A message that waits for its actor to have a place. `reply` is None for a tell."""
+    """A message that waits for its actor to have a place. `reply` is None for a tell; `sender` is its affinity."""
 
     number: int
     message: bytes
     buffers: Any
     reply: Pending | None
     channel: str
+    sender: int
 
 
 class Location:

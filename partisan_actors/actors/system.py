@@ -101,7 +101,7 @@ class ActorSystem:
         self.outbound = Outbound(self)
         self.ask = self.outbound.ask
         self.tell = self.outbound.tell
-        Inbound(self)
+        node.interleaving.message_lost = Inbound(self).message_lost
         node.connection_lost_error = self._connection_lost
         node.directory.on_down.append(self._node_down)
 
@@ -317,10 +317,11 @@ class ActorSystem:
         timeout_s: float | None = None,
         channel: str = CALLS,
         trace: bytes = b"",
+        in_order: bool = True,
     ) -> Any:
         """Ask a service of another node. Raises what it raises, NodeDown, NoRoute, Overloaded, or CallTimeout.
 
-        `trace` is the trace context of whoever wants that, for the nodes that relay the request.
+        `trace` is the trace context of whoever wants that, for relays. Unless `in_order`, a large one may be overtaken.
         """
         reply: Reply[Any] = Reply(self.loop)
         location = Location(ActorId(node, 0), f"service {service} of {node}", None, can_restart=False)
@@ -332,7 +333,10 @@ class ActorSystem:
         else:
             head = [Kind.CALL_PICKLED, number, location.key, method, {"tc": trace} if trace else None]
             message, buffers = pack_payload(head, encode_call(args, {}, f"a request to {service}"))
-        self.outbound._submit(location, number, message, buffers, reply, channel, timeout_s)
+        if buffers is not None and not in_order:
+            channel = self.node.router.channel_without_order(location.peer, buffers, channel)
+        # As if the sender were the service: then requests and notes (`notify`) are one stream, of affinity 0.
+        self.outbound._submit(location, number, message, buffers, reply, channel, timeout_s, location.affinity)
         return await reply
 
     # ---- locations --------------------------------------------------------------------------------------------

@@ -13,10 +13,11 @@ from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.dialling import Dialling
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import Subscriptions
+from partisan_actors.node.interleaving import Interleaving
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.node.sessions import Sessions
 from partisan_actors.transport.connection import Connection
-from partisan_actors.wire.channels import BROADCAST, CONTROL
+from partisan_actors.wire.channels import BROADCAST, BULK, CONTROL
 
 __all__ = ["Connections", "reason_of"]
 
@@ -40,6 +41,7 @@ class ConnectionsHost(Protocol):
     events: Subscriptions
     router: Router
     sessions: Sessions
+    interleaving: Interleaving
     dispatch: list[Callable[..., None]]
     connection_lost_error: Callable[[Peer, str], PartisanError]
     refused_connections: int
@@ -106,6 +108,7 @@ class Connections:
         if isinstance(error, ProtocolError):
             host.broken_connections += 1
             logger.warning("closed a connection of node %s, which broke the protocol: %s", peer.node, error)
+        was_bulk = peer.lanes[BULK][0] is connection
         broke = host.router.closed(peer, connection)
         host.events.connection_closed(peer, connection.handshake.channel)
         if peer.is_observer and not peer.is_connected:
@@ -115,6 +118,8 @@ class Connections:
             return
         if host.is_closing or not broke:
             return
+        if was_bulk:
+            host.interleaving.bulk_lost(peer)
         if peer.pending and peer.down is None and connection.handshake.channel not in _WITHOUT_REPLIES:
             # Whether it was to carry the question or the answer: nobody can tell which of them are lost.
             text = reason_of(error)

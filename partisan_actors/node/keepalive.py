@@ -154,6 +154,8 @@ class KeepAlive:
             not peer.is_held
             and not peer.pending
             and not any(peer.waiting.values())
+            and not (peer.departures is not None and peer.departures.streams)
+            and not (peer.arrivals is not None and not peer.arrivals.is_idle)
             and not any(connection.is_paused for connection in peer.open)
             and self._router.can_dial(peer)
         )

@@ -28,6 +28,7 @@ from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import DOWN, UP, NodeEvent, Subscriptions
 from partisan_actors.node.former_lives import FormerLives
 from partisan_actors.node.hops import Hops
+from partisan_actors.node.interleaving import Interleaving
 from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.membership import Membership
 from partisan_actors.node.overlays import make_stack
@@ -51,7 +52,7 @@ from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection
 from partisan_actors.transport.flusher import Flusher
 from partisan_actors.wire.addresses import parse_address
-from partisan_actors.wire.channels import CALLS, CONTROL
+from partisan_actors.wire.channels import BULK, CALLS, CONTROL
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.handshake import Identity
 
@@ -109,10 +110,9 @@ class Node:
         # Closed before the other side had proven itself; and after, because it broke the protocol.
         self.refused_connections = self.broken_connections = 0
         self.stopped = asyncio.Event()
-        self.is_closing = False
+        self.is_closing = self.is_leaving = False
         # Whether this node has left its cluster, and joined none since.
         self.has_left = False
-        self.is_leaving = False
         # Who wants to know that this node leaves, and why: told before it forgets the others.
         self.on_left: list[Callable[[str], None]] = []
         door, self.credentials = open_door(config, loop, transport, self.troubles)
@@ -120,6 +120,7 @@ class Node:
         self.dialling = Dialling(config, loop, door, *make)
         self.router = Router(self)
         self.sessions = Sessions(self)
+        self.interleaving = Interleaving(self, self.router, config.channels, config.observer)
         self.topics = Topics(self)
         self.relays = Relay(self, self.router, Hops(self.recorder))
         stack = make_stack(self.me, config, self.rng, self._is_known)
@@ -192,6 +193,7 @@ class Node:
         self.driver.close()
         self._presence.close()
         self.relays.close()
+        self.interleaving.close()
         await self.background.close()
         await self.dialling.close()
         for peer in list(self.router.peers.values()):
@@ -330,6 +332,8 @@ class Node:
                 error = failure
         if peer.lanes[channel][index] is None:
             was_relayed = self.router.dial_failed(peer, channel, index, error)
+            if channel == BULK and not was_relayed:
+                self.interleaving.bulk_lost(peer)
             if not peer.is_connected and not was_relayed:
                 self.driver.peer_down(peer.node)
 
@@ -343,6 +347,7 @@ class Node:
 
     def went_down(self, node: NodeId) -> None:
         self.relays.forget(node)
+        self.interleaving.forget(node)
 
     def first_connection(self, peer: Peer, channel: str, lane: int) -> Connection | None:
         """The connection that messages for `peer` go on first, as far as is known: to it, or to who passes them on."""

@@ -243,6 +243,12 @@ class _Stream(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return self._bytes
 
+    def pause_reading(self) -> None:
+        """Nothing: what comes is handed over piece by piece anyway."""
+
+    def resume_reading(self) -> None:
+        """Nothing, as above."""
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
 

@@ -146,7 +146,7 @@ class TaskSubmitter:
         if spec.request.resources:
             self._untold.setdefault(node, {})[spec.task] = spec.request.resources
         try:
-            ask = functools.partial(self._system.request, node, SERVICE, "run", spec, trace=spec.trace)
+            ask = functools.partial(self._system.request, node, SERVICE, "run", spec, trace=spec.trace, in_order=False)
             answer = await ask(code.blob_for(peer, spec.code))
             if answer[0] == NEEDS_CODE:
                 answer = await ask(code.blob(spec.code))

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from partisan_actors.errors import Overloaded, ProtocolError
@@ -27,7 +27,17 @@ from partisan_actors.transport.large import Unframed, mixed_frames
 from partisan_actors.transport.receiver import Receiver, ReceiverOwner
 from partisan_actors.transport.session import ACKNOWLEDGED_WEIGHT, Session, pieces_of
 from partisan_actors.transport.thread_writer import ThreadWriter
-from partisan_actors.wire.frames import ACK, BATCH, BATCH_BYTES_MAX, END, HEADER, HELLO, HELLO_HEADER, checksum
+from partisan_actors.wire.frames import (
+    ACK,
+    BATCH,
+    BATCH_BYTES_MAX,
+    CHUNK_BYTES,
+    END,
+    HEADER,
+    HELLO,
+    HELLO_HEADER,
+    checksum,
+)
 from partisan_actors.wire.handshake import Handshake
 
 __all__ = ["Connection", "ConnectionOwner"]
@@ -40,8 +50,8 @@ _pack_header = HEADER.pack
 FLUSH_MESSAGES = 256
 WRITE_AT_ONCE_BYTES = 2 * 1024
 CLOGGED_BYTES = 1024 * 1024
-# Frames of large messages are given to the transport by so many bytes at once.
-WRITE_BYTES = 1024 * 1024
+# Of large messages, a connection writes so much in a turn of the loop, and reads one chunk; then others have theirs.
+TURN_BYTES = CHUNK_BYTES
 
 
 class ConnectionOwner(ReceiverOwner, Protocol):
@@ -84,11 +94,12 @@ class Connection(Receiver):
         self.bytes_out = 0
         self.close_reason: BaseException | None = None
         self.queue_bytes_max = queue_bytes_max
-        self._transport: asyncio.Transport | None = None
         # Whether nothing can be written now: the peer is slower than we send, the window of the session is full, or the
         # connection broke.
         self.is_paused = False
         self._is_choked = False
+        # Whether the rest of what is large goes in the next turn of the loop.
+        self._is_resting = False
         self.is_suspended = False
         # Whether one side has said that it closes, so that the session ends with this connection.
         self._is_ended = False
@@ -131,7 +142,7 @@ class Connection(Receiver):
             if writer is not None:
                 with writer.lock:  # a thread that writes is done at once; then nothing keeps us from it
                     self._write_rest(transport, writer)
-            self.flush()
+            self._write_everything(transport)
             if was_open:
                 transport.write(self._empty_frame(END))
             transport.close()
@@ -165,17 +176,6 @@ class Connection(Receiver):
         self._frames.clear()
         self._wake_waiting()
         self.owner.closed(self, why)
-
-    @property
-    def remote_address(self) -> tuple[str, int] | None:
-        """Where the other end is; None when it is closed, or no socket."""
-        name = self._transport.get_extra_info("peername") if self._transport is not None else None
-        return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
-
-    @property
-    def certificate(self) -> Mapping[str, Any] | None:
-        """What the other end has proven with TLS, as `ssl` describes it; None without."""
-        return self._transport.get_extra_info("peercert") if self._transport is not None else None
 
     @property
     def can_go_on(self) -> bool:
@@ -358,21 +358,37 @@ class Connection(Receiver):
                 self._is_full = self.is_paused = True
 
     def _write_frames(self, transport: asyncio.Transport) -> None:
+        """Write a turn's worth of frames, or all of them when this is the end; the rest in the turns that follow."""
         frames, session = self._frames, self.session
-        while frames and not self.is_paused:
-            pieces: list[Any] = []
-            written, is_full = 0, False
-            while frames and written < WRITE_BYTES and not is_full:
-                kind, count, body = frames.popleft()
-                length = sum(map(len, body))
-                frame = (self._header(length, kind, count, *body), *body)
-                is_full = session.keep(frame, length + _HEADER_BYTES)
-                pieces += frame
-                written += length
-            self.bytes_out += written
-            transport.writelines(pieces)
-            if is_full:
-                self._is_full = self.is_paused = True
+        pieces: list[Any] = []
+        written, is_full = 0, False
+        while frames and (self._is_ended or (written < TURN_BYTES and not is_full)):
+            kind, count, body = frames.popleft()
+            length = sum(map(len, body))
+            frame = (self._header(length, kind, count, *body), *body)
+            is_full = session.keep(frame, length + _HEADER_BYTES)
+            pieces += frame
+            written += length
+        self.bytes_out += written
+        transport.writelines(pieces)
+        if is_full:
+            self._is_full = True
+        elif frames and not self._is_resting:
+            self._is_resting = True
+            self._flusher.soon(self._rested)
+        self.is_paused = self._is_choked or self._is_full or self._is_resting
+
+    def _rested(self) -> None:
+        self._is_resting = False
+        if self._transport is not None:
+            self._go_on()
+
+    def _write_everything(self, transport: asyncio.Transport) -> None:
+        """The end has come: leave nothing, however slow the peer is."""
+        out, self._out = self._out, []
+        self._frames += mixed_frames(out)
+        if self._frames:
+            self._write_frames(transport)
 
     def _header(self, length: int, kind: int, count: int, *body: Any) -> bytes:
         received = self.session.received
@@ -399,7 +415,7 @@ class Connection(Receiver):
             self._acknowledge()
 
     def _go_on(self) -> None:
-        self.is_paused = self._is_choked or self._is_full
+        self.is_paused = self._is_choked or self._is_full or self._is_resting
         if not self.is_paused:
             self._wake_waiting()
             self.flush()

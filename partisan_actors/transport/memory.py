@@ -99,6 +99,12 @@ class _Stream(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Accepted and ignored: the other side is never slower than this one."""
 
+    def pause_reading(self) -> None:
+        """Nothing: what comes is handed over piece by piece anyway."""
+
+    def resume_reading(self) -> None:
+        """Nothing, as above."""
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
 

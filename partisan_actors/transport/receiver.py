@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from zlib import crc32
 
@@ -81,9 +81,21 @@ class Receiver(asyncio.BufferedProtocol):
         self._left = 0
         self._sum = 0
         self._body = bytearray()
+        self._transport: asyncio.Transport | None = None
         self._large: Incoming | None = None
         self._room = memoryview(b"")
         self._complete: Incoming | None = None
+
+    @property
+    def remote_address(self) -> tuple[str, int] | None:
+        """Where the other end is; None when it is closed, or no socket."""
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+
+    @property
+    def certificate(self) -> Mapping[str, Any] | None:
+        """What the other end has proven with TLS, as `ssl` describes it; None without."""
+        return self._transport.get_extra_info("peercert") if self._transport is not None else None
 
     # ---- what the other half does -------------------------------------------------------------------------------
 
@@ -125,10 +137,13 @@ class Receiver(asyncio.BufferedProtocol):
         if self._complete is not None:
             self._hand_over()
         large = self._large
-        if large is not None and self._left:
-            # The rest of this chunk goes straight to where it belongs.
-            self._room = large.room(self._left)
-            return self._room
+        if large is not None:
+            if self._left:
+                # The rest of this chunk goes straight to where it belongs,
+                self._room = large.room(self._left)
+                return self._room
+            # and nothing of it shall come together with its header.
+            return self._flusher.receive_view[: _HEADER_BYTES - len(self._head)]
         return self._flusher.receive_view
 
     def buffer_updated(self, count: int) -> None:
@@ -193,6 +208,17 @@ class Receiver(asyncio.BufferedProtocol):
             # uncopied, and before anything else is read.
             self._finish_frame(is_memory_held=True)
             self._is_at_frame = self._large is None
+            # There may be more to read at once, but it is somebody else's turn.
+            self._rest_from_reading()
+
+    def _rest_from_reading(self) -> None:
+        if self._transport is not None:
+            self._transport.pause_reading()
+            self._flusher.soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _parse(self, view: memoryview) -> None:
         position, end = 0, len(view)

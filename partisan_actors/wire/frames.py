@@ -29,6 +29,7 @@ __all__ = [
     "ACK",
     "BATCH",
     "BATCH_BYTES_MAX",
+    "BULK_BYTES_MIN",
     "CHUNK",
     "CHUNK_BYTES",
     "COUNTED",
@@ -62,10 +63,12 @@ HELLO_BYTES_MAX: Final = 16 * 1024
 FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 # A batch is handled when it is here in whole, so small messages are not collected into larger ones than this.
 BATCH_BYTES_MAX: Final = 256 * 1024
-# Buffers are cut into frames of this size, so that one frame never holds a connection for long.
-CHUNK_BYTES: Final = 1024 * 1024
+# Buffers are cut into frames of this size: as much of them as is written, and read, in one turn of a loop.
+CHUNK_BYTES: Final = 64 * 1024
 # A value up to this size is copied into the batch; a larger one travels as an out-of-band buffer, uncopied.
 INLINE_BYTES_MAX: Final = 32 * 1024
+# Buffers of so many bytes together travel on the bulk channel, and leave the lane to others.
+BULK_BYTES_MIN: Final = 256 * 1024
 
 # How TLS begins, an alert or a handshake, read as the length of a frame.
 _TLS_RECORDS: Final = (0x0315, 0x0316)
@@ -107,4 +110,10 @@ class Kind:
     PING: Final = 11  # are you there?
     PONG: Final = 12  # yes
     IDLE: Final = 13  # phase, connection id: nobody uses this connection, may it be closed? see node.keepalive
-    COUNT: Final = 14
+    IN_TURN: Final = (
+        14  # stream, transfer, *message: takes its turn among the others of its stream, see node.interleaving
+    )
+    BULK: Final = 15  # transfer; what comes with it are the buffers of the message in turn that names it
+    BULK_ARRIVED: Final = 16  # transfer: it is here, or its receiver has given it up
+    BULK_LOST: Final = 17  # *transfers that will not come
+    COUNT: Final = 18
