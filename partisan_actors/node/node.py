@@ -33,6 +33,7 @@ from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.membership import Membership
 from partisan_actors.node.overlays import make_stack
 from partisan_actors.node.presence import Presence
+from partisan_actors.node.refusals import Refusals
 from partisan_actors.node.rejoining import incarnation_after, recall, remember
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.repair import Repair
@@ -109,6 +110,7 @@ class Node:
         self.connection_lost_error: Callable[[Peer, str], PartisanError] = _connection_lost
         # Closed before the other side had proven itself; and after, because it broke the protocol.
         self.refused_connections = self.broken_connections = 0
+        self.refusals = Refusals()
         self.stopped = asyncio.Event()
         self.is_closing = self.is_leaving = False
         # Whether this node has left its cluster, and joined none since.
