@@ -66,6 +66,9 @@ class Connections:
         assert identity is not None
         if not host.cluster:
             host.cluster = identity.cluster
+        known = host.router.peers.get(identity.node)
+        if known is not None and known.open and known.is_observer != identity.observer:
+            raise AuthenticationError(str(known.node), "of two with this id, one is an observer and the other is not")
         if identity.node == host.me:
             raise AuthenticationError(str(host.me), "a node cannot connect to itself")
         if host.has_left and not identity.observer and not connection.handshake.dialler:

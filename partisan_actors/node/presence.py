@@ -52,6 +52,8 @@ PATIENCE: Final = 3.0
 # Nodes that this one has declared down, and verifies again when a newer record says that they are up: it may be a
 # refutation, or be older than their end and come late.
 GONE_MAX: Final = 1024
+# Neighbours that no record tells of, and that are verified at once: more of them are taken at their connection's word.
+STRANGERS_MAX: Final = 64
 # How many share a suspicion publicly: with the first, as many as count for its end.
 SUSPECTED_BY_MAX: Final = 4
 
@@ -99,6 +101,8 @@ class Presence:
         self._gone: dict[NodeId, None] = {}
         # Whether this node's record was written, but there was no neighbour to hear of it.
         self._is_unheard = False
+        # Those that are verified now although nobody has a record of them.
+        self._strangers: dict[NodeId, None] = {}
 
     def introduce(self) -> None:
         """Announce this node for the first time, as soon as there is a neighbour to hear of it."""
@@ -247,7 +251,18 @@ class Presence:
 
     def suspect(self, node: NodeId) -> None:
         """A neighbour's connection broke: is it down?"""
-        self._host.background.start(self._verify(node), f"verify {node}")
+        if self._host.directory.find(node) is None:
+            if len(self._strangers) >= STRANGERS_MAX:
+                self.declare_down(node)
+                return
+            self._strangers[node] = None
+        self._host.background.start(self._verify_suspect(node), f"verify {node}")
+
+    async def _verify_suspect(self, node: NodeId) -> None:
+        try:
+            await self._verify(node)
+        finally:
+            self._strangers.pop(node, None)
 
     async def _verify(self, node: NodeId) -> None:
         """Ask it once more; if it does not answer, tell everybody."""

@@ -32,6 +32,8 @@ KINDS: Final = (
     ("it belongs to cluster", "cluster"),
     ("it wanted another node", "another node was meant"),
     ("is not configured here", "lane"),
+    ("is an observer and the other", "observer and member at once"),
+    ("cannot connect to itself", "itself"),
     ("has left its cluster", "this node has left"),
     ("does not speak this protocol", "another protocol"),
     ("not a partisan_actors node", "another protocol"),
@@ -44,6 +46,9 @@ KINDS: Final = (
     ("large message", "malformed large message"),
     ("control message", MALFORMED_CONTROL),
     ("malformed input", "malformed message"),
+    ("with a body", "frame out of place"),
+    ("session", "session"),
+    ("acknowledges what was never sent", "session"),
 )
 OTHERS: Final = "other"
 CLOSED: Final = "closed before a handshake"

@@ -52,7 +52,8 @@ class Strangers:
         """Let go of those that nobody knows or talks to any more: former lives, and whoever just came by."""
         unused = [peer for peer in self._router.peers.values() if self._is_unused(peer)]
         for peer in unused[:-STRANGERS_KEPT]:
-            peer.down = peer.down or "no node of this cluster has known it for long"  # for whoever holds it still
+            # For whoever holds it still, and for what is kept of it elsewhere.
+            self._router.mark_down(peer.node, peer.down or "no node of this cluster has known it for long")
             self._router.forget(peer.node)
 
     def _is_unused(self, peer: Peer) -> bool:

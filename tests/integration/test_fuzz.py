@@ -11,9 +11,12 @@ import gc
 import logging
 import pickle
 import random
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -23,8 +26,9 @@ from partisan_actors.api.runtime import Runtime
 from partisan_actors.node import strangers
 from partisan_actors.transport.memory import MemoryNetwork
 from partisan_actors.wire import payload
-from partisan_actors.wire.frames import HEADER, HELLO
+from partisan_actors.wire.frames import HELLO, HELLO_HEADER
 from tests import hostile
+from tests.integration.programs import ROOT
 from tests.nodes import COOKIE, until
 from tests.unit.api.runtimes import door, runtimes
 
@@ -57,12 +61,12 @@ class Stranger(asyncio.BufferedProtocol):
         if self.handshake is None or self.handshake.done:
             return
         self._heard += self._view[:count]
-        while len(self._heard) >= HEADER.size:
-            length, kind, _ = HEADER.unpack_from(self._heard)
-            body = bytes(self._heard[HEADER.size : HEADER.size + length])
+        while len(self._heard) >= HELLO_HEADER.size:
+            length, kind, _ = HELLO_HEADER.unpack_from(self._heard)
+            body = bytes(self._heard[HELLO_HEADER.size : HELLO_HEADER.size + length])
             if kind != HELLO or len(body) < length:
                 return
-            del self._heard[: HEADER.size + length]
+            del self._heard[: HELLO_HEADER.size + length]
             self.handshake.receive(body)
             self._say()
 
@@ -70,7 +74,7 @@ class Stranger(asyncio.BufferedProtocol):
 
     def _say(self) -> None:
         for body in self.handshake.output:
-            self.stream.write(HEADER.pack(len(body), HELLO, 0) + body)
+            self.stream.write(HELLO_HEADER.pack(len(body), HELLO, 0) + body)
         self.handshake.output.clear()
 
 
@@ -124,7 +128,8 @@ async def siege(seeds: range, *, knows_the_cookie: bool) -> None:
     network = MemoryNetwork()
     raised: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: raised.append(context))
-    async with runtimes(network, "victim", "witness", message_bytes_max=MESSAGE_BYTES_MAX) as (victim, witness):
+    settings: dict[str, Any] = {"message_bytes_max": MESSAGE_BYTES_MAX, "session_resume_s": 0.2}
+    async with runtimes(network, "victim", "witness", **settings) as (victim, witness):
         node, process = victim.node, psutil.Process()
         warm_up = max(1, len(seeds) // 10)
         before = (0, 0)
@@ -138,6 +143,7 @@ async def siege(seeds: range, *, knows_the_cookie: bool) -> None:
 
         assert await witness.system.request(node.me, "inspect", "nodes", timeout_s=30)
         await until(lambda: node.dialling.connection_count < 20, "connections of strangers are gone")
+        await until(lambda: not node.sessions.broken_count, "nobody waits for a stranger to go on")
         assert victim.node.me in witness.node.neighbours() and witness.node.me in victim.node.neighbours()
         facts = node.refusals.facts()
         counted = [sum(f["count"] for f in facts if f["after_handshake"] is after) for after in (False, True)]
@@ -167,3 +173,23 @@ async def test_a_hundred_thousand_hostile_streams_change_nothing(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     await siege(range(1000, 101_000), knows_the_cookie=knows_the_cookie)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_bytes_that_are_chosen_by_the_lines_they_reach_change_nothing(tmp_path: Path) -> None:
+    """A hundred thousand of them, beginning with some of those above."""
+    pytest.importorskip("atheris", reason="atheris is not made for every Python: pip install atheris")
+    for seed in range(200):
+        rng = random.Random(seed)
+        choice = seed % 4
+        data = hostile.after_handshake(rng) if choice & 1 else hostile.before_handshake(rng)
+        (tmp_path / f"{seed}").write_bytes(bytes([choice]) + data)
+    command = [sys.executable, "-m", "tests.integration.fuzz_target", "-runs=100000", "-max_len=2000", "-seed=1"]
+
+    result = subprocess.run(
+        [*command, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
+    )
+
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "Done 100000 runs" in result.stderr, result.stderr[-3000:]

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from partisan_actors.errors import AuthenticationError, ProtocolError
-from partisan_actors.wire.frames import BATCH, CHUNK, HEADER, HELLO, LARGE
+from partisan_actors.wire.frames import ACK, BATCH, CHUNK, END, HEADER, HELLO, HELLO_HEADER, LARGE
 from tests import hostile
 from tests.wiring import End, handshake, open_pair
 
@@ -29,14 +29,19 @@ plain = st.recursive(
     max_leaves=12,
 )
 bodies = st.binary(max_size=60) | plain.map(msgpack.packb)
+numbers = st.integers(0, 3) | st.integers(0, 2**32 - 1)
+hellos = st.builds(lambda body: HELLO_HEADER.pack(len(body), HELLO, 0) + body, bodies)
 frames = st.builds(
-    lambda body, kind, count, lie: HEADER.pack(lie if lie is not None else len(body), kind, count) + body,
+    lambda body, kind, count, received, lie: (
+        HEADER.pack(lie if lie is not None else len(body), kind, count, received, 0) + body
+    ),
     bodies,
-    st.sampled_from((HELLO, BATCH, LARGE, CHUNK)) | st.integers(0, 255),
-    st.integers(0, 3) | st.integers(0, 2**32 - 1),
-    st.none() | st.integers(0, 2**32 - 1),
+    st.sampled_from((BATCH, LARGE, CHUNK, ACK, END)) | st.integers(0, 255),
+    numbers,
+    numbers,
+    st.none() | numbers,
 )
-streams = st.lists(st.binary(max_size=80) | frames, max_size=6).map(b"".join)
+streams = st.lists(st.binary(max_size=80) | hellos | frames, max_size=6).map(b"".join)
 
 
 def closed_with_a_reason_or_open(end: End) -> None:
