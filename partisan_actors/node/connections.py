@@ -43,8 +43,6 @@ class ConnectionsHost(Protocol):
     interleaving: Interleaving
     dispatch: list[Callable[..., None]]
     connection_lost_error: Callable[[Peer, str], PartisanError]
-    refused_connections: int
-    broken_connections: int
     refusals: Refusals
     troubles: Troubles
 
@@ -105,11 +103,9 @@ class Connections:
         if peer is None:
             # Who dialled is told by `Dialling.open`, and says it as it sees fit.
             if not connection.handshake.dialler and not isinstance(error, ResumeDeclined):
-                host.refused_connections += 1
                 host.refusals.refused(error)
             return
         if isinstance(error, ProtocolError):
-            host.broken_connections += 1
             host.refusals.broke(str(peer.node), error)
         was_bulk = peer.lanes[BULK][0] is connection
         broke = host.router.closed(peer, connection)

@@ -108,8 +108,6 @@ class Node:
         self.describe_load: Callable[[], dict[str, Any]] = dict
         # What a call gets whose connection broke while the node may well be alive. The actors' floor words it.
         self.connection_lost_error: Callable[[Peer, str], PartisanError] = _connection_lost
-        # Closed before the other side had proven itself; and after, because it broke the protocol.
-        self.refused_connections = self.broken_connections = 0
         self.refusals = Refusals()
         self.stopped = asyncio.Event()
         self.is_closing = self.is_leaving = False
@@ -140,6 +138,16 @@ class Node:
         self.on_sweep += [self._repair.sweep, Strangers(self.router, self.directory, loop).sweep]
         self.on_entry[PREFIX] = self._presence.entry_changed
         self._take_messages()
+
+    @property
+    def refused_connections(self) -> int:
+        """How many connections were closed before the other side had proven itself."""
+        return self.refusals.count(after_handshake=False)
+
+    @property
+    def broken_connections(self) -> int:
+        """How many were closed after that, because the other side broke the protocol."""
+        return self.refusals.count(after_handshake=True)
 
     def _take_messages(self) -> None:
         self.dispatch[Kind.CONTROL] = self.driver.on_control

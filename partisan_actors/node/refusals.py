@@ -80,6 +80,10 @@ class Refusals:
         """A peer broke the protocol, and its connection was cut."""
         self._count(True, kind_of(error), f"node {peer}: {error}")
 
+    def count(self, *, after_handshake: bool) -> int:
+        """How many of one sort there were, of all kinds."""
+        return sum(count for (after, _), count in self._counts.items() if after is after_handshake)
+
     def facts(self) -> list[dict[str, Any]]:
         """Each kind with how often it happened and its first text, as plain data."""
         return [
