@@ -244,12 +244,13 @@ def after_handshake(rng: random.Random) -> bytes:
 
 def shake_hands(cookie: bytes, channels: dict[str, int], rng: random.Random, **changes: Any) -> Handshake:
     """The dialling side of a handshake of somebody who knows the cookie."""
+    number = rng.randrange(1000)
     me: dict[str, Any] = {
-        "node": NodeId(f"stranger{rng.randrange(1000)}", rng.randrange(1, 1000)),
+        "node": NodeId(f"stranger{number}", rng.randrange(1, 1000)),
         "cluster": "",
         "addresses": (),
         "channels": channels,
-        "observer": rng.random() < 0.5,
+        "observer": number % 2 == 0,  # nobody is now one and now the other: that is refused
     }
     handshake = Handshake(
         Identity(**{**me, **changes}), cookie, rng.randbytes(16), dialler=True, channel=rng.choice(sorted(channels))
