@@ -47,6 +47,9 @@ KINDS: Final = (
     ("control message", MALFORMED_CONTROL),
     ("malformed input", "malformed message"),
     ("with a body", "frame out of place"),
+    ("in turn", "malformed large message"),
+    ("transfer", "malformed large message"),
+    ("cut off by a fault", "injected fault"),
     ("session", "session"),
     ("acknowledges what was never sent", "session"),
 )
