@@ -193,10 +193,10 @@ async def test_a_contact_that_is_slow_gets_twice_as_long_each_time_within_a_boun
 
     node.connect = noted  # type: ignore[method-assign]  # to see what it is asked
     joining = asyncio.create_task(node.start([await mute_listener(network)]))
-    await until(lambda: len(asked) == 4)
+    await until(lambda: len(asked) >= 4)
     joining.cancel()
 
-    assert asked == [0.01, 0.02, 0.03, 0.03]
+    assert asked[:4] == [0.01, 0.02, 0.03, 0.03]
 
 
 async def test_a_contact_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
