@@ -88,6 +88,7 @@ class Connections:
         peer.was_dialled = peer.was_dialled or connection.handshake.dialler
         if identity.addresses and not identity.observer:
             host.addresses.learn(identity.node, identity.addresses)
+        host.router.learn_channels(peer, identity.channels)
         host.router.opened(peer, connection)
         host.events.connection_opened(peer, connection.handshake.channel)
         host.dialling.opened(connection)

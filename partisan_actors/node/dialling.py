@@ -124,7 +124,7 @@ class Dialling:
         # Only now an accepted connection knows its channel.
         options = self._config.channels.get(connection.handshake.channel)
         if options is not None:
-            connection.queue_bytes_max = options.queue_bytes_max
+            connection.queue_bytes_max, connection.priority = options.queue_bytes_max, options.priority
         opening = self._opening.get(connection)
         if opening is not None and not opening.done():
             opening.set_result(connection)

@@ -7,6 +7,7 @@ what is queued, close. Everything runs on one event loop; the methods marked so 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -53,7 +54,7 @@ from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection
 from partisan_actors.transport.flusher import Flusher
 from partisan_actors.wire.addresses import parse_address
-from partisan_actors.wire.channels import BULK, CALLS, CONTROL
+from partisan_actors.wire.channels import BUILT_IN, BULK, CALLS, CONTROL
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.handshake import Identity
 
@@ -340,6 +341,11 @@ class Node:
                 return
             except DIAL_ERRORS as failure:
                 error = failure
+            if isinstance(error, AuthenticationError) and channel not in BUILT_IN and not peer.is_connected:
+                # It may lack the channel. On a connection for calls it says which it has, and what waits moves there.
+                with contextlib.suppress(*DIAL_ERRORS):
+                    await self.dialling.open(address, CALLS, 0, peer.node)
+                    return
         if peer.lanes[channel][index] is None:
             was_relayed = self.router.dial_failed(peer, channel, index, error)
             if channel == BULK and not was_relayed:
