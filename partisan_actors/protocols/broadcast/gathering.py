@@ -6,8 +6,9 @@ who did that, and through which neighbour the way leads there; from then on it p
 that published lately, or straight there where that neighbour is none any more. So there is soon one node that gathers
 for all of them, and a thousand joins are some dozens of broadcasts.
 
-That node may be slow, or down, and news lost on the way. So whoever has news of its own waits to see it published, and
-if that takes too long, forgets who gathers and passes it on once more by the first rule.
+That node may be slow, or down, and news lost on the way. What was handed to a node that turns out to be down is passed
+on once more. And whoever has news of its own waits to see it published, and if that takes too long, forgets who gathers
+and passes it on again by the first rule.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ COLLECTOR_S: Final = 30.0
 CROWD: Final = 4
 CROWD_S: Final = 2.0
 CROWD_MAX: Final = 256
-STRAIGHT_MAX: Final = 256
+HANDED_MAX: Final = 256
 # How long this node's own news may take to be published, and how much longer for each second that news is gathered.
 PUBLISHED_S: Final = 5.0
 PUBLISHED_S_PER_S: Final = 20.0
@@ -69,8 +70,8 @@ class Gathering:
         self._wait_s_max = wait_s_max
         self._collector: _Collector | None = None
         self._waiting: dict[str, Update] = {}
-        # What was sent straight to the collector, and is not known to have come there: the last STRAIGHT_MAX entries.
-        self._straight: dict[str, Update] = {}
+        # What was passed on and is not known to have been published, the last HANDED_MAX entries, and to whom.
+        self._handed: dict[str, tuple[Update, Peer]] = {}
         self._published_at: deque[float] = deque(maxlen=CROWD_MAX)
         # This node's news that was not published yet, each with when it is missed.
         self._own: dict[str, tuple[Update, float]] = {}
@@ -94,7 +95,7 @@ class Gathering:
         for update in updates:
             if not isinstance(update, Update):
                 continue
-            self._straight.pop(update.key, None)
+            self._handed.pop(update.key, None)
             own = self._own.get(update.key)
             if own is not None and own[0].stamp <= update.stamp:
                 del self._own[update.key]
@@ -125,16 +126,17 @@ class Gathering:
         return effects + self._pass_on(missed, 0, None, neighbours, wait_s, now)
 
     def unreachable(self, peer: Peer, neighbours: Collection[Peer], wait_s: float, now: float) -> list[Effect]:
-        """`peer` is down, or cannot be reached: if it gathers, what was sent straight there goes elsewhere."""
-        if self._collector is None or self._collector.peer != peer:
-            return []
-        self._collector = None
-        lost, self._straight = list(self._straight.values()), {}
+        """`peer` is down, or cannot be reached: nothing is gathered there, and what it was handed goes elsewhere."""
+        if self._collector is not None and self._collector.peer == peer:
+            self._collector = None
+        lost = [update for update, to in self._handed.values() if to == peer]
+        for update in lost:
+            del self._handed[update.key]
         return self._pass_on(lost, 0, peer, neighbours, wait_s, now) if lost else []
 
     def clear(self) -> None:
         """Forget all news."""
-        self._straight.clear()
+        self._handed.clear()
         self._waiting.clear()
         self._own.clear()
         self._collector = None
@@ -150,19 +152,19 @@ class Gathering:
     ) -> list[Effect]:
         onward = self._onward(sender, neighbours, now) if hops < HOPS_MAX else None
         if onward is not None:
-            if onward not in neighbours:
-                self._remember_straight(updates)
+            self._remember(updates, onward)
             return [Send(onward, Gather(tuple(updates), hops + 1))]
         effects: list[Effect] = [] if self._waiting else [SetTimer(PUBLISH_TIMER, self._longer(wait_s, now))]
         for update in updates:
             self._waiting[update.key] = update
         return effects
 
-    def _remember_straight(self, updates: Sequence[Update]) -> None:
+    def _remember(self, updates: Sequence[Update], handed_to: Peer) -> None:
         for update in updates:
-            self._straight[update.key] = update
-            if len(self._straight) > STRAIGHT_MAX:
-                del self._straight[next(iter(self._straight))]
+            self._handed.pop(update.key, None)
+            self._handed[update.key] = (update, handed_to)
+            if len(self._handed) > HANDED_MAX:
+                del self._handed[next(iter(self._handed))]
 
     def _onward(self, sender: Peer | None, neighbours: Collection[Peer], now: float) -> Peer | None:
         """Where news goes next; None: it stays here."""
