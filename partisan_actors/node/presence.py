@@ -54,6 +54,9 @@ PATIENCE: Final = 3.0
 GONE_MAX: Final = 1024
 # Neighbours that no record tells of, and that are verified at once: more of them are taken at their connection's word.
 STRANGERS_MAX: Final = 64
+# In a cluster of more nodes than this, what others have to say of a node is gathered like other news: where a machine
+# of hundreds of nodes goes down, each is missed by several, all at once. What a node refutes never waits.
+GATHERED_MAX: Final = 32
 # How many share a suspicion publicly: with the first, as many as count for its end.
 SUSPECTED_BY_MAX: Final = 4
 
@@ -237,7 +240,7 @@ class Presence:
             names = tuple(sorted({*record.suspected_by, me}))
             logger.info("node %s does not answer", node)
             value = replace(record, suspected_by=names).packed()
-            self._host.write(PREFIX + node.name, (stamp[0], stamp[1], SUSPECT, len(names)), value)
+            self._write_of(node, (stamp[0], stamp[1], SUSPECT, len(names)), value)
 
     def part(self, node: NodeId) -> None:
         """A neighbour said goodbye: it leaves the cluster, or the overlay has changed and no more."""
@@ -292,4 +295,8 @@ class Presence:
             self._host.router.mark_down(node, "it does not answer")
             return
         logger.info("node %s is down", node)
-        self._host.write(PREFIX + node.name, (stamp[0], stamp[1], DOWN), replace(record, suspected_by=()).packed())
+        self._write_of(node, (stamp[0], stamp[1], DOWN), replace(record, suspected_by=()).packed())
+
+    def _write_of(self, node: NodeId, stamp: tuple[int, ...], value: bytes) -> None:
+        gather = self._host.directory.live_count > GATHERED_MAX
+        self._host.write(PREFIX + node.name, stamp, value, gather=gather)
