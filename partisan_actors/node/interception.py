@@ -29,6 +29,7 @@ from partisan_actors.wire.channels import CALLS, CONTROL
 from partisan_actors.wire.codec import unpack
 from partisan_actors.wire.envelope import Envelope
 from partisan_actors.wire.frames import Kind
+from partisan_actors.wire.in_turn import without_turn
 
 __all__ = ["RULES_MAX", "Interception"]
 
@@ -224,12 +225,14 @@ class Interception:
         if fault is not None and fault.kind == "corrupt":
             self.counts["corrupt"] += 1
             act()
+            if connection._transport is None:  # nothing can be damaged while it is broken
+                return
             connection._transport = _Flipping(connection, self._node.rng)  # type: ignore[assignment]  # until it writes
             return
         self._apply(fault, connection, act)
 
     def _arrived(self, kind: int, handler: Callable[..., None], peer: Peer, message: list[Any], *rest: Any) -> None:
-        if self._is_inside or not self._rules:
+        if self._is_inside or not self._rules or kind not in _NAMES:  # what such a one holds is judged when it is whole
             self._hand_on(kind, handler, peer, message, *rest)
             return
 
@@ -259,6 +262,7 @@ class Interception:
     def _passing(
         self, direction: str, plain: list[Any], size: int, sender: str, receiver: str, channel: str
     ) -> Passing | None:
+        plain = without_turn(plain)
         kind = _NAMES.get(plain[0])
         if kind is None:
             return None
@@ -266,7 +270,7 @@ class Interception:
         if is_relayed:
             envelope = Envelope(*plain)
             source, destination, channel = envelope.origin[0], envelope.destination[0], envelope.channel
-            plain = unpack(envelope.message) if envelope.message else plain
+            plain = without_turn(unpack(envelope.message)) if envelope.message else plain
             kind = _NAMES.get(plain[0], "relay")
         actor = method = ""
         if plain[0] == Kind.CONTROL:

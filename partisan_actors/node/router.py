@@ -258,6 +258,8 @@ class Router:
             peer.lanes[channel][index] = new
         if peer.calls is old:
             peer.calls = new
+        if peer.direct is old:
+            peer.direct = new
 
     def let_go(self, peer: Peer, connection: Connection, patience_ends: float) -> None:
         """Send nothing more on `connection`, which is about to be closed; what is sent on its lane waits meanwhile."""
