@@ -156,7 +156,9 @@ class Gathering:
             return [Send(onward, Gather(tuple(updates), hops + 1))]
         effects: list[Effect] = [] if self._waiting else [SetTimer(PUBLISH_TIMER, self._longer(wait_s, now))]
         for update in updates:
-            self._waiting[update.key] = update
+            waiting = self._waiting.get(update.key)
+            if waiting is None or waiting.stamp <= update.stamp:  # older news may come by a longer way
+                self._waiting[update.key] = update
         return effects
 
     def _remember(self, updates: Sequence[Update], handed_to: Peer) -> None:

@@ -113,6 +113,14 @@ def test_own_news_that_was_published_is_not_missed_and_what_came_later_has_its_o
     assert len(waits(effects, MISSED_TIMER)) == 1
 
 
+def test_older_news_that_comes_by_a_longer_way_takes_no_place_of_newer() -> None:
+    machine, newer = gathering("a"), Update("k", (2,), "w", 0.0)
+    machine.add([newer], ["b"], WAIT_S, 0.0)
+    machine.receive("b", Gather((NEWS,), 3), ["b"], WAIT_S, 0.0)
+
+    assert machine.take(0.1) == [newer]
+
+
 def test_older_news_does_not_count_as_published() -> None:
     machine, newer = gathering("m"), Update("k", (2,), "w", 0.0)
     (late_s,) = waits(machine.add([newer], ["f"], WAIT_S, 0.0), MISSED_TIMER)
