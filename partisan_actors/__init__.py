@@ -5,14 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from partisan_actors.actors.down import Down, Exit
     from partisan_actors.actors.subscriptions import Subscription
     from partisan_actors.api.actor import ActorClass, ActorHandle, ActorMethod, actor
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
+    from partisan_actors.api.fault_rules import faults
     from partisan_actors.api.membership import evict, join, leave, update_members
+    from partisan_actors.api.monitors import (
+        MonitorRef,
+        current_actor,
+        demonitor,
+        exit,
+        exit_actor,
+        link,
+        monitor,
+        unlink,
+    )
+    from partisan_actors.api.remote_calls import NodeResult, multicall, multicall_async, rpc
     from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, wait
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, task
+    from partisan_actors.api.texts import parse_ref
     from partisan_actors.api.topics import broadcast, subscribe
     from partisan_actors.api.typed import method, typed
     from partisan_actors.errors import (
@@ -37,6 +51,8 @@ if TYPE_CHECKING:
         TaskFailed,
         Unplaceable,
     )
+    from partisan_actors.ids import MonitorId, NodeId
+    from partisan_actors.node.tls import TlsFiles
     from partisan_actors.objects.ref import ObjectRef
     from partisan_actors.scheduler.strategies import NodeAffinity
     from partisan_actors.telemetry.tracing import TracingOptions
@@ -60,13 +76,19 @@ _HOMES = {
     "CallTimeout": _ERRORS,
     "ChannelOptions": "partisan_actors.wire.channels",
     "ConfigError": _ERRORS,
+    "Down": "partisan_actors.actors.down",
+    "Exit": "partisan_actors.actors.down",
     "MailboxFull": _ERRORS,
+    "MonitorId": "partisan_actors.ids",
+    "MonitorRef": "partisan_actors.api.monitors",
     "NoRoute": _ERRORS,
     "NodeAffinity": "partisan_actors.scheduler.strategies",
     "NodeDown": _ERRORS,
     "NodeError": _ERRORS,
     "NodeEvent": "partisan_actors.api.events",
     "NodeEvents": "partisan_actors.api.events",
+    "NodeId": "partisan_actors.ids",
+    "NodeResult": "partisan_actors.api.remote_calls",
     "NotYetConnected": _ERRORS,
     "ObjectLost": _ERRORS,
     "ObjectRef": "partisan_actors.objects.ref",
@@ -78,13 +100,19 @@ _HOMES = {
     "Subscription": "partisan_actors.actors.subscriptions",
     "TaskCancelled": _ERRORS,
     "TaskFailed": _ERRORS,
+    "TlsFiles": "partisan_actors.node.tls",
     "TracingOptions": "partisan_actors.telemetry.tracing",
     "Unplaceable": _ERRORS,
     "actor": "partisan_actors.api.actor",
     "available_resources": "partisan_actors.api.cluster",
     "broadcast": "partisan_actors.api.topics",
     "cluster_resources": "partisan_actors.api.cluster",
+    "current_actor": "partisan_actors.api.monitors",
+    "demonitor": "partisan_actors.api.monitors",
     "evict": "partisan_actors.api.membership",
+    "exit": "partisan_actors.api.monitors",
+    "exit_actor": "partisan_actors.api.monitors",
+    "faults": "partisan_actors.api.fault_rules",
     "get": "partisan_actors.api.results",
     "get_actor": "partisan_actors.api.results",
     "get_actor_async": "partisan_actors.api.results",
@@ -93,16 +121,23 @@ _HOMES = {
     "join": "partisan_actors.api.membership",
     "kill": "partisan_actors.api.results",
     "leave": "partisan_actors.api.membership",
+    "link": "partisan_actors.api.monitors",
     "method": "partisan_actors.api.typed",
+    "monitor": "partisan_actors.api.monitors",
+    "multicall": "partisan_actors.api.remote_calls",
+    "multicall_async": "partisan_actors.api.remote_calls",
     "node_events": "partisan_actors.api.events",
     "nodes": "partisan_actors.api.cluster",
     "on_node_down": "partisan_actors.api.events",
     "on_node_up": "partisan_actors.api.events",
+    "parse_ref": "partisan_actors.api.texts",
     "put": "partisan_actors.api.results",
+    "rpc": "partisan_actors.api.remote_calls",
     "shutdown": "partisan_actors.api.session",
     "subscribe": "partisan_actors.api.topics",
     "task": "partisan_actors.api.task",
     "typed": "partisan_actors.api.typed",
+    "unlink": "partisan_actors.api.monitors",
     "update_members": "partisan_actors.api.membership",
     "wait": "partisan_actors.api.results",
 }
@@ -121,13 +156,19 @@ __all__ = [
     "CallTimeout",
     "ChannelOptions",
     "ConfigError",
+    "Down",
+    "Exit",
     "MailboxFull",
+    "MonitorId",
+    "MonitorRef",
     "NoRoute",
     "NodeAffinity",
     "NodeDown",
     "NodeError",
     "NodeEvent",
     "NodeEvents",
+    "NodeId",
+    "NodeResult",
     "NotYetConnected",
     "ObjectLost",
     "ObjectRef",
@@ -139,13 +180,19 @@ __all__ = [
     "Subscription",
     "TaskCancelled",
     "TaskFailed",
+    "TlsFiles",
     "TracingOptions",
     "Unplaceable",
     "actor",
     "available_resources",
     "broadcast",
     "cluster_resources",
+    "current_actor",
+    "demonitor",
     "evict",
+    "exit",
+    "exit_actor",
+    "faults",
     "get",
     "get_actor",
     "get_actor_async",
@@ -154,16 +201,23 @@ __all__ = [
     "join",
     "kill",
     "leave",
+    "link",
     "method",
+    "monitor",
+    "multicall",
+    "multicall_async",
     "node_events",
     "nodes",
     "on_node_down",
     "on_node_up",
+    "parse_ref",
     "put",
+    "rpc",
     "shutdown",
     "subscribe",
     "task",
     "typed",
+    "unlink",
     "update_members",
     "wait",
 ]

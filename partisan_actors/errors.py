@@ -21,6 +21,7 @@
             Overloaded
         AuthenticationError                    the peer is not one of ours
         ProtocolError                          the peer broke the protocol; never reaches user code
+        ResumeDeclined                         a peer has forgotten a lost connection; never reaches user code
         InternalError                          a bug in partisan_actors
 
 Text is built from fields, and every class pickles and copies with its fields, because errors cross nodes.
@@ -52,6 +53,7 @@ __all__ = [
     "Overloaded",
     "PartisanError",
     "ProtocolError",
+    "ResumeDeclined",
     "SerializationError",
     "TaskCancelled",
     "TaskFailed",
@@ -391,6 +393,18 @@ class ProtocolError(PartisanError):
 
     def _text(self) -> str:
         return self.why
+
+
+class ResumeDeclined(PartisanError):
+    """A peer does not go on with the session of a lost connection, now or `for_ever`. It never reaches user code."""
+
+    _fields = ("peer", "why", "for_ever")
+    peer: str
+    why: str
+    for_ever: bool
+
+    def _text(self) -> str:
+        return f"{self.peer} does not go on with a session: {self.why} (for ever: {self.for_ever})"
 
 
 class InternalError(PartisanError):

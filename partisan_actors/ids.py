@@ -1,6 +1,6 @@
-"""Who is who: NodeId, ActorId, ObjectId and TaskId, what each holds, how it prints and how it parses.
+"""Who is who: NodeId, ActorId, ObjectId, TaskId, MonitorId: what each holds, how it prints and how it parses.
 
-All four are immutable, hashable, totally ordered tuples, so that every iteration order is repeatable.
+All of them are immutable, hashable, totally ordered tuples, so that every iteration order is repeatable.
 An id always carries an *incarnation*, so a reference to a former life never reaches another one.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ActorId", "NodeId", "ObjectId", "TaskId"]
+__all__ = ["ActorId", "MonitorId", "NodeId", "ObjectId", "TaskId"]
 
 
 class NodeId(NamedTuple):
@@ -43,6 +43,8 @@ class _NumberedId(_Numbered):
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
+        if not isinstance(other, tuple):
+            return NotImplemented  # a MonitorRef knows
         return type(self) is type(other) and tuple.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
@@ -103,6 +105,23 @@ class TaskId(_NumberedId):
     def parse(cls, text: str) -> TaskId:
         """The inverse of `str`. Raises ValueError when `text` is not a task id."""
         return cls(*_parse_numbered("task", text))
+
+
+class MonitorId(_NumberedId):
+    """A monitor: the node that set it and a number that node never uses twice."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"monitor:{self.node}/{self.number:x}"
+
+    def __repr__(self) -> str:
+        return f"MonitorId({self})"
+
+    @classmethod
+    def parse(cls, text: str) -> MonitorId:
+        """The inverse of `str`. Raises ValueError when `text` is not a monitor id."""
+        return cls(*_parse_numbered("monitor", text))
 
 
 def _parse_numbered(kind: str, text: str) -> tuple[NodeId, int]:

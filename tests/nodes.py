@@ -16,7 +16,7 @@ from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 
 COOKIE = b"a cookie of tests"
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 async def until(condition: Callable[[], Any], what: str = "") -> None:
@@ -118,7 +118,7 @@ async def nodes(*names: str, network: MemoryNetwork | None = None, **settings: A
     finally:
         for node in made:
             await node.close()
-        assert not any(node.dialling.connection_count for node in made)
+        await until(lambda: not any(node.dialling.connection_count for node in made), "every connection to be gone")
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from partisan_actors.ids import NodeId
 from partisan_actors.transport.connection import Connection
 from partisan_actors.transport.flusher import Flusher
-from partisan_actors.wire.frames import Kind
+from partisan_actors.wire.frames import HEADER, Kind
 from partisan_actors.wire.handshake import Handshake, Identity
 
 COOKIE = b"a cookie of tests"
@@ -31,6 +31,11 @@ def handshake(name: str, *, dialler: bool, nonce: bytes = b"", cookie: bytes = C
     sides: dict[str, Any] = {"channel": "calls"} if dialler else {}
     me = changes.pop("me", None) or identity(name)
     return Handshake(me, cookie, nonce or name.encode().ljust(16, b"."), dialler, **{**sides, **changes})
+
+
+def head(length: int, kind: int, count: int) -> bytes:
+    """The header of a frame that says that nothing was received, without a checksum."""
+    return HEADER.pack(length, kind, count, 0, 0)
 
 
 class Wire(asyncio.Transport):
@@ -60,8 +65,17 @@ class Wire(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def pause_reading(self) -> None:
+        """Nothing: what comes is handed over piece by piece anyway."""
+
+    def resume_reading(self) -> None:
+        """Nothing, as above."""
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
+
+    def is_closing(self) -> bool:
+        return self.is_closed
 
     def close(self) -> None:
         if not self.is_closed:
@@ -88,9 +102,15 @@ class End:
     def received(self, peer: Any, message: list[Any], buffers: list[Any] | None = None) -> None:
         self.messages.append((message, None if buffers is None else [bytes(buffer) for buffer in buffers]))
 
+    def admit(self, connection: Connection) -> int:
+        return 0
+
     def opened(self, connection: Connection) -> None:
         self.was_opened += 1
         connection.peer = "the other end"
+
+    def broke(self, connection: Connection, error: BaseException) -> bool:
+        return False
 
     def closed(self, connection: Connection, error: BaseException | None) -> None:
         self.close_error = error

@@ -7,13 +7,13 @@ that run its actors.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
 
-__all__ = ["Definition", "Interface", "Method", "name_of"]
+__all__ = ["AnyMethods", "Definition", "Interface", "Method", "name_of"]
 
 ASYNC: Final = "async"
 SYNC: Final = "sync"
@@ -51,6 +51,26 @@ class Interface:
     constructor: Method
     doc: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
+
+    def has_no(self, name: str) -> AttributeError:
+        """The error for a call of what is no remote method."""
+        why = self.refused.get(name) or f"its methods are {', '.join(sorted(self.methods)) or 'none'}"
+        return AttributeError(f"{self.class_name} has no remote method {name!r}: {why}")
+
+
+class AnyMethods(Mapping[str, Method]):
+    """The methods of an actor whose class is not known here: every public name may be one, and the actor knows."""
+
+    def __getitem__(self, name: str) -> Method:
+        if name.startswith("_") or not name.isidentifier():
+            raise KeyError(name)
+        return Method(name, SYNC, 0, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 @dataclass(frozen=True, slots=True)

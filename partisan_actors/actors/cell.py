@@ -23,12 +23,14 @@ from sys import getrefcount
 from typing import Any, Final
 
 from partisan_actors.actors.actor import ASYNC, Definition
-from partisan_actors.actors.arguments import call_when_ready, wait_for_arguments
+from partisan_actors.actors.arguments import call_when_ready, invoke
 from partisan_actors.actors.context import current_cell, current_owner, current_system
 from partisan_actors.actors.hooks import construct, has_no_constructor, run_hook
 from partisan_actors.actors.host import Host
 from partisan_actors.actors.mailbox import Inbox, Message
 from partisan_actors.actors.options import CellOptions
+from partisan_actors.actors.reasons import ActorExit, raised
+from partisan_actors.actors.ref import described
 from partisan_actors.actors.stepping import UNSHARED, Stepper, enter_task, leave_task
 from partisan_actors.actors.threads import JobThread
 from partisan_actors.actors.tracing import ActivationTrace, begin_serving, finish_serving, refuse_serving
@@ -68,6 +70,7 @@ class Cell:
         "cause",
         "dedicated_thread",
         "definition",
+        "exit",
         "instance",
         "key",
         "mailbox",
@@ -90,6 +93,8 @@ class Cell:
         self.reason = ""
         # What the constructor or `on_start` raised, as callers get it.
         self.cause: PartisanError | None = None
+        # What ended it, raised by a blocking method of its own, until the loop knows.
+        self.exit: ActorExit | None = None
         self.instance: Any = None
         self.processed = 0
         self.thread: JobThread | None = None
@@ -109,8 +114,7 @@ class Cell:
         self._is_closed = True
 
     def __str__(self) -> str:
-        name = f" {self.options.name!r}" if self.options.name else ""
-        return f"{self.definition.interface.class_name}{name} ({self.actor})"
+        return described(self.definition.interface.class_name, self.options.name, self.actor)
 
     @property
     def mailbox_size(self) -> int:
@@ -169,8 +173,9 @@ class Cell:
         if self.state != STARTING:
             return
         if error is not None:
-            self.cause = self.system.failed_to_start(self, error)
-            self.stop(f"its constructor raised {type(error).__name__}: {error}", run_hook=False)
+            is_exit = isinstance(error, ActorExit)
+            self.cause = None if is_exit else self.system.failed_to_start(self, error)
+            self.stop(raised(error), run_hook=False)
             return
         self.state = ALIVE
         self._is_closed = False
@@ -285,7 +290,8 @@ class Cell:
         """A call (or a tell, without a number) arrived. From a loop call-back."""
         method = self.definition.interface.methods.get(name)
         if method is None:
-            self._no_method(peer, number, name)
+            if not self.system.signal(self, peer, number, name, args):
+                self._no_method(peer, number, name)
             return
         if meta is not None:
             meta["arrived"] = self.system.recorder.clock()
@@ -314,10 +320,10 @@ class Cell:
         self.mailbox.append(message)
 
     def _overflow(self, message: Message) -> None:
-        limit = self.options.mailbox_max
-        self._refuse(message, MailboxFull(str(self), limit))
+        error = MailboxFull(str(self), self.options.mailbox_max)
+        self._refuse(message, error)
         if message.number is None:
-            self.system.dead_letter(self, message.method.name, f"its mailbox is full ({limit})")
+            self.system.dead_letter(self, message.method.name, f"its mailbox is full ({error.limit})")
 
     def _pump(self) -> None:
         """Start whatever may start, in order."""
@@ -365,6 +371,10 @@ class Cell:
 
     def _finished(self, message: Message, value: Any, error: BaseException | None) -> None:
         self.processed += 1
+        if isinstance(error, ActorExit):
+            self.stop(raised(error))
+            self._refuse(message, self._stopped_error())
+            return
         number = message.number
         if number is None:
             if error is not None and self.state in (ALIVE, STARTING):
@@ -401,24 +411,19 @@ class Cell:
             self.system.post(self._unblocked)
 
     def _run(self, message: Message, is_last: bool) -> None:
-        value, error = self._invoke(message)
-        self.system.outcome(self, message, value, error, is_last)
-
-    def _invoke(self, message: Message) -> tuple[Any, BaseException | None]:
-        context = self._copy_context()
-        if message.meta is not None:
-            context.run(begin_serving, self.system.recorder, message)
-        try:
-            function = getattr(self.instance, message.method.name)
-            args, kwargs = message.args, message.kwargs
-            if callable(args):
-                args, kwargs = context.run(args)
-                args, kwargs = context.run(wait_for_arguments, args, kwargs)
-            if kwargs:
-                return context.run(function, *args, **kwargs), None
-            return context.run(function, *args), None
-        except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
-            return None, error
+        if self.exit is None:
+            context = self._copy_context()
+            if message.meta is not None:
+                context.run(begin_serving, self.system.recorder, message)
+            value, error = invoke(context, self.instance, message.method.name, message.args, message.kwargs)
+            if not isinstance(error, ActorExit):
+                self.system.outcome(self, message, value, error, is_last)
+                return
+            self.exit = error
+        # Nothing runs after the method that ended the actor.
+        assert self._inbox is not None
+        self._inbox.running = None
+        self.system.post(self._finished, message, None, self.exit)
 
     def _unblocked(self) -> None:
         if not self.is_blocked():
@@ -437,9 +442,7 @@ class Cell:
         return self.cause or ActorStopped(str(self), self.reason)
 
     def _no_method(self, peer: Peer, number: int | None, name: str) -> None:
-        interface = self.definition.interface
-        why = interface.refused.get(name, f"its methods are {', '.join(sorted(interface.methods))}")
-        error = AttributeError(f"{interface.class_name} has no remote method {name!r}: {why}")
+        error = self.definition.interface.has_no(name)
         if number is not None:
             self.system.reply_failed(peer, number, error, self, name)
         else:

@@ -42,6 +42,8 @@ class Host(Protocol):
     cells: dict[bytes, Any]
     dispatch: list[Callable[..., None]]
     extensions: dict[str, Any]
+    # Takes what the actors' floor itself says to an actor; tells whether it was that.
+    signal: Callable[[Any, Peer, int | None, str, Any], bool]
 
     def post(self, call: Callable[..., object], *args: Any) -> None:
         """From any thread: call on the loop, in order."""

@@ -11,10 +11,11 @@ from typing import Any, Final
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.host import Host
 from partisan_actors.actors.outbound import pack_payload
-from partisan_actors.errors import ActorStopped, PartisanError, SerializationError, TaskFailed
+from partisan_actors.errors import ActorStopped, ActorUnavailable, PartisanError, SerializationError, TaskFailed
 from partisan_actors.node.router import Peer
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
+from partisan_actors.wire.envelope import ASKS, REPLIES
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
 from partisan_actors.wire.payload import can_be_sent, decode, encode, encode_value
 
@@ -145,6 +146,13 @@ class Inbound:
                 error = _undecodable(undecodable)
             reply.fail(error)
 
+    def message_lost(self, peer: Peer, m: list[Any], why: str) -> None:
+        """A message whose large arguments did not arrive: whoever asked is told."""
+        if m[0] in ASKS:
+            self._system.reply_error(peer, m[1], ActorUnavailable(f"on node {self._system.me}", why))
+        elif m[0] not in REPLIES:
+            self._system.dead_letter(f"actor with key {m[1].hex()}", "tell", why)
+
     def _decode(self, body: bytes | None, buffers: Any) -> Any:
         token = current_system.set(self._system)
         try:
@@ -197,6 +205,6 @@ def send_encoded(peer: Peer, encoded: Encoded, affinity: int, channel: str = CAL
         elif buffers is None:
             peer.send(message, channel, affinity)
         else:
-            peer.send_large(message, buffers, channel, affinity)
+            peer.reply_large(message, buffers, channel, affinity)
     except PartisanError:
         return

@@ -13,7 +13,8 @@ __all__ = ["CellOptions"]
 class CellOptions:
     """How one actor runs. `owner` is the node whose end ends it, None for a detached one; `life` counts restarts.
 
-    `trace` is the trace context in which it is made, in wire form; empty when that is not traced.
+    With `trap_exit`, exit signals are told to it and do not end it. `trace` is the trace context in which it
+    is made, in wire form; empty when that is not traced.
     """
 
     name: str | None = None
@@ -23,4 +24,5 @@ class CellOptions:
     max_concurrency: int | None = None
     mailbox_max: int = 100_000
     dedicated_thread: bool = False
+    trap_exit: bool = False
     trace: bytes = b""

@@ -98,7 +98,7 @@ class Outbound:
         if get_ident() == self._thread_id:
             peer = location.peer
             if peer is not None and buffers is None and timeout_s is None and channel is CALLS:
-                connection = peer.calls
+                connection = peer.direct
                 if connection is not None and not connection.is_paused:
                     # The usual case, spelled out: what `_submit` would do.
                     peer.pending[number] = reply
@@ -139,7 +139,7 @@ class Outbound:
     ) -> None:
         """Hand a message from another thread to the loop."""
         outbox = self._outbox
-        outbox.append((location, number, message, buffers, reply, channel, timeout_s))
+        outbox.append((location, number, message, buffers, reply, channel, timeout_s, self._system.sender_affinity()))
         if not self._is_awake:
             self._wake()
         elif len(outbox) >= TURN_MESSAGES:
@@ -242,21 +242,28 @@ class Outbound:
         reply: Reply[Any] | None,
         channel: str,
         timeout_s: float | None,
+        sender: int | None = None,
     ) -> None:
+        """Send, or keep until the actor has a place. `sender` is its affinity, unless the running code sends."""
         peer = location.peer
         if timeout_s is not None and reply is not None:
             self._set_deadline(location, number, reply, timeout_s)
         try:
             if peer is None:
-                location.park(Parked(number, message, buffers, reply, channel))
+                who = self._system.sender_affinity() if sender is None else sender
+                location.park(Parked(number, message, buffers, reply, channel, who))
                 return
             if reply is not None:
                 peer.pending[number] = reply
-            connection = peer.calls
+            connection = peer.direct
             if connection is not None and buffers is None and channel == CALLS:
                 connection.send(message)
             else:
-                self._send(peer, location, message, buffers, channel)
+                affinity = location.affinity ^ (self._system.sender_affinity() if sender is None else sender)
+                if buffers is None:
+                    peer.send(message, channel, affinity)
+                else:
+                    peer.send_large(message, buffers, channel, affinity)
         except PartisanError as error:
             if peer is not None:
                 peer.pending.pop(number, None)
@@ -265,13 +272,6 @@ class Outbound:
             else:
                 self._system.dead_letter(location, "tell", str(error))
 
-    def _send(self, peer: Peer, location: Location, message: bytes, buffers: list[Any] | None, channel: str) -> None:
-        affinity = location.affinity ^ self._system.sender_affinity()
-        if buffers is None:
-            peer.send(message, channel, affinity)
-        else:
-            peer.send_large(message, buffers, channel, affinity)
-
     def placed(self, location: Location, peer: Peer) -> None:
         """The actor has a place: send what waited, in order."""
         location.peer = peer
@@ -279,7 +279,8 @@ class Outbound:
         parked, location.parked = location.parked, type(location.parked)()
         for item in parked:
             if item.reply is None or not item.reply.done():
-                self._submit(location, item.number, item.message, item.buffers, item.reply, item.channel, None)  # type: ignore[arg-type]  # a Reply
+                reply: Any = item.reply  # a Reply, if any
+                self._submit(location, item.number, item.message, item.buffers, reply, item.channel, None, item.sender)
 
     def _set_deadline(self, location: Location, number: int, reply: Reply[Any], timeout_s: float) -> None:
         def expire() -> None:
@@ -336,12 +337,12 @@ class Outbound:
         self._outbox_bytes = 0
         outbox = self._outbox
         for _ in range(len(outbox)):
-            location, number, message, buffers, reply, channel, timeout_s = outbox.popleft()
+            location, number, message, buffers, reply, channel, timeout_s, sender = outbox.popleft()
             peer = location.peer
             if peer is not None and buffers is None and timeout_s is None and reply is not None and channel is CALLS:
-                connection = peer.calls
+                connection = peer.direct
                 if connection is not None and not connection.is_paused:
                     peer.pending[number] = reply
                     connection.send(message)
                     continue
-            self._submit(location, number, message, buffers, reply, channel, timeout_s)
+            self._submit(location, number, message, buffers, reply, channel, timeout_s, sender)

@@ -18,7 +18,7 @@ from partisan_actors.ids import ActorId
 if TYPE_CHECKING:
     from partisan_actors.node.router import Peer, Pending
 
-__all__ = ["ALIVE", "PENDING", "RESTARTING", "STOPPED", "UNREACHABLE", "Location", "Parked", "actor_key"]
+__all__ = ["ALIVE", "PENDING", "RESTARTING", "STOPPED", "UNREACHABLE", "Location", "Parked", "actor_key", "described"]
 
 PENDING: Final = "pending"
 ALIVE: Final = "alive"
@@ -34,14 +34,20 @@ def actor_key(actor: ActorId) -> bytes:
     return hashlib.blake2b(str(actor.node).encode(), digest_size=8).digest() + actor.number.to_bytes(4, "big")
 
 
+def described(class_name: str, name: str | None, actor: ActorId) -> str:
+    """An actor, for people."""
+    return f"{class_name} {name!r} ({actor})" if name else f"{class_name} ({actor})"
+
+
 class Parked(NamedTuple):
-    """A message that waits for its actor to have a place. `reply` is None for a tell."""
+    """A message that waits for its actor to have a place. `reply` is None for a tell; `sender` is its affinity."""
 
     number: int
     message: bytes
     buffers: Any
     reply: Pending | None
     channel: str
+    sender: int
 
 
 class Location:
@@ -75,8 +81,7 @@ class Location:
         self.affinity = zlib.crc32(self.key)
 
     def __str__(self) -> str:
-        name = f" {self.name!r}" if self.name else ""
-        return f"{self.class_name}{name} ({self.actor})"
+        return described(self.class_name, self.name, self.actor)
 
     def park(self, item: Parked) -> None:
         """Keep a message until the actor has a place. Raises why it never will, or ActorUnavailable at the bound."""

@@ -30,7 +30,9 @@ from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.threads import ActorThread
 from partisan_actors.errors import ConfigError, Overloaded
 from partisan_actors.ids import NodeId
+from partisan_actors.node.topic_spans import Published
 from partisan_actors.node.topics import check_topic
+from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.wire.channels import BROADCAST
 from partisan_actors.wire.payload import decode, encode_whole
 
@@ -127,18 +129,19 @@ class Subscriptions:
         with self._lock:
             self._posted += 1
             self._posted_bytes += len(body)
-        system.post(self._send, topic, body, channel, to_self)
+        # The span begins where the value is broadcast: the loop knows nothing of the code that does.
+        system.post(self._send, topic, body, channel, to_self, self._topics.spans.begin())
         if not is_on_loop and self._must_wait():
             asyncio.run_coroutine_threadsafe(self._wait_unclogged(channel), system.loop).result()
 
     def _must_wait(self) -> bool:
         return self._is_slow or self._posted >= POSTED_MAX or self._posted_bytes > CLOGGED_BYTES
 
-    def _send(self, topic: str, body: bytes, channel: str, to_self: bool) -> None:
+    def _send(self, topic: str, body: bytes, channel: str, to_self: bool, published: Published | None) -> None:
         with self._lock:
             self._posted -= 1
             self._posted_bytes -= len(body)
-        self._topics.send(topic, body, channel, to_self)
+        self._topics.send(topic, body, channel, to_self, published)
         self._look(channel)
 
     def _look(self, channel: str) -> None:
@@ -224,7 +227,9 @@ class Subscriptions:
         me = self._system.node.router.me
 
         def take(body: bytes) -> None:
-            cell.deliver(me, None, method, lambda: ((decode(body),), {}))
+            trace = self._topics.spans.current
+            meta = None if trace is None else {"tc": trace.pack()}
+            cell.deliver(me, None, method, lambda: ((decode(body),), {}), None, meta)
 
         self._listen(subscription, take, actor_key=cell.key)
         if self._system.cells.get(cell.key) is not cell:
@@ -232,12 +237,14 @@ class Subscriptions:
 
     def _for_function(self, subscription: Subscription, callback: Callable[[Any], object]) -> None:
         thread = ActorThread(f"{self._system.me.name}-topic-{subscription.topic}")
-        waiting: deque[bytes] = deque()
+        waiting: deque[tuple[bytes, TraceContext | None]] = deque()
 
         def run() -> None:
-            body = waiting.popleft()
+            body, trace = waiting.popleft()
             if subscription.is_cancelled:
                 return
+            if trace is not None:
+                self._system.recorder.attach(trace)  # in a copy of the context, with which it goes
             try:
                 callback(decode(body))
             except Exception as error:  # noqa: BLE001 - code of users: it is theirs, and stops nobody else
@@ -247,23 +254,27 @@ class Subscriptions:
             if len(waiting) >= BACKLOG_MAX:
                 subscription._overflowed()
                 return
-            waiting.append(body)
+            waiting.append((body, self._topics.spans.current))
             thread.run(lambda: self._context.copy().run(run))
 
         self._listen(subscription, take, thread.stop)
 
     def _for_coroutine(self, subscription: Subscription, callback: Callable[[Any], Any]) -> None:
-        waiting: deque[bytes] = deque()
+        waiting: deque[tuple[bytes, TraceContext | None]] = deque()
         is_running = False
 
         async def run() -> None:
             nonlocal is_running
             try:
                 while waiting and not subscription.is_cancelled:
+                    body, trace = waiting.popleft()
+                    attachment = self._system.recorder.attach(trace) if trace is not None else None
                     try:
-                        await callback(decode(waiting.popleft()))
+                        await callback(decode(body))
                     except Exception as error:  # noqa: BLE001 - code of users: it is theirs, and stops nobody else
                         subscription._raised(error)
+                    if attachment is not None:
+                        self._system.recorder.detach(attachment)
             finally:
                 is_running = False
 
@@ -272,7 +283,7 @@ class Subscriptions:
             if len(waiting) >= BACKLOG_MAX:
                 subscription._overflowed()
                 return
-            waiting.append(body)
+            waiting.append((body, self._topics.spans.current))
             if not is_running:
                 is_running = True
                 self._system.background.start(run(), repr(subscription), self._context.copy())

@@ -24,6 +24,7 @@ from partisan_actors.actors.inbound import Inbound, encode_reply, encode_reply_e
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.outbound import Outbound, pack_payload
+from partisan_actors.actors.reasons import Flushed
 from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, UNREACHABLE, Location, actor_key
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.services import Service, service_key
@@ -84,6 +85,7 @@ class ActorSystem:
         self.dead_letter_count = 0
         self.on_cell_stopped: list[Callable[[Cell], None]] = []
         self.on_close: list[Callable[[], None]] = []
+        self.signal: Callable[[Any, Peer, int | None, str, Any], bool] = lambda *_: False
         # Why nothing can be sent any more, once that is so.
         self.closed: PartisanError | None = None
         # Where a restarted actor is now, or why it is nowhere; the scheduler knows.
@@ -99,7 +101,7 @@ class ActorSystem:
         self.outbound = Outbound(self)
         self.ask = self.outbound.ask
         self.tell = self.outbound.tell
-        Inbound(self)
+        node.interleaving.message_lost = Inbound(self).message_lost
         node.connection_lost_error = self._connection_lost
         node.directory.on_down.append(self._node_down)
 
@@ -214,7 +216,8 @@ class ActorSystem:
 
     def tell_failed(self, cell: Cell, method: str, error: BaseException) -> None:
         """Nobody waits for this error, so it is logged, once."""
-        logger.error("%s.%s, told and not asked, raised", cell, method, exc_info=error)
+        if not isinstance(error, Flushed):
+            logger.error("%s.%s, told and not asked, raised", cell, method, exc_info=error)
 
     def dead_letter(self, whom: object, method: str, why: str) -> None:
         """A message reached nobody."""
@@ -314,10 +317,11 @@ class ActorSystem:
         timeout_s: float | None = None,
         channel: str = CALLS,
         trace: bytes = b"",
+        in_order: bool = True,
     ) -> Any:
         """Ask a service of another node. Raises what it raises, NodeDown, NoRoute, Overloaded, or CallTimeout.
 
-        `trace` is the trace context of whoever wants that, for the nodes that relay the request.
+        `trace` is the trace context of whoever wants that, for relays. Unless `in_order`, a large one may be overtaken.
         """
         reply: Reply[Any] = Reply(self.loop)
         location = Location(ActorId(node, 0), f"service {service} of {node}", None, can_restart=False)
@@ -329,7 +333,10 @@ class ActorSystem:
         else:
             head = [Kind.CALL_PICKLED, number, location.key, method, {"tc": trace} if trace else None]
             message, buffers = pack_payload(head, encode_call(args, {}, f"a request to {service}"))
-        self.outbound._submit(location, number, message, buffers, reply, channel, timeout_s)
+        if buffers is not None and not in_order:
+            channel = self.node.router.channel_without_order(location.peer, buffers, channel)
+        # As if the sender were the service: then requests and notes (`notify`) are one stream, of affinity 0.
+        self.outbound._submit(location, number, message, buffers, reply, channel, timeout_s, location.affinity)
         return await reply
 
     # ---- locations --------------------------------------------------------------------------------------------
@@ -355,6 +362,10 @@ class ActorSystem:
     def known_location(self, actor: ActorId) -> Location | None:
         """The location of an actor, if this node has handles of it."""
         return self._locations.get(actor)
+
+    def locations(self) -> list[Location]:
+        """Those of every actor that this node has handles of."""
+        return list(self._locations.values())
 
     def found(self, location: Location, host: NodeId) -> None:
         """An actor that nobody here knew the place of was last seen on `host`."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ov
 from partisan_actors.actors.actor import Definition, Interface, Method
 from partisan_actors.actors.context import current_owner
 from partisan_actors.actors.ref import Location
+from partisan_actors.actors.references import ActorText, format_actor
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import LifeTrace
@@ -139,13 +140,8 @@ class ActorHandle(Generic[T_co]):
         interface = self._interface
         method = interface.methods.get(name)
         if method is None:
-            if name in interface.refused:
-                why = interface.refused[name]
-            elif name.startswith("_"):
-                raise AttributeError(name)
-            else:
-                why = f"its methods are {', '.join(sorted(interface.methods)) or 'none'}"
-            raise AttributeError(f"{interface.class_name} has no remote method {name!r}: {why}")
+            is_private = name.startswith("_") and name not in interface.refused
+            raise AttributeError(name) if is_private else interface.has_no(name)
         bound: ActorMethod[..., Any] = ActorMethod(self._system, self._location, method)
         self.__dict__[name] = bound
         return bound
@@ -159,6 +155,11 @@ class ActorHandle(Generic[T_co]):
     def __repr__(self) -> str:
         return f"ActorHandle({self._location})"
 
+    def __str__(self) -> str:
+        location = self._location
+        host = location.peer.node if location.peer is not None else None
+        return format_actor(ActorText(location.actor, location.class_name, location.name, host, location.can_restart))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ActorHandle) and self._location.actor == other._location.actor
 
@@ -171,7 +172,6 @@ class ActorHandle(Generic[T_co]):
         return _rebuild, (
             location.actor.node,
             location.actor.number,
-            location.class_name,
             location.name,
             location.can_restart,
             host,
@@ -188,15 +188,24 @@ class ActorHandle(Generic[T_co]):
 def _rebuild(
     node: NodeId,
     number: int,
-    class_name: str,
     name: str | None,
     can_restart: bool,
     host: NodeId | None,
     interface: Interface,
 ) -> ActorHandle[Any]:
-    system = session.system()
-    actor_id = ActorId(node, number)
-    location = system.location(actor_id, class_name, name, can_restart, host)
+    return handle_of(session.system(), ActorId(node, number), name, can_restart, host, interface)
+
+
+def handle_of(
+    system: ActorSystem,
+    actor: ActorId,
+    name: str | None,
+    can_restart: bool,
+    host: NodeId | None,
+    interface: Interface,
+) -> ActorHandle[Any]:
+    """The handle of an actor that was on `host`, when somebody last knew."""
+    location = system.location(actor, interface.class_name, name, can_restart, host)
     if host is None:
         # It had no place yet when the handle was sent: whoever made it knows.
         scheduler: Scheduler = system.extensions["scheduler"]
@@ -232,6 +241,10 @@ class ActorClass(Generic[P, T_co]):
         what else goes wrong (Unplaceable, a constructor that raises) is raised by calls to the actor.
         """
         interface = self._definition.interface
+        if self._options.trap_exit and "on_exit" not in interface.methods:
+            raise ConfigError(
+                "trap_exit", True, f"False, as {interface.class_name} has no method on_exit(self, signal)"
+            )
         constructor = interface.constructor
         if kwargs or len(args) < constructor.least or (constructor.most is not None and len(args) > constructor.most):
             constructor.bind(interface.class_name, args, kwargs)
@@ -378,6 +391,7 @@ def _create(
         max_concurrency=options.max_concurrency,
         mailbox_max=options.mailbox_max,
         dedicated_thread=options.dedicated_thread,
+        trap_exit=options.trap_exit,
         handle=pickle.dumps(handle, 5) if options.name is not None else b"",
         trace=trace.context.pack() if trace is not None else b"",
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import host_name
 
 __all__ = ["CONTROL", "Control"]
@@ -40,6 +41,16 @@ class Control:
     async def evict(self, peer: Any, name: str) -> None:
         """Put the node of that name out of the cluster. Raises ConfigError when that cannot be."""
         self._system.node.membership.evict(name)
+
+    async def faults(self, peer: Any, what: str, *args: Any) -> Any:
+        """Add a fault plan, list or clear them. Raises ConfigError when this node does not allow it."""
+        if not self._system.node.config.allow_faults:
+            allowed = "a node that was started with --allow-faults"
+            raise ConfigError("node", self._system.me.name, allowed)
+        from partisan_actors.api.drills import drills_of  # few nodes ever need it
+
+        drills = drills_of(self._system)
+        return drills.add(*args) if what == "add" else drills.clear() if what == "clear" else drills.facts()
 
     async def stop(self, peer: Any) -> dict[str, Any]:
         """Begin to leave and end. The answer, which leaves before the node does, says whether it will and who it is."""

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
-import inspect
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
-from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
@@ -19,17 +15,15 @@ from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
 from partisan_actors.api.actor import ActorMethod
-from partisan_actors.errors import ActorStopped, NodeDown, NotYetConnected, Overloaded
+from partisan_actors.api.on_loop import on_loop
+from partisan_actors.api.targets import EVENTS_MAX, method_of_running_actor, target_of
+from partisan_actors.errors import Overloaded
 from partisan_actors.node.events import DOWN, UP, NodeEvent
 
 __all__ = ["NodeEvent", "NodeEvents", "node_events", "on_node_down", "on_node_up"]
 
-logger = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
-# How many events may wait for one slow reader; the next one ends its subscription with Overloaded.
-EVENTS_MAX: Final = 10_000
 SUBSCRIBE_TIMEOUT_S: Final = 10.0
 
 
@@ -88,7 +82,7 @@ class NodeEvents:
         self._cancel: Callable[[], None] | None = None
 
     def _begin(self, node: str | None, channel: str | None) -> None:
-        self._cancel = _on_loop(self._system, self._system.node.events.subscribe, self._add, (UP, DOWN), node, channel)
+        self._cancel = on_loop(self._system, self._system.node.events.subscribe, self._add, (UP, DOWN), node, channel)
         self._system.on_close.append(self.close)
 
     def close(self) -> None:
@@ -156,19 +150,13 @@ def _resolve(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-# ---- targets ---------------------------------------------------------------------------------------------------------
+# ---- subscribing -----------------------------------------------------------------------------------------------------
 
 
 def _subscribe(target: Any, kinds: Collection[str], node: str | None, channel: str | None) -> Callable[[], None]:
     system = session.system()
-    method, cell = _method_of_running_actor(system, target), current_cell.get()
-    subscription: _ToActor | _ToFunction
-    if method is not None or isinstance(target, ActorMethod):
-        subscription = _ToActor(method or target)
-    elif callable(target):
-        subscription = _ToFunction(system, target)
-    else:
-        raise TypeError(f"node events go to a function or an actor's method, not to a {type(target).__name__}")
+    method, cell = method_of_running_actor(system, target), current_cell.get()
+    subscription = target_of(system, target, method)
 
     def begin() -> Callable[[], None]:
         subscription.cancel = cancel = system.node.events.subscribe(subscription.tell, kinds, node, channel)
@@ -176,7 +164,7 @@ def _subscribe(target: Any, kinds: Collection[str], node: str | None, channel: s
             return cancel
         return _until_stopped(system, cell, cancel)
 
-    cancel = _on_loop(system, begin)
+    cancel = on_loop(system, begin)
     return lambda: system.post(cancel)
 
 
@@ -194,129 +182,3 @@ def _until_stopped(system: ActorSystem, cell: object, cancel: Callable[[], None]
 
     system.on_cell_stopped.append(stopped)
     return cancel_and_forget
-
-
-def _method_of_running_actor(system: ActorSystem, target: Any) -> ActorMethod[..., Any] | None:
-    """`self.method`, in an actor's own code, means its mailbox: nobody else runs an actor's methods."""
-    cell, instance = current_cell.get(), getattr(target, "__self__", None)
-    if not isinstance(cell, Cell) or type(instance) is not cell.definition.cls:
-        return None
-    interface, options = cell.definition.interface, cell.options
-    method = interface.methods.get(getattr(target, "__name__", ""))
-    if method is None:
-        raise TypeError(f"{interface.class_name} has no remote method of that name to tell of nodes")
-    location = system.location(cell.actor, interface.class_name, options.name, False, system.me)
-    return ActorMethod(system, location, method)
-
-
-class _ToActor:
-    """Tells a method of an actor, until the actor is known to have ended."""
-
-    def __init__(self, method: ActorMethod[..., Any]) -> None:
-        self._method = method
-        self.cancel: Callable[[], None] = lambda: None
-
-    def tell(self, event: NodeEvent) -> None:
-        """An event happened."""
-        try:
-            if self._method._location.error is not None:
-                raise self._method._location.error
-            self._method.tell(event)
-        except (ActorStopped, NodeDown, NotYetConnected) as error:
-            logger.info("%r is not told of nodes any more: %s", self._method, error)
-            self.cancel()
-
-
-class _ToFunction:
-    """Calls a function, or a coroutine function, one event after the other, in the context of who subscribed it."""
-
-    def __init__(self, system: ActorSystem, function: Callable[[NodeEvent], Any]) -> None:
-        self._system = system
-        self._function = function
-        self._context = contextvars.copy_context()
-        self._is_async = inspect.iscoroutinefunction(function)
-        self._waiting: deque[NodeEvent] = deque()
-        self._is_running = False
-        self._lock = threading.Lock()
-        self.cancel: Callable[[], None] = lambda: None
-
-    def tell(self, event: NodeEvent) -> None:
-        """An event happened."""
-        with self._lock:
-            if len(self._waiting) >= EVENTS_MAX:
-                logger.error("%r has %d node events waiting and is told of no more", self._function, EVENTS_MAX)
-                self.cancel()
-                return
-            self._waiting.append(event)
-            if self._is_running:
-                return
-            self._is_running = True
-        if self._is_async:
-            self._system.background.start(self._run_async(), "tell of nodes", self._context)
-        else:
-            _thread_of(self._system).call(self._run)
-
-    def _next(self) -> NodeEvent | None:
-        with self._lock:
-            if self._waiting:
-                return self._waiting.popleft()
-            self._is_running = False
-            return None
-
-    def _run(self) -> None:
-        while (event := self._next()) is not None:
-            try:
-                self._context.run(self._function, event)
-            except Exception:
-                logger.exception("%r, told that %s is %s, raised", self._function, event.id, event.kind)
-
-    async def _run_async(self) -> None:
-        while (event := self._next()) is not None:
-            try:
-                await self._function(event)
-            except Exception:
-                logger.exception("%r, told that %s is %s, raised", self._function, event.id, event.kind)
-
-
-class _Thread:
-    """A daemon thread for functions that may block, started with the first of them, and ended with the node."""
-
-    def __init__(self, name: str) -> None:
-        self._calls: deque[Callable[[], None] | None] = deque()
-        self._ready = threading.Semaphore(0)
-        threading.Thread(target=self._work, name=name, daemon=True).start()
-
-    def call(self, function: Callable[[], None] | None) -> None:
-        """Call it on the thread, after the others; None ends the thread."""
-        self._calls.append(function)
-        self._ready.release()
-
-    def _work(self) -> None:
-        while self._ready.acquire() and (call := self._calls.popleft()) is not None:
-            call()
-
-
-def _thread_of(system: ActorSystem) -> _Thread:
-    thread: _Thread | None = system.extensions.get("node events")
-    if thread is None:
-        thread = system.extensions["node events"] = _Thread(f"{system.me.name}-node-events")
-        system.on_close.append(lambda: thread.call(None))
-    return thread
-
-
-def _on_loop(system: ActorSystem, call: Callable[..., T], *args: Any) -> T:
-    """Call on the node's loop, and wait for what it returns or raises."""
-    if threading.get_ident() == system.thread_id:
-        return call(*args)
-    if system.closed is not None:
-        raise system.closed
-    outcome: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(call(*args))
-        except Exception as error:  # noqa: BLE001 - whoever waits gets it
-            outcome.set_exception(error)
-
-    system.post(run)
-    return outcome.result(SUBSCRIBE_TIMEOUT_S)

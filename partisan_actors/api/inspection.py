@@ -102,6 +102,8 @@ class Inspection:
             "address": node.address,
             "overlay": node.config.overlay,
             "overlay_options": shared_options(node.config),
+            "broadcast": node.config.broadcast,
+            "broadcast_options": dict(node.config.broadcast_options),
             "pid": os.getpid(),
             "python": sys.version.split()[0],
             "uptime_s": round(time.monotonic() - self._started, 1),
@@ -116,8 +118,17 @@ class Inspection:
             "dead_letters": self._system.dead_letter_count,
             "refused_connections": node.refused_connections,
             "broken_connections": node.broken_connections,
+            "resumed_lanes": node.sessions.resumed,
+            "damaged_frames": node.sessions.damaged_frames,
             "troubles": node.troubles.facts(),
+            "insecure": node.config.takes_anybody,
+            "fault_rules": self._fault_rules(),
+            "tls": node.credentials.facts() if node.credentials is not None else None,
             "restarts": self._scheduler.guardian.restarts,
             "total": self._scheduler.pool.total.plain(),
             "available": self._scheduler.pool.available.plain(),
         }
+
+    def _fault_rules(self) -> int:
+        drills = self._system.extensions.get("faults")
+        return len(drills.interception) if drills is not None else 0

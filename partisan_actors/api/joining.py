@@ -34,13 +34,13 @@ async def fit_to_cluster(
 ) -> Fitting:
     """The node that `config` describes, as the cluster behind `contacts` wants it: `any_overlay` takes its overlay.
 
-    The overlay's options are those of the contact, but for the ones that `config` has.
+    The broadcast, and the options of both, are those of the contact, but for the options that `config` has.
 
     Raises ConfigError when the overlay is another one, for nodes of two overlays never find together, or when a node of
     that name answers there, for a second one would push it out. Raises NotYetConnected when no contact answers, and
     AuthenticationError when one is not ours.
     """
-    async with Observer(config.cookie, config.cluster, transport=transport) as observer:
+    async with Observer(config.cookie, config.cluster, tls=config.tls, transport=transport) as observer:
         await observer.connect(contacts)
         status = await observer.ask(observer.contact, INSPECT, "status")
         live = [row for row in await observer.members() if row["state"] in LIVE]
@@ -53,8 +53,14 @@ async def fit_to_cluster(
     overlay = status["overlay"]
     if not any_overlay and overlay != config.overlay:
         raise ConfigError("overlay", config.overlay, f"{overlay}, as in the cluster that is to be joined, or none")
-    options = merged(status["overlay_options"], config.overlay_options)
-    return Fitting(replace(config, overlay=overlay, overlay_options=options), frozenset(row["name"] for row in live))
+    fitted = replace(
+        config,
+        overlay=overlay,
+        overlay_options=merged(status["overlay_options"], config.overlay_options),
+        broadcast=status["broadcast"],
+        broadcast_options=merged(status["broadcast_options"], config.broadcast_options),
+    )
+    return Fitting(fitted, frozenset(row["name"] for row in live))
 
 
 def contacts_of(address: str, cluster: str) -> list[str]:
@@ -84,4 +90,5 @@ def fit_to_saved(config: NodeConfig, *, any_overlay: bool) -> NodeConfig:
     if saved is None or saved.name != config.name or not (any_overlay or saved.overlay == config.overlay):
         return config
     options = merged(saved.overlay_options, config.overlay_options)
-    return replace(config, overlay=saved.overlay, overlay_options=options)
+    broadcast_options = merged(saved.broadcast_options, config.broadcast_options)
+    return replace(config, overlay=saved.overlay, overlay_options=options, broadcast_options=broadcast_options)

@@ -49,7 +49,7 @@ def leave() -> None:
 def evict(name: str) -> None:
     """Put the node of that name out of the cluster: for all others it has left, and it is alone until it joins again.
 
-    Raises ConfigError when no other node of that name is up, and on overlays that have no way to put nodes out.
+    Raises ConfigError when no other node of that name is up.
     """
     _tell(lambda membership: membership.evict(name), "evict")
 

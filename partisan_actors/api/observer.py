@@ -18,6 +18,7 @@ from partisan_actors.errors import NotYetConnected, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.config import NodeConfig, random_name
 from partisan_actors.node.node import Node, Transport
+from partisan_actors.node.tls import TlsFiles
 
 __all__ = ["Answer", "Observer"]
 
@@ -45,10 +46,11 @@ class Observer:
     With `cluster` it refuses nodes of any other cluster; otherwise it keeps to the cluster of its first contact.
     """
 
-    def __init__(self, cookie: bytes, cluster: str = "", *, transport: Transport | None = None) -> None:
-        self._config = NodeConfig(
-            name=random_name("observer"), cluster=cluster, cookie=cookie, hosts_actors=False, observer=True
-        )
+    def __init__(
+        self, cookie: bytes, cluster: str = "", *, tls: TlsFiles | None = None, transport: Transport | None = None
+    ) -> None:
+        name = random_name("observer")
+        self._config = NodeConfig(name=name, cluster=cluster, cookie=cookie, tls=tls, hosts_actors=False, observer=True)
         self._transport = transport
         self._node: Node | None = None
         self._system: ActorSystem | None = None

@@ -65,7 +65,8 @@ class ActorOptions(_Placed):
     `get_if_exists` an existing actor of that name is returned. `max_restarts` (-1: without limit) is how often it is
     made again after its node is lost. `lifetime="detached"` lets it outlive the node that made it. `max_concurrency`
     bounds how many coroutines of it are in progress, `mailbox_max` how many messages may wait. `dedicated_thread` gives
-    its blocking methods one thread for life.
+    its blocking methods one thread for life. With `trap_exit` exit signals do not end it, but are told to its method
+    `on_exit`.
     """
 
     name: str | None = None
@@ -75,6 +76,7 @@ class ActorOptions(_Placed):
     max_concurrency: int | None = None
     mailbox_max: int | None = None
     dedicated_thread: bool = False
+    trap_exit: bool = False
 
     def check(self) -> None:
         self.request()
@@ -90,6 +92,8 @@ class ActorOptions(_Placed):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ConfigError(name, value, "a positive whole number")
+        if not isinstance(self.trap_exit, bool):
+            raise ConfigError("trap_exit", self.trap_exit, "True or False")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ class ActorKeywords(_PlacedKeywords, total=False):
     max_concurrency: int | None
     mailbox_max: int | None
     dedicated_thread: bool
+    trap_exit: bool
 
 
 class TaskKeywords(_PlacedKeywords, total=False):

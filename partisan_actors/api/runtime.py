@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from partisan_actors.actors.signals import Signals
 from partisan_actors.actors.subscriptions import Subscriptions
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.threads import ActorThread, JobThread
@@ -19,6 +20,7 @@ from partisan_actors.node.world import World
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
+from partisan_actors.tasks.rpc import NodeCalls
 from partisan_actors.tasks.submit import TaskSubmitter
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.tracing import Tracing, TracingOptions, begin_recording, start_tracing
@@ -57,9 +59,12 @@ class Runtime:
         )
         self.system = ActorSystem(self.node, make_thread)
         self.scheduler = Scheduler(self.system)
+        self.signals = Signals(self.system)
+        self.signals.releasing = self.scheduler.releasing
         self.objects = ObjectStore(self.system)
         self.executor = TaskExecutor(self.system, self.scheduler)
         self.submitter = TaskSubmitter(self.system, self.scheduler, self.objects)
+        self.calls = NodeCalls(self.system, self.objects)
         self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor)
         self.control = Control(self.system)
         self.topics = Subscriptions(self.system)
@@ -126,9 +131,12 @@ class Runtime:
             "contacts": [self.node.address],
             "overlay": config.overlay,
             "overlay_options": shared_options(config),
+            "broadcast": config.broadcast,
             "broadcast_options": dict(config.broadcast_options),
             "routing": config.routing,
             "cookie": config.cookie.hex(),
+            "insecure": config.insecure,
+            "tls": config.tls.plain() if config.tls is not None else None,
             "channels": {name: asdict(options) for name, options in config.channels.items()},
             "tracing": asdict(self._tracing_options) if self._tracing_options is not None else None,
         }

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
 
@@ -24,12 +24,14 @@ from partisan_actors.api.joining import AUTO, contacts_of, fit_to_cluster, fit_t
 from partisan_actors.api.runtime import EXPORT_S, Runtime
 from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.ids import NodeId, ObjectId
+from partisan_actors.node.binding import addresses_in
 from partisan_actors.node.config import NodeConfig, memory_share, random_name
 from partisan_actors.node.cookie import read_cookie
 from partisan_actors.node.loop import LoopThread
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
 from partisan_actors.node.overlay_options import merged
 from partisan_actors.node.overlays import with_own_options
+from partisan_actors.node.tls import TlsFiles, find_tls
 from partisan_actors.node.workers import STOP_S, Spawner, Worker, stop_workers
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.telemetry.tracing import TracingOptions
@@ -298,8 +300,8 @@ def init(
     workers: int | None = None,
     name: str | None = None,
     cluster: str = "",
-    bind: str = "127.0.0.1:0",
-    advertise: str | list[str] | None = None,
+    bind: str | Sequence[str] = "127.0.0.1:0",
+    advertise: str | Sequence[str] | None = None,
     overlay: str | type | None = None,
     overlay_options: Mapping[str, Any] | None = None,
     broadcast_options: Mapping[str, Any] | None = None,
@@ -309,6 +311,8 @@ def init(
     labels: Mapping[str, str] | None = None,
     hosts_actors: bool = False,
     cookie: str | bytes | None = None,
+    tls: str | os.PathLike[str] | TlsFiles | None = None,
+    insecure: bool = False,
     data_dir: str = "",
     tracing: bool | TracingOptions | None = None,
     log_level: str = "WARNING",
@@ -320,12 +324,7 @@ def init(
     use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster; with
     ``address="auto"`` the one at $PARTISAN_ADDRESS, or else the only one that `partisan start` runs on this machine
     (the one named `cluster`, if given). It binds to loopback unless `bind` is given, hosts actors if `hosts_actors`.
-    `overlay` names how the nodes are connected: "hyparview", "xbot", "full_mesh", "scamp_v1", "scamp_v2",
-    "client_server", "static", or a membership strategy of yours, as a class or as "package.module:Class", which every
-    node imports. By default it is that of the cluster that is joined, or else "hyparview". `overlay_options` are its
-    options by name; who joins has those of its contact but for the ones it gives. `broadcast_options` are the broadcast
-    tree's. In `data_dir` the node keeps the members that it knows: after a crash, it joins them without an address.
-    `tracing` is True, a TracingOptions, or None: if the ``OTEL_*`` variables name an endpoint.
+    `docs/reference/api.md` has the other parameters.
 
     Returns a `Session`, for ``with``, ``async with`` (the node then lives on the running loop), or neither. Raises
     ConfigError for a bad setting, NotYetConnected when the address does not answer, AuthenticationError when cookies or
@@ -344,14 +343,16 @@ def init(
         config = NodeConfig(
             name=name or random_name("driver"),
             cluster=cluster or (random_name("local") if address is None and not data_dir else ""),
-            bind=bind,
-            advertise=(advertise,) if isinstance(advertise, str) else tuple(advertise or ()),
+            bind=addresses_in("bind", bind),
+            advertise=addresses_in("advertise", advertise),
             overlay=check_overlay(DEFAULT_OVERLAY if overlay is None else overlay),
             overlay_options=dict(overlay_options or {}),
             broadcast_options=dict(broadcast_options or {}),
             routing=routing,
             channels=check_channels(channels or {}),
-            cookie=read_cookie(cookie),
+            cookie=read_cookie(cookie, insecure=insecure),
+            insecure=insecure,
+            tls=find_tls(tls),
             data_dir=data_dir,
             resources=dict(resources or {}),
             labels=dict(labels or {}),

@@ -22,6 +22,7 @@ from partisan_actors.errors import PartisanError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.loop import new_event_loop
 from partisan_actors.node.overlays import with_own_options
+from partisan_actors.node.tls import TlsFiles
 from partisan_actors.telemetry.tracing import TracingOptions
 from partisan_actors.wire.channels import check_channels
 
@@ -93,14 +94,18 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
     return NodeConfig(
         name=settings["name"],
         cluster=settings["cluster"],
-        bind=settings.get("bind", "127.0.0.1:0"),
+        bind=tuple(settings.get("bind", ("127.0.0.1:0",))),
         advertise=tuple(settings.get("advertise", ())),
         overlay=settings["overlay"],
         overlay_options=settings["overlay_options"],
+        broadcast=settings["broadcast"],
         broadcast_options=settings["broadcast_options"],
         routing=settings["routing"],
         channels=check_channels(settings["channels"]),
         cookie=bytes.fromhex(settings["cookie"]),
+        insecure=settings["insecure"],
+        allow_faults=settings.get("allow_faults", False),
+        tls=TlsFiles(*settings["tls"]) if settings.get("tls") else None,
         resources=settings.get("resources", {}),
         labels=settings.get("labels", {}),
     )

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,8 +17,19 @@ from partisan_actors.api.observer import Answer, Observer
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.node.cookie import cookie_from_file, read_cookie
 from partisan_actors.node.rundir import RunningNode, run_dir, running_clusters
+from partisan_actors.node.tls import TlsFiles, find_tls
 
-__all__ = ["Survey", "Target", "ask", "json_option", "show_json", "survey", "target_options"]
+__all__ = [
+    "Survey",
+    "Target",
+    "ask",
+    "insecure_option",
+    "json_option",
+    "show_json",
+    "survey",
+    "target_options",
+    "tls_option",
+]
 
 T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -31,6 +42,8 @@ class Target:
     address: str | None
     cluster: str
     cookie_file: Path | None
+    tls_dir: Path | None = None
+    insecure: bool = False
 
     def addresses(self) -> list[str]:
         """Where to try. Raises Failure when there is no cluster to be found, or more than one."""
@@ -38,7 +51,11 @@ class Target:
 
     def cookie(self) -> bytes:
         """What to authenticate with. Raises ConfigError."""
-        return cookie_from_file(self.cookie_file) if self.cookie_file else read_cookie()
+        return cookie_from_file(self.cookie_file) if self.cookie_file else read_cookie(insecure=self.insecure)
+
+    def tls(self) -> TlsFiles | None:
+        """The certificates to show. Raises ConfigError."""
+        return find_tls(self.tls_dir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +94,13 @@ def target_options(command: Function) -> Function:
     """Give `command` the options that say which cluster is meant; it gets them as one `target`."""
 
     @functools.wraps(command)
-    def with_target(*args: Any, address: str | None, cluster: str, cookie_file: Path | None, **kwargs: Any) -> Any:
-        return command(*args, target=Target(address, cluster, cookie_file), **kwargs)
+    def with_target(*args: Any, **given: Any) -> Any:
+        target = Target(*(given.pop(each.name) for each in fields(Target)))
+        return command(*args, target=target, **given)
 
     for option in (
+        insecure_option,
+        tls_option,
         click.option(
             "--cookie-file",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -95,15 +115,23 @@ def target_options(command: Function) -> Function:
     return with_target  # type: ignore[return-value]  # the same call, seen from click
 
 
+tls_option = click.option(
+    "--tls-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The certificates, as `partisan certs` makes them. [env: PARTISAN_TLS_DIR]",
+)
+insecure_option = click.option(
+    "--insecure", is_flag=True, help="The cluster has no cookie: whoever can reach its nodes can run code there."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def ask(target: Target, question: Callable[[Observer], Coroutine[Any, Any, T]]) -> T:
     """Connect to the cluster and put the question. Raises Failure and PartisanError."""
-    addresses, cookie = target.addresses(), target.cookie()
+    addresses, cookie, tls = target.addresses(), target.cookie(), target.tls()
 
     async def put() -> T:
-        async with Observer(cookie, target.cluster) as observer:
+        async with Observer(cookie, target.cluster, tls=tls) as observer:
             await observer.connect(addresses)
             return await question(observer)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from enum import IntEnum
+from typing import Final
 
 import click
 
@@ -17,6 +18,10 @@ from partisan_actors.errors import (
 )
 
 __all__ = ["ExitCode", "Failure", "explain"]
+
+_COOKIE_OPTIONS: Final = "--cookie-file, PARTISAN_COOKIE_FILE, --cluster"
+
+_TLS_OPTIONS: Final = "--tls-dir, PARTISAN_TLS_DIR"
 
 
 class ExitCode(IntEnum):
@@ -51,7 +56,10 @@ def explain(error: PartisanError) -> Failure:
         case ConfigError():
             return Failure(text, ExitCode.USAGE)
         case AuthenticationError():
-            return Failure(f"{text} (--cookie-file, PARTISAN_COOKIE_FILE, --cluster)", ExitCode.NOT_AUTHENTICATED)
+            options = _TLS_OPTIONS if "certificate" in text else _COOKIE_OPTIONS
+            return Failure(f"{text} ({options})", ExitCode.NOT_AUTHENTICATED)
+        case NotYetConnected() if "TLS" in text:
+            return Failure(f"{text} ({_TLS_OPTIONS})", ExitCode.NO_CLUSTER)
         case NotYetConnected() | NodeDown() | NoRoute():
             return Failure(text, ExitCode.NO_CLUSTER)
     return Failure(text, ExitCode.OTHER)

@@ -26,11 +26,15 @@ SUBCOMMANDS: Final = {
     "overlay": Subcommand("partisan_actors.cli.overlay", "overlay", "Who is whose active and passive neighbour."),
     "join": Subcommand("partisan_actors.cli.membership", "join", "Have a node join another one of its cluster."),
     "leave": Subcommand("partisan_actors.cli.membership", "leave", "Have a node leave its cluster and go on alone."),
-    "evict": Subcommand(
-        "partisan_actors.cli.membership", "evict", "Put a node out of its cluster, on overlays that have a way to."
-    ),
+    "evict": Subcommand("partisan_actors.cli.membership", "evict", "Put a node out of its cluster."),
     "actors": Subcommand("partisan_actors.cli.actors", "actors", "Which actors run, where, and how busy they are."),
     "stop": Subcommand("partisan_actors.cli.stop", "stop", "Stop the whole cluster, or one node of it."),
+    "certs": Subcommand(
+        "partisan_actors.cli.certs", "certs", "Make and look at the certificates of a cluster's nodes."
+    ),
+    "faults": Subcommand(
+        "partisan_actors.cli.faults", "faults", "Inject faults into nodes that allow it: loss, cuts, delays, crashes."
+    ),
     "demo": Subcommand(
         "partisan_actors.cli.demo.command",
         "demo",

@@ -59,9 +59,9 @@ def leave(target: Target, name: str | None, as_json: bool) -> None:
 @json_option
 @target_options
 def evict(target: Target, name: str, as_json: bool) -> None:
-    """Put a node out of its cluster, on overlays that have a way to.
+    """Put a node out of its cluster.
 
-    The node NAME is alone then, until it joins again. A full mesh has a way to.
+    The node NAME is alone then, until it joins again.
     """
 
     async def question(observer: Observer) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -12,9 +13,10 @@ import click
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.tls import TlsFiles
 from partisan_actors.wire.addresses import format_address, is_loopback, parse_address
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "StartPlan", "advertise_addresses", "bind_address", "nested", "pairs"]
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "StartPlan", "advertise_addresses", "bind_addresses", "nested", "pairs"]
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 7946
@@ -73,22 +75,23 @@ class StartPlan:
     log_level: str
     any_overlay: bool
     log: str = ""
+    tls: list[str] | None = None
 
     def node_config(self) -> NodeConfig:
         """The first node. Raises ConfigError."""
-        advertise = tuple(self.config["advertise"])
-        return NodeConfig(**{**self.config, "advertise": advertise, "cookie": bytes.fromhex(self.cookie)})
+        tls = TlsFiles(*self.tls) if self.tls else None
+        lists = {name: tuple(self.config[name]) for name in ("bind", "advertise")}
+        return NodeConfig(**{**self.config, **lists, "cookie": bytes.fromhex(self.cookie), "tls": tls})
 
     def worker_settings(self) -> dict[str, Any]:
         """What the other nodes are told: everything but name and port is as for the first."""
-        host, _ = parse_address(self.config["bind"])
-        hosts = [parse_address(address)[0] for address in self.config["advertise"]]
         return {
-            "bind": format_address(host, 0),
-            "advertise": [format_address(host, 0) for host in hosts],
+            "bind": _at_any_port(self.config["bind"]),
+            "advertise": _at_any_port(self.config["advertise"]),
             "resources": self.config["resources"],
             "labels": self.config["labels"],
             "stops_on_request": True,
+            "allow_faults": self.config.get("allow_faults", False),
         }
 
     def plain(self) -> dict[str, Any]:
@@ -96,15 +99,30 @@ class StartPlan:
         return asdict(self)
 
     def warnings(self) -> list[str]:
-        """What will probably not work as meant."""
-        host, _ = parse_address(self.config["bind"])
+        """What will probably not work as meant, or is not safe."""
+        config = self.node_config()
+        is_near = all(is_loopback(parse_address(address)[0]) for address in config.bind)
         far = [address for address in self.contacts if not is_loopback(parse_address(address)[0])]
-        if far and is_loopback(host) and not self.config["advertise"]:
-            return [
-                f"nodes of other hosts cannot dial {self.config['bind']} and will relay what is for this node; if they "
-                "should reach it directly, give it an address of this host: --bind HOST:0"
-            ]
-        return []
+        found = []
+        if config.allow_faults:
+            found.append("--allow-faults: whoever may ask these nodes may also break them")
+        if config.takes_anybody:
+            found.append("--insecure: whoever can reach this node can run code here")
+        elif not is_near and config.tls is None:
+            found.append("what other hosts and this node send each other is not encrypted: see --tls-dir")
+        if far and is_near and not config.advertise:
+            found.append(
+                f"nodes of other hosts cannot dial {', '.join(config.bind)} and will relay what is for this node; if "
+                "they should reach it directly, give it an address of this host: --bind HOST:0"
+            )
+        return found
+
+    def how_to_be_let_in(self) -> tuple[str, str]:
+        """What commands and `init` need beside the address: as options, and as arguments."""
+        if self.tls is not None:
+            directory = os.path.dirname(self.tls[0])
+            return f" --tls-dir {shlex.quote(directory)}", f", tls={directory!r}"
+        return (" --insecure", ", insecure=True") if self.config.get("insecure") else ("", "")
 
     def hint(self) -> str:
         """What a person with more cores than nodes may want to know."""
@@ -114,20 +132,25 @@ class StartPlan:
         return f"one node uses one of the {cores} cores here; --nodes {cores} uses all"
 
 
-def bind_address(bind: str | None, port: int | None, joins: bool) -> str:
+def bind_addresses(bind: Sequence[str], port: int | None, joins: bool) -> list[str]:
     """Where to listen: as told, else at the port that everybody knows; who joins needs no such port and takes any.
 
     Raises ConfigError.
     """
     default = port if port is not None else 0 if joins else DEFAULT_PORT
-    if bind is None:
-        return format_address(DEFAULT_HOST, default)
-    host, given = parse_address(bind, default)
-    if port is not None and given != port:
-        raise ConfigError("--port", port, f"the port of --bind {bind}, or only one of the two")
-    return format_address(host, given)
+    addresses = [parse_address(address, default) for address in bind or (DEFAULT_HOST,)]
+    for host, given in addresses:
+        if port is not None and given != port:
+            raise ConfigError(
+                "--port", port, f"the port of --bind {format_address(host, given)}, or only one of the two"
+            )
+    return [format_address(host, given) for host, given in addresses]
 
 
 def advertise_addresses(given: Sequence[str]) -> list[str]:
     """HOST means HOST and the port that is bound. Raises ConfigError."""
     return [format_address(*parse_address(address, 0)) for address in given]
+
+
+def _at_any_port(addresses: Sequence[str]) -> list[str]:
+    return [format_address(parse_address(address)[0], 0) for address in addresses]

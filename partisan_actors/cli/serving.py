@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from typing import IO, Any, Final
@@ -50,12 +51,12 @@ class Story:
         nodes = f"{count} nodes, " if count > 1 else ""
         address = facts["address"]
         self._line(f"node {facts['name']} is up at {address} ({nodes}cluster {facts['cluster']}, {facts['overlay']})")
-        self._line(f"  join it      partisan start --join {address}")
-        self._line(f'  use it       partisan_actors.init(address="{address}")')
-        self._line("  look at it   partisan status")
-        self._line(
-            "  stop it      Ctrl-C, or: partisan stop" if not facts.get("log") else "  stop it      partisan stop"
-        )
+        options, arguments = facts.get("let_in", ("", ""))
+        self._line(f"  join it      partisan start --join {address}{options}")
+        self._line(f'  use it       partisan_actors.init(address="{address}"{arguments})')
+        self._line(f"  look at it   partisan status{options}")
+        or_else = "" if facts.get("log") else "Ctrl-C, or: "
+        self._line(f"  stop it      {or_else}partisan stop{options}")
         if hint:
             self._line(f"({hint})")
 
@@ -110,7 +111,7 @@ def run(plan: StartPlan, story: Story) -> int:
 
 async def serve(plan: StartPlan, story: Story) -> ExitCode:
     """Start the nodes, tell of it, wait for the end, and leave."""
-    end = _End()
+    end = _End(hangs_up=plan.tls is None or any(map(os.isatty, range(3))))
     session = Session(
         plan.node_config(),
         list(plan.contacts),
@@ -126,6 +127,8 @@ async def serve(plan: StartPlan, story: Story) -> ExitCode:
             runtime = session.runtime
             sessions.adopt(runtime)
             runtime.control.on_stop = end.stop.set
+            if runtime.node.credentials is not None:
+                end.on_hangup = runtime.node.credentials.reload
             settle_in()
             with Announcement(_running(plan, session, runtime)) as announcement:
                 story.started(_facts(plan, session, runtime, str(announcement.path)), plan.hint())
@@ -144,19 +147,29 @@ async def serve(plan: StartPlan, story: Story) -> ExitCode:
 
 
 class _End:
-    """Signals: the first asks for a graceful end, the second is the end."""
+    """Signals: the first asks for a graceful end, the second is the end.
 
-    def __init__(self) -> None:
+    SIGHUP is one of them with `hangs_up`, as when a terminal is closed; otherwise it calls `on_hangup`.
+    """
+
+    def __init__(self, hangs_up: bool) -> None:
+        self.on_hangup: Callable[[], None] | None = None
         self.stop = asyncio.Event()
         self.is_started = False
         self._first_at: float | None = None
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
+        if not hangs_up:
+            self._loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        elif signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
             numbers.append(signal.SIGHUP)
         for number in numbers:
             self._loop.add_signal_handler(number, self._on_signal)
+
+    def _hang_up(self) -> None:
+        if self.on_hangup is not None:
+            self.on_hangup()
 
     def _on_signal(self) -> None:
         now = self._loop.time()
@@ -208,6 +221,7 @@ def _facts(plan: StartPlan, session: Session, runtime: Runtime, run_file: str) -
     return {
         **asdict(_running(plan, session, runtime)),
         "nodes": names,
+        "let_in": plan.how_to_be_let_in(),
         "overlay": runtime.config.overlay,
         "members": len(runtime.node.directory.live()),
         "run_file": run_file,

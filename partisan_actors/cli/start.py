@@ -11,11 +11,12 @@ from typing import Any
 import click
 
 from partisan_actors.api.joining import AUTO
-from partisan_actors.cli.asking import Target, json_option
-from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, nested, pairs
+from partisan_actors.cli.asking import Target, insecure_option, json_option, tls_option
+from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_addresses, nested, pairs
 from partisan_actors.node.config import ROUTINGS, memory_share, random_name
 from partisan_actors.node.cookie import cookie_from_file, read_cookie
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, OVERLAYS
+from partisan_actors.node.tls import find_tls
 from partisan_actors.wire.addresses import parse_address
 
 __all__ = ["start"]
@@ -46,10 +47,23 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
     metavar="K=V",
     help="An option of it, such as active_max=4 or redial.first_s=0.5. [default: as joined]",
 )
+@click.option(
+    "--broadcast-option",
+    "broadcast_options",
+    multiple=True,
+    callback=nested,
+    metavar="K=V",
+    help="An option of the broadcast tree, such as trees=per_root. [default: as joined]",
+)
 @click.option("--routing", default="auto", show_default=True, type=click.Choice(ROUTINGS))
 @click.option("--name", help="The node's name; with --nodes the others are NAME-w1 and so on. [default: random]")
 @click.option("--cluster", default="", metavar="NAME", help="The cluster's name. [default: random, or as joined]")
-@click.option("--bind", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one. [default: 127.0.0.1:7946]")
+@click.option(
+    "--bind",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Where to listen, once or several times; port 0 takes a free one. [default: 127.0.0.1:7946]",
+)
 @click.option("--port", type=click.IntRange(0, 65535), help="The port alone.")
 @click.option(
     "--advertise", multiple=True, metavar="HOST[:PORT]", help="Where others dial it. [default: where it listens]"
@@ -74,6 +88,9 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 @click.option(
     "--cookie-file", type=click.Path(dir_okay=False, path_type=Path), help="The secret; made if it is not there."
 )
+@tls_option
+@insecure_option
+@click.option("--allow-faults", is_flag=True, help="Let `partisan faults` break things on these nodes.")
 @click.option(
     "--tracing/--no-tracing", default=None, help="OpenTelemetry traces. [default: as the OTEL_* variables say]"
 )
@@ -99,7 +116,7 @@ def start(
         raise click.UsageError("--log-file is for --detach; here, redirect the output")
     if options["data_dir"] and not options["name"]:
         raise click.UsageError("--data-dir needs --name: what is kept there belongs to the node of that name")
-    cookie = cookie_from_file(cookie_file) if cookie_file else read_cookie()
+    cookie = cookie_from_file(cookie_file) if cookie_file else read_cookie(insecure=options["insecure"])
     plan = _plan(_contacts(contacts), cookie, options)
     plan.node_config()
     for warning in plan.warnings():
@@ -134,16 +151,20 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
     config = {
         "name": options["name"] or random_name(),
         "cluster": options["cluster"],
-        "bind": bind_address(options["bind"], options["port"], joins=bool(contacts)),
+        "bind": bind_addresses(options["bind"], options["port"], joins=bool(contacts)),
         "advertise": advertise_addresses(options["advertise"]),
         "overlay": DEFAULT_OVERLAY if options["overlay"] is None else options["overlay"],
         "overlay_options": options["overlay_options"],
+        "broadcast_options": options["broadcast_options"],
         "routing": options["routing"],
         "resources": {"memory": memory_share(options["nodes"]), **options["resources"]},
         "labels": options["labels"],
+        "insecure": options["insecure"],
+        "allow_faults": options["allow_faults"],
         "data_dir": os.path.abspath(options["data_dir"]) if options["data_dir"] else "",
     }
     level = options["log_level"].upper()
+    tls = find_tls(options["tls_dir"])
     return StartPlan(
         config,
         cookie.hex(),
@@ -152,4 +173,5 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         options["tracing"],
         level,
         any_overlay=options["overlay"] is None,
+        tls=tls.plain() if tls is not None else None,
     )

@@ -42,6 +42,8 @@ def summary(found: Survey) -> dict[str, Any]:
     return {
         "nodes": {state: states[state] for state in ("up", "suspect", "down", "left")},
         "overlays": sorted({answer.row["overlay"] for answer in found.answers}),
+        "insecure": [value["node"] for value in values if value["insecure"]],
+        "faulted": [value["node"] for value in values if value["fault_rules"]],
         "totals": {column: sum(value[column] for value in values) for column in SUMMED},
         "resources": {
             "total": _sum(value["total"] for value in values),
@@ -68,6 +70,12 @@ def _show(found: Survey, facts: dict[str, Any]) -> None:
         f"actors {totals['actors']}; tasks running {totals['tasks_running']}, waiting {totals['tasks_queued']}, "
         f"finished {totals['tasks_finished']}; free {free or 'nothing'}"
     )
+    if facts["insecure"]:
+        click.echo(f"WARNING: whoever can reach it can run code on {', '.join(facts['insecure'])} (--insecure)")
+    if facts["faulted"]:
+        click.secho(
+            f"WARNING: faults are injected on {', '.join(facts['faulted'])} (see partisan faults list)", fg="red"
+        )
     click.echo()
     headings = (
         "node",

@@ -1,6 +1,31 @@
-"""Faults as data: which messages suffer, which nodes, and when; the same for the simulator and for a live drill.
+"""Faults as data: which messages suffer, which nodes, and when; the same for the simulator and for real nodes.
 
 Floor: beside `protocols` and `wire`, pure. `operations` has the kinds of faults, `plan` puts them together and into
-JSON, `selectors` names nodes before anybody knows them, `rules` judges messages by the operations in force, `shrink`
-makes a failing plan small. Nothing here carries anything out: whoever has the network asks for verdicts and keeps them.
+JSON, `selectors` names nodes before anybody knows them, `rules` judges messages by the operations in force, `messages`
+is what rules of users judge, `shrink` makes a failing plan small. Nothing here carries anything out: whoever has the
+network asks for verdicts and keeps them.
+
+The package can be called, too: ``with pa.faults(rule):`` is `api.fault_rules.open_faults`.
 """
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import Any
+
+from partisan_actors.faults.messages import CORRUPT, DROP, DUPLICATE, Fault, Passing, between, delay, reorder
+
+__all__ = ["CORRUPT", "DROP", "DUPLICATE", "Fault", "Passing", "between", "delay", "reorder"]
+
+
+class _Package(ModuleType):
+    """This package. Its name is also that of the public function, and one name can only be one thing."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # By name, as the root finds all that is public: nothing here may import what is above it.
+        return importlib.import_module("partisan_actors.api.fault_rules").open_faults(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
+from partisan_actors.node.overlay_options import options_from
 from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
 from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptions
 
@@ -18,7 +19,7 @@ BROADCASTS: Final = ("plumtree", "flood")
 
 # Calls to an actor that moved wait for the broadcast that tells where to: a tree that a dead node has cut is mended in
 # a quarter of a second. Where a message often takes longer than that, it is sent twice now and then.
-PLUMTREE: Final = PlumtreeOptions(lazy_tick_s=0.05, graft_timeout_s=0.15, graft_retry_s=0.15)
+PLUMTREE: Final = PlumtreeOptions(new_links="lazy", lazy_tick_s=0.05, graft_timeout_s=0.15, graft_retry_s=0.15)
 FLOOD: Final = FloodOptions()
 
 
@@ -27,12 +28,5 @@ def make_broadcast(me: NodeId, name: str, options: Mapping[str, Any], rng: rando
     if name not in BROADCASTS:
         raise ConfigError("broadcast", name, " or ".join(BROADCASTS))
     defaults = PLUMTREE if name == "plumtree" else FLOOD
-    allowed = [field.name for field in fields(defaults)]
-    for option in options:
-        if option not in allowed:
-            raise ConfigError("broadcast_options", option, f"for {name}: {', '.join(allowed)}")
-    try:
-        chosen = replace(defaults, **options)
-    except TypeError as error:  # a text where a number belongs
-        raise ConfigError("broadcast_options", dict(options), f"values as those of {defaults}") from error
+    chosen = options_from(type(defaults), {**asdict(defaults), **options}, "broadcast_options")
     return Plumtree(me, chosen, rng) if isinstance(chosen, PlumtreeOptions) else Flood(me, chosen, rng)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.node.binding import addresses_in, check_binding
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
 from partisan_actors.node.overlay_options import plain
-from partisan_actors.wire.addresses import parse_address
+from partisan_actors.node.tls import TlsFiles
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 
 __all__ = ["ROUTINGS", "NodeConfig", "host_name", "memory_share", "random_name"]
@@ -34,23 +35,30 @@ class NodeConfig:
     `overlay` is one of `overlay_names.OVERLAYS`, or a membership strategy of the user's own, as a class or by its path
     ``"package.module:Class"``; a class is kept as its path. `overlay_options` are its options, dataclasses among them
     as maps.
-    `advertise` is where others can dial this node; by default the bound address. Port 0 there means the bound port.
+    `bind` is where it listens, one address or several; port 0 is a free one, the same for all. `advertise` is where
+    others can dial it, one address or several, the best first; by default the bound ones, and port 0 is the bound port.
+    For one, a str will do. `insecure` lets a node listen beyond this machine without a cookie and without TLS.
     `broadcast` is "plumtree" or "flood", the baseline, the same on all nodes of a cluster, and `broadcast_options` are
     those of `PlumtreeOptions` or `FloodOptions`.
     `routing` says how nodes that are not neighbours are reached: "direct" dials them, "relay" never does (only the
     overlay itself dials, to make neighbours) and goes through the overlay, "auto" dials and falls back to relaying.
     `data_dir` is where it keeps the members it knows, to find its cluster again after a crash; empty: nowhere.
+    `tls` names the files with which all connections are encrypted, and both sides verified; see `docs/security.md`.
     `hosts_actors` False makes a node that calls others but is never chosen by the scheduler.
     `keep_alive_s` is the period in which one neighbour is pinged unless it was heard of, 0 meaning never; a suspect has
     `suspicion_s` to answer, or up to twice that while nobody else suspects it, too; see `docs/failures.md`.
+    A lane whose connection breaks has `session_resume_s` to get another one, on which it goes on without losing or
+    repeating a message; 0: it ends with its connection. `checksums` True finds damage that TCP does not; see
+    `docs/delivery.md`. It is enough that one of two nodes wants it.
     `last_record_s` is how long the record of a node that left may take before it is asked whether it still lives.
+    `allow_faults` lets commands (`partisan faults`) inject faults, up to killing the process.
     `observer` makes a client that neither listens nor joins, and only asks nodes questions; see `api.observer`.
     Raises ConfigError, naming field, value and what is allowed.
     """
 
     name: str = field(default_factory=random_name)
     cluster: str = ""
-    bind: str = "127.0.0.1:0"
+    bind: tuple[str, ...] = ("127.0.0.1:0",)
     advertise: tuple[str, ...] = ()
     overlay: str = DEFAULT_OVERLAY
     overlay_options: Mapping[str, Any] = field(default_factory=dict)
@@ -59,6 +67,9 @@ class NodeConfig:
     routing: str = "auto"
     channels: Mapping[str, ChannelOptions] = field(default_factory=lambda: check_channels({}))
     cookie: bytes = b""
+    tls: TlsFiles | None = None
+    insecure: bool = False
+    allow_faults: bool = False
     resources: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     hosts_actors: bool = True
@@ -66,6 +77,8 @@ class NodeConfig:
     seed: int | None = None
     data_dir: str = ""
     dial_timeout_s: float = 2.0
+    session_resume_s: float = 10.0
+    checksums: bool = False
     idle_close_s: float = 60.0
     dialled_max: int = 512
     keep_alive_s: float = 1.0
@@ -87,22 +100,36 @@ class NodeConfig:
         object.__setattr__(self, "overlay_options", plain(self.overlay_options))
         if self.routing not in ROUTINGS:
             raise ConfigError("routing", self.routing, ", ".join(ROUTINGS))
-        parse_address(self.bind, 0)
-        for address in self.advertise:
-            parse_address(address)
+        object.__setattr__(self, "bind", addresses_in("bind", self.bind))
+        object.__setattr__(self, "advertise", addresses_in("advertise", self.advertise))
+        if not isinstance(self.allow_faults, bool):
+            raise ConfigError("allow_faults", self.allow_faults, "True or False")
+        if not isinstance(self.insecure, bool):
+            raise ConfigError("insecure", self.insecure, "True or False")
+        check_binding(self.bind, self.advertise, is_secure=not self.takes_anybody, insecure=self.insecure)
         for key, value in self.labels.items():
             if not isinstance(key, str) or not isinstance(value, str):
                 raise ConfigError("labels", dict(self.labels), "a map from text to text")
+        if self.tls is not None and not isinstance(self.tls, TlsFiles):
+            raise ConfigError("tls", self.tls, "TlsFiles(cert, key, ca), or None")
         if not isinstance(self.data_dir, str):
             raise ConfigError("data_dir", self.data_dir, "the path of a directory, as text")
         for name in ("dial_timeout_s", "idle_close_s", "suspicion_s", "load_period_s", "last_record_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(name, getattr(self, name), "a positive number of seconds")
-        if not self.keep_alive_s >= 0:
-            raise ConfigError("keep_alive_s", self.keep_alive_s, "a positive number of seconds, or 0 for never")
+        for name in ("keep_alive_s", "session_resume_s"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(name, getattr(self, name), "a positive number of seconds, or 0 for never")
+        if not isinstance(self.checksums, bool):
+            raise ConfigError("checksums", self.checksums, "True or False")
         for name in ("dialled_max", "keep_alive_misses", "message_bytes_max", "mailbox_max"):
             if not getattr(self, name) >= 1:
                 raise ConfigError(name, getattr(self, name), "a positive whole number")
+
+    @property
+    def takes_anybody(self) -> bool:
+        """Whether whoever can reach this node is taken for one of its cluster."""
+        return not self.cookie and self.tls is None
 
     def total_resources(self) -> dict[str, float]:
         """What this node offers: the given resources, with one CPU unless said otherwise."""

@@ -23,11 +23,14 @@ def cookie_path() -> Path:
     return Path(base) / "partisan-actors" / "cookie"
 
 
-def read_cookie(given: str | bytes | None = None) -> bytes:
+def read_cookie(given: str | bytes | None = None, *, insecure: bool = False) -> bytes:
     """The cookie to use: `given`, else PARTISAN_COOKIE, else the file, which is made when it does not exist.
 
-    Raises ConfigError when the file can be read by others, or the cookie is too short.
+    Those that are `insecure` have none, unless it is given. Raises ConfigError when the file can be read by others, or
+    the cookie is too short.
     """
+    if insecure and not given:
+        return b""
     text = given or os.environ.get("PARTISAN_COOKIE") or _from_file(cookie_path())
     return _checked(text.encode() if isinstance(text, str) else text)
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from partisan_actors.errors import PartisanError, ProtocolError
 from partisan_actors.ids import NodeId
+from partisan_actors.node.binding import listen
 from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.tls import Credentials
 from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection, ConnectionOwner
 from partisan_actors.transport.flusher import Flusher
 from partisan_actors.wire.channels import BUILT_IN, CONTROL
-from partisan_actors.wire.handshake import Handshake, Identity
+from partisan_actors.wire.handshake import Handshake, Identity, Resume
 
 __all__ = ["DIAL_ERRORS", "Dialling"]
 
@@ -22,8 +26,9 @@ NONCE_BYTES: Final = 16
 FLUSH_AT_CLOSE_S: Final = 1.0
 # How often the dial time-out passes before a connection is cut on which nobody has said who they are.
 HELLO_PERIODS: Final = 15
-# A time-out passes in so many pieces, and a loop that was stalled loses no more than one of them.
-PIECES: Final = 8
+# A time-out passes in so many pieces, and a loop that was stalled loses no more than one of them. A handshake takes ten
+# turns of both ends' loops or so, and each turn of a process that hosts many nodes may be longer than a piece.
+PIECES: Final = 40
 
 # What `Dialling.open` raises when it fails.
 DIAL_ERRORS: Final = (OSError, TimeoutError, PartisanError)
@@ -41,6 +46,7 @@ class Dialling:
         owner: ConnectionOwner,
         identity: Callable[[], Identity],
         token_bytes: Callable[[int], bytes],
+        credentials: Credentials | None = None,
     ) -> None:
         self._config = config
         self._loop = loop
@@ -49,9 +55,17 @@ class Dialling:
         self._owner = owner
         self._identity = identity
         self._token_bytes = token_bytes
+        self._credentials = credentials
         self._connections: set[Connection] = set()
         self._bytes_of_closed = 0
         self._opening: dict[Connection, asyncio.Future[Connection]] = {}
+        # For faults that are injected: told of every connection that is made, and asked before one is dialled.
+        self.on_made: Callable[[Connection], None] | None = None
+        self.refuses: Callable[[NodeId | None], bool] | None = None
+
+    def connections(self) -> list[Connection]:
+        """Every connection there is."""
+        return list(self._connections)
 
     @property
     def connection_count(self) -> int:
@@ -63,22 +77,28 @@ class Dialling:
         """How many bytes have come to this node, on all its connections there ever were."""
         return self._bytes_of_closed + sum(connection.bytes_in for connection in self._connections)
 
-    async def listen(self) -> str:
-        """Accept connections at the configured address; returns the bound one. Raises ConfigError."""
-        return await self._transport.listen(self._config.bind, self._accept)
+    async def listen(self) -> tuple[str, ...]:
+        """Accept connections at the configured addresses; returns the bound ones. Raises ConfigError."""
+        return await listen(self._transport, self._config.bind, self._accept)
 
     async def open(
-        self, address: str, channel: str, index: int, expected: NodeId | None, answer_s: float | None = None
+        self,
+        address: str,
+        channel: str,
+        index: int,
+        expected: NodeId | None,
+        answer_s: float | None = None,
+        resume: Resume | None = None,
     ) -> Connection:
-        """Dial and shake hands. Raises OSError, TimeoutError, AuthenticationError or ProtocolError.
+        """Dial and shake hands. Raises OSError, TimeoutError, AuthenticationError, ProtocolError or ResumeDeclined.
 
-        `answer_s` is how long whoever listens there may take altogether: dial_timeout_s, unless it is given.
+        `answer_s` is how long whoever listens there may take altogether: dial_timeout_s, unless it is given. With
+        `resume` the connection is for a session that lost its own.
         """
+        if self.refuses is not None and self.refuses(expected):
+            raise OSError(errno.EHOSTUNREACH, "cut off by a fault")
         timeout_s = self._config.dial_timeout_s if answer_s is None else answer_s
-        handshake = Handshake(
-            self._identity(), self._config.cookie, self._token_bytes(NONCE_BYTES), True, channel, index, expected
-        )
-        connection = self._make(handshake)
+        connection = self._make(self._handshake(True, channel, index, expected, resume))
         opening = self._opening[connection] = self._loop.create_future()
         is_open = False
         try:
@@ -113,6 +133,10 @@ class Dialling:
         if opening is not None and not opening.done():
             opening.set_exception(error or ConnectionResetError("closed during the handshake"))
 
+    def replaced(self, connection: Connection) -> None:
+        """To be told by the owner: another connection goes on in its place, and counts its bytes."""
+        self._connections.discard(connection)
+
     async def stop_listening(self) -> None:
         """Accept nobody any more."""
         await self._transport.close()
@@ -129,7 +153,7 @@ class Dialling:
             connection.abort(ConnectionAbortedError("this node stopped"))
 
     def _accept(self) -> Connection:
-        connection = self._make(Handshake(self._identity(), self._config.cookie, self._token_bytes(NONCE_BYTES), False))
+        connection = self._make(self._handshake(False))
         self._loop.call_later(self._config.dial_timeout_s, self._check_open, connection, HELLO_PERIODS)
         return connection
 
@@ -146,14 +170,30 @@ class Dialling:
             within_s = self._config.dial_timeout_s * HELLO_PERIODS
             connection.abort(ProtocolError(f"no handshake within {within_s:g} s"))
 
+    def _handshake(self, *sides: Any) -> Handshake:
+        config = self._config
+        handshake = Handshake(self._identity(), config.cookie, self._token_bytes(NONCE_BYTES), *sides)
+        # An observer comes and goes as it likes.
+        handshake.sessions = config.session_resume_s > 0 and not config.observer
+        handshake.checksums = config.checksums
+        return handshake
+
     def _make(self, handshake: Handshake) -> Connection:
         # Whoever accepts does not know the channel yet; until the handshake is done, only the bound matters.
         options = self._config.channels.get(handshake.channel, BUILT_IN[CONTROL])
         connection = Connection(
             self._owner, self._flusher, handshake, options.queue_bytes_max, self._config.message_bytes_max
         )
+        if self._credentials is not None:
+            handshake.approve = partial(self._approve, self._credentials, connection)
         self._connections.add(connection)
+        if self.on_made is not None:
+            self.on_made(connection)
         return connection
+
+    def _approve(self, credentials: Credentials, connection: Connection, peer: Identity) -> None:
+        """Whether the certificate of the other side is that of who it says it is. Raises AuthenticationError."""
+        credentials.check(connection.certificate, peer.cluster or self._identity().cluster, str(peer.node.name))
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from typing import Any, Final
 from partisan_actors.ids import NodeId
 from partisan_actors.wire.codec import pack, unpack
 
-__all__ = ["DOWN", "LEFT", "SUSPECT", "UP", "WHY", "Directory", "NodeRecord"]
+__all__ = ["ANOTHER_LIFE", "DOWN", "LEFT", "SUSPECT", "UP", "WHY", "Directory", "NodeRecord"]
 
 UP: Final = 0
 SUSPECT: Final = 1
@@ -29,6 +29,7 @@ PREFIX: Final = "node/"
 _STATES: Final = {UP: "up", SUSPECT: "suspect", DOWN: "down", LEFT: "left"}
 # Why a node is not up, as subscribers and callers are told.
 WHY: Final = {DOWN: "it does not answer", LEFT: "it left the cluster"}
+ANOTHER_LIFE: Final = "another life of it has started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +145,16 @@ class Directory:
         self.on_down: list[Callable[[NodeRecord, str], None]] = []
         self.on_change: list[Callable[[NodeRecord], None]] = []
         self._live: dict[NodeId, NodeRecord] = {}
+        self._sorted: list[NodeId] | None = []  # who is live; None: somebody came or went
 
     def __iter__(self) -> Iterator[NodeRecord]:
         return iter(sorted(self.records.values(), key=lambda record: record.node))
 
     def live(self) -> list[NodeRecord]:
         """The records of every node that is up, suspects and this one included, in the order of their ids."""
-        return [self._live[node] for node in sorted(self._live)]
+        if self._sorted is None:
+            self._sorted = sorted(self._live)
+        return [self._live[node] for node in self._sorted]
 
     @property
     def live_count(self) -> int:
@@ -183,10 +187,12 @@ class Directory:
         before = self.records.get(name)
         self.records[name] = record
         if before is not None and before.node != record.node:
-            self._down(before, "another life of it has started")
+            self._down(before, ANOTHER_LIFE)
         if record.is_live:
             is_new = record.node not in self._live
             self._live[record.node] = record
+            if is_new:
+                self._sorted = None
             for tell in list(self.on_up if is_new else self.on_change):
                 tell(record)
         else:
@@ -203,5 +209,6 @@ class Directory:
 
     def _down(self, record: NodeRecord, why: str) -> None:
         if self._live.pop(record.node, None) is not None:
+            self._sorted = None
             for tell in list(self.on_down):
                 tell(record, why)

@@ -17,6 +17,8 @@ from typing import Any, Final, Protocol
 from partisan_actors.errors import Overloaded, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.messages import tag_of
+from partisan_actors.node.addresses import Addresses
+from partisan_actors.node.admission import Admission
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.node.topics import topic_channel
 from partisan_actors.protocols.broadcast.exchange import Gather, Refused
@@ -38,7 +40,7 @@ from partisan_actors.protocols.machine import (
 )
 from partisan_actors.protocols.stack import ProtocolStack
 from partisan_actors.wire.channels import BROADCAST, CONTROL
-from partisan_actors.wire.codec import AddressBook, decode_message, encode_message, pack
+from partisan_actors.wire.codec import decode_message, encode_message, pack
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["Driver"]
@@ -52,6 +54,8 @@ _BROADCASTING: Final = ("plumtree.", "flood.", "exchange.", "handlers.")
 # A timer that is late by more than this waits for as long again, but no longer than the latter.
 LATE_S: Final = 0.05
 LATE_MOST_S: Final = 1.0
+
+_NOTHING: Final[tuple[object, bytes]] = (None, b"")
 
 
 class DriverHost(Protocol):
@@ -106,7 +110,7 @@ class Driver:
         stack: ProtocolStack,
         router: Router,
         host: DriverHost,
-        book: AddressBook,
+        book: Addresses,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.stack = stack
@@ -119,6 +123,9 @@ class Driver:
         # What other machines take: messages by their class, timers by their layer.
         self._receivers: dict[type, Callable[[NodeId, object], None]] = {}
         self._fired: dict[str, Callable[[str], None]] = {}
+        self._admission = Admission(loop, partial(self._tell, stack.receive))
+        # What was encoded last: broadcasts send the same object to one neighbour after the other.
+        self._encoded = _NOTHING
         # Messages of broadcasts that a neighbour missed, as too much was waiting for it; and those nobody could encode.
         self.dropped = 0
         self.unencodable = 0
@@ -146,6 +153,7 @@ class Driver:
     def close(self) -> None:
         """Cancel every timer; later inputs are ignored."""
         self._is_closed = True
+        self._admission.close()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -161,8 +169,12 @@ class Driver:
         self._tell(self.stack.leave)
 
     def evict(self, node: NodeId) -> None:
-        """Put `node` out of the overlay; see `ProtocolStack.can_evict`."""
+        """Put `node` out of the overlay."""
         self._tell(self.stack.evict, node)
+
+    def supersede(self, former: NodeId, later: NodeId) -> None:
+        """A node whose life was `former` has started another one, `later`."""
+        self._tell(self.stack.supersede, former, later)
 
     def forget(self) -> None:
         """Empty the replicated map of this node, which is alone."""
@@ -186,7 +198,10 @@ class Driver:
             return
         if type(decoded) is Gather:
             self._host.gathered(sender.node, decoded.updates)
-        self._tell(self.stack.receive, sender.node, decoded)
+        if type(decoded) in self.stack.joins:
+            self._admission.add(sender.node, decoded)
+        else:
+            self._tell(self.stack.receive, sender.node, decoded)
 
     def broadcast(self, topic: str, payload: object) -> None:
         """Send `payload` to every other node."""
@@ -247,8 +262,11 @@ class Driver:
                     self._host.entry_refused(effect)
                 case HandlerFailed():
                     self._host.handler_failed(effect)
+        self._encoded = _NOTHING
 
     def _send(self, node: NodeId, message: object) -> None:
+        if self._is_over(node):
+            return
         tag = tag_of(message) or ""
         peer = self._router.peer(node)
         channel = BROADCAST if tag.startswith(_BROADCASTING) else CONTROL
@@ -256,7 +274,10 @@ class Driver:
             own = topic_channel(message.topic)  # type: ignore[attr-defined]  # as both have
             channel = own if own in peer.lanes else channel
         try:
-            packed = pack([Kind.CONTROL, encode_message(message, self._book)])
+            last, packed = self._encoded
+            if message is not last:
+                packed = pack([Kind.CONTROL, encode_message(message, self._book)])
+                self._encoded = (message, packed)
         except (TypeError, ValueError, OverflowError) as error:
             if channel == CONTROL:
                 self._host.strategy_fault(_unsendable(message, error))
@@ -276,7 +297,16 @@ class Driver:
         except PartisanError:
             self._loop.call_soon(self.peer_down, node)
 
+    def _is_over(self, node: NodeId) -> bool:
+        """Whether that life has ended: whoever speaks of it is told so, and it is not dialled."""
+        later = self._book.later_life(node)
+        if later is not None:
+            self._loop.call_soon(self.supersede, node, later)
+        return later is not None
+
     def _hold(self, node: NodeId) -> None:
+        if self._is_over(node):
+            return
         peer = self._router.peer(node)
         peer.is_held = True
         if peer.is_connected:
@@ -288,6 +318,8 @@ class Driver:
         layer, _, own_name = name.partition(":")
         fired = self._fired.get(layer)
         late_s = self._loop.time() - due
+        if late_s >= 0.0:  # not one that waited once more
+            self._admission.timer_was_late(late_s)
         # A machine of its own is told at once: that its timers are late is what the detector is waiting for.
         if fired is None and late_s > LATE_S:
             # The loop was stalled. What the timer waits for may have come meanwhile, and is read first.

@@ -14,6 +14,7 @@ from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import RelayHop
 from partisan_actors.wire.envelope import ASKS, REPLIES, Envelope, head_of, meta_of, trace_in
+from partisan_actors.wire.in_turn import without_turn
 
 __all__ = ["Hops"]
 
@@ -42,6 +43,7 @@ class Hops:
             return
         meta["hops"] = hops
         trace = meta.get("tc")
+        message = without_turn(message)
         if message[0] in ASKS and isinstance(trace, bytes):
             self._asked[origin, message[1]] = trace
             if len(self._asked) > ASKED_MAX:

@@ -113,10 +113,12 @@ class KeepAlive:
         self._silent[peer] = silent
         for connection in list(peer.open):
             count, seen = before.get(connection, (0, -1))
+            if connection.is_suspended:
+                continue
             if connection.bytes_in != seen:
                 silent[connection] = (0, connection.bytes_in)
             elif count >= self._misses and answers:
-                connection.abort(TimeoutError(f"no sign of life on it, {count} times"))
+                connection.cut(TimeoutError(f"no sign of life on it, {count} times"))
             else:
                 silent[connection] = (count + answers, seen)
                 if connection not in peer.leaving:
@@ -152,6 +154,8 @@ class KeepAlive:
             not peer.is_held
             and not peer.pending
             and not any(peer.waiting.values())
+            and not (peer.departures is not None and peer.departures.streams)
+            and not (peer.arrivals is not None and not peer.arrivals.is_idle)
             and not any(connection.is_paused for connection in peer.open)
             and self._router.can_dial(peer)
         )
@@ -173,7 +177,7 @@ class KeepAlive:
     def on_idle(self, peer: Peer, message: list[Any], buffers: object = None) -> None:
         """The other side asks whether a connection may be closed, or has answered."""
         _, phase, identity = message
-        connection = next((each for each in peer.open if each.handshake.connection_id == identity), None)
+        connection = next((each for each in peer.open if each.session.identity == identity), None)
         match phase:
             case Phase.ASK if connection is not None:
                 self._answer(peer, connection)
@@ -198,4 +202,4 @@ def _is_watched(peer: Peer) -> bool:
 
 
 def _say(connection: Connection, phase: int) -> None:
-    connection.send(pack([Kind.IDLE, phase, connection.handshake.connection_id]))
+    connection.send(pack([Kind.IDLE, phase, connection.session.identity]))

@@ -24,14 +24,17 @@ from partisan_actors.node.presence import Presence
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.transport.flusher import Flusher
 from partisan_actors.wire.addresses import parse_address
+from partisan_actors.wire.channels import CONTROL
 
 __all__ = ["JOINS_MAX", "Membership"]
 
 logger = logging.getLogger(__name__)
 
-# How long a contact may take to answer a newcomer, and for how long all of them are tried.
+# How long a contact may take to answer a newcomer: at first, and at most, for it gets twice as long each time it is
+# asked again. For how long contacts are tried that are slow, and how long a newcomer waits in between.
 JOIN_ANSWER_S: Final = 30.0
-JOIN_S: Final = 60.0
+JOIN_ANSWER_S_MAX: Final = 120.0
+JOIN_S: Final = 300.0
 JOIN_AGAIN_S: Final = 1.0
 # Addresses that are being joined in the background; beyond that, `join` is refused.
 JOINS_MAX: Final = 1024
@@ -82,31 +85,35 @@ class Membership:
         self._presence = presence
         self._joining: dict[str, None] = {}
         self._refusals: dict[NodeId, str] = {}
-        # Why a contact did not take this node in; empty while none has refused.
+        # Contacts to be tried when those before them refuse this node.
+        self._further: list[str] = []
+        # Why a contact did not take this node in; empty while none has refused, or another one may still take it.
         self.refusal = ""
 
     # ---- entering ---------------------------------------------------------------------------------------------
 
     async def join_any(self, contacts: Sequence[str]) -> None:
-        """Join through the first contact that answers.
+        """Join through the first contact that answers; when that refuses this node, through one after it.
 
-        Where nobody listens is known at once. A contact that is slow may have hundreds that join through it before us:
-        it is asked again, until JOIN_S are over.
+        Where nobody listens is known at once. A contact that is slow may have a thousand who join through it before:
+        it is asked again, more patiently each time, until JOIN_S are over.
         """
         host = self._host
-        deadline = host.loop.time() + JOIN_S
+        deadline, answer_s = host.loop.time() + JOIN_S, JOIN_ANSWER_S
         while True:
             failures: list[PartisanError] = []
-            for address in contacts:
+            for number, address in enumerate(contacts, start=1):
                 try:
-                    peer = await host.connect(address, answer_s=JOIN_ANSWER_S)
+                    peer = await host.connect(address, answer_s=answer_s)
                 except (NotYetConnected, AuthenticationError) as error:
                     failures.append(error)
                     continue
+                self._further = list(contacts[number:])
                 host.driver.join(peer.node)
                 return
             if host.loop.time() > deadline or not any(map(_is_slow, failures)):
                 raise failures[0]
+            answer_s = min(2 * answer_s, JOIN_ANSWER_S_MAX)
             await asyncio.sleep(JOIN_AGAIN_S * host.rng.uniform(0.5, 1.5))
 
     def join(self, address: str) -> None:
@@ -158,8 +165,24 @@ class Membership:
         """To be told by the overlay: `contact` does not take this node in."""
         if len(self._refusals) >= JOINS_MAX:
             del self._refusals[next(iter(self._refusals))]
-        self._refusals[contact] = self.refusal = reason
+        self._refusals[contact] = reason
         logger.warning("node %s does not take this node in: %s", contact, reason)
+        if self._further:
+            self._host.background.start(self._join_further(reason), "join through another contact")
+        else:
+            self.refusal = reason
+
+    async def _join_further(self, reason: str) -> None:
+        while self._further:
+            try:
+                peer = await self._host.connect(self._further.pop(0), answer_s=JOIN_ANSWER_S)
+            except (NotYetConnected, AuthenticationError) as error:
+                logger.warning("nor could this node join through another contact: %s", error)
+                continue
+            if not self._host.is_leaving and not self._host.is_closing:
+                self._host.driver.join(peer.node)
+            return
+        self.refusal = reason
 
     def _check(self, address: str) -> None:
         host = self._host
@@ -246,18 +269,35 @@ class Membership:
     def evict(self, name: str) -> None:
         """Put the node of that name out of the cluster; it is alone then, and may join again.
 
-        Raises ConfigError when no such node is known or the overlay has no way to do that.
+        Raises ConfigError when no such node is known to be up.
         """
         host = self._host
         record = host.directory.records.get(name)
         if record is None or record.node == host.me or not host.directory.is_up(record.node):
             others = ", ".join(each.node.name for each in host.directory.live() if each.node != host.me)
             raise ConfigError("name", name, f"another node that is up: {others or 'there is none'}")
-        self._check_can_evict()
         host.driver.evict(record.node)
-        stamp = host.directory.stamps[name]
-        # For everybody, and above what it has said of itself: until it speaks again.
-        host.driver.write(PREFIX + name, (stamp[0], stamp[1], LEFT), record.packed())
+        if self._waits(record.node):
+            host.background.start(self._write_off_later(record.node), f"evict {record.node}")
+        else:
+            self._write_off(record.node)
+
+    async def _write_off_later(self, node: NodeId) -> None:
+        # It is told first: whoever is written off is not dialled any more.
+        deadline = self._host.loop.time() + self._host.config.dial_timeout_s
+        while self._waits(node) and self._host.loop.time() < deadline:  # noqa: ASYNC110 - rare, and short
+            await asyncio.sleep(LOOK_S)
+        self._write_off(node)
+
+    def _waits(self, node: NodeId) -> bool:
+        """Whether what the overlay has to say to that node waits for a connection that is being made."""
+        return (CONTROL, 0) in self._host.router.peer(node).waiting
+
+    def _write_off(self, node: NodeId) -> None:
+        """That node is out for everybody, above what it has said of itself: until it speaks again."""
+        record, stamp = self._host.directory.find(node), self._host.directory.stamps.get(node.name)
+        if record is not None and stamp is not None and record.is_live:
+            self._host.driver.write(PREFIX + node.name, (stamp[0], stamp[1], LEFT), record.packed())
 
     def update_members(self, addresses: Sequence[str], *, replace: bool = False) -> None:
         """Join every one of these addresses at which no known member is. Ignored while this node leaves.
@@ -277,19 +317,11 @@ class Membership:
             known.update(record.addresses)
             if record.node != host.me and not wanted & set(record.addresses):
                 surplus.append(record.node.name)
-        if replace and surplus:
-            self._check_can_evict()
         for address in dict.fromkeys(addresses):
             if address not in known:
                 self.join(address)
         for name in surplus if replace else ():
             self.evict(name)
-
-    def _check_can_evict(self) -> None:
-        if not self._host.driver.stack.can_evict:
-            raise ConfigError(
-                "overlay", self._host.config.overlay, "one that can put out other nodes, as full_mesh can"
-            )
 
 
 def _is_slow(error: PartisanError) -> bool:

@@ -10,20 +10,25 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
-from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError, ProtocolError
+from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
-from partisan_actors.node.config import NodeConfig, host_name
+from partisan_actors.node.binding import advertised
+from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.connections import Connections, reason_of
 from partisan_actors.node.detection import Detection
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import LEFT, PREFIX, Directory
 from partisan_actors.node.directory import UP as STATE_UP
+from partisan_actors.node.door import open_door
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import DOWN, UP, NodeEvent, Subscriptions
+from partisan_actors.node.former_lives import FormerLives
 from partisan_actors.node.hops import Hops
+from partisan_actors.node.interleaving import Interleaving
 from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.membership import Membership
 from partisan_actors.node.overlays import make_stack
@@ -33,6 +38,7 @@ from partisan_actors.node.relay import Relay
 from partisan_actors.node.repair import Repair
 from partisan_actors.node.router import Buffers, Peer, Router
 from partisan_actors.node.saved_members import SavedMembers
+from partisan_actors.node.sessions import Sessions
 from partisan_actors.node.strangers import Strangers
 from partisan_actors.node.topics import Topics
 from partisan_actors.node.troubles import Troubles
@@ -45,18 +51,14 @@ from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection
 from partisan_actors.transport.flusher import Flusher
-from partisan_actors.transport.tcp import TcpTransport
-from partisan_actors.wire.addresses import parse_address, with_port
-from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL
+from partisan_actors.wire.addresses import parse_address
+from partisan_actors.wire.channels import BULK, CALLS, CONTROL
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.handshake import Identity
 
 __all__ = ["Node", "Transport"]
 
 logger = logging.getLogger(__name__)
-
-# The channels of protocols, whose messages have no replies.
-_WITHOUT_REPLIES: Final = frozenset({CONTROL, BROADCAST})
 
 
 class Node:
@@ -106,33 +108,34 @@ class Node:
         # What a call gets whose connection broke while the node may well be alive. The actors' floor words it.
         self.connection_lost_error: Callable[[Peer, str], PartisanError] = _connection_lost
         # Closed before the other side had proven itself; and after, because it broke the protocol.
-        self.refused_connections = 0
-        self.broken_connections = 0
+        self.refused_connections = self.broken_connections = 0
         self.stopped = asyncio.Event()
-        self.is_closing = False
+        self.is_closing = self.is_leaving = False
         # Whether this node has left its cluster, and joined none since.
         self.has_left = False
-        self.is_leaving = False
         # Who wants to know that this node leaves, and why: told before it forgets the others.
         self.on_left: list[Callable[[str], None]] = []
-        door = transport or TcpTransport(loop)
-        self.dialling = Dialling(config, loop, door, self.flusher, self, self._identity, world.token_bytes)
+        door, self.credentials = open_door(config, loop, transport, self.troubles)
+        make = (self.flusher, Connections(self), self._identity, world.token_bytes, self.credentials)
+        self.dialling = Dialling(config, loop, door, *make)
         self.router = Router(self)
+        self.sessions = Sessions(self)
+        self.interleaving = Interleaving(self, self.router, config.channels, config.observer)
         self.topics = Topics(self)
         self.relays = Relay(self, self.router, Hops(self.recorder))
         stack = make_stack(self.me, config, self.rng, self._is_known)
         self.driver = Driver(stack, self.router, self, self.addresses, loop)
+        self.addresses.on_former_life = FormerLives(self.router, self.driver, loop).named
         self._presence = Presence(self)
         self.membership = Membership(self, self._presence)
         self.join_refused, self.evicted = self.membership.refused, self.membership.evicted
         self._rejoining = remember(self, self._members_file, self._saved, self.membership.enter)
         self._repair = Repair(self, self.driver.join, self._presence.suspect)
-        self.on_sweep.append(self._repair.sweep)
         self.keep_alive = KeepAlive(self.router, config, loop)
         self.detection = Detection(self, self._presence)
         self.on_accused = self.detection.accused
         self.on_record = self.detection.record_changed
-        self.on_sweep.append(Strangers(self.router, self.directory, loop).sweep)
+        self.on_sweep += [self._repair.sweep, Strangers(self.router, self.directory, loop).sweep]
         self.on_entry[PREFIX] = self._presence.entry_changed
         self._take_messages()
 
@@ -151,8 +154,9 @@ class Node:
         Raises ConfigError when the address cannot be bound, NotYetConnected or AuthenticationError when no contact
         takes us in.
         """
-        self.address = await self.dialling.listen()
-        self.addresses.advertise(self._advertised())
+        bound = await self.dialling.listen()
+        self.address = bound[0]
+        self.addresses.advertise(advertised(bound, self.config.advertise))
         self.driver.start()
         try:
             if contacts:
@@ -189,20 +193,13 @@ class Node:
         self.driver.close()
         self._presence.close()
         self.relays.close()
+        self.interleaving.close()
         await self.background.close()
         await self.dialling.close()
         for peer in list(self.router.peers.values()):
             peer.down = peer.down or "this node has stopped"
             peer.fail_pending(lambda: NotYetConnected(str(self.me), "this node has stopped"))
         self.stopped.set()
-
-    def _advertised(self) -> tuple[str, ...]:
-        host, port = parse_address(self.address)
-        if self.config.advertise:
-            return tuple(with_port(address, port) for address in self.config.advertise)
-        if host in ("0.0.0.0", "::"):
-            return (f"{host_name()}:{port}",)
-        return (self.address,)
 
     async def connect(self, address: str, expected: NodeId | None = None, answer_s: float | None = None) -> Peer:
         """A control connection to whoever listens at `address`, or an observer's one connection, which is for calls.
@@ -216,7 +213,7 @@ class Node:
         except AuthenticationError as error:
             raise AuthenticationError(f"{address} ({error.peer})", error.why) from error
         except DIAL_ERRORS as error:
-            raise NotYetConnected(address, _reason(error)) from error
+            raise NotYetConnected(address, reason_of(error)) from error
         peer: Peer = connection.peer
         return peer
 
@@ -304,7 +301,9 @@ class Node:
         assert isinstance(node, NodeId)
         peer = self.router.peers.get(node)
         connected = peer is not None and peer.is_connected
-        return connected or self.can_dial(node) or self.directory.find(node) is not None
+        # Of a life that is over the overlay is told that it is, when it names it.
+        is_over = self.addresses.later_life(node) is not None
+        return connected or is_over or self.can_dial(node) or self.directory.find(node) is not None
 
     def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
         """Write to the replicated map. `gather`: others may hear of it a little later, together with other news."""
@@ -333,6 +332,8 @@ class Node:
                 error = failure
         if peer.lanes[channel][index] is None:
             was_relayed = self.router.dial_failed(peer, channel, index, error)
+            if channel == BULK and not was_relayed:
+                self.interleaving.bulk_lost(peer)
             if not peer.is_connected and not was_relayed:
                 self.driver.peer_down(peer.node)
 
@@ -346,6 +347,7 @@ class Node:
 
     def went_down(self, node: NodeId) -> None:
         self.relays.forget(node)
+        self.interleaving.forget(node)
 
     def first_connection(self, peer: Peer, channel: str, lane: int) -> Connection | None:
         """The connection that messages for `peer` go on first, as far as is known: to it, or to who passes them on."""
@@ -366,63 +368,6 @@ class Node:
         addresses = tuple(self.addresses.addresses_of(self.me))
         return Identity(self.me, self.cluster, addresses, self.lanes, self.config.observer)
 
-    # ---- ConnectionOwner --------------------------------------------------------------------------------------
-
-    def opened(self, connection: Connection) -> None:
-        identity = connection.handshake.peer
-        assert identity is not None
-        if not self.cluster:
-            self.cluster = identity.cluster
-        if identity.node == self.me:
-            raise AuthenticationError(str(self.me), "a node cannot connect to itself")
-        if self.has_left and not identity.observer and not connection.handshake.dialler:
-            raise AuthenticationError(str(self.me), "it has left its cluster, and takes nobody in until it joins again")
-        peer = self.router.peer(identity.node)
-        connection.peer = peer
-        peer.is_observer = identity.observer
-        peer.was_dialled = peer.was_dialled or connection.handshake.dialler
-        if identity.addresses and not identity.observer:
-            self.addresses.learn(identity.node, identity.addresses)
-        self.router.opened(peer, connection)
-        self.events.connection_opened(peer, connection.handshake.channel)
-        self.dialling.opened(connection)
-
-    def closed(self, connection: Connection, error: BaseException | None) -> None:
-        self.dialling.closed(connection, error)
-        peer: Peer | None = connection.peer
-        if peer is None:
-            # Who dialled is told by `Dialling.open`, and says it as it sees fit.
-            if not connection.handshake.dialler:
-                self.refused_connections += 1
-                if isinstance(error, AuthenticationError):
-                    logger.warning("refused a connection: %s", error)
-            return
-        if isinstance(error, ProtocolError):
-            self.broken_connections += 1
-            logger.warning("closed a connection of node %s, which broke the protocol: %s", peer.node, error)
-        broke = self.router.closed(peer, connection)
-        self.events.connection_closed(peer, connection.handshake.channel)
-        if peer.is_observer and not peer.is_connected:
-            # It cannot be dialled and never comes back: answers it did not wait for go nowhere.
-            self.router.mark_down(peer.node, "the observer has gone")
-            self.router.forget(peer.node)
-            return
-        if self.is_closing or not broke:
-            return
-        if peer.pending and peer.down is None and connection.handshake.channel not in _WITHOUT_REPLIES:
-            # Whether it was to carry the question or the answer: nobody can tell which of them are lost.
-            text = _reason(error)
-            peer.fail_pending(lambda: self.connection_lost_error(peer, text))
-        if not peer.is_connected:
-            self.loop.call_soon(self._peer_lost, peer)
-
-    def _peer_lost(self, peer: Peer) -> None:
-        if not peer.is_connected and not self.is_closing:
-            self.driver.peer_down(peer.node)
-
-    def failed(self, connection: Connection, error: Exception) -> None:
-        logger.error("a message from %s could not be handled", connection.peer, exc_info=error)
-
     def _unexpected(self, peer: Peer, message: list[Any], buffers: object = None) -> None:
         logger.warning("node %s sent a message of kind %r, which this node does not take", peer.node, message[0])
 
@@ -434,9 +379,3 @@ def _connection_lost(peer: Peer, why: str) -> PartisanError:
 def _node(peer: object) -> NodeId:
     assert isinstance(peer, NodeId), "on a real node, the machines' peers are node ids"
     return peer
-
-
-def _reason(error: BaseException | None) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused: nobody listens there"
-    return str(error) or type(error).__name__

@@ -97,6 +97,8 @@ class Presence:
         self._written_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._gone: dict[NodeId, None] = {}
+        # Whether this node's record was written, but there was no neighbour to hear of it.
+        self._is_unheard = False
 
     def introduce(self) -> None:
         """Announce this node for the first time, as soon as there is a neighbour to hear of it."""
@@ -109,6 +111,10 @@ class Presence:
         """Something may be new about this node: announce it when its turn comes. Called every load period, too."""
         if self._last_written is None:
             self.introduce()
+            return
+        if self._is_unheard and self._host.neighbours():
+            self._is_unheard = False
+            self.publish(gather=True, again=True)
             return
         record = self._record(UP)
         if record == self._last_written or self._timer is not None:
@@ -171,6 +177,7 @@ class Presence:
 
     def _write_anyway(self) -> None:
         if self._last_written is None and not self._host.is_closing:
+            self._is_unheard = not self._host.neighbours()
             self.publish(gather=True)
 
     async def keep_current(self) -> None:

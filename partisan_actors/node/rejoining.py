@@ -176,6 +176,7 @@ class Rejoining:
             incarnation=host.me.incarnation,
             overlay=config.overlay,
             overlay_options=shared_options(config),
+            broadcast_options=dict(config.broadcast_options),
             members=tuple([*members.values(), *rest][:MEMBERS_MAX]),
         )
 

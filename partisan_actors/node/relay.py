@@ -48,8 +48,9 @@ LINKS_MAX: Final = 16_384
 TICK_S: Final = 0.25
 ACKNOWLEDGE_AFTER_S: Final = 0.02
 HURRY_S: Final = 0.05
-# In a cluster of more nodes than this, signs of life and acknowledgements whose way is not known take one way at random
-# and not every one. What they are about is sent again, and a node that is wrongly believed down says so.
+# In a cluster of more nodes than this, what belongs to the control channel is never a flood: where its way is unknown,
+# it takes one at random. Protocols get over a message that is lost, and a node that is wrongly believed down says so. A
+# flood for each of them, when hundreds of nodes join and many dials fail, would leave time for nothing else.
 FLOODED_MAX: Final = 32
 # How many nodes are asked for a sign of life at once.
 LISTENING_MAX: Final = 2
@@ -130,8 +131,9 @@ class Relay:
     def forget(self, node: NodeId) -> None:
         """That life of that node is over: nothing goes to it or through it."""
         self.next_hops.pop(node, None)
-        for destination in [to for to, hop in self.next_hops.items() if hop == node]:
-            del self.next_hops[destination]
+        if node in self._host.neighbours():  # through others nothing goes in any case
+            for destination in [to for to, hop in self.next_hops.items() if hop == node]:
+                del self.next_hops[destination]
         link = self._links.get(node)
         if link is not None:
             link.outgoing.give_up()
@@ -225,6 +227,9 @@ class Relay:
         return link
 
     def _post(self, destination: NodeId, link: _Link, parcels: Sequence[Parcel], *, is_flood: bool) -> None:
+        is_large = self._host.directory.live_count > FLOODED_MAX
+        if is_flood and is_large and all(parcel.item.channel == CONTROL for parcel in parcels):
+            is_flood = False
         for parcel in parcels:
             self._pass_on(self._envelope(destination, link, parcel, is_flood), parcel.item.buffers, self._host.me, 0)
 
@@ -308,8 +313,8 @@ class Relay:
     def _pass_on(self, envelope: Envelope, buffers: Buffers | None, came_from: NodeId, begun_ns: int) -> None:
         destination, origin = NodeId(*envelope.destination), NodeId(*envelope.origin)
         ways = self._ways(destination, (came_from, origin), envelope.channel, envelope.is_flood)
-        if len(ways) > 1 and not envelope.message and self._host.directory.live_count > FLOODED_MAX:
-            # A flood for each sign of life, when many are asked for in a large cluster, leaves time for nothing else.
+        is_control = envelope.channel == CONTROL and not envelope.is_flood
+        if is_control and len(ways) > 1 and self._host.directory.live_count > FLOODED_MAX:
             ways = [ways[envelope.identity % len(ways)]]
         packed = envelope.packed()
         is_sent = False

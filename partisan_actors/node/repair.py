@@ -19,7 +19,7 @@ from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
-from partisan_actors.node.directory import DOWN, Directory, NodeRecord
+from partisan_actors.node.directory import DOWN, UP, Directory, NodeRecord
 from partisan_actors.wire.channels import CONTROL
 
 __all__ = ["Repair", "connected", "watched_by"]
@@ -31,6 +31,10 @@ LONGEST_S: Final = 30.0
 WATCHERS: Final = 2.0
 # A sweep takes time in proportion to the cluster. In one of more nodes than this, each sweeps in fewer periods.
 SWEPT_MAX: Final = 32
+# Whoever has just spoken for itself is not looked into: its neighbours may not have had their turn yet to say that they
+# have it, as while many join. So long ago counts as just now, for each node beyond SWEPT_MAX, and at most.
+FRESH_S: Final = 0.25
+FRESH_S_MAX: Final = 15.0
 # For how many sweeps the overlay must look torn before it is taken to be; doubled each time up to the most, for there
 # are overlays whose neighbours are not each other's.
 TORN_SWEEPS: Final = 3
@@ -65,6 +69,17 @@ class Repair:
         self._suspect = suspect
         self._torn_for = 0
         self._torn_enough = TORN_SWEEPS
+        self._spoke_at: dict[NodeId, float] = {}
+        host.directory.on_up.append(self._spoke)
+        host.directory.on_change.append(self._spoke)
+        host.directory.on_down.append(self._went_down)
+
+    def _spoke(self, record: NodeRecord) -> None:
+        if record.state == UP:  # else others wrote it
+            self._spoke_at[record.node] = self._host.loop.time()
+
+    def _went_down(self, record: NodeRecord, why: str) -> None:
+        self._spoke_at.pop(record.node, None)
 
     async def run(self) -> None:
         """Rejoin whenever this node is alone, for ever."""
@@ -103,8 +118,11 @@ class Repair:
         neighbours = {record.node.name: record.neighbours for record in live}
         near = connected(host.me.name, neighbours)
         watched = watched_by(near, neighbours) | {host.me.name}
+        silent_since = host.loop.time() - min(FRESH_S * max(0, len(live) - SWEPT_MAX), FRESH_S_MAX)
         for record in live:
-            if record.node.name not in watched and host.rng.random() * len(live) < WATCHERS:
+            if record.node.name in watched or self._spoke_at.get(record.node, 0.0) > silent_since:
+                continue
+            if host.rng.random() * len(live) < WATCHERS:
                 self._suspect(record.node)
         anywhere = watched_by(neighbours, neighbours)
         self._mend([record for record in live if record.node.name in anywhere], near)

@@ -4,7 +4,8 @@ The rules this file keeps:
 
 1. There is one `Peer` per life of a node. For each lane, one connection is *the* one we send on, from the moment it
    opens until it closes or is let go, so messages between one sender and one receiver stay in order, whoever dialled.
-   When two nodes dial each other at once both connections stay, each serving one direction.
+   When two nodes dial each other at once both connections stay, each serving one direction. One that broke stays, too,
+   while `sessions` looks for another one to take its place.
 2. While a lane is being dialled, or its connection is being let go, its messages wait in order. When it cannot be
    dialled they are relayed, or fail.
 3. A peer that is down refuses everything with NodeDown, and everything that waits for it fails. Only what the overlay
@@ -22,8 +23,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from partisan_actors.errors import NodeDown, NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
+from partisan_actors.protocols.delivery.turns import Arrivals, Departures
 from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL
 from partisan_actors.wire.codec import unpack
+from partisan_actors.wire.in_turn import in_turn, stream_of
 
 if TYPE_CHECKING:
     from partisan_actors.transport.connection import Connection
@@ -56,7 +59,10 @@ class Peer:
     """One life of one other node, and our connections to it."""
 
     __slots__ = (
+        "arrivals",
         "calls",
+        "departures",
+        "direct",
         "down",
         "is_held",
         "is_observer",
@@ -79,6 +85,10 @@ class Peer:
         self.lanes: dict[str, list[Connection | None]] = {name: [None] * count for name, count in lanes.items()}
         # The one lane of the calls channel, when it has only one: what a plain call looks at.
         self.calls: Connection | None = None
+        # The same, but None while something large is under way: then it matters who sends what to whom.
+        self.direct: Connection | None = None
+        self.departures: Departures | None = None
+        self.arrivals: Arrivals | None = None
         # Every open connection, those we only receive on too, the oldest first; and those being let go, each with the
         # time at which patience ends.
         self.open: list[Connection] = []
@@ -99,26 +109,41 @@ class Peer:
 
     def send(self, message: bytes, channel: str = CALLS, affinity: int = 0) -> None:
         """Send one packed message; `affinity` picks the lane. Raises NodeDown and Overloaded."""
-        lanes = self.lanes[channel]
-        index = affinity % len(lanes)
-        connection = lanes[index]
-        if connection is not None:
-            connection.send(message)
-        else:
-            self.router.send_otherwise(self, channel, index, message, None)
+        if self.departures is not None:
+            message = self._in_its_turn(message, channel, affinity)
+        self.send_on(channel, self.lane_index(channel, affinity), message, None)
 
     def send_large(self, message: bytes, buffers: Buffers, channel: str = CALLS, affinity: int = 0) -> None:
         """Send one message with out-of-band buffers, in order with the others. Raises NodeDown and Overloaded."""
-        if not buffers:
-            self.send(message, channel, affinity)
+        if buffers and self.router.send_apart(self, message, buffers, channel, affinity):
             return
-        lanes = self.lanes[channel]
-        index = affinity % len(lanes)
-        connection = lanes[index]
-        if connection is not None:
-            connection.send_large(message, buffers)
-        else:
+        if self.departures is not None:
+            message = self._in_its_turn(message, channel, affinity)
+        self.send_on(channel, self.lane_index(channel, affinity), message, buffers or None)
+
+    def reply_large(self, message: bytes, buffers: Buffers, channel: str, affinity: int) -> None:
+        """Send one message with out-of-band buffers that has no order with others. Raises NodeDown and Overloaded."""
+        channel = self.router.channel_without_order(self, buffers, channel)
+        self.send_on(channel, self.lane_index(channel, affinity), message, buffers)
+
+    def send_on(self, channel: str, index: int, message: bytes, buffers: Buffers | None) -> None:
+        """Send on that very lane. Raises NodeDown and Overloaded."""
+        connection = self.lanes[channel][index]
+        if connection is None:
             self.router.send_otherwise(self, channel, index, message, buffers)
+        elif buffers is None:
+            connection.send(message)
+        else:
+            connection.send_large(message, buffers)
+
+    def lane_index(self, channel: str, affinity: int) -> int:
+        """The lane of `channel` that messages of that affinity take."""
+        return affinity % len(self.lanes[channel])
+
+    def _in_its_turn(self, message: bytes, channel: str, affinity: int) -> bytes:
+        assert self.departures is not None
+        stream = stream_of(channel, affinity)
+        return in_turn(message, stream, 0) if stream in self.departures.streams else message
 
     def connections(self) -> list[Connection]:
         """Every connection we send on."""
@@ -179,6 +204,9 @@ class Router:
 
     def __init__(self, host: RouterHost) -> None:
         self._host = host
+        # How large messages leave the lanes to others: see `interleaving`.
+        self.send_apart: Callable[[Peer, bytes, Buffers, str, int], bool] = lambda *message: False
+        self.channel_without_order: Callable[[Peer, Buffers, str], str] = lambda peer, buffers, channel: channel
         self.peers: dict[NodeId, Peer] = {}
         self.me = self._make(host.me)
         self.me.is_self = True
@@ -220,6 +248,17 @@ class Router:
             self._go_on(peer, channel, index)
         return not was_leaving
 
+    def replaced(self, peer: Peer, old: Connection, new: Connection) -> None:
+        """`new` goes on with the session of `old`, in its place."""
+        peer.open[peer.open.index(old)] = new
+        if old in peer.leaving:
+            peer.leaving[new] = peer.leaving.pop(old)
+        channel, index = lane_of(old)
+        if peer.lanes[channel][index] is old:
+            peer.lanes[channel][index] = new
+        if peer.calls is old:
+            peer.calls = new
+
     def let_go(self, peer: Peer, connection: Connection, patience_ends: float) -> None:
         """Send nothing more on `connection`, which is about to be closed; what is sent on its lane waits meanwhile."""
         peer.leaving[connection] = patience_ends
@@ -238,6 +277,7 @@ class Router:
         peer.lanes[channel][index] = connection
         if channel == CALLS and len(peer.lanes[channel]) == 1:
             peer.calls = connection
+            peer.direct = None if peer.departures is not None and peer.departures.streams else connection
         self._host.lane_opened(peer, connection)
         connection.send_waiting(peer.waiting.pop((channel, index), ()))
         if not was_connected:
@@ -245,7 +285,7 @@ class Router:
 
     def _take_off(self, peer: Peer, channel: str, index: int) -> None:
         if peer.calls is peer.lanes[channel][index]:
-            peer.calls = None
+            peer.calls = peer.direct = None
         peer.lanes[channel][index] = None
 
     def _is_leaving(self, peer: Peer, channel: str, index: int) -> bool:
@@ -272,6 +312,12 @@ class Router:
     def can_dial(self, peer: Peer) -> bool:
         """Whether a connection to that peer could be made, as far as is known here."""
         return not peer.is_self and self._host.can_dial(peer.node)
+
+    def can_use(self, peer: Peer, channel: str) -> bool:
+        """Whether a connection of that channel is open, or being opened, or may be dialled."""
+        if peer.lanes[channel][0] is not None or (channel, 0) in peer.waiting:
+            return True
+        return peer.down is None and not self._must_relay(peer, channel) and self.can_dial(peer)
 
     def connect(self, peer: Peer) -> bool:
         """Start to open the control lane, if it is not open or being opened. Returns whether that can be tried."""

@@ -42,6 +42,7 @@ class Saved:
     overlay: str
     overlay_options: Mapping[str, Any] = field(default_factory=dict)
     members: tuple[SavedMember, ...] = ()
+    broadcast_options: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The text of the file."""
@@ -60,6 +61,7 @@ class Saved:
                 incarnation=_checked(plain["incarnation"], int),
                 overlay=_checked(plain["overlay"], str),
                 overlay_options=_checked(plain["overlay_options"], dict),
+                broadcast_options=_checked(plain.get("broadcast_options", {}), dict),
                 members=tuple(_member(each) for each in _checked(plain["members"], list)[:MEMBERS_MAX]),
             )
         except (KeyError, TypeError, RecursionError) as error:

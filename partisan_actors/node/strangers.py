@@ -10,7 +10,7 @@ import asyncio
 from typing import Final
 
 from partisan_actors.ids import NodeId
-from partisan_actors.node.directory import Directory
+from partisan_actors.node.directory import ANOTHER_LIFE, Directory
 from partisan_actors.node.router import Router
 
 __all__ = ["Strangers"]
@@ -40,7 +40,7 @@ class Strangers:
             record = self._directory.records.get(node.name)
             since[node] = self._since.get(node, now)
             if record is not None and record.node.incarnation > node.incarnation:
-                self._router.mark_down(node, "another life of it has started")
+                self._router.mark_down(node, ANOTHER_LIFE)
             elif now - since[node] >= STRANGER_S:
                 self._router.mark_down(node, "no node of this cluster knows it")
         self._since = since

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from partisan_actors.errors import ConfigError, Overloaded
 from partisan_actors.ids import NodeId
 from partisan_actors.node.router import Router
+from partisan_actors.node.topic_spans import TRACED_PREFIX, Published, TopicSpans, traced_topic, untraced
 from partisan_actors.protocols.broadcast.handler import BroadcastHandler, HandlerFailed
 from partisan_actors.protocols.broadcast.handlers import ExchangeRef, Handlers
 from partisan_actors.protocols.machine import Deliver
 from partisan_actors.protocols.stack import STATE_PREFIX
+from partisan_actors.telemetry.context import TraceContext
+from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.transport.connection import CLOGGED_BYTES, Connection
 from partisan_actors.wire.channels import BROADCAST
 from partisan_actors.wire.codec import pack
@@ -48,7 +51,7 @@ def check_topic(topic: object) -> str:
 
 def topic_channel(topic: str) -> str | None:
     """The channel that broadcasts of this topic of the wire travel on; None for those of the node's own."""
-    if topic.startswith((_USER_PREFIX, STATE_PREFIX)):
+    if topic.startswith((_USER_PREFIX, STATE_PREFIX, TRACED_PREFIX)):
         return topic.split("/", 2)[1]
     return None
 
@@ -65,6 +68,7 @@ class TopicsHost(Protocol):
     loop: asyncio.AbstractEventLoop
     lanes: dict[str, int]
     router: Router
+    recorder: Recorder
 
     @property
     def driver(self) -> TopicsDriver:
@@ -102,6 +106,7 @@ class Topics:
 
     def __init__(self, host: TopicsHost) -> None:
         self._host = host
+        self.spans = TopicSpans(host.recorder)
         # Replaced and never changed: a broadcast may arrive while another thread subscribes.
         self._subscribers: Mapping[str, tuple[Subscriber, ...]] = {}
         self.failed = 0  # what subscribers raised
@@ -121,14 +126,21 @@ class Topics:
         slow = self.clogged(channel)
         if slow is not None:
             raise Overloaded(str(slow.peer), CLOGGED_BYTES)
-        self.send(topic, payload, channel, to_self)
+        self.send(topic, payload, channel, to_self, self.spans.begin())
 
-    def send(self, topic: str, payload: object, channel: str, to_self: bool) -> None:
-        """The same without looking: for whoever has."""
-        self._host.driver.broadcast(wire_topic(topic, channel), payload)
+    def send(
+        self, topic: str, payload: object, channel: str, to_self: bool, published: Published | None = None
+    ) -> None:
+        """The same without looking: for whoever has, and has `published` its span."""
+        context = published.context if published is not None else None
+        on_wire = wire_topic(topic, channel) if context is None else traced_topic(topic, channel, context)
+        self._host.driver.broadcast(on_wire, payload)
+        if published is not None:
+            self.spans.sent(published, topic)
         if to_self:
             # Later, as from the network: subscribers are not called from inside whatever broadcasts.
-            self._host.loop.call_soon(self._tell, topic, self._host.me, payload)
+            me = self._host.me
+            self._host.loop.call_soon(self._tell, topic, me, payload, context, me, 0)
 
     def check_channel(self, channel: str) -> None:
         """Raises ConfigError when this node has no such channel."""
@@ -170,16 +182,35 @@ class Topics:
         """A broadcast arrived, of whatever topic."""
         if deliver.topic.startswith(_USER_PREFIX):
             _, _, topic = deliver.topic.removeprefix(_USER_PREFIX).partition("/")
-            self._tell(topic, origin, deliver.payload)
+            self._tell(topic, origin, deliver.payload, None, origin, 0)
+        elif deliver.topic.startswith(TRACED_PREFIX):
+            topic, context = untraced(deliver.topic)
+            sender = deliver.sender if isinstance(deliver.sender, NodeId) else origin
+            self._tell(topic, origin, deliver.payload, context, sender, deliver.hops)
 
-    def _tell(self, topic: str, origin: NodeId, payload: object) -> None:
-        for subscriber in self._subscribers.get(topic, ()):
+    def _tell(
+        self, topic: str, origin: NodeId, payload: object, context: TraceContext | None, sender: NodeId, links: int
+    ) -> None:
+        subscribers = self._subscribers.get(topic, ())
+        if context is None or not subscribers:
+            self._tell_each(subscribers, topic, origin, payload)
+            return
+        with self.spans.handled(context, topic, sender, links) as handling:
+            handling.error = self._tell_each(subscribers, topic, origin, payload)
+
+    def _tell_each(
+        self, subscribers: Iterable[Subscriber], topic: str, origin: NodeId, payload: object
+    ) -> Exception | None:
+        failure: Exception | None = None
+        for subscriber in subscribers:
             try:
                 subscriber(origin, payload)
-            except Exception:
+            except Exception as error:
                 # Code of users: whatever it raises stops nobody else.
                 self.failed += 1
+                failure = error
                 logger.exception("a subscriber of topic %r raised", topic)
+        return failure
 
     # ---- state of users ---------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from partisan_actors.protocols.machine import (
     SetTimer,
     StrategyFault,
 )
-from partisan_actors.protocols.membership.strategy import MembershipStrategy
+from partisan_actors.protocols.membership.strategy import MembershipStrategy, Superseding
 
 __all__ = ["RETRY_S", "TIMERS_MAX", "Contained"]
 
@@ -83,6 +83,13 @@ class Contained:
     def leave(self, now: float) -> list[Effect]:
         effects = self._tell("leave", now)
         return effects + self._drop(list(self._up), "keeps a neighbour although it has left", failed=False)
+
+    def supersede(self, former: Peer, later: Peer, now: float) -> list[Effect]:
+        if not isinstance(self.inner, Superseding):
+            return self.peer_down(former, now)
+        effects = self._tell("supersede", former, later, now)
+        kept = [former] if former in self._up else []
+        return effects + self._drop(kept, "keeps a former life of a neighbour", failed=False)
 
     def evict(self, peer: Peer, now: float) -> list[Effect]:
         """To be asked only of a strategy that can."""

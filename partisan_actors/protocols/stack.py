@@ -4,11 +4,14 @@ A driver tells the stack what happened and carries out what it answers; it never
 
 * a message goes to the layer that declares its class in `messages`; a class that no other layer declares
   belongs to the membership strategy, which may be a user's own;
+* a strategy that has no way of its own to evict is made to leave by the stack, when it is told `Evict`;
 * the strategy's NeighbourUp and NeighbourDown go out, then to broadcast and exchange, in that order;
 * what broadcast delivers goes out as Deliver; under EXCHANGE_TOPIC it is merged into the map too, after that, so that
   whoever learns ways from broadcasts knows one to a node when it first hears of it;
 * what the map publishes is broadcast under EXCHANGE_TOPIC;
 * handlers of users have topics of their own, told by `state_topic`: what broadcast delivers under one is merged there;
+* a failure detector, where there is one, watches the neighbours, and takes whatever comes from one for a sign of life.
+  What it finds goes out, and the driver answers that a peer is Confirmed to be down with `peer_down`;
 * a timer's name carries its layer, so that layers cannot collide.
 
 Effects keep the order in which the layers gave them: what an effect led to stands where that effect stood.
@@ -26,23 +29,27 @@ from partisan_actors.protocols.broadcast.handlers import Handlers
 from partisan_actors.protocols.broadcast.lww_map import Changed, Entry, Stamp
 from partisan_actors.protocols.broadcast.plumtree import HEARTBEAT_TOPIC
 from partisan_actors.protocols.contained import Contained
+from partisan_actors.protocols.detector.opinions import DetectorEffect
+from partisan_actors.protocols.detector.swim import Swim
 from partisan_actors.protocols.machine import (
     CancelTimer,
     Deliver,
     Effect,
+    Evicted,
     NeighbourDown,
     NeighbourUp,
     Peer,
     Send,
     SetTimer,
 )
-from partisan_actors.protocols.membership.strategy import Evicting, MembershipStrategy
+from partisan_actors.protocols.membership.strategy import Evict, Evicting, MembershipStrategy, Superseding
 
 __all__ = ["STATE_PREFIX", "Broadcast", "ProtocolStack", "ReplicatedMap", "StackEffect", "state_topic"]
 
-StackEffect: TypeAlias = Effect | Changed | Refused | HandlerFailed
+StackEffect: TypeAlias = Effect | Changed | Refused | HandlerFailed | DetectorEffect
 
 _MEMBERSHIP, _BROADCAST, _EXCHANGE, _HANDLERS = "membership", "broadcast", "exchange", "handlers"
+_DETECTOR = "detector"
 
 # What handlers broadcast goes under "state/CHANNEL/TOPIC", so that whoever passes it on knows the channel.
 STATE_PREFIX = "state/"
@@ -102,6 +109,8 @@ class ReplicatedMap(Protocol):
 
     def merge(self, updates: Iterable[object], now: float) -> list[ExchangeEffect]: ...
 
+    def published(self, origin: Peer, sender: Peer, updates: Iterable[object], now: float) -> None: ...
+
     def clear(self) -> None: ...
 
     def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
@@ -114,9 +123,10 @@ class ReplicatedMap(Protocol):
 
 
 class ProtocolStack:
-    """The layers of one node as one machine.
+    """The layers of one node as one machine. `joins`: the strategy's messages by which newcomers ask to be taken in.
 
-    `exchange` None: a node without a replicated map. `handlers` None: one without state of users.
+    `exchange` None: a node without a replicated map. `handlers` None: one without state of users. `detector` None: one
+    that hears of failures by other means, as real nodes do, whose detector knows of connections and records, too.
     """
 
     def __init__(
@@ -126,14 +136,22 @@ class ProtocolStack:
         broadcast: Broadcast,
         exchange: ReplicatedMap | None = None,
         handlers: Handlers | None = None,
+        detector: Swim | None = None,
     ) -> None:
         self.me = me
         self.strategy = strategy
         self.broadcasting = broadcast
         self.exchange = exchange
         self.handlers = handlers
+        self.detector = detector
+        inner = strategy.inner if isinstance(strategy, Contained) else strategy
+        self._evicts_itself = isinstance(inner, Evicting)
+        self._is_in = False
+        inner = strategy.inner if isinstance(strategy, Contained) else strategy
+        self.joins: frozenset[type] = frozenset(getattr(inner, "joins", ()))
         self._handler_types = frozenset(handlers.messages if handlers is not None else ())
         self._broadcast_types = frozenset(broadcast.messages)
+        self._detector_types = frozenset(detector.messages if detector is not None else ())
         self._exchange_types = frozenset(exchange.messages if exchange is not None else ())
 
     @property
@@ -148,33 +166,44 @@ class ProtocolStack:
 
     def start(self, now: float) -> list[StackEffect]:
         """The node is up and knows nobody yet."""
+        self._is_in = True
         effects = self._membership(self.strategy.start(now), now)
         effects += self._broadcasting(self.broadcasting.start(now), now)
         if self.exchange is not None:
             effects += self._exchanging(self.exchange.start(now), now)
         if self.handlers is not None:
             effects += _of_handlers(self.handlers.start(now))
+        if self.detector is not None:
+            effects += _of_detector(self.detector.start(now))
         return effects
 
     def join(self, contact: Peer, now: float) -> list[StackEffect]:
         """Enter the overlay that `contact` is in. May be called again, with other contacts, at any time."""
+        self._is_in = True
         return self._membership(self.strategy.join(contact, now), now)
 
     def leave(self, now: float) -> list[StackEffect]:
         """Tell the others that this node goes, and forget them; what was still to be broadcast goes out before."""
+        self._is_in = False
         effects = self._exchanging(self.exchange.leave(now), now) if self.exchange is not None else []
         effects += self._broadcasting(self.broadcasting.leave(now), now)
         return effects + self._membership(self.strategy.leave(now), now)
 
-    @property
-    def can_evict(self) -> bool:
-        """Whether the strategy has a way to remove another node from the overlay."""
-        return isinstance(self.strategy.inner if isinstance(self.strategy, Contained) else self.strategy, Evicting)
-
     def evict(self, peer: Peer, now: float) -> list[StackEffect]:
-        """Remove `peer` from the overlay, by a strategy that `can_evict`."""
-        assert isinstance(self.strategy, Evicting)
-        return self._membership(self.strategy.evict(peer, now), now)
+        """Remove `peer` from the overlay: in the strategy's own way, or by telling it to leave."""
+        if isinstance(self.strategy, Evicting) and self._evicts_itself:
+            return self._membership(self.strategy.evict(peer, now), now)
+        return [Send(peer, Evict())] if peer != self.me else []
+
+    def _on_evict(self, sender: Peer, now: float) -> list[StackEffect]:
+        was_in, self._is_in = self._is_in, False
+        return self._membership([*self.strategy.leave(now), Evicted(sender)], now) if was_in else []
+
+    def supersede(self, former: Peer, later: Peer, now: float) -> list[StackEffect]:
+        """The node whose life was `former` has started another one, `later`. See `strategy.Superseding`."""
+        if isinstance(self.strategy, Superseding):
+            return self._membership(self.strategy.supersede(former, later, now), now)
+        return self.peer_down(former, now)
 
     def forget(self) -> None:
         """Empty the replicated map, tombstones too: for a node that has left and is alone."""
@@ -183,6 +212,13 @@ class ProtocolStack:
 
     def receive(self, sender: Peer, message: object, now: float) -> list[StackEffect]:
         """`message` arrived from `sender`."""
+        if self.detector is None:
+            return self._receive(sender, message, now)
+        if type(message) in self._detector_types:
+            return _of_detector(self.detector.receive(sender, message, now))
+        return _of_detector(self.detector.heard(sender, now)) + self._receive(sender, message, now)
+
+    def _receive(self, sender: Peer, message: object, now: float) -> list[StackEffect]:
         kind = type(message)
         if kind in self._broadcast_types:
             return self._broadcasting(self.broadcasting.receive(sender, message, now), now)
@@ -190,6 +226,8 @@ class ProtocolStack:
             return self._exchanging(self.exchange.receive(sender, message, now), now)
         if self.handlers is not None and kind in self._handler_types:
             return _of_handlers(self.handlers.receive(sender, message, now))
+        if kind is Evict and not self._evicts_itself:
+            return self._on_evict(sender, now)
         return self._membership(self.strategy.receive(sender, message, now), now)
 
     def peer_up(self, peer: Peer, now: float) -> list[StackEffect]:
@@ -198,7 +236,8 @@ class ProtocolStack:
 
     def peer_down(self, peer: Peer, now: float) -> list[StackEffect]:
         """`peer` could not be reached, its connection broke, or the failure detector gave it up."""
-        return self._membership(self.strategy.peer_down(peer, now), now)
+        effects = _of_detector(self.detector.peer_down(peer, now)) if self.detector is not None else []
+        return effects + self._membership(self.strategy.peer_down(peer, now), now)
 
     def timer_fired(self, name: str, now: float) -> list[StackEffect]:
         """A timer the stack set ran out."""
@@ -209,6 +248,8 @@ class ProtocolStack:
             return self._exchanging(self.exchange.timer_fired(own_name, now), now)
         if layer == _HANDLERS and self.handlers is not None:
             return _of_handlers(self.handlers.timer_fired(own_name, now))
+        if layer == _DETECTOR and self.detector is not None:
+            return _of_detector(self.detector.timer_fired(own_name, now))
         return self._membership(self.strategy.timer_fired(own_name, now), now)
 
     def broadcast(self, topic: str, payload: object, now: float) -> list[StackEffect]:
@@ -271,12 +312,16 @@ class ProtocolStack:
                     out += self._exchanging(self.exchange.neighbour_up(peer, now), now)
                 if self.handlers is not None:
                     out += _of_handlers(self.handlers.neighbour_up(peer, now))
+                if self.detector is not None:
+                    out += _of_detector(self.detector.watch(peer, now))
             case NeighbourDown(peer):
                 out += self._broadcasting(self.broadcasting.neighbour_down(peer, now), now)
                 if self.exchange is not None:
                     out += self._exchanging(self.exchange.neighbour_down(peer, now), now)
                 if self.handlers is not None:
                     out += _of_handlers(self.handlers.neighbour_down(peer, now))
+                if self.detector is not None:
+                    out += _of_detector(self.detector.unwatch(peer, now))
         return out
 
     def _broadcasting(self, effects: list[Effect], now: float) -> list[StackEffect]:
@@ -285,10 +330,11 @@ class ProtocolStack:
             match effect:
                 case SetTimer() | CancelTimer():
                     out.append(_in_layer(_BROADCAST, effect))
-                case Deliver(topic=topic, payload=payload) if topic == EXCHANGE_TOPIC:
+                case Deliver(topic, origin, sender, _, payload) if topic == EXCHANGE_TOPIC:
                     out.append(effect)
                     # A node without a map passes it on in the tree and has no use for it.
                     if self.exchange is not None and isinstance(payload, list | tuple):
+                        self.exchange.published(origin, sender, payload, now)
                         out += self._exchanging(self.exchange.merge(payload, now), now)
                 case Deliver(topic=topic, payload=payload) if topic.startswith(STATE_PREFIX):
                     out.append(effect)
@@ -314,6 +360,12 @@ class ProtocolStack:
 
 def _of_handlers(effects: list[HandlerEffect]) -> list[StackEffect]:
     return [effect if isinstance(effect, HandlerFailed) else _in_layer(_HANDLERS, effect) for effect in effects]
+
+
+def _of_detector(effects: list[DetectorEffect]) -> list[StackEffect]:
+    return [
+        _in_layer(_DETECTOR, effect) if isinstance(effect, SetTimer | CancelTimer) else effect for effect in effects
+    ]
 
 
 def _in_layer(layer: str, effect: Effect) -> Effect:

@@ -81,10 +81,11 @@ class Names:
         if spec.name is not None:
             self._write(spec.name, (spec.claim, _SETTLED + spec.life), _entry_of(spec, host))
 
-    def release(self, spec: ActorSpec) -> None:
-        """The actor ended for good: its name is free again, soon."""
-        if spec.name is not None:
-            self._system.background.start(self.release_now(spec), f"release the name {spec.name}")
+    def release(self, spec: ActorSpec) -> asyncio.Task[None] | None:
+        """The actor ended for good: its name is free again, when the job that this returns is done."""
+        if spec.name is None:
+            return None
+        return self._system.background.start(self.release_now(spec), f"release the name {spec.name}")
 
     async def release_now(self, spec: ActorSpec) -> None:
         """`release`; returns when the name may be claimed again. Nothing happens when another actor has it."""

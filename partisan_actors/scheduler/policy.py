@@ -12,6 +12,8 @@ The strategies, for a request and the nodes that have room for it now:
 - "random": any.
 - `NodeAffinity`: that node; if soft, then the others as in "default".
 
+Whatever the strategy, a node that is suspected to be down comes after all that are not.
+
 What is equal by these is ordered by the `Random` passed in, lest every node choose the same one.
 """
 
@@ -38,7 +40,8 @@ class Candidate:
     """What the asking node knows of one node that takes work. A node that hosts nothing is left out by the caller.
 
     `available`, `held` (by actors, for life) and `load` (any measure of how busy it is) are as that node last told;
-    `placements` is how much the asking node has placed there itself, and `local` whether it is that node.
+    `placements` is how much the asking node has placed there itself, and `local` whether it is that node. One that is
+    `suspected` does not answer some others now, and may be down.
     """
 
     node: NodeId
@@ -49,6 +52,7 @@ class Candidate:
     load: float = 0.0
     local: bool = False
     placements: int = 0
+    suspected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,11 @@ def _ordered(request: Request, shuffled: list[Candidate]) -> tuple[NodeId, ...]:
         case NodeAffinity() as affinity:
             ordered = sorted(shuffled, key=lambda candidate: _default_key(request, candidate))
             ordered.sort(key=lambda candidate: not affinity.means(candidate.node))
-    return tuple(candidate.node for candidate in ordered)
+    return tuple(candidate.node for candidate in sorted(ordered, key=_is_suspected))
+
+
+def _is_suspected(candidate: Candidate) -> bool:
+    return candidate.suspected
 
 
 def _default_key(request: Request, candidate: Candidate) -> tuple[Any, ...]:

@@ -38,7 +38,7 @@ from partisan_actors.errors import (
     Unplaceable,
 )
 from partisan_actors.ids import ActorId, NodeId
-from partisan_actors.node.directory import NodeRecord
+from partisan_actors.node.directory import SUSPECT, NodeRecord
 from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.guardian import Guardian
 from partisan_actors.scheduler.names import Names
@@ -80,6 +80,8 @@ class Scheduler:
         # Done when an actor to be made has its name, cancelled when it does not get it.
         self._claims: dict[ActorId, asyncio.Future[None]] = {}
         self._ending: dict[ActorId, asyncio.Future[None]] = {}
+        # Names of actors that have ended, on their way to be free.
+        self.releasing: dict[ActorId, asyncio.Task[None]] = {}
         # Refs that the constructor of a restartable actor takes, for as long as this node has a handle of it.
         self._kept: weakref.WeakKeyDictionary[Location, SentRefs] = weakref.WeakKeyDictionary()
         # What ended actors leave behind is freed by this table, not by the cell.
@@ -113,8 +115,10 @@ class Scheduler:
             except ConfigError as error:
                 logger.debug("node %s says of its resources what makes no sense: %s", record.node, error)
                 continue
-            count = placements.get(record.node, 0)
-            found.append(Candidate(record.node, total, available, held, record.labels, record.load, local, count))
+            count, suspected = placements.get(record.node, 0), record.state == SUSPECT
+            found.append(
+                Candidate(record.node, total, available, held, record.labels, record.load, local, count, suspected)
+            )
         return found
 
     async def wait_for_news(self, timeout_s: float = RETRY_S) -> None:
@@ -309,6 +313,7 @@ class Scheduler:
             max_concurrency=spec.max_concurrency,
             mailbox_max=spec.mailbox_max or self.node.config.mailbox_max,
             dedicated_thread=spec.dedicated_thread,
+            trap_exit=spec.trap_exit,
             trace=spec.trace,
         )
         self.system.start_cell(spec.actor, definition, options, args, kwargs)
@@ -378,8 +383,10 @@ class Scheduler:
         if ended is not None:
             ended.set_result(None)
         spec = self._forget(cell.actor)
-        if spec is not None:
-            self.names.release(spec)
+        releasing = self.names.release(spec) if spec is not None else None
+        if releasing is not None:
+            self.releasing[cell.actor] = releasing
+            releasing.add_done_callback(lambda _: self.releasing.pop(cell.actor, None))
         if spec is not None and spec.max_restarts:
             self.guardian.announce_end(spec, cell.reason)
 

@@ -35,6 +35,7 @@ class ActorSpec:
     max_concurrency: int | None = None
     mailbox_max: int | None = None
     dedicated_thread: bool = False
+    trap_exit: bool = False
     handle: bytes = b""
     trace: bytes = b""
     labels: Mapping[str, str] = field(default_factory=dict)

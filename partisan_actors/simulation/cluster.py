@@ -365,7 +365,7 @@ class SimulatedCluster:
         config = NodeConfig(
             name=name,
             cluster="simulated",
-            bind=f"{name}:1",
+            bind=(f"{name}:1",),
             cookie=COOKIE,
             seed=rng.getrandbits(64),
             hosts_actors=name != DRIVER,

@@ -18,8 +18,9 @@ from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.stack import ProtocolStack
 from partisan_actors.simulation.faulty import FaultySimulation
 
-__all__ = ["FAULTS", "RECOVERED", "Coverage", "NeverHappened", "situations_of"]
+__all__ = ["FAULTS", "FINDINGS", "RECOVERED", "Coverage", "NeverHappened", "situations_of"]
 
+FINDINGS: tuple[str, ...] = tuple(f"detector {found}" for found in ("suspected", "cleared", "confirmed"))
 RECOVERED = "a node without neighbours found some again"
 FAULTS: tuple[str, ...] = tuple(f"fault {kind}" for kind in OPERATIONS)
 
@@ -39,6 +40,7 @@ class Coverage:
         self.counts: Counter[str] = Counter()
         self._flags: dict[type, tuple[str, tuple[str, ...]]] = {}
         self._had_neighbours: dict[Peer, bool] = {}
+        self._findings = 0
 
     def saw(self, situation: str) -> None:
         """It happened."""
@@ -47,6 +49,7 @@ class Coverage:
     def plan(self, plan: FaultPlan) -> None:
         """The faults of `plan` happen in the next run."""
         self._had_neighbours.clear()
+        self._findings = 0
         for operation in plan.operations:
             self.saw(f"fault {type(operation).__name__.lower()}")
 
@@ -68,6 +71,10 @@ class Coverage:
             if has or had is not None:  # before its first neighbour a node is new, not alone
                 self._had_neighbours[node] = has
 
+        for finding in simulation.findings[self._findings :]:
+            self.saw(f"detector {type(finding.found).__name__.lower()}")
+        self._findings = len(simulation.findings)
+
     def merge(self, counts: Mapping[str, int]) -> None:
         """Add what another one counted, in another process."""
         self.counts.update(counts)
@@ -85,14 +92,14 @@ class Coverage:
 
 def situations_of(stack: ProtocolStack) -> list[str]:
     """The messages that a stack's layers declare, by tag, each also with both values of each of its flags."""
-    layers = [stack.strategy, stack.broadcasting, stack.exchange]
+    layers = [stack.strategy, stack.broadcasting, stack.exchange, stack.detector]
     tags = {kind: tag for tag, kind in message_types().items()}
     found = []
     for kind in (kind for layer in layers for kind in getattr(layer, "messages", ())):
         tag = tags.get(kind, kind.__name__)
         found.append(tag)
         found += [_flagged(tag, flag, value) for flag in _flags(kind) for value in (False, True)]
-    return found
+    return [*found, *(FINDINGS if stack.detector is not None else ())]
 
 
 def _flags(kind: type) -> tuple[str, ...]:

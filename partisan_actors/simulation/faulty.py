@@ -5,8 +5,8 @@ What it adds to the promises of `machines`, while a fault is in force and no lon
 1. Messages from one node to another stay in order, whatever happens to them. What a reset loses is a run of them: all
    that were on their way.
 2. A lost message is lost in silence; one that a cut stops comes back as `peer_down`. A cut that comes takes down the
-   connections it crosses. Through a one-way cut, messages in the other direction get through, but no connection can be
-   opened.
+   connections it crosses (neither of this where the simulation is silent). Through a one-way cut, messages in the other
+   direction get through, but no connection can be opened.
 3. A slow or stalled node is told nothing before its time, and everything in order: messages, timers, connections.
 4. A restarted node is a new life under the same name, which joins as any newcomer does.
 
@@ -71,8 +71,9 @@ class FaultySimulation(Simulation):
         observers: Sequence[Observer] = (),
         contacts_of: ContactsOf = first_other,
         new_life: Callable[[int], Peer] = first_life,
+        silent: bool = False,
     ) -> None:
-        super().__init__(seed, latency, failure_delay_s, on_event, carry)
+        super().__init__(seed, latency, failure_delay_s, on_event, carry, silent)
         self.network = _CutNetwork(seed, latency if latency is not None else uniform_latency(0.001, 0.005), self)
         self.rules: list[Rule] = []
         self.lives: dict[str, Peer] = {}  # the latest of each name
@@ -147,7 +148,7 @@ class FaultySimulation(Simulation):
         """From now on messages are judged by `rule` too. A cut takes connections down as it comes."""
         self._log("impose", None, rule.operation)
         self.rules.append(rule)
-        if isinstance(rule.operation, Cut):
+        if isinstance(rule.operation, Cut) and not self.silent:
             for node, peer in self._connections(rule.first, rule.second):
                 self._announce_down(node, peer, self.clock.now_ns + self._failure_delay_ns)
 

@@ -8,6 +8,7 @@ turn, and the loop goes on only when it gets the turn back: when the job ends, o
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import sys
 import threading
 from collections import deque
@@ -24,6 +25,10 @@ Job = Callable[[], None]
 
 # A job that computes for longer than this, in real seconds, without giving its turn back hangs.
 TURN_S: Final = 60.0
+PIECES: Final = 120
+
+# How long one that is abandoned may take to end; then it is left alone, as when it is deep in native code.
+END_S: Final = 20.0
 
 _OURS: Final = (str(Path(__file__).parent), threading.__file__)
 
@@ -53,6 +58,7 @@ class LockstepThread:
         self._is_idle = True  # nothing runs or waits in it, and no turn is on its way
         self._is_ended = False  # it is to end where it waits
         self._is_over = False
+        self._is_running = False
         self._mine = threading.Semaphore(0)
         self._loops = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
@@ -73,9 +79,14 @@ class LockstepThread:
         self._jobs.clear()
         self._jobs.append(None)
         self._is_ended = True
-        if self._thread.is_alive():
-            self._is_idle = False
-            self.take_turn()
+        if not self._thread.is_alive():
+            return
+        self._is_idle = False
+        if self._is_running:  # Ctrl-C came in the middle of its turn, or it has never given that back
+            ident = ctypes.c_ulong(self._thread.ident or 0)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(ThreadEnded))
+        self._mine.release()
+        self._thread.join(END_S)
 
     def take_turn(self) -> None:
         """On the loop: let it run until it gives the turn back. A thread that has ended is left in peace."""
@@ -84,7 +95,8 @@ class LockstepThread:
         if self._thread.ident is None:
             self._thread.start()
         self._mine.release()
-        if not self._loops.acquire(timeout=TURN_S):
+        # In pieces: a signal that comes just before a wait begins is handled when that wait has ended.
+        if not any(self._loops.acquire(timeout=TURN_S / PIECES) for _ in range(PIECES)):
             text = f"{self._thread.name} has not waited for anything for {TURN_S:g} real seconds: {self.place()}"
             self.loop.failure = RuntimeError(text)  # a call-back's own errors are only logged
 
@@ -105,23 +117,31 @@ class LockstepThread:
     def give_turn(self) -> None:
         """Let the loop go on until it calls `take_turn`."""
         if not self._is_ended:
+            self._is_running = False
             self._loops.release()
             self._mine.acquire()
+            self._is_running = True
         if self._is_ended:
             raise ThreadEnded
 
     def _main(self) -> None:
         _running.thread = self
         own_gates.make = lambda: _LockstepGate(self)
+        with contextlib.suppress(ThreadEnded):
+            self._run_jobs()
+        self._is_over = True
+        self._loops.release()
+
+    def _run_jobs(self) -> None:
         while True:
             self._mine.acquire()
             job = self._jobs.popleft()
             if job is not None:
+                self._is_running = True
                 with contextlib.suppress(ThreadEnded):
                     job()
+                self._is_running = False
             if job is None or self._is_ended:
-                self._is_over = True
-                self._loops.release()
                 return
             if self._jobs:
                 self.loop.call_soon(self.take_turn)

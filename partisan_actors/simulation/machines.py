@@ -11,6 +11,10 @@ the stacks is what a driver promises:
    `peer_down`.
 4. A timer fires once per setting; setting it again replaces it; a killed node's timers never fire.
 
+A `silent` simulation keeps less: what fails says nothing, as when a machine loses its power or a cable is pulled.
+Nobody is told that an open connection leads nowhere, and who opens one in vain is told `failure_delay_s` later.
+Then stacks need a failure detector; when that has Confirmed a peer to be down, the connection ends, with `peer_down`.
+
 It also checks rule 1 of `MembershipStrategy` as it goes: NeighbourUp and NeighbourDown alternate.
 """
 
@@ -24,6 +28,7 @@ from typing import TypeAlias
 
 from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Refused
 from partisan_actors.protocols.broadcast.lww_map import Changed, Stamp
+from partisan_actors.protocols.detector.opinions import Cleared, Confirmed, Suspected
 from partisan_actors.protocols.machine import (
     CancelTimer,
     Connect,
@@ -40,7 +45,7 @@ from partisan_actors.simulation.clock import Clock, nanoseconds
 from partisan_actors.simulation.network import Latency, Network, uniform_latency
 from partisan_actors.simulation.streams import stream
 
-__all__ = ["Change", "Delivery", "Simulation", "StackFactory", "UnsoundStrategy"]
+__all__ = ["Change", "Delivery", "Finding", "Simulation", "StackFactory", "UnsoundStrategy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,15 @@ class Change:
     node: Peer
     at_s: float
     changed: Changed
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The detector of `node` found something out about `peer` at `at_s`."""
+
+    node: Peer
+    at_s: float
+    found: Suspected | Cleared | Confirmed
 
 
 class UnsoundStrategy(AssertionError):
@@ -95,20 +109,23 @@ class Simulation:
         failure_delay_s: float = 0.1,
         on_event: Callable[[str], None] | None = None,
         carry: Callable[[object], object] | None = None,
+        silent: bool = False,
     ) -> None:
         self.seed = seed
+        self.silent = silent
         self.clock = Clock()
         self.network = Network(seed, latency if latency is not None else uniform_latency(0.001, 0.005))
         self.sent: Counter[type] = Counter()  # messages by class, also those that are lost later
         self.received: Counter[type] = Counter()  # messages by class, by live nodes
         self.deliveries: list[Delivery] = []
         self.changes: list[Change] = []
+        self.findings: list[Finding] = []
         self.refusals: list[tuple[Peer, Refused]] = []
         self._failure_delay_ns = nanoseconds(failure_delay_s)
         self._on_event = on_event
         self._carry = carry
         self._nodes: dict[Peer, _Node] = {}
-        self._gone: dict[Peer, None] = {}
+        self._gone: dict[Peer, float] = {}  # when
         self._settings = 0
         self._downs_coming: set[tuple[Peer, Peer]] = set()
 
@@ -125,6 +142,10 @@ class Simulation:
     def stack(self, node: Peer) -> ProtocolStack:
         """The stack of a live node. Raises KeyError when it is none."""
         return self._nodes[node].stack
+
+    def ended_s(self, node: Peer) -> float | None:
+        """When `node` was killed; None when it was not."""
+        return self._gone.get(node)
 
     def told_neighbours(self, node: Peer) -> list[Peer]:
         """The neighbours of a live node by what its stack told: every NeighbourUp without a NeighbourDown since."""
@@ -182,8 +203,8 @@ class Simulation:
         for name in nodes:
             self._log("kill", name)
             killed.append((name, self._nodes.pop(name)))
-            self._gone[name] = None
-        for name, node in killed:
+            self._gone[name] = self.now_s
+        for name, node in killed if not self.silent else ():
             for peer in node.open:
                 arrival_ns = self.network.arrival(name, peer, self.clock.now_ns)
                 self._announce_down(peer, name, arrival_ns + self._failure_delay_ns)
@@ -193,7 +214,7 @@ class Simulation:
         sides = list(side), list(other)
         self._log("cut", sides)
         self.network.cut(*sides)
-        for name, node in self._nodes.items():
+        for name, node in self._nodes.items() if not self.silent else ():
             for peer in node.open:
                 if self.network.is_cut(name, peer):
                     self._announce_down(name, peer, self.clock.now_ns + self._failure_delay_ns)
@@ -237,6 +258,11 @@ class Simulation:
                     if peer not in node.neighbours:
                         raise UnsoundStrategy(f"seed {self.seed}: node {name} got NeighbourDown({peer}) wrongly")
                     del node.neighbours[peer]
+                case Suspected(peer) | Cleared(peer):
+                    self.findings.append(Finding(name, self.now_s, effect))
+                case Confirmed(peer):
+                    self.findings.append(Finding(name, self.now_s, effect))
+                    self._announce_down(name, peer, self.clock.now_ns)
                 case Changed():
                     self.changes.append(Change(name, self.now_s, effect))
                 case Refused():
@@ -262,6 +288,8 @@ class Simulation:
     def _arrived(self, sender: Peer, receiver: Peer, message: object) -> None:
         node = self._nodes.get(receiver)
         if node is None or self.network.is_cut(sender, receiver):
+            if self.silent and sender in self._nodes and receiver in self._nodes[sender].open:
+                return
             self._announce_down(sender, receiver, self.clock.now_ns + self._failure_delay_ns)
             return
         if self._on_event is not None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.faults.operations import Crash, Join, Leave, Restart
 from partisan_actors.faults.plan import FaultPlan
 from partisan_actors.messages import message_types
 from partisan_actors.simulation.checkers import (
@@ -33,6 +34,7 @@ from partisan_actors.simulation.checkers import (
 )
 from partisan_actors.simulation.clock import nanoseconds
 from partisan_actors.simulation.coverage import Coverage
+from partisan_actors.simulation.deaths import Deaths
 from partisan_actors.simulation.faulty import GOODBYE_S, FaultySimulation, Observer
 from partisan_actors.simulation.latency import latency_of
 from partisan_actors.simulation.machines import UnsoundStrategy
@@ -46,6 +48,12 @@ __all__ = ["Outcome", "Scenario", "play"]
 NODES_MAX: Final = 100_000
 # A broadcast after the faults: the tree may have to be mended on its way.
 BROADCAST_WITHIN_S: Final = 60.0
+# When whoever dials in vain is told so: by the other host, or by nobody but its own patience.
+FAILURE_DELAY_S: Final = 0.1
+DIAL_S: Final = 5.0
+# What can neither delay a message nor lose one; and how long after the other faults messages may still be late.
+HARMLESS: Final = (Crash, Restart, Join, Leave)
+LATE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,8 @@ class Scenario:
     """Everything that a run follows from. Raises ConfigError when a value is not valid.
 
     Nodes n0, n1, ... join one after the other, `join_interval_s` apart (0: all at once), while the plan begins.
-    `per_s` is how often somebody broadcasts or writes, until the faults are over.
+    `per_s` is how often somebody broadcasts or writes, until the faults are over. Where all is `silent`, no connection
+    tells that it broke: see `machines`. Then every node has a failure detector, and what that does is checked, too.
     """
 
     stacks: Stacks = field(default_factory=Stacks)
@@ -64,6 +73,7 @@ class Scenario:
     join_interval_s: float = 0.01
     per_s: float = 1.0
     within_s: float = 300.0
+    silent: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.nodes <= NODES_MAX:
@@ -126,14 +136,17 @@ def play(
 ) -> Outcome:
     """Run it. What fails is told in the outcome; ConfigError is raised for overlay options that are not valid."""
     safety = Safety()
-    watchers = [safety, *([coverage] if coverage is not None else ()), *observers]
+    deaths = [Deaths(_undisturbed_s(scenario.plan))] if scenario.silent else []
+    watchers = [safety, *deaths, *([coverage] if coverage is not None else ()), *observers]
     simulation = FaultySimulation(
         scenario.seed,
-        scenario.stacks,
+        replace(scenario.stacks, detector=scenario.silent),
         latency=latency_of(scenario.latency, scenario.seed),
         on_event=on_event,
         observers=watchers,
         contacts_of=scenario.stacks.contacts_of,
+        failure_delay_s=DIAL_S if scenario.silent else FAILURE_DELAY_S,
+        silent=scenario.silent,
     )
     if coverage is not None:
         coverage.plan(scenario.plan)
@@ -171,6 +184,12 @@ def play(
         messages=_by_tag(simulation.sent),
         choices=run.choices,
     )
+
+
+def _undisturbed_s(plan: FaultPlan) -> float:
+    """From when on no fault is in the way of a message."""
+    disturbing = [operation for operation in plan.operations if not isinstance(operation, HARMLESS)]
+    return FaultPlan(tuple(disturbing)).end_s + LATE_S if disturbing else 0.0
 
 
 def _broadcast_to_all(simulation: FaultySimulation) -> None:

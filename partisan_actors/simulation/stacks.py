@@ -13,6 +13,8 @@ from partisan_actors.node.overlays import make_strategy
 from partisan_actors.protocols.broadcast.exchange import Exchange, ExchangeOptions
 from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
 from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptions
+from partisan_actors.protocols.detector.swim import Swim
+from partisan_actors.protocols.detector.swim_options import SwimOptions
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
 from partisan_actors.protocols.stack import Broadcast, ProtocolStack
@@ -30,6 +32,8 @@ SERVER_EVERY: Final = 4
 class Stacks:
     """A `StackFactory`: every node gets the overlay of this name with these options, a broadcast and a replicated map.
 
+    With `detector`, neighbours are watched by SWIM, as on real nodes; each node finds everything out by itself.
+
     Raises ConfigError for an overlay that there is not and, when it is called, for an option that is not valid.
     """
 
@@ -37,6 +41,7 @@ class Stacks:
     overlay_options: Mapping[str, Any] = field(default_factory=dict)
     broadcast: str = "plumtree"
     with_map: bool = True
+    detector: bool = False
 
     def __post_init__(self) -> None:
         if self.broadcast not in BROADCASTS:
@@ -49,6 +54,7 @@ class Stacks:
             self._strategy(node, simulation.stream(node, "membership")),
             self._broadcast(simulation, node),
             exchange,
+            detector=Swim(node, SwimOptions(), simulation.stream(node, "detector")) if self.detector else None,
         )
 
     def check(self) -> None:

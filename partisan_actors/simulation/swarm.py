@@ -42,6 +42,8 @@ SPARED: Final = ("n0",)
 CHAOS_S: Final = 60.0
 OPERATIONS_MAX: Final = 12
 SHRINK_TRIES_MAX: Final = 200
+# How many of the clusters learn of failures by their detectors alone.
+SILENT_SHARE: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Swarm:
             join_interval_s=rng.choice([0.0, 0.01, 0.5]),
             per_s=rng.choice([0.5, 2.0, 5.0]),
             within_s=self.within_s,
+            silent=rng.random() < SILENT_SHARE,
         )
 
 

@@ -176,12 +176,12 @@ class Door:
         self._wires = wires
         self._name = name
         self._loop = loop
-        self._address: str | None = None
+        self._addresses: list[str] = []
 
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
         """Accept at ``name:port``; port 0 takes a free one. Returns the bound address. Raises ConfigError."""
-        self._address = self._wires.listen(address, self._name, self._loop, factory)
-        return self._address
+        self._addresses.append(self._wires.listen(address, self._name, self._loop, factory))
+        return self._addresses[-1]
 
     async def dial(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> None:
         """Open a byte stream. Raises ConnectionRefusedError when nobody listens there; waits where nothing passes."""
@@ -189,8 +189,9 @@ class Door:
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._address is not None:
-            self._wires.close(self._address)
+        for address in self._addresses:
+            self._wires.close(address)
+        self._addresses.clear()
 
 
 class _Stream(asyncio.Transport):
@@ -241,6 +242,12 @@ class _Stream(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return self._bytes
+
+    def pause_reading(self) -> None:
+        """Nothing: what comes is handed over piece by piece anyway."""
+
+    def resume_reading(self) -> None:
+        """Nothing, as above."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default

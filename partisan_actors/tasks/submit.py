@@ -1,7 +1,8 @@
 """Submitting tasks: choose a node, ask it, try the next when it refuses, and again when it is lost.
 
 The caller counts what it has placed on each node and not seen finished, so a burst of tasks spreads over the cluster
-at once, without waiting for gossip to catch up.
+at once, without waiting for gossip to catch up. And it remembers what it has sent to a node since that told its room:
+two tasks do not queue for one place while another node, which was busy when it last told, may be free by now.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from partisan_actors.actors.context import current_owner
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorUnavailable, NodeError, TaskCancelled, TaskFailed, Unplaceable
 from partisan_actors.ids import NodeId, TaskId
+from partisan_actors.node.directory import NodeRecord
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.policy import Request, Verdict
+from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import NEEDS_CODE, REFUSED, SERVICE
 from partisan_actors.tasks.retry import Retries
@@ -41,6 +44,10 @@ class TaskSubmitter:
         self._store = store
         self._numbers = itertools.count(1)
         self._outstanding: Counter[NodeId] = Counter()
+        # Of those, what each node does not hold as far as its record goes, which is older.
+        self._untold: dict[NodeId, dict[TaskId, Resources]] = {}
+        system.node.directory.on_change.append(self._told)
+        system.node.directory.on_down.append(lambda record, why: self._told(record))
 
     def submit(
         self, code: bytes, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], request: Request, retries: Retries
@@ -106,7 +113,7 @@ class TaskSubmitter:
             # A node queues what it has no room for yet, so the shortest queue is a good place too. Where there was no
             # room when it last told, somebody is before us. Where actors held all, they may have ended by now: rather
             # than queue elsewhere, ask a few of those; they refuse at once.
-            queues = [(2 * self._outstanding[node], node) for node in choice.nodes]
+            queues = [(2 * self._outstanding[node] + self._is_filled(node, spec), node) for node in choice.nodes]
             queues += [(2 * self._outstanding[node] + 1, node) for node in choice.full[:FULL_ASKED]]
             queues += [(2 * self._outstanding[node] + 2, node) for node in choice.busy]
             for _, node in sorted(queues, key=_length):
@@ -117,18 +124,36 @@ class TaskSubmitter:
                     return value
             await self._scheduler.wait_for_news()
 
+    def _is_filled(self, node: NodeId, spec: TaskSpec) -> int:
+        """0 while that node has room by what it told and was sent since, else 2, as for those that are busy."""
+        record = self._system.node.directory.find(node)
+        if record is None or node == self._system.me:  # this node's own room is known as it is
+            return 0
+        room, taken = Resources.parse(record.available), spec.request.resources
+        for needs in self._untold.get(node, {}).values():
+            taken += needs
+            if not taken.fits(room):
+                return 2
+        return 0
+
+    def _told(self, record: NodeRecord) -> None:
+        self._untold.pop(record.node, None)
+
     async def _ask(self, node: NodeId, spec: TaskSpec) -> tuple[str, Any]:
         code = self._system.code
         peer = self._system.node.router.peer(node)
         self._outstanding[node] += 1
+        if spec.request.resources:
+            self._untold.setdefault(node, {})[spec.task] = spec.request.resources
         try:
-            ask = functools.partial(self._system.request, node, SERVICE, "run", spec, trace=spec.trace)
+            ask = functools.partial(self._system.request, node, SERVICE, "run", spec, trace=spec.trace, in_order=False)
             answer = await ask(code.blob_for(peer, spec.code))
             if answer[0] == NEEDS_CODE:
                 answer = await ask(code.blob(spec.code))
             return answer[0], answer[1]
         finally:
             self._outstanding[node] -= 1
+            self._untold.get(node, {}).pop(spec.task, None)
 
 
 def _length(queue: tuple[int, NodeId]) -> int:

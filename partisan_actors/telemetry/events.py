@@ -216,7 +216,7 @@ SPANS: Final[tuple[SpanShape, ...]] = (
     SpanShape("process {class}", SpanKind.CONSUMER, Scope.CALLS, "calls", "a tell being handled"),
     SpanShape("relay {channel}", SpanKind.INTERNAL, Scope.OVERLAY, "hops", "a message forwarded by a node in between"),
     SpanShape("publish {topic}", SpanKind.PRODUCER, Scope.CALLS, "calls", "a broadcast given to the tree"),
-    SpanShape("process {topic}", SpanKind.CONSUMER, Scope.CALLS, "calls", "a broadcast being handled on one node"),
+    SpanShape("process {topic}", SpanKind.CONSUMER, Scope.CALLS, "hops", "a broadcast handed to a node's subscribers"),
     SpanShape("create {class}", SpanKind.CLIENT, Scope.LIFECYCLE, "calls", "an actor asked for, until it is placed"),
     SpanShape("activate {class}", SpanKind.SERVER, Scope.LIFECYCLE, "calls", "its constructor run where it lives"),
     SpanShape("restart {class}", SpanKind.INTERNAL, Scope.LIFECYCLE, "calls", "a next life after a failure"),

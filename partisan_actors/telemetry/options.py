@@ -18,12 +18,12 @@ TRACE_FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 class TracingOptions:
     """The choices of one node; raises ConfigError when they do not fit together.
 
-    `level` is ``hops``, or ``calls``, which leaves out the spans of nodes that relay a message. `service_name` wins
-    over ``OTEL_SERVICE_NAME``; with `service_name_per_node` it becomes ``name@node``, so that a viewer colours
-    nodes apart. With `trace_file` spans are also appended to that file as OTLP/JSON lines, up to
-    `trace_file_bytes_max` bytes; several nodes may share it. `export` False means to that file only. With
-    `adopt_user_spans` spans that actors open with OpenTelemetry themselves are exported too, unless the program has
-    installed a provider of its own.
+    `level` is ``hops``, or ``calls``, which leaves out the spans of nodes that relay a message, and those of nodes that
+    hand a broadcast to their subscribers. `service_name` wins over ``OTEL_SERVICE_NAME``; with `service_name_per_node`
+    it becomes ``name@node``, so that a viewer colours nodes apart. With `trace_file` spans are also appended to that
+    file as OTLP/JSON lines, up to `trace_file_bytes_max` bytes; several nodes may share it. `export` False means to
+    that file only. With `adopt_user_spans` spans that actors open with OpenTelemetry themselves are exported too,
+    unless the program has installed a provider of its own.
     """
 
     level: str = "hops"

@@ -23,8 +23,8 @@ from typing import Any
 
 from partisan_actors.ids import NodeId
 from partisan_actors.messages import message, tag_of
-from partisan_actors.protocols.machine import Peer
-from partisan_actors.protocols.membership.strategy import MembershipStrategy
+from partisan_actors.protocols.machine import Evicted, Peer
+from partisan_actors.protocols.membership.strategy import Evicting, MembershipStrategy, Superseding
 from partisan_actors.testing.overlay_of import ConformanceFailed, OverlayOf, node_named, require, salted
 from partisan_actors.testing.strategy_network import StrategyNetwork
 from partisan_actors.testing.wire import through_bytes
@@ -164,6 +164,29 @@ class MembershipConformance(OverlayOf):
 
             self._settle(network, f"seed {seed}: after {former} was restarted as {later}")
 
+    def test_a_former_life_is_forgotten_once_the_later_one_is_known(self) -> None:
+        if not isinstance(self.make(node_named(0), Random(0)), Superseding):
+            return
+        for seed in self.seeds:
+            network = self._overlay(seed)
+            former, later = node_named(self.nodes - 1), node_named(self.nodes - 1, life=2)
+            network.kill(former)
+            network.add(later)
+
+            for node, strategy in network.nodes.items():
+                assert isinstance(strategy, Superseding)
+                network.perform(node, strategy.supersede(former, later, network.now))
+
+            for node, strategy in network.nodes.items():
+                for name, view in strategy.views.items():
+                    require(former not in view, f"seed {seed}: {node} still has {former} in its view {name!r}")
+            network.deliver_all()  # what others had sent before they knew
+            already = len(network.sent)
+            network.join(later, node_named(0))
+            self._settle(network, f"seed {seed}: after {former} was superseded by {later}")
+            tried = [node for node, peer, _ in network.sent[already:] if peer == former]
+            require(not tried, f"seed {seed}: {former} was tried again by {tried}")
+
     # Leaving.
 
     def test_a_node_that_leaves_has_no_neighbours_and_is_forgotten(self) -> None:
@@ -189,6 +212,21 @@ class MembershipConformance(OverlayOf):
                     network.deliver_one()
                 network.join(node, node_named(0))
             self._settle(network, f"seed {seed}: after nodes left and joined again", self.connects and self.heals)
+
+    def test_a_node_that_is_evicted_has_no_neighbours_and_is_forgotten(self) -> None:
+        if not isinstance(self.make(node_named(0), Random(0)), Evicting):
+            return
+        for seed in self.seeds:
+            network = self._overlay(seed)
+            by, evicted = node_named(0), node_named(self.nodes - 1)
+            strategy = network.nodes[by]
+            assert isinstance(strategy, Evicting)
+
+            network.perform(by, strategy.evict(evicted, network.now))
+
+            self._wait_forgotten(network, evicted, f"seed {seed}: after {by} evicted {evicted}")
+            require(not network.nodes[evicted].neighbours, f"seed {seed}: {evicted} is out and has neighbours")
+            require((evicted, Evicted(by)) in network.noticed, f"seed {seed}: {evicted} does not say that it is out")
 
     # Whatever may happen.
 

@@ -1,12 +1,15 @@
 """One connection, which is one lane of one channel to one peer: handshake, then frames in and frames out.
 
-The rules this file keeps:
+The rules this file keeps, together with `receiver`, the half that reads:
 
 1. Until the handshake is done, nothing but HELLO frames is read, at most HELLO_BYTES_MAX each.
 2. `send` only appends; everything appended in one loop turn leaves as one BATCH frame in one write (`Flusher`).
 3. Messages leave and arrive in the order of the `send` calls, large ones included.
-4. What arrives is handed to `dispatch[kind](peer, message, buffers)` at once, in the loop's own call-back.
+4. What arrives is handed to `dispatch[kind](peer, message, buffers)` when its frame is here in whole, in the loop's own
+   call-back.
 5. Whatever the other side sends, the worst that happens is that this connection closes, with a reason.
+6. When it breaks, and its owner wants that, it keeps what is to be sent, and goes on taking it, until another
+   connection takes its session over. Whoever sends sees only a slow peer.
 
 `peer` is whatever the owner puts there in `opened`; this file never looks at it.
 """
@@ -14,33 +17,32 @@ The rules this file keeps:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-import msgpack
-
-from partisan_actors.errors import AuthenticationError, Overloaded, PartisanError, ProtocolError
+from partisan_actors.errors import Overloaded, ProtocolError
 from partisan_actors.transport.flusher import Flusher
-from partisan_actors.transport.large import Incoming, mixed_frames
+from partisan_actors.transport.large import Unframed, mixed_frames
+from partisan_actors.transport.receiver import Receiver, ReceiverOwner
+from partisan_actors.transport.session import ACKNOWLEDGED_WEIGHT, Session, pieces_of
 from partisan_actors.transport.thread_writer import ThreadWriter
-from partisan_actors.wire.codec import unpacker
 from partisan_actors.wire.frames import (
+    ACK,
     BATCH,
-    CHUNK,
-    FRAME_BYTES_MAX,
+    BATCH_BYTES_MAX,
+    CHUNK_BYTES,
+    END,
     HEADER,
     HELLO,
-    HELLO_BYTES_MAX,
-    LARGE,
+    HELLO_HEADER,
+    checksum,
 )
 from partisan_actors.wire.handshake import Handshake
 
 __all__ = ["Connection", "ConnectionOwner"]
 
-Handler = Callable[..., None]
-
 _HEADER_BYTES = HEADER.size
-_unpack_header = HEADER.unpack_from
 _pack_header = HEADER.pack
 
 # A turn of the loop that sends much is flushed on the way, so that the other side can begin: at so many messages, and
@@ -48,30 +50,35 @@ _pack_header = HEADER.pack
 FLUSH_MESSAGES = 256
 WRITE_AT_ONCE_BYTES = 2 * 1024
 CLOGGED_BYTES = 1024 * 1024
+# Of large messages, a connection writes so much in a turn of the loop, and reads one chunk; then others have theirs.
+TURN_BYTES = CHUNK_BYTES
 
 
-class ConnectionOwner(Protocol):
+class ConnectionOwner(ReceiverOwner, Protocol):
     """Who is told what becomes of a connection."""
 
-    @property
-    def dispatch(self) -> Sequence[Handler]:
-        """A handler for every message kind, called as ``handler(peer, message)`` or with a third, the buffers."""
+    def admit(self, connection: Connection) -> int:
+        """The dialling side has proven itself. Returns how many frames are here of the session it wants to resume.
+
+        0 for a new session. A session that goes on must be taken over (`Connection.take_over`) by then. May raise
+        AuthenticationError to refuse the connection, ResumeDeclined to refuse the session.
+        """
         ...
 
     def opened(self, connection: Connection) -> None:
         """The handshake is done. Must set `connection.peer`; may raise AuthenticationError to refuse."""
         ...
 
+    def broke(self, connection: Connection, error: BaseException) -> bool:
+        """The connection is lost, but not its session. Returns whether the owner sees to it that it goes on."""
+        ...
+
     def closed(self, connection: Connection, error: BaseException | None) -> None:
-        """The connection is gone; `error` is None when this side closed it."""
-        ...
-
-    def failed(self, connection: Connection, error: Exception) -> None:
-        """A handler raised: a bug of ours. The connection goes on."""
+        """The connection is gone, and its session with it; `error` is None when this side closed it."""
         ...
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(Receiver):
     """One lane. Not thread-safe: every method belongs to the loop's thread."""
 
     def __init__(
@@ -82,35 +89,28 @@ class Connection(asyncio.BufferedProtocol):
         queue_bytes_max: int,
         message_bytes_max: int,
     ) -> None:
+        super().__init__(owner, flusher, handshake, message_bytes_max)
         self.owner = owner
-        self.handshake = handshake
-        self.peer: Any = None
-        self.is_open = False
-        self.bytes_in = 0
         self.bytes_out = 0
         self.close_reason: BaseException | None = None
-        self._flusher = flusher
         self.queue_bytes_max = queue_bytes_max
-        self._message_bytes_max = message_bytes_max
-        self._transport: asyncio.Transport | None = None
-        # Whether the peer is slower than we send.
+        # Whether nothing can be written now: the peer is slower than we send, the window of the session is full, or the
+        # connection broke.
         self.is_paused = False
+        self._is_choked = False
+        # Whether the rest of what is large goes in the next turn of the loop.
+        self._is_resting = False
+        self.is_suspended = False
+        # Whether one side has said that it closes, so that the session ends with this connection.
+        self._is_ended = False
         self._waiting: list[asyncio.Future[None]] = []
         self._queued = 0
-        # Outgoing: message bytes, or a list [header, *buffers] for a large message.
+        # Outgoing: message bytes, or a pair (message, buffers) for a large message; and before them, frames of messages
+        # that were not to be written in one go.
         self._out: list[Any] = []
+        self._frames: deque[Unframed] = deque()
         self.is_marked = False
         self._thread_writer: ThreadWriter | None = None
-        # Incoming.
-        self._unpacker = unpacker(FRAME_BYTES_MAX + 1)
-        self._head = bytearray()
-        self._is_at_frame = False  # whether the next byte is the first of a frame, and any frame may come
-        self._kind = 0
-        self._left = 0
-        self._count = 0
-        self._body = bytearray()
-        self._large: Incoming | None = None
-        self._complete: Incoming | None = None
 
     # ---- life -------------------------------------------------------------------------------------------------
 
@@ -121,37 +121,119 @@ class Connection(asyncio.BufferedProtocol):
         self._write_hello()
 
     def connection_lost(self, error: BaseException | None) -> None:
-        self.is_open = False
-        self._transport = None
-        self._out.clear()
-        self._wake_waiting()
-        if self._thread_writer is not None:
-            self._thread_writer.close()
-            self._thread_writer = None
-        self.owner.closed(self, self.close_reason or error or ConnectionResetError("the other side closed"))
+        if self._transport is None:
+            return  # another connection has the session
+        can_go_on = self.can_go_on
+        self._let_go()
+        why = self.close_reason or error or ConnectionResetError("the other side closed")
+        if can_go_on and not isinstance(why, ProtocolError) and self.owner.broke(self, why):
+            self.is_suspended = self.is_paused = True
+        else:
+            self._end(why)
 
     def close(self, reason: BaseException | None = None) -> None:
-        """Write what waits, then close. `reason` is what the owner is told."""
+        """Write what waits, then close; the session ends. `reason` is what the owner is told."""
         if self.close_reason is None:
             self.close_reason = reason
-        if self._transport is not None:
-            if self._thread_writer is not None:
-                with self._thread_writer.lock:  # a thread that writes is done at once; then nothing keeps us from it
-                    pass
-            self.flush()
-            self._transport.close()
+        transport = self._transport
+        if transport is not None:
+            was_open, self._is_ended = self.is_open and not self._is_ended, True
+            writer = self._thread_writer
+            if writer is not None:
+                with writer.lock:  # a thread that writes is done at once; then nothing keeps us from it
+                    self._write_rest(transport, writer)
+            self._write_everything(transport)
+            if was_open:
+                transport.write(self._empty_frame(END))
+            transport.close()
+        elif self.is_suspended:
+            self._end(reason)
 
     def abort(self, reason: BaseException) -> None:
-        """Close at once; what waits is lost."""
+        """Close at once, and the session with it; what waits is lost."""
+        self._is_ended = True
+        self.cut(reason)
+        if self.is_suspended:
+            self._end(self.close_reason)
+
+    def cut(self, reason: BaseException) -> None:
+        """Close at once, as if the network had; the session may go on on another connection."""
         self.close_reason = self.close_reason or reason
         if self._transport is not None:
             self._transport.abort()
 
+    def _let_go(self) -> None:
+        """Of the stream; the session stays."""
+        if self._thread_writer is not None:
+            self._thread_writer.close()
+            self._thread_writer = None
+        self._stop_receiving()
+        self._transport = None
+
+    def _end(self, why: BaseException | None) -> None:
+        self.is_suspended = False
+        self._out.clear()
+        self._frames.clear()
+        self._wake_waiting()
+        self.owner.closed(self, why)
+
     @property
-    def remote_address(self) -> tuple[str, int] | None:
-        """Where the other end is; None when it is closed, or no socket."""
-        name = self._transport.get_extra_info("peername") if self._transport is not None else None
-        return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+    def can_go_on(self) -> bool:
+        """Whether the session can go on after this connection."""
+        return (self.is_open or self.is_suspended) and self.session.is_kept and not self._is_ended
+
+    # ---- sessions ---------------------------------------------------------------------------------------------
+
+    def take_over(self, old: Connection) -> None:
+        """Go on with the session of `old`, which is nothing any more after that. Sends nothing before `resume`."""
+        if old._transport is not None:
+            transport = old._transport
+            old._let_go()
+            transport.abort()
+        old.is_suspended, old.is_paused = False, True
+        self.session, self._large = old.session, old.session.large
+        self.queue_bytes_max, self._queued = old.queue_bytes_max, old._queued
+        self._out, old._out = old._out, []
+        self._frames, old._frames = old._frames, deque()
+        self.bytes_in += old.bytes_in
+        self.bytes_out += old.bytes_out
+        self.is_paused = True
+        old._wake_waiting()
+
+    def resume(self, received_there: int) -> None:
+        """Send again what the other end of the session lacks, and go on."""
+        assert self._transport is not None
+        pieces = [piece for frame in self.session.missing(received_there) for piece in pieces_of(frame)]
+        if pieces:
+            self._transport.writelines(pieces)
+        self._is_full = self.session.is_full
+        self._go_on()
+
+    def acknowledge_if_due(self) -> None:
+        """Say what was received, if anything was since we said something."""
+        if self.session.untold and self.session.is_kept:
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        if self._transport is None or self._is_choked or self._is_ended:
+            return  # as soon as anything can be written
+        writer = self._thread_writer
+        if writer is None:
+            self._transport.write(self._empty_frame(ACK))
+        elif writer.claim_for_loop():
+            try:
+                self._write_rest(self._transport, writer)
+                self._transport.write(self._empty_frame(ACK))
+            finally:
+                writer.lock.release()
+
+    def _heard(self) -> None:
+        if self.session.makes_room():
+            self._is_full = False
+            self._go_on()
+
+    def _ended(self) -> None:
+        self._is_ended = True
 
     # ---- sending ----------------------------------------------------------------------------------------------
 
@@ -168,7 +250,7 @@ class Connection(asyncio.BufferedProtocol):
             self.flush()
 
     def send_large(self, message: bytes, buffers: Sequence[Any]) -> None:
-        """Queue one message with out-of-band buffers, which must not change until they are written."""
+        """Queue one message with out-of-band buffers, which must never change: they may be sent again."""
         if self.is_paused:
             self._admit(len(message) + sum(len(buffer) for buffer in buffers))
         self._out.append((message, buffers))
@@ -185,10 +267,17 @@ class Connection(asyncio.BufferedProtocol):
         if not writer.lock.acquire(blocking=False):
             return False
         try:
-            transport = self._transport
+            transport, session = self._transport, self.session
             if self._out or self.is_paused or transport is None or transport.get_write_buffer_size() or writer.rest:
                 return False
-            sent = writer.send(_pack_header(len(message), BATCH, 1) + message)
+            if self._frames or session.is_full or self._is_ended:
+                return False
+            frame = self._header(len(message), BATCH, 1, message) + message
+            # Kept before it is sent: its acknowledgement may be here before this thread is back.
+            session.keep(frame, len(frame))
+            sent = writer.send(frame)
+            if not sent:
+                session.take_back(len(frame))
             self.bytes_out += sent
             return sent > 0
         finally:
@@ -209,8 +298,8 @@ class Connection(asyncio.BufferedProtocol):
             self._flusher.mark(self)
 
     async def wait_unclogged(self) -> None:
-        """Return once the peer keeps up again, or the connection is closed."""
-        while self.is_clogged and self._transport is not None:
+        """Return once the peer keeps up again, or the connection is no more."""
+        while self.is_clogged and (self._transport is not None or self.is_suspended):
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             await waiter
@@ -228,37 +317,87 @@ class Connection(asyncio.BufferedProtocol):
             return
         writer = self._thread_writer
         if writer is None:
-            if self._out:
+            if self._out or self._frames:
                 self._write(transport)
         elif writer.claim_for_loop():
             try:
-                if writer.rest:
-                    transport.write(writer.rest)
-                    writer.rest = b""
-                if self._out:
+                self._write_rest(transport, writer)
+                if self._out or self._frames:
                     self._write(transport)
             finally:
                 writer.lock.release()
 
+    def _write_rest(self, transport: asyncio.Transport, writer: ThreadWriter) -> None:
+        if writer.rest:
+            transport.write(writer.rest)
+            writer.rest = b""
+
     def _write(self, transport: asyncio.Transport) -> None:
+        if self._frames:
+            self._write_frames(transport)
+            if self._frames:
+                return
         out, self._out = self._out, []
         self._queued = 0
         try:
             body = b"".join(out)
         except TypeError:
-            self._write_mixed(transport, out)
-            return
-        size = len(body)
-        if size > FRAME_BYTES_MAX:
-            self._write_mixed(transport, out)
-            return
-        self.bytes_out += size
-        transport.write(_pack_header(size, BATCH, len(out)) + body)
+            body = None
+        if body is None or len(body) > BATCH_BYTES_MAX:
+            self._frames += mixed_frames(out)
+            self._write_frames(transport)
+        elif body:
+            session = self.session
+            size, received = len(body), session.received
+            check = checksum(size, BATCH, len(out), received, body) if self._is_checked else 0
+            frame = _pack_header(size, BATCH, len(out), received, check) + body
+            self.bytes_out += size
+            is_full = session.keep(frame, size + _HEADER_BYTES)
+            transport.write(frame)
+            if is_full:
+                self._is_full = self.is_paused = True
 
-    def _write_mixed(self, transport: asyncio.Transport, out: list[Any]) -> None:
-        pieces = mixed_frames(out)
-        self.bytes_out += sum(map(len, pieces))
+    def _write_frames(self, transport: asyncio.Transport) -> None:
+        """Write a turn's worth of frames, or all of them when this is the end; the rest in the turns that follow."""
+        frames, session = self._frames, self.session
+        pieces: list[Any] = []
+        written, is_full = 0, False
+        while frames and (self._is_ended or (written < TURN_BYTES and not is_full)):
+            kind, count, body = frames.popleft()
+            length = sum(map(len, body))
+            frame = (self._header(length, kind, count, *body), *body)
+            is_full = session.keep(frame, length + _HEADER_BYTES)
+            pieces += frame
+            written += length
+        self.bytes_out += written
         transport.writelines(pieces)
+        if is_full:
+            self._is_full = True
+        elif frames and not self._is_resting:
+            self._is_resting = True
+            self._flusher.soon(self._rested)
+        self.is_paused = self._is_choked or self._is_full or self._is_resting
+
+    def _rested(self) -> None:
+        self._is_resting = False
+        if self._transport is not None:
+            self._go_on()
+
+    def _write_everything(self, transport: asyncio.Transport) -> None:
+        """The end has come: leave nothing, however slow the peer is."""
+        out, self._out = self._out, []
+        self._frames += mixed_frames(out)
+        if self._frames:
+            self._write_frames(transport)
+
+    def _header(self, length: int, kind: int, count: int, *body: Any) -> bytes:
+        received = self.session.received
+        check = checksum(length, kind, count, received, *body) if self._is_checked else 0
+        return _pack_header(length, kind, count, received, check)
+
+    def _empty_frame(self, kind: int) -> bytes:
+        self.session.untold = 0
+        return self._header(0, kind, 0)
 
     def _admit(self, size: int) -> None:
         self._queued += size
@@ -267,12 +406,19 @@ class Connection(asyncio.BufferedProtocol):
             raise Overloaded(str(self.peer), self.queue_bytes_max)
 
     def pause_writing(self) -> None:
-        self.is_paused = True
+        self._is_choked = self.is_paused = True
 
     def resume_writing(self) -> None:
-        self.is_paused = False
-        self._wake_waiting()
-        self.flush()
+        self._is_choked = False
+        self._go_on()
+        if self.session.untold >= ACKNOWLEDGED_WEIGHT:
+            self._acknowledge()
+
+    def _go_on(self) -> None:
+        self.is_paused = self._is_choked or self._is_full or self._is_resting
+        if not self.is_paused:
+            self._wake_waiting()
+            self.flush()
 
     def _wake_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -280,165 +426,23 @@ class Connection(asyncio.BufferedProtocol):
             if not waiter.done():
                 waiter.set_result(None)
 
+    # ---- handshake ----------------------------------------------------------------------------------------------
+
     def _write_hello(self) -> None:
         output, self.handshake.output = self.handshake.output, []
         if self._transport is not None:
             for body in output:
-                self._transport.write(HEADER.pack(len(body), HELLO, 0) + body)
+                self._transport.write(HELLO_HEADER.pack(len(body), HELLO, 0) + body)
 
-    # ---- receiving --------------------------------------------------------------------------------------------
-
-    def get_buffer(self, sizehint: int) -> Any:
-        if self._complete is not None:
-            self._hand_over()
-        large = self._large
-        if large is not None and self._left:
-            # The rest of this chunk goes straight to where it belongs.
-            return large.room(self._left)
-        return self._flusher.receive_view
-
-    def buffer_updated(self, count: int) -> None:
-        self.bytes_in += count
-        flusher = self._flusher
-        flusher.receiving = True
-        try:
-            if self._large is not None and self._left:
-                self._left -= count
-                self._large.filled(count)
-                if self._large.missing == 0:
-                    # The loop still holds the memory it has just filled; only after this call-back can it be handed
-                    # over uncopied, and before anything else is read.
-                    self._complete, self._large = self._large, None
-                    self._is_at_frame = True
-                    self._flusher.soon(self._hand_over)
-            else:
-                view = flusher.receive_view
-                if self._is_at_frame and count > _HEADER_BYTES:
-                    length, kind, messages = _unpack_header(view)
-                    if kind == BATCH and length == count - _HEADER_BYTES:
-                        # Exactly one whole batch, as nearly every read of small messages is.
-                        self._count = messages
-                        self._unpacker.feed(view[_HEADER_BYTES:count])
-                        self._dispatch()
-                        if self._count:
-                            raise ProtocolError("a batch holds fewer messages than it announced")
-                        return
-                self._parse(view[:count])
-                self._is_at_frame = self.is_open and self._left == 0 and not self._head and self._large is None
-        except AuthenticationError as error:
-            self.handshake.refuse(error.why)
-            self._write_hello()
-            self.close(error)
-        except PartisanError as error:
-            self.abort(error)
-        except (msgpack.UnpackException, ValueError, TypeError, IndexError, KeyError) as error:
-            self.abort(_malformed(error))
-        finally:
-            flusher.receiving = False
-            flusher.flush()
-
-    def eof_received(self) -> None:
-        return None
-
-    def _parse(self, view: memoryview) -> None:
-        position, end = 0, len(view)
-        while position < end:
-            if self._left == 0:
-                position = self._parse_header(view, position, end)
-                continue
-            take = min(self._left, end - position)
-            part = view[position : position + take]
-            position += take
-            self._left -= take
-            if self._kind == BATCH:
-                self._unpacker.feed(part)
-                self._dispatch()
-                if self._left == 0 and self._count:
-                    raise ProtocolError("a batch holds fewer messages than it announced")
-            elif self._kind == CHUNK and self._large is not None:
-                self._large.copy(part)
-                self._finish_large()
-            else:
-                self._body += part
-                if self._left == 0:
-                    body, self._body = bytes(self._body), bytearray()
-                    self._parse_body(body)
-
-    def _parse_header(self, view: memoryview, position: int, end: int) -> int:
-        if not self._head and end - position >= HEADER.size:
-            length, kind, count = HEADER.unpack_from(view, position)
-            position += HEADER.size
-        else:
-            take = min(HEADER.size - len(self._head), end - position)
-            self._head += view[position : position + take]
-            position += take
-            if len(self._head) < HEADER.size:
-                return position
-            length, kind, count = HEADER.unpack(self._head)
-            self._head.clear()
-        self._check_header(length, kind)
-        self._left, self._kind, self._count = length, kind, count
-        return position
-
-    def _check_header(self, length: int, kind: int) -> None:
-        if not self.is_open:
-            if kind != HELLO or not 0 < length <= HELLO_BYTES_MAX:
-                raise ProtocolError("the other side does not speak this protocol")
-            return
-        if (kind == CHUNK) != (self._large is not None) or kind not in (BATCH, LARGE, CHUNK):
-            raise ProtocolError(f"frame of kind {kind} out of place")
-        if not 0 < length <= FRAME_BYTES_MAX:
-            raise ProtocolError(f"a frame of {length} bytes, the limit is {FRAME_BYTES_MAX}")
-        if self._large is not None and length > self._large.missing:
-            raise ProtocolError("more bytes than the large message announced")
-
-    def _dispatch(self) -> None:
-        """Hand on the messages of this batch that are here in whole."""
-        unpack = self._unpacker.unpack
-        dispatch, peer = self.owner.dispatch, self.peer
-        while self._count:
-            try:
-                message = unpack()
-            except msgpack.OutOfData:
-                return  # the rest of this message comes with the next read
-            self._count -= 1
-            try:
-                dispatch[message[0]](peer, message)
-            except (PartisanError, IndexError, TypeError, ValueError, KeyError):
-                raise
-            except Exception as error:  # noqa: BLE001 - a bug in a handler of ours, which must not cost the connection
-                self.owner.failed(self, error)
-
-    def _parse_body(self, body: bytes) -> None:
-        if self._kind == HELLO:
-            self.handshake.receive(body)
-            self._write_hello()
-            if self.handshake.done:
-                self.is_open = True
-                self.owner.opened(self)
-            return
-        sizes, message = msgpack.unpackb(body, strict_map_key=False)
-        if not sizes or not all(type(size) is int and size != 0 for size in sizes):
-            raise ProtocolError("a large message without sizes")
-        total = sum(map(abs, sizes))
-        if total > self._message_bytes_max:
-            raise ProtocolError(f"a message of {total} bytes, the limit is {self._message_bytes_max}")
-        self._large = Incoming(message, sizes)
-
-    def _finish_large(self) -> None:
-        if self._large is not None and self._large.missing == 0:
-            self._complete, self._large = self._large, None
-            self._hand_over()
-
-    def _hand_over(self) -> None:
-        large, self._complete = self._complete, None
-        if large is None or not self.is_open:
-            return
-        try:
-            self.owner.dispatch[large.message[0]](self.peer, large.message, large.buffers)
-        except (PartisanError, IndexError, TypeError, ValueError, KeyError) as error:
-            self.abort(error if isinstance(error, PartisanError) else _malformed(error))
-
-
-def _malformed(error: Exception) -> ProtocolError:
-    return ProtocolError(f"malformed input: {type(error).__name__}: {error}")
+    def _shook_hands(self) -> None:
+        handshake = self.handshake
+        if handshake.is_asked:
+            handshake.welcome(self.owner.admit(self))
+        self._write_hello()
+        if handshake.done:
+            if handshake.resume is None:
+                identity, is_ours = handshake.connection_id, handshake.dialler
+                self.session = Session(identity, is_ours=is_ours, is_kept=handshake.sessions)
+            self._is_checked = handshake.checksums
+            self.is_open = True
+            self.owner.opened(self)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 from partisan_actors.wire.codec import pack
-from partisan_actors.wire.frames import BATCH, CHUNK, CHUNK_BYTES, FRAME_BYTES_MAX, HEADER, LARGE
+from partisan_actors.wire.frames import BATCH, BATCH_BYTES_MAX, CHUNK, CHUNK_BYTES, LARGE
 
-__all__ = ["Incoming", "large_frames", "mixed_frames"]
+__all__ = ["Incoming", "Unframed", "large_frames", "mixed_frames"]
+
+# A frame before it has a header: its kind, its count, and its body in pieces.
+Unframed = tuple[int, int, Sequence[Any]]
 
 
 class Incoming:
@@ -18,7 +22,7 @@ class Incoming:
     def __init__(self, message: list[Any], sizes: list[int]) -> None:
         self.message = message
         self.missing = sum(map(abs, sizes))
-        self._targets = [bytearray(size) if size > 0 else _BytesTarget(-size) for size in sizes]
+        self._targets = [_room().bytearray_of(size) if size > 0 else _BytesTarget(-size) for size in sizes]
         self._views = [
             target.view if isinstance(target, _BytesTarget) else memoryview(target) for target in self._targets
         ]
@@ -44,6 +48,17 @@ class Incoming:
             self._index += 1
             self._filled = 0
 
+    def rewind(self, count: int) -> None:
+        """The last `count` bytes will come again: what a chunk that did not arrive in whole had filled."""
+        self.missing += count
+        while count:
+            if self._filled == 0:
+                self._index -= 1
+                self._filled = len(self._views[self._index])
+            step = min(count, self._filled)
+            self._filled -= step
+            count -= step
+
     def copy(self, part: memoryview) -> None:
         """Bytes that came in the shared buffer."""
         while len(part):
@@ -55,58 +70,52 @@ class Incoming:
 
 
 class _BytesTarget:
-    """Room for a `bytes` object that is filled from the socket and then handed over without a copy.
+    """Room for a `bytes` object that is filled from the socket and then handed over without a copy."""
 
-    BytesIO keeps its content in a bytes object and gives that very object away when nothing else looks into it:
-    a megabyte costs 50 us here, against 630 us for a bytearray that is then copied.
-    """
-
-    __slots__ = ("_io", "view")
+    __slots__ = ("_made", "view")
 
     def __init__(self, size: int) -> None:
-        self._io = io.BytesIO()
-        self._io.seek(size - 1)
-        self._io.write(b"\0")
-        self.view = self._io.getbuffer()
+        self._made: bytes
+        self._made, self.view = _room().bytes_of(size)
 
     def finish(self) -> bytes:
         """The bytes."""
         self.view.release()
-        return self._io.getvalue()
+        return self._made
 
 
-def mixed_frames(out: Sequence[Any]) -> list[Any]:
-    """The pieces, in order, that small messages (bytes) and large ones (message, buffers) are written as."""
-    pieces: list[Any] = []
+@cache
+def _room() -> ModuleType:
+    from partisan_actors.transport import room  # and with it ctypes, which a node may never need
+
+    return room
+
+
+def mixed_frames(out: Sequence[Any]) -> Iterator[Unframed]:
+    """The frames, in order, that small messages (bytes) and large ones (message, buffers) are written as."""
     batch: list[bytes] = []
     size = 0
     for item in out:
-        if type(item) is bytes and size + len(item) <= FRAME_BYTES_MAX:
+        is_small = type(item) is bytes
+        if batch and not (is_small and size + len(item) <= BATCH_BYTES_MAX):
+            yield BATCH, len(batch), batch
+            batch, size = [], 0
+        if is_small:
             batch.append(item)
             size += len(item)
-            continue
-        if batch:
-            pieces += [HEADER.pack(size, BATCH, len(batch)), *batch]
-            batch, size = [], 0
-        if type(item) is bytes:
-            batch, size = [item], len(item)
         else:
-            pieces += large_frames(*item)
+            yield from large_frames(*item)
     if batch:
-        pieces += [HEADER.pack(size, BATCH, len(batch)), *batch]
-    return pieces
+        yield BATCH, len(batch), batch
 
 
-def large_frames(message: bytes, buffers: Sequence[Any]) -> list[Any]:
-    """The pieces, in order, that a packed message and its buffers are written as; no buffer is copied."""
+def large_frames(message: bytes, buffers: Sequence[Any]) -> Iterator[Unframed]:
+    """The frames, in order, that a packed message and its buffers are written as; no buffer is copied."""
     views = [memoryview(buffer).cast("B") for buffer in buffers]
     # Bytes arrive as bytes (a negative size says so), anything else as a buffer that may be written to. The message is
     # spliced in as it is: [[sizes], message].
     sizes = [-len(view) if type(buffer) is bytes else len(view) for view, buffer in zip(views, buffers, strict=True)]
-    head = b"\x92" + pack(sizes) + message
-    pieces: list[Any] = [HEADER.pack(len(head), LARGE, 0), head]
+    yield LARGE, 0, [b"\x92" + pack(sizes) + message]
     for view in views:
         for start in range(0, len(view), CHUNK_BYTES):
-            chunk = view[start : start + CHUNK_BYTES]
-            pieces += [HEADER.pack(len(chunk), CHUNK, 0), chunk]
-    return pieces
+            yield CHUNK, 0, [view[start : start + CHUNK_BYTES]]

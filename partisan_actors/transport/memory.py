@@ -41,7 +41,7 @@ class MemoryTransport:
     def __init__(self, loop: asyncio.AbstractEventLoop, network: MemoryNetwork) -> None:
         self._loop = loop
         self._network = network
-        self._address: str | None = None
+        self._addresses: list[str] = []
 
     async def listen(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> str:
         """Accept at `address`; port 0 takes a free one. Returns the bound address. Raises ConfigError."""
@@ -50,7 +50,7 @@ class MemoryTransport:
         if bound in self._network.listening:
             raise ConfigError("bind", address, "an address that can be bound here (in use)")
         self._network.listening[bound] = factory
-        self._address = bound
+        self._addresses.append(bound)
         return bound
 
     async def dial(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> None:
@@ -66,8 +66,9 @@ class MemoryTransport:
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._address is not None:
-            self._network.listening.pop(self._address, None)
+        for address in self._addresses:
+            self._network.listening.pop(address, None)
+        self._addresses.clear()
 
 
 class _Stream(asyncio.Transport):
@@ -97,6 +98,12 @@ class _Stream(asyncio.Transport):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Accepted and ignored: the other side is never slower than this one."""
+
+    def pause_reading(self) -> None:
+        """Nothing: what comes is handed over piece by piece anyway."""
+
+    def resume_reading(self) -> None:
+        """Nothing, as above."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default

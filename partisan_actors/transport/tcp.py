@@ -17,7 +17,7 @@ __all__ = ["ACCEPTED_IN_A_TURN", "TcpTransport"]
 BACKLOG: Final = 4096
 # uvloop accepts one connection for each listening socket in a turn of the loop. So that hundreds that join at once do
 # not wait for as many turns, the one socket is listened on by so many handles.
-ACCEPTED_IN_A_TURN: Final = 8
+ACCEPTED_IN_A_TURN: Final = 16
 
 
 class TcpTransport:

@@ -12,10 +12,11 @@ __all__ = ["format_address", "is_loopback", "parse_address", "with_port"]
 def parse_address(text: str, default_port: int | None = None) -> tuple[str, int]:
     """``host:port`` or ``[v6]:port`` as a pair. Raises ConfigError."""
     host, separator, port = text.rpartition(":")
-    if not separator and default_port is not None:
+    if default_port is not None and (not separator or text.endswith("]")):
         host, port = text, str(default_port)
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+    is_v6 = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if is_v6 else host
+    if not host or is_v6 != (":" in host) or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise ConfigError("address", text, "HOST:PORT, for example 127.0.0.1:7946 or [::1]:7946")
     return host, int(port)
 

@@ -25,11 +25,13 @@ class ChannelOptions:
     """How one channel behaves.
 
     `parallelism` is the number of lanes (connections) to each peer. `queue_bytes_max` bounds what may wait for a
-    slow peer on one lane; at the bound a thread waits and a coroutine gets `Overloaded`.
+    slow peer on one lane; at the bound a thread waits and a coroutine gets `Overloaded`. `interleave` lets large
+    arguments travel on the bulk channel, so that small messages of other senders, or to other receivers, pass them by.
     """
 
     parallelism: int = 1
     queue_bytes_max: int = 64 * 1024 * 1024
+    interleave: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.parallelism, int) or not 1 <= self.parallelism <= LANES_MAX:
@@ -41,7 +43,8 @@ class ChannelOptions:
 BUILT_IN: Final[Mapping[str, ChannelOptions]] = {
     CONTROL: ChannelOptions(),
     CALLS: ChannelOptions(),
-    BULK: ChannelOptions(),
+    # Whatever large arguments are outstanding wait here, and are in memory anyway.
+    BULK: ChannelOptions(queue_bytes_max=1024 * 1024 * 1024),
     BROADCAST: ChannelOptions(),
 }
 
@@ -63,7 +66,7 @@ def check_channels(channels: Mapping[str, ChannelOptions | Mapping[str, int] | i
             result[name] = ChannelOptions(parallelism=given)
         else:
             try:
-                result[name] = ChannelOptions(**given)
+                result[name] = ChannelOptions(**given)  # type: ignore[arg-type]  # it checks them itself
             except TypeError as error:
                 raise ConfigError(f"channel {name!r}", dict(given), "parallelism and queue_bytes_max") from error
     if len(result) > CHANNELS_MAX:

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from partisan_actors.wire.codec import pack, unpack, unpacker
 from partisan_actors.wire.frames import Kind
+from partisan_actors.wire.in_turn import without_turn
 
 __all__ = ["ASKS", "REPLIES", "Envelope", "head_of", "meta_of", "trace_in"]
 
@@ -15,8 +16,8 @@ REPLIES: Final = frozenset({Kind.REPLY, Kind.REPLY_PICKLED, Kind.REPLY_ERROR})
 # Where the map of extras stands, in the messages that have one.
 _META_POSITIONS: Final = {Kind.CALL_META: 4, Kind.CALL_PICKLED: 4, Kind.TELL_META: 3, Kind.TELL_PICKLED: 3}
 
-# An array's header, a small int, and any int: what stands before an actor's key is never longer.
-_HEAD_BYTES_MAX: Final = 16
+# An array's header, two small ints, and three of any size: what stands before an actor's key is never longer.
+_HEAD_BYTES_MAX: Final = 40
 
 
 class Envelope(NamedTuple):
@@ -54,11 +55,16 @@ def head_of(message: bytes) -> tuple[int, int]:
     head.feed(message[:_HEAD_BYTES_MAX])
     head.read_array_header()
     kind: int = head.unpack()
+    if kind == Kind.IN_TURN:
+        head.unpack()
+        head.unpack()
+        kind = head.unpack()
     return kind, head.unpack() if kind in ASKS or kind in REPLIES else 0
 
 
 def meta_of(plain: list[Any]) -> dict[str, Any] | None:
     """The extras of an unpacked message."""
+    plain = without_turn(plain)
     position = _META_POSITIONS.get(plain[0])
     meta = plain[position] if position is not None else None
     return meta if isinstance(meta, dict) else None

@@ -1,14 +1,20 @@
 """The layout of a connection: length-prefixed frames, and the kinds of message inside them.
 
-A connection is a sequence of frames ``u32 length (little-endian) | u8 kind | u32 count | body``. The count is the
-number of messages in a BATCH, and 0 in other frames: a decoder that knows how many to expect need not find out by
-failing.
+A connection begins with HELLO frames ``u32 length (little-endian) | u8 kind | u32 0 | body``, which look the same in
+all versions of the protocol, so that two that do not understand each other can say so. Then it is a sequence of frames
+``u32 length | u8 kind | u32 count | u32 received | u32 checksum | body``. The count is the number of messages in a
+BATCH, and 0 in other frames: a decoder that knows how many to expect need not find out by failing. `received` is how
+many frames of the session the sender has taken in, modulo 2**32, ACK and END not counted; see `transport.session`. The
+checksum is that of `checksum`, or 0 on connections that do without.
 
 - HELLO      one msgpack map; only before the connection is open, at most HELLO_BYTES_MAX long
 - BATCH      any number of msgpack arrays one after another, each one message; the flush of one loop turn
 - LARGE      one msgpack array ``[[size, ...], message]``: a message with out-of-band buffers, which follow as CHUNKs; a
              negative size is that of a bytes object, a positive one of a buffer that the receiver may write to
-- CHUNK      raw bytes of the buffers of the last LARGE, in order; no other frame comes before they are complete
+- CHUNK      raw bytes of the buffers of the last LARGE, in order; no other frame that counts comes before they are
+             complete
+- ACK        no body: only there to say what was received
+- END        no body: the sender closes, and nothing of this session will come on another connection
 
 A message is a msgpack array whose first item is its kind, one of the constants of `Kind`.
 """
@@ -17,33 +23,70 @@ from __future__ import annotations
 
 import struct
 from typing import Final
+from zlib import crc32
 
 __all__ = [
+    "ACK",
     "BATCH",
+    "BATCH_BYTES_MAX",
+    "BULK_BYTES_MIN",
     "CHUNK",
     "CHUNK_BYTES",
+    "COUNTED",
+    "END",
     "FRAME_BYTES_MAX",
     "HEADER",
     "HELLO",
     "HELLO_BYTES_MAX",
+    "HELLO_HEADER",
     "INLINE_BYTES_MAX",
     "LARGE",
     "Kind",
+    "checksum",
+    "not_ours",
 ]
 
-HEADER: Final = struct.Struct("<IBI")
+HELLO_HEADER: Final = struct.Struct("<IBI")
+HEADER: Final = struct.Struct("<IBIII")
+_CHECKED: Final = struct.Struct("<IBII")
 
 HELLO: Final = 1
 BATCH: Final = 2
 LARGE: Final = 3
 CHUNK: Final = 4
+ACK: Final = 5
+END: Final = 6
+# The kinds that are numbered, kept until they are acknowledged, and sent again.
+COUNTED: Final = (BATCH, LARGE, CHUNK)
 
 HELLO_BYTES_MAX: Final = 16 * 1024
 FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
-# Buffers are cut into frames of this size, so that one frame never holds a connection for long.
-CHUNK_BYTES: Final = 1024 * 1024
+# A batch is handled when it is here in whole, so small messages are not collected into larger ones than this.
+BATCH_BYTES_MAX: Final = 256 * 1024
+# Buffers are cut into frames of this size: as much of them as is written, and read, in one turn of a loop.
+CHUNK_BYTES: Final = 64 * 1024
 # A value up to this size is copied into the batch; a larger one travels as an out-of-band buffer, uncopied.
 INLINE_BYTES_MAX: Final = 32 * 1024
+# Buffers of so many bytes together travel on the bulk channel, and leave the lane to others.
+BULK_BYTES_MIN: Final = 256 * 1024
+
+# How TLS begins, an alert or a handshake, read as the length of a frame.
+_TLS_RECORDS: Final = (0x0315, 0x0316)
+
+
+def not_ours(length: int) -> str:
+    """What a first frame of that length, which cannot be a HELLO, tells of whoever sent it."""
+    if length & 0xFFFF in _TLS_RECORDS:
+        return "the other side speaks TLS, and this node was given no certificates"
+    return "the other side does not speak this protocol"
+
+
+def checksum(length: int, kind: int, count: int, received: int, *body: bytes | memoryview) -> int:
+    """CRC-32 of a frame: of the header before the checksum, then of the body, which may be in pieces."""
+    value = crc32(_CHECKED.pack(length, kind, count, received))
+    for piece in body:
+        value = crc32(piece, value)
+    return value
 
 
 class Kind:
@@ -67,4 +110,10 @@ class Kind:
     PING: Final = 11  # are you there?
     PONG: Final = 12  # yes
     IDLE: Final = 13  # phase, connection id: nobody uses this connection, may it be closed? see node.keepalive
-    COUNT: Final = 14
+    IN_TURN: Final = (
+        14  # stream, transfer, *message: takes its turn among the others of its stream, see node.interleaving
+    )
+    BULK: Final = 15  # transfer; what comes with it are the buffers of the message in turn that names it
+    BULK_ARRIVED: Final = 16  # transfer: it is here, or its receiver has given it up
+    BULK_LOST: Final = 17  # *transfers that will not come
+    COUNT: Final = 18

@@ -1,33 +1,36 @@
 """How two nodes come to trust a connection: a challenge-response handshake as a pure machine.
 
-    dialler                                   acceptor
-      Hello(cluster, me, expected, nonce) ->    checks version and cluster
-                                       <- Challenge(me, nonce, proof)
+    dialler                                           acceptor
+      Hello(cluster, me, expected, nonce, resume) ->    checks version and cluster
+                                               <- Challenge(me, nonce, proof)
       checks identity and the proof
-      Proof(proof)                      ->    checks the proof
-                                       <- Welcome()
+      Proof(proof)                              ->    checks the proof; its owner may object
+                                               <- Welcome(received), or Declined(why, for ever or not)
 
 A proof is HMAC-SHA256, keyed with the cluster's cookie, over the role, both nonces and everything both sides said, so
 it cannot be replayed, reflected or spliced; the cookie itself never travels. Any refusal is told to the other side as
 `Refused(reason)` before the connection closes, so both logs name the reason. Until `Handshake.done`, nothing but
-these five messages is read, and nothing is ever unpickled.
+these six messages is read, and nothing is ever unpickled.
+
+A connection begins a session of its own, called by its `connection_id`, or goes on with one that lost its connection:
+then Hello and Welcome say how many frames of it each side has received.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
 
 import msgpack
 
-from partisan_actors.errors import AuthenticationError, ProtocolError
+from partisan_actors.errors import AuthenticationError, ProtocolError, ResumeDeclined
 from partisan_actors.ids import NodeId
 
-__all__ = ["MAGIC", "PROTOCOL_VERSION", "Handshake", "Identity"]
+__all__ = ["MAGIC", "PROTOCOL_VERSION", "Handshake", "Identity", "Resume"]
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 MAGIC: Final = "partisan-actors"
 
 
@@ -75,13 +78,27 @@ class Identity:
         raise ProtocolError("malformed identity in the handshake")
 
 
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """A session that is to go on: its id, and how many frames of it the dialler has received, modulo 2**32."""
+
+    session: bytes
+    received: int
+
+
 @dataclass
 class Handshake:
     """One side of the handshake of one connection. `output` collects the frames to send.
 
     The dialler gives the channel and lane the connection is for, and `expected`, the node it means to reach: either a
     full NodeId, or None when only an address is known. After `done`, `peer`, `channel` and `lane` are set.
+    `approve`, if given, is asked about who the other side says it is, and raises AuthenticationError to refuse it.
     Raises AuthenticationError when the other side is not one of ours or refuses us, ProtocolError for garbage.
+
+    On the side that accepts, once `is_asked`, the other side has proven itself, and somebody has to answer with
+    `welcome`, `decline` or `refuse`. `resume` is what the dialler wants to go on with, if it does; it learns
+    `received_there`, or ResumeDeclined is raised.
+    `sessions` is what this side can do and becomes what both can; `checksums` what it wants, and what either wants.
     """
 
     me: Identity
@@ -91,8 +108,14 @@ class Handshake:
     channel: str = ""
     lane: int = 0
     expected: NodeId | None = None
+    resume: Resume | None = None
+    sessions: bool = True
+    checksums: bool = False
     peer: Identity | None = None
     done: bool = False
+    approve: Callable[[Identity], None] | None = None
+    is_asked: bool = False
+    received_there: int = 0
     output: list[bytes] = field(default_factory=list)
     _said: bytes = b""
     _heard: bytes = b""
@@ -116,6 +139,8 @@ class Handshake:
                 "channel": self.channel,
                 "lane": self.lane,
                 "nonce": self.nonce,
+                "resume": [self.resume.session, self.resume.received] if self.resume else None,
+                **self._abilities(),
             }
             self._said = self._say(hello)
 
@@ -132,17 +157,31 @@ class Handshake:
                 self._on_challenge(said, body)
             case {"type": "proof", "proof": bytes() as proof} if not self.dialler and self._heard:
                 self._check(proof, b"dialler")
-                self._say({"type": "welcome"})
+                self.is_asked = True
+            case {"type": "welcome", "received": int() as received} if self.dialler and self._heard:
+                self.received_there = received
                 self.done = True
-            case {"type": "welcome"} if self.dialler and self._heard:
-                self.done = True
+            case {"type": "declined", "why": str() as why, "for_ever": bool() as for_ever} if self._asked():
+                raise ResumeDeclined(self._peer_name(), why[:500], for_ever)
             case {"type": "refused", "reason": str() as reason}:
                 raise AuthenticationError(self._peer_name(), f"refused us: {reason[:500]}")
             case _:
                 raise ProtocolError("unexpected message in the handshake")
 
+    def welcome(self, received: int) -> None:
+        """The connection is open: with `received` frames of its session here."""
+        self.is_asked = False
+        self._say({"type": "welcome", "received": received})
+        self.done = True
+
+    def decline(self, why: str, *, for_ever: bool) -> None:
+        """The session does not go on on this connection: not now, or, `for_ever`, on no other one either."""
+        self.is_asked = False
+        self._say({"type": "declined", "why": why, "for_ever": for_ever})
+
     def refuse(self, reason: str) -> None:
         """Tell the other side why the connection is about to close."""
+        self.is_asked = False
         self._say({"type": "refused", "reason": reason})
 
     def _on_hello(self, said: dict[str, Any], body: bytes) -> None:
@@ -166,9 +205,11 @@ class Handshake:
                 str(self.peer.node), f"channel {channel!r} lane {lane} is not configured here: {dict(self.me.channels)}"
             )
         self.channel, self.lane = channel, lane
+        self.resume = _resume(said.get("resume"))
         self._heard = body
         self._nonces = nonce + self.nonce
-        challenge = {"type": "challenge", "me": self.me.plain(), "nonce": self.nonce}
+        challenge = {"type": "challenge", "me": self.me.plain(), "nonce": self.nonce, **self._abilities()}
+        self._agree(said)
         self._said = msgpack.packb(challenge)
         challenge["proof"] = self._proof(b"acceptor")
         self._say(challenge)
@@ -184,7 +225,18 @@ class Handshake:
         self._heard = msgpack.packb(said)
         self._nonces = self.nonce + nonce
         self._check(proof, b"acceptor")
+        self._agree(said)
         self._say({"type": "proof", "proof": self._proof(b"dialler")})
+
+    def _abilities(self) -> dict[str, bool]:
+        return {"sessions": self.sessions, "checksums": self.checksums}
+
+    def _agree(self, said: dict[str, Any]) -> None:
+        self.sessions = self.sessions and said.get("sessions") is True
+        self.checksums = self.checksums or said.get("checksums") is True
+
+    def _asked(self) -> bool:
+        return self.dialler and bool(self._heard) and self.resume is not None
 
     def _is_nonce(self, value: object) -> TypeGuard[bytes]:
         return isinstance(value, bytes) and len(value) == len(self.nonce)
@@ -195,6 +247,8 @@ class Handshake:
             raise AuthenticationError(
                 str(peer.node), f"it belongs to cluster {peer.cluster!r}, this node to {self.me.cluster!r}"
             )
+        if self.approve is not None:
+            self.approve(peer)
 
     def _check(self, proof: bytes, role: bytes) -> None:
         if not hmac.compare_digest(proof, self._proof(role)):
@@ -212,3 +266,12 @@ class Handshake:
         body: bytes = msgpack.packb(plain)
         self.output.append(body)
         return body
+
+
+def _resume(plain: object) -> Resume | None:
+    match plain:
+        case None:
+            return None
+        case [bytes() as session, int() as received] if 0 <= received < 2**32:
+            return Resume(session, received)
+    raise ProtocolError("malformed session in the handshake")

@@ -19,7 +19,8 @@ def _own_cookie(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARTISAN_COOKIE_FILE", str(cookie))
         patch.delenv("PARTISAN_COOKIE", raising=False)
-        patch.delenv("PARTISAN_ADDRESS", raising=False)
+        for name in ("ADDRESS", "TLS_DIR", "TLS_CERT", "TLS_KEY", "TLS_CA"):
+            patch.delenv(f"PARTISAN_{name}", raising=False)
         yield cookie
 
 
@@ -30,7 +31,7 @@ def _no_session_is_left() -> Iterator[None]:
     left_open = pa.is_initialized()
     pa.shutdown()
     assert not left_open, "a test left its session open"
-    wait_until(lambda: not workers_of(os.getpid()), "the workers of this process to end", timeout_s=5)
+    wait_until(lambda: not workers_of(os.getpid()), "the workers of this process to end", timeout_s=30.0)
 
 
 @pytest.fixture(scope="module")

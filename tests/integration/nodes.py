@@ -16,7 +16,7 @@ __all__ = ["Nodes", "until"]
 
 COOKIE = b"cookie of the nodes in memory"
 # News that a change of the overlay swallowed comes with the next comparison of maps, which is every ten seconds or so.
-KNOWN_S = 20.0
+KNOWN_S = 60.0
 
 
 class Crashable(MemoryTransport):
@@ -101,7 +101,7 @@ async def nodes(*names: str, **settings: Any) -> AsyncIterator[Nodes]:
             await runtime.close()
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+async def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
     """The first true answer of `condition`. Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
         while not (answer := condition()):

@@ -17,12 +17,17 @@ from types import TracebackType
 from typing import Any, Final
 
 import psutil
+import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MARK: Final = "PARTISAN_TEST_MARK"
 
 
-def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 10.0) -> Any:
+# For parameters `within_s`: that it happens, on any machine, and that it happens in time, on a quiet one.
+SOON: Final = (30.0, pytest.param(2.0, marks=pytest.mark.perf))
+
+
+def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
     """The first true answer of `condition`; an AssertionError naming `what` when there is none in time."""
     deadline = time.monotonic() + timeout_s
     while not (answer := condition()):
@@ -37,6 +42,14 @@ def workers_of(pid: int) -> list[psutil.Process]:
         return [child for child in psutil.Process(pid).children(recursive=True) if _is_worker(child)]
     except psutil.NoSuchProcess:
         return []
+
+
+def children() -> set[int]:
+    """The processes that this one has started and that are still there, whoever started them.
+
+    Other modules' tests leave some that stay for good: the tracker of multiprocessing's resources is one.
+    """
+    return {child.pid for child in psutil.Process().children()}
 
 
 def marked(mark: str) -> list[psutil.Process]:
@@ -83,7 +96,7 @@ class Program:
         """What it has printed so far."""
         return "\n".join(self.lines)
 
-    def wait_for(self, text: str, timeout_s: float = 20.0) -> str:
+    def wait_for(self, text: str, timeout_s: float = 60.0) -> str:
         """The first line, printed or still to come, that contains `text`."""
         deadline = time.monotonic() + timeout_s
         for line in list(self.lines):
@@ -99,7 +112,7 @@ class Program:
             if text in line_or_end:
                 return line_or_end
 
-    def wait(self, timeout_s: float = 20.0) -> int:
+    def wait(self, timeout_s: float = 120.0) -> int:
         """Its exit status, once it has ended."""
         status = self.process.wait(timeout_s)
         self._reader.join(timeout_s)
@@ -117,7 +130,7 @@ class Program:
         """What still runs of it."""
         return marked(self.mark)
 
-    def assert_nothing_left(self, within_s: float = 2.0) -> None:
+    def assert_nothing_left(self, within_s: float = 30.0) -> None:
         """Nothing that this program started runs any more."""
         wait_until(lambda: not self.survivors(), f"nothing to be left of:\n{self.output}", within_s)
 
@@ -165,7 +178,7 @@ class Programs:
         """Start a bare interpreter that reads from a pipe."""
         return self._start(self._folder / "interpreter", arguments, environment, subprocess.PIPE)
 
-    def run(self, source: str, *arguments: str, timeout_s: float = 30.0, **environment: str) -> str:
+    def run(self, source: str, *arguments: str, timeout_s: float = 120.0, **environment: str) -> str:
         """What a program printed that must end well, and leave nothing behind."""
         program = self.start(source, *arguments, **environment)
         status = program.wait(timeout_s)

@@ -102,8 +102,8 @@ async def test_refs_are_awaited_gathered_and_waited_for(home: pa.Session) -> Non
     assert await actor.quick.remote() == 0
     assert await actor.blocking.remote(1) == 1
     assert await asyncio.gather(*[double.remote(number) for number in range(20)]) == [2 * n for n in range(20)]
-    assert await asyncio.wait_for(actor.quick.remote(), 5) == 1
-    done, pending = await asyncio.wait([asyncio.ensure_future(double.remote(4))], timeout=5)
+    assert await asyncio.wait_for(actor.quick.remote(), 30) == 1
+    done, pending = await asyncio.wait([asyncio.ensure_future(double.remote(4))], timeout=30)
     assert [job.result() for job in done] == [8]
     assert not pending
 
@@ -113,7 +113,7 @@ async def test_coroutines_of_one_actor_interleave(home: pa.Session, tmp_path: Pa
 
     both = [actor.rendezvous.remote(str(tmp_path), "a", "b"), actor.rendezvous.remote(str(tmp_path), "b", "a")]
 
-    assert await asyncio.wait_for(asyncio.gather(*both), 10) == ["b", "a"]
+    assert await asyncio.wait_for(asyncio.gather(*both), 30) == ["b", "a"]
 
 
 async def test_asyncio_s_own_tools_work_inside_methods(home: pa.Session) -> None:
@@ -189,7 +189,7 @@ async def test_names_and_kills_on_the_loop(home: pa.Session) -> None:
         await taken.quick.remote()
     pa.kill(actor)
     with pytest.raises(pa.ActorStopped):
-        await asyncio.wait_for(actor.forever.remote(), 10)
+        await asyncio.wait_for(actor.forever.remote(), 30)
     with pytest.raises(pa.ActorNotFound):
         await pa.get_actor_async("nobody")
 

@@ -15,7 +15,7 @@ from partisan_actors.api import session as sessions
 from tests.integration.programs import wait_until
 
 MEGABYTE = 1024 * 1024
-CHANNELS = {"calls": {"queue_bytes_max": 32 * MEGABYTE}}
+CHANNELS = {"bulk": {"queue_bytes_max": 32 * MEGABYTE}}
 
 
 @pa.actor
@@ -44,7 +44,8 @@ def test_a_thread_that_sends_faster_than_its_peer_takes_waits_and_loses_nothing(
                 sent += 1
 
         thread = threading.Thread(target=send, daemon=True)
-        connection = _calls_connection()
+        pa.get(sink.take.remote(b"x" * MEGABYTE))  # and now there is a bulk connection
+        connection = _bulk_connection()
         os.kill(session.worker_pids[0], signal.SIGSTOP)
         try:
             thread.start()
@@ -52,16 +53,16 @@ def test_a_thread_that_sends_faster_than_its_peer_takes_waits_and_loses_nothing(
             held_at = sent
         finally:
             os.kill(session.worker_pids[0], signal.SIGCONT)
-        thread.join(timeout=20)
+        thread.join(timeout=30)
 
         assert held_at < 64
-        assert pa.get(sink.total.remote(), timeout=20) == 200 * MEGABYTE
+        assert pa.get(sink.total.remote(), timeout=30) == 201 * MEGABYTE
 
 
 async def test_a_coroutine_that_sends_faster_than_its_peer_takes_is_told_so() -> None:
-    async with pa.init(workers=1, channels={"calls": {"queue_bytes_max": 8 * MEGABYTE}}) as session:
+    async with pa.init(workers=1, channels={"bulk": {"queue_bytes_max": 8 * MEGABYTE}}) as session:
         sink = Sink.remote()
-        await sink.total.remote()
+        await sink.take.remote(b"x" * MEGABYTE)
         os.kill(session.worker_pids[0], signal.SIGSTOP)
         try:
             refs = []
@@ -76,9 +77,9 @@ async def test_a_coroutine_that_sends_faster_than_its_peer_takes_is_told_so() ->
             os.kill(session.worker_pids[0], signal.SIGCONT)
         taken = len(refs) - len(refused)
 
-        assert await sink.total.remote() == taken * MEGABYTE
+        assert await sink.total.remote() == (taken + 1) * MEGABYTE
 
 
-def _calls_connection() -> Any:
+def _bulk_connection() -> Any:
     peers = sessions.current().runtime.node.router.peers.values()
-    return next(peer.calls for peer in peers if peer.calls is not None)
+    return next(peer.lanes["bulk"][0] for peer in peers if peer.lanes["bulk"][0] is not None)

@@ -7,11 +7,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 import partisan_actors as pa
-from tests.integration.programs import Programs, wait_until
+from tests.integration.programs import Programs, children, wait_until
 
 
 @pa.actor
@@ -39,6 +38,12 @@ class Shop:
 @pa.task
 def total(first: int, second: int) -> int:
     return first + second
+
+
+@pytest.fixture(scope="module", autouse=True)
+def children_before() -> set[int]:
+    """The processes that were there before the first test here."""
+    return children()
 
 
 @pytest.fixture
@@ -263,7 +268,7 @@ def test_an_unpicklable_result_is_named_with_its_path(shop: Any) -> None:
     with pytest.raises(
         pa.SerializationError, match=r"cannot send the result of Shop\.make_lock: value\['lock'\] of type lock"
     ):
-        pa.get(shop.make_lock.remote(), timeout=5)
+        pa.get(shop.make_lock.remote(), timeout=30)
     assert pa.get(shop.sell.remote("tea")) == "1 tea"
 
 
@@ -294,11 +299,11 @@ class _BreaksOnArrival:
 
 def test_an_argument_that_breaks_on_arrival_fails_that_call_only(shop: Any) -> None:
     with pytest.raises(ValueError, match=r"(?s)Shop\.sell on node .*invalid literal for int"):
-        pa.get(shop.sell.remote(_BreaksOnArrival()), timeout=5)
+        pa.get(shop.sell.remote(_BreaksOnArrival()), timeout=30)
     with pytest.raises(ValueError, match="invalid literal for int"):
-        pa.get(total.remote(_BreaksOnArrival(), 1), timeout=5)
+        pa.get(total.remote(_BreaksOnArrival(), 1), timeout=30)
     with pytest.raises(ValueError, match=r"(?s)constructor arguments of Shop.* on node .*invalid literal for int"):
-        pa.get(Shop.remote(_BreaksOnArrival()).sell.remote("x"), timeout=5)
+        pa.get(Shop.remote(_BreaksOnArrival()).sell.remote("x"), timeout=30)
     assert pa.get(shop.sell.remote("tea")) == "1 tea"
 
 
@@ -347,7 +352,7 @@ def test_what_fits_nowhere_says_what_was_needed_and_who_came_closest(cluster: pa
     with pytest.raises(
         pa.Unplaceable, match=r"needs 64 CPU, 1 GPU; the closest is driver-.*-w\d.*\(short of 63 CPU, 1 GPU\)"
     ) as caught:
-        pa.get(big.sell.remote("x"), timeout=5)
+        pa.get(big.sell.remote("x"), timeout=30)
 
     assert caught.value.needed == "64 CPU, 1 GPU"
     assert caught.value.best_node.startswith(cluster.node_name)
@@ -361,7 +366,7 @@ def test_a_second_actor_of_a_name_is_refused_and_leaves_nothing(cluster: pa.Sess
         with pytest.raises(pa.ActorExists, match=r"an actor named 'only' exists already, on node .*get_actor"):
             Shop.options(name="only", num_cpus=1).remote("b")
 
-    assert pa.available_resources()["num_cpus"] == 2.0
+    wait_until(lambda: pa.available_resources()["num_cpus"] == 2.0, "all CPUs to be free")
     pa.kill(first)
     wait_until(lambda: _actors() == actors - 1, "no actor to be left")
 
@@ -370,6 +375,6 @@ def _actors() -> int:
     return sum(int(row["actors"]) for row in pa.nodes() if row["state"] == "up")
 
 
-def test_after_all_these_mistakes_only_the_two_workers_are_left(cluster: pa.Session) -> None:
-    assert {child.pid for child in psutil.Process().children()} == set(cluster.worker_pids)
+def test_after_all_these_mistakes_only_the_two_workers_are_left(children_before: set[int], cluster: pa.Session) -> None:
+    assert children() - children_before == set(cluster.worker_pids)
     wait_until(lambda: pa.available_resources()["num_cpus"] == 2.0, "all CPUs to be free")

@@ -14,6 +14,7 @@ from tests.integration.programs import wait_until
 LANES = 4
 SENDERS = 3
 EACH = 400
+LARGE_BYTES = 1 << 20
 
 
 @pa.actor
@@ -98,3 +99,52 @@ def test_a_channel_nobody_configured_is_refused(lanes: pa.Session) -> None:
 
     with pytest.raises(pa.ConfigError, match=r"channel = 'nope'.*calls.*gossip"):
         log.write.options(channel="nope")
+
+
+@pa.actor
+class Sizes:
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def add(self, number: int, load: bytes = b"") -> None:
+        self.seen.append(number)
+
+    async def add_async(self, number: int, load: bytes = b"") -> None:
+        self.seen.append(number)
+
+    def echo(self, load: bytes) -> bytes:
+        return load
+
+    def read(self) -> list[int]:
+        return self.seen
+
+    def send_to(self, other: pa.ActorHandle[Sizes], load: bytes, count: int) -> None:
+        for number in range(count):
+            other.add.tell(number, *([load] if number % 5 == 0 else []))
+
+
+@pytest.mark.parametrize("method", ["add", "add_async"])
+def test_large_arguments_and_small_ones_of_one_caller_arrive_in_order(lanes: pa.Session, method: str) -> None:
+    sizes = [Sizes.options(placement="spread").remote() for _ in range(2)]
+    load = b"x" * LARGE_BYTES
+
+    for number in range(60):
+        for each in sizes:
+            getattr(each, method).tell(number, *([load] if number % 7 == 0 else []))
+
+    for each in sizes:
+        wait_until(lambda each=each: len(pa.get(each.read.remote())) == 60, "all that was told to arrive")
+        assert pa.get(each.read.remote()) == list(range(60))
+    interleaving = sessions.current().runtime.node.interleaving
+    assert interleaving.split_count > 0
+
+
+def test_large_arguments_between_actors_arrive_in_order_and_large_results_come_back(lanes: pa.Session) -> None:
+    source, target = (Sizes.options(placement="spread").remote() for _ in range(2))
+    load = bytes(range(256)) * (LARGE_BYTES // 256)
+
+    pa.get(source.send_to.remote(target, load, 40))
+    wait_until(lambda: len(pa.get(target.read.remote())) == 40, "all that was told to arrive")
+
+    assert pa.get(target.read.remote()) == list(range(40))
+    assert pa.get([source.echo.remote(load) for _ in range(4)]) == [load] * 4

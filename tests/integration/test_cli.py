@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_status_adds_up_what_every_node_says_of_itself(two: TwoShells) -> None:
     facts = two.shells.facts("status")
     text = two.shells.partisan("status").stdout
 
-    assert facts["nodes"] == {"up": 3, "suspect": 0, "down": 0, "left": 0}
+    assert facts["nodes"] == {"up": 3, "suspect": 0, "down": 0, "left": 0}, facts
     assert facts["asked"] == facts["answered"] == 3 and facts["unanswered"] == []
     assert facts["totals"]["actors"] == 5
     assert facts["resources"]["total"]["num_cpus"] == 2.0
@@ -106,6 +107,7 @@ def test_status_adds_up_what_every_node_says_of_itself(two: TwoShells) -> None:
 
 
 def test_overlay_shows_who_is_whose_neighbour(two: TwoShells) -> None:
+    wait_until(lambda: not two.shells.facts("overlay")["one_sided"], "links to be mutual")
     nodes = {row["name"]: row for row in two.shells.facts("overlay")["nodes"]}
     text = two.shells.partisan("overlay").stdout
 
@@ -190,11 +192,17 @@ def test_a_node_that_does_not_fit_is_told_why_at_once(two: TwoShells, arguments:
 
 
 def test_a_node_that_does_not_answer_is_reported_and_the_others_are_shown(two: TwoShells) -> None:
-    two.second.send(signal.SIGSTOP)
-    try:
-        result = two.shells.partisan("overlay", "--address", two.address)
-    finally:
-        two.second.send(signal.SIGCONT)
+    def look() -> subprocess.CompletedProcess[str] | None:
+        wait_until(lambda: len(two.shells.facts("overlay")["nodes"]) == 3, "all to answer")
+        two.second.send(signal.SIGSTOP)
+        try:
+            result = two.shells.partisan("overlay", "--address", two.address)
+        finally:
+            two.second.send(signal.SIGCONT)
+        # On a machine that takes seconds to start the command, the node may be known to be down by then.
+        return result if "of 3 nodes" in result.stderr else None
+
+    result = wait_until(look, "the command to be in time")
 
     assert result.returncode == 0
     assert "2 of 3 nodes answered" in result.stderr and "no answer from second" in result.stderr
@@ -280,7 +288,7 @@ def test_a_second_signal_ends_a_node_that_cannot_leave(shells: Shells) -> None:
     node.send(signal.SIGINT)
     node.wait_for("leaving the cluster")
     # Signals that come close together are one; this goes on until one of them is not.
-    wait_until(lambda: node.process.poll() is not None or node.send(signal.SIGINT), "the end", timeout_s=5)
+    wait_until(lambda: node.process.poll() is not None or node.send(signal.SIGINT), "the end", timeout_s=30.0)
 
     assert node.wait() == 130
     node.assert_nothing_left()

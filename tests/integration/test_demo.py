@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.programs import Program, Programs
+from tests.integration.programs import SOON, Program, Programs
 
 DEMO = """
     import sys
@@ -54,7 +54,7 @@ def nodes_by_trace(file: Path) -> dict[str, set[str]]:
 def test_the_demo_ends_well_and_shows_what_it_promises(programs: Programs, tmp_path: Path) -> None:
     program = programs.start(DEMO, *SMALL)
 
-    assert program.wait(30) == 0, program.output
+    assert program.wait() == 0, program.output
     for text in (
         "The shards of each node",
         "The overlay:",
@@ -73,7 +73,7 @@ def test_a_traced_query_is_one_trace_over_several_nodes(programs: Programs, tmp_
     trace = tmp_path / "trace.jsonl"
     program = programs.start(DEMO, *SMALL, "--trace-file", str(trace), OTEL_TRACES_SAMPLER="always_on")
 
-    assert program.wait(30) == 0, program.output
+    assert program.wait() == 0, program.output
     # The driver and both workers that were left; what the third had not exported yet went with it.
     assert max(map(len, nodes_by_trace(trace).values())) >= 3
 
@@ -82,7 +82,7 @@ def test_a_traced_query_is_one_trace_over_several_nodes(programs: Programs, tmp_
 def test_every_lost_shard_comes_back_on_another_node_and_every_answer_is_right(programs: Programs, seed: str) -> None:
     program = programs.start(DEMO, *SMALL, "--json", "--seed", seed)
 
-    assert program.wait(30) == 0, program.output
+    assert program.wait() == 0, program.output
     found = report(program)
     dead = found["kill"]["node"]
     lost = [shard for shard, node in enumerate(found["before"]) if node == dead]
@@ -95,7 +95,7 @@ def test_every_lost_shard_comes_back_on_another_node_and_every_answer_is_right(p
 def test_an_answer_that_differs_from_the_plain_index_makes_the_exit_status_1(programs: Programs) -> None:
     program = programs.start(WRONG, *SMALL, "--json")
 
-    assert program.wait(30) == 1, program.output
+    assert program.wait() == 1, program.output
     found = report(program)
     assert not found["is_right"] and found["differences"][0]["cluster"] != found["differences"][0]["plain"]
     program.assert_nothing_left()
@@ -108,19 +108,22 @@ def test_ctrl_c_ends_the_demo_at_once_without_a_traceback(programs: Programs, mo
 
     program.interrupt()
 
-    assert program.wait(5) == 130
+    assert program.wait() == 130
     assert "interrupted" in program.output and "Traceback" not in program.output
     program.assert_nothing_left()
 
 
 @pytest.mark.parametrize("moment", ["nodes are up", "killing node"])
-def test_two_seconds_after_the_demo_itself_is_killed_nothing_of_it_is_left(programs: Programs, moment: str) -> None:
+@pytest.mark.parametrize("within_s", SOON)
+def test_soon_after_the_demo_itself_is_killed_nothing_of_it_is_left(
+    programs: Programs, moment: str, within_s: float
+) -> None:
     program = programs.start(DEMO, *SMALL)
     program.wait_for(moment)
 
     program.send(signal.SIGKILL)
 
-    program.assert_nothing_left(within_s=2.0)
+    program.assert_nothing_left(within_s)
 
 
 @pytest.mark.parametrize(
@@ -136,5 +139,5 @@ def test_what_cannot_be_done_is_said_in_one_line(
 ) -> None:
     program = programs.start(DEMO, *arguments)
 
-    assert program.wait(10) == status
+    assert program.wait() == status
     assert text in program.lines[-1] and "Traceback" not in program.output

@@ -343,7 +343,7 @@ class Everything:
     def blocking(self, number: int) -> list[Any]:
         counter = Counter.remote(number)
         refs = [counter.add.remote(1), plus_one.remote(number), pa.put(number)]
-        ready, rest = pa.wait(refs, num_returns=3, timeout=10)
+        ready, rest = pa.wait(refs, num_returns=3, timeout=30)
         pa.kill(counter)
         return [*pa.get(ready), len(rest), len(pa.nodes()), pa.cluster_resources()["num_cpus"]]
 
@@ -385,7 +385,7 @@ def test_many_threads_use_one_session_at_once() -> None:
     counter = Counter.remote()
 
     with ThreadPoolExecutor(8) as pool:
-        values = list(pool.map(lambda _: counter.add.remote(1).result(10), range(400)))
+        values = list(pool.map(lambda _: counter.add.remote(1).result(30), range(400)))
 
     assert sorted(values) == list(range(1, 401))
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import partisan_actors as pa
-from tests.integration.programs import Programs, wait_until, workers_of
+from tests.integration.programs import SOON, Programs, children, wait_until, workers_of
 
 
 @pa.actor
@@ -66,17 +66,18 @@ def test_calls_to_an_actor_on_a_killed_worker_fail_promptly(workers: pa.Session,
     running = actor.block.remote(str(tmp_path / "began"))
     waiting = actor.add.remote(1)
     wait_until((tmp_path / "began").exists, "the call to begin")
-    began = time.monotonic()
+    states: list[str] = []
+    workers.runtime.node.directory.on_change.append(lambda record: states.append(record.state_name))
 
     os.kill(victim, signal.SIGKILL)
 
     for ref in (running, waiting):
         with pytest.raises((pa.NodeDown, pa.ActorUnavailable)):
-            pa.get(ref, timeout=5)
+            pa.get(ref, timeout=30)
     with pytest.raises((pa.NodeDown, pa.ActorUnavailable)):
-        pa.get(actor.add.remote(1), timeout=5)
-    assert time.monotonic() - began < 5
-    wait_until(lambda: isinstance(actor.add.remote(1).exception(5), pa.NodeDown), "everybody to know")
+        pa.get(actor.add.remote(1), timeout=30)
+    wait_until(lambda: isinstance(actor.add.remote(1).exception(30), pa.NodeDown), "everybody to know")
+    assert "suspect" not in states, "nobody waited for it to fall silent"
 
 
 def test_a_restartable_actor_comes_back_elsewhere_until_its_restarts_are_used_up(workers: pa.Session) -> None:
@@ -87,17 +88,17 @@ def test_a_restartable_actor_comes_back_elsewhere_until_its_restarts_are_used_up
     for _ in range(2):
         os.kill(pids[-1], signal.SIGKILL)
         pids.append(wait_until(lambda: _pid_or_none(actor), "the actor to be restarted"))
-        assert pa.get(pa.get_actor("phoenix").add.remote(1), timeout=10) == 6
+        assert pa.get(pa.get_actor("phoenix").add.remote(1), timeout=30) == 6
 
     assert len(set(pids)) == 3
     os.kill(pids[-1], signal.SIGKILL)
     with pytest.raises((pa.NodeDown, pa.ActorStopped, pa.ActorUnavailable)):
-        pa.get(actor.pid.remote(), timeout=10)
+        pa.get(actor.pid.remote(), timeout=30)
 
 
 def _pid_or_none(actor: Any) -> int | None:
     try:
-        return int(pa.get(actor.pid.remote(), timeout=10))
+        return int(pa.get(actor.pid.remote(), timeout=30))
     except (pa.NodeDown, pa.ActorUnavailable):
         return None
 
@@ -106,7 +107,7 @@ def test_a_method_that_kills_its_process_fails_its_own_call(workers: pa.Session)
     actor = Survivor.remote()
 
     with pytest.raises((pa.NodeDown, pa.ActorUnavailable)):
-        pa.get(actor.die.remote(), timeout=5)
+        pa.get(actor.die.remote(), timeout=30)
 
 
 def test_a_task_on_a_killed_worker_runs_again_elsewhere(workers: pa.Session, tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_a_task_on_a_killed_worker_runs_again_elsewhere(workers: pa.Session, tmp
 
     os.kill(victim, signal.SIGKILL)
 
-    assert pa.get(ref, timeout=10) != victim
+    assert pa.get(ref, timeout=30) != victim
 
 
 def test_a_task_that_must_not_run_twice_fails_with_its_worker(workers: pa.Session, tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_a_task_that_must_not_run_twice_fails_with_its_worker(workers: pa.Sessio
     os.kill(victim, signal.SIGKILL)
 
     with pytest.raises((pa.NodeDown, pa.ActorUnavailable)):
-        pa.get(ref, timeout=10)
+        pa.get(ref, timeout=30)
 
 
 def test_the_name_of_an_actor_on_a_killed_worker_is_free_again(workers: pa.Session) -> None:
@@ -138,7 +139,7 @@ def test_the_name_of_an_actor_on_a_killed_worker_is_free_again(workers: pa.Sessi
     os.kill(pa.get(actor.pid.remote()), signal.SIGKILL)
 
     again = wait_until(lambda: _make_or_none("mortal"), "the name to be free")
-    assert pa.get(again.add.remote(1), timeout=5) == 1
+    assert pa.get(again.add.remote(1), timeout=30) == 1
 
 
 def _make_or_none(name: str) -> Any:
@@ -163,7 +164,7 @@ def test_an_object_of_a_killed_worker_is_lost_with_the_reason(workers: pa.Sessio
     os.kill(pa.get(owner.pid.remote()), signal.SIGKILL)
 
     with pytest.raises(pa.ObjectLost, match=r"owned by node .*-w\d.*, is lost: its owner cannot be reached"):
-        pa.get(ref, timeout=10)
+        pa.get(ref, timeout=30)
 
 
 def test_new_work_goes_to_the_workers_that_are_left(workers: pa.Session) -> None:
@@ -185,7 +186,7 @@ def test_a_worker_that_hangs_is_given_up(workers: pa.Session) -> None:
     victim.suspend()
     try:
         with pytest.raises((pa.NodeDown, pa.ActorUnavailable)):
-            pa.get(actor.add.remote(1), timeout=20)
+            pa.get(actor.add.remote(1), timeout=30)
     finally:
         victim.resume()
 
@@ -218,7 +219,8 @@ DRIVER = """
 """
 
 
-def test_two_seconds_after_a_driver_is_killed_nothing_of_it_is_left(programs: Programs) -> None:
+@pytest.mark.parametrize("within_s", SOON)
+def test_soon_after_a_driver_is_killed_nothing_of_it_is_left(programs: Programs, within_s: float) -> None:
     driver = programs.start(DRIVER)
     driver.wait_for("ready")
     assert len(driver.survivors()) == 3
@@ -226,7 +228,7 @@ def test_two_seconds_after_a_driver_is_killed_nothing_of_it_is_left(programs: Pr
     driver.send(signal.SIGKILL)
     driver.wait()
 
-    driver.assert_nothing_left(within_s=2.0)
+    driver.assert_nothing_left(within_s)
 
 
 def test_ctrl_c_in_the_middle_of_get_ends_everything_with_one_keyboard_interrupt(programs: Programs) -> None:
@@ -234,7 +236,7 @@ def test_ctrl_c_in_the_middle_of_get_ends_everything_with_one_keyboard_interrupt
     driver.wait_for("ready")
 
     driver.interrupt()
-    status = driver.wait(10)
+    status = driver.wait()
 
     assert status in (-signal.SIGINT, 1, 130)
     driver.assert_nothing_left()
@@ -248,7 +250,7 @@ def test_sigterm_ends_everything(programs: Programs) -> None:
     driver.wait_for("ready")
 
     driver.send(signal.SIGTERM)
-    driver.wait(10)
+    driver.wait()
 
     driver.assert_nothing_left()
 
@@ -271,7 +273,7 @@ def test_ctrl_c_while_the_cluster_starts_leaves_nothing(programs: Programs, dela
         """
     )
 
-    driver.wait(15)
+    driver.wait()
 
     driver.assert_nothing_left()
     assert driver.output.count("KeyboardInterrupt") == 1, driver.output
@@ -301,7 +303,7 @@ def test_ctrl_c_in_asyncio_code_leaves_nothing(programs: Programs) -> None:
     driver.wait_for("ready")
 
     driver.interrupt()
-    driver.wait(10)
+    driver.wait()
 
     driver.assert_nothing_left()
     assert driver.output.count("KeyboardInterrupt") <= 2
@@ -381,7 +383,7 @@ def test_workers_outlive_the_thread_that_called_init(programs: Programs) -> None
             thread.start()
             thread.join()
             threading.Event().wait(0.2)
-            print(pa.get([one.remote() for _ in range(10)], timeout=10), len(pa.nodes()))
+            print(pa.get([one.remote() for _ in range(10)], timeout=30), len(pa.nodes()))
             pa.shutdown()
         """
     )
@@ -431,7 +433,7 @@ def test_the_actors_of_a_driver_that_goes_end_unless_they_are_detached(
     wait_until(lambda: not _is_named("goes"), "the driver's actor to end")
     wait_until(lambda: not _is_named("goes-too"), "the actor that its actor made to end")
     wait_until(lambda: _is_named("stays"), "the name of the detached actor to be told again")
-    assert pa.get(pa.get_actor("stays").add.remote(1), timeout=5) == 3
+    assert pa.get(pa.get_actor("stays").add.remote(1), timeout=30) == 3
 
 
 def _is_named(name: str) -> bool:
@@ -475,9 +477,9 @@ def test_everything_of_a_session_fails_clearly_after_its_end() -> None:
 
     assert pa.get(done) == 1
     with pytest.raises((pa.NotYetConnected, pa.NodeDown, pa.ActorStopped)):
-        pa.get(pending, timeout=5)
+        pa.get(pending, timeout=30)
     with pytest.raises(pa.NotYetConnected, match=r"has stopped; call init\(\) again"):
-        pa.get(actor.add.remote(1), timeout=5)
+        pa.get(actor.add.remote(1), timeout=30)
     for use in (Survivor.remote, lambda: pa.put(1), pa.nodes, lambda: pa.get_actor("x"), pid_after.remote):
         with pytest.raises((pa.NotYetConnected, TypeError), match=r"call init\(\) again|missing a required"):
             use()
@@ -506,9 +508,51 @@ def test_a_second_init_is_refused_and_harms_nothing() -> None:
 
 def test_a_worker_that_dies_at_its_start_is_an_error_and_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("partisan_actors.api.session.WORKER_MODULE", "partisan_actors.no_such_module")
+    before = children()
 
     with pytest.raises(pa.NotYetConnected, match=r"worker process \d+ ended with exit status 1"):
         pa.init(workers=2)
 
     assert not pa.is_initialized()
-    wait_until(lambda: not psutil.Process().children(), "no child to be left")
+    wait_until(lambda: children() <= before, "no child to be left")
+
+
+# ---- monitors over processes -----------------------------------------------------------------------------------------
+
+
+@pa.actor(trap_exit=True)
+class Mourner:
+    """Monitors and links what it is given, and writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def watch(self, actor: Any) -> None:
+        pa.monitor(actor)
+        pa.link(actor)
+
+    def on_down(self, down: pa.Down) -> None:
+        self.told.append(("down", down.reason))
+
+    def on_exit(self, signal: pa.Exit) -> None:
+        self.told.append(("exit", signal.reason))
+
+    def seen(self) -> list[tuple[str, str]]:
+        return self.told
+
+
+def test_a_killed_process_fires_every_monitor_and_link_of_its_actors_once(workers: pa.Session) -> None:
+    names = [row["name"] for row in pa.nodes() if row["hosts_actors"]]
+    victims = [Survivor.options(placement=pa.NodeAffinity(names[0])).remote() for _ in range(5)]
+    mourners = [Mourner.options(placement=pa.NodeAffinity(names[1])).remote() for _ in range(5)]
+    pa.get([m.watch.remote(v) for m, v in zip(mourners, victims, strict=True)])
+    refs = [pa.monitor(victim) for victim in victims]
+    pid = pa.get([victim.pid.remote() for victim in victims])[0]
+
+    os.kill(pid, signal.SIGKILL)
+
+    assert all(ref.result(timeout=20).reason.startswith("node down: ") for ref in refs)
+    for mourner in mourners:
+        told = wait_until(lambda m=mourner: len(t := pa.get(m.seen.remote())) == 2 and t, "both signals", 20)
+        assert {kind for kind, _ in told} == {"down", "exit"}
+        assert all(reason.startswith("node down: ") for _, reason in told)

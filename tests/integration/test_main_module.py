@@ -178,7 +178,7 @@ def test_a_notebook_initialises_and_uses_it_in_its_running_loop(programs: Progra
         ''', '''
         named = Counter.options(name="cell").remote()
         print(pa.get(pa.get_actor("cell").add.remote(1)))
-        print(pa.wait([counter.read.remote()], timeout=5)[0][0].result())
+        print(pa.wait([counter.read.remote()], timeout=30)[0][0].result())
         pa.kill(named)
         ''', '''
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import pytest
@@ -11,14 +12,15 @@ from partisan_actors.cli.bench.overlay.graph import Shape
 from partisan_actors.transport.memory import MemoryNetwork
 from tests.nodes import TestNode, config_of
 
-DEADLINE_S = 90.0
+# Of computing: all these nodes share one process, and what part of a machine it gets is not theirs to say.
+DEADLINE_CPU_S = 90.0
 
 
 async def until(condition: Callable[[], bool], describe: Callable[[], str]) -> None:
-    """Return once `condition()` holds; fail after DEADLINE_S."""
-    deadline = asyncio.get_running_loop().time() + DEADLINE_S
+    """Return once `condition()` holds; fail after DEADLINE_CPU_S."""
+    deadline = time.process_time() + DEADLINE_CPU_S
     while not condition():
-        assert asyncio.get_running_loop().time() < deadline, describe()
+        assert time.process_time() < deadline, describe()
         await asyncio.sleep(0.05)
 
 
@@ -29,7 +31,7 @@ def shape_of(nodes: list[TestNode]) -> Shape:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("count", "contacts", "overlay"), [(150, 1, "hyparview"), (150, 10, "hyparview"), (40, 1, "full_mesh")]
 )

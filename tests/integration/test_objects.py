@@ -60,7 +60,7 @@ class Keeper:
         return type(value).__name__
 
     def wait_for(self, path: str) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 30
         while not os.path.exists(path) and time.monotonic() < deadline:
             time.sleep(0.005)
 
@@ -184,7 +184,7 @@ def test_a_ref_that_waits_in_a_mailbox_is_kept_for_longer_than_the_grace(
     store._sweep()
     (tmp_path / "open").touch()
 
-    assert pa.get([blocked, top_level, inside], timeout=10) == [None, 4, [5]]
+    assert pa.get([blocked, top_level, inside], timeout=30) == [None, 4, [5]]
 
 
 def _store() -> Any:
@@ -214,7 +214,7 @@ def test_an_object_whose_owner_nobody_knows_is_lost_with_the_reason(monkeypatch:
     ref: pa.ObjectRef[Any] = _store().adopt(stranger)
 
     with pytest.raises(pa.ObjectLost, match=r"owned by node nobody-we-know~1, is lost: its owner cannot be reached"):
-        pa.get(ref, timeout=20)
+        pa.get(ref, timeout=30)
 
 
 def test_a_stale_ref_to_one_of_our_own_objects_is_lost_not_waited_for() -> None:

@@ -18,6 +18,7 @@ ARGUMENT = "an-argument-that-nobody-must-export"
 BANK = """
     import asyncio
     import sys
+    import time
 
     import partisan_actors as pa
     from opentelemetry import trace
@@ -68,6 +69,20 @@ BANK = """
             return [list(args), kwargs]
 
 
+    @pa.actor(num_cpus=0)
+    class Herald:
+        def __init__(self, ledger):
+            self.ledger = ledger
+            self.heard = 0
+            pa.subscribe("news", self.hear)
+
+        def hear(self, text):
+            self.heard = pa.get(self.ledger.append.remote(0))
+
+        def has_heard(self):
+            return self.heard
+
+
     @pa.task
     def square(x):
         return x * x
@@ -104,6 +119,11 @@ BANK = """
         with users.start_as_current_span("users' root"):
             pa.get(bank.pay.remote(1))
         assert pa.get(bank.seen.remote(1, "two", three=[4])) == [[1, "two"], {"three": [4]}]
+        herald = Herald.remote(ledger)
+        pa.get(herald.has_heard.remote())
+        pa.broadcast("news", SECRET)
+        while not pa.get(herald.has_heard.remote()):
+            time.sleep(0.01)
         pa.kill(clerk)
 
 
@@ -175,6 +195,21 @@ def test_a_tell_is_a_producer_and_a_consumer_and_so_are_the_tells_inside(bank: R
     assert sent.attributes["partisan.actor.method"] == "note"
     assert processed.attributes["messaging.message.id"] == sent.attributes["messaging.message.id"]
     assert inner.node != sent.node
+
+
+def test_a_broadcast_is_a_producer_and_a_consumer_on_each_node_with_subscribers_and_what_they_do_is_inside(
+    bank: Run,
+) -> None:
+    (published,) = [root for root in bank.forest.roots if root.name == "publish news"]
+    processed = published.child("process news", CONSUMER)
+    handled = processed.child("process Herald", CONSUMER)
+
+    assert published.kind == PRODUCER and published.children == [processed]
+    assert published.node != processed.node == handled.node
+    assert processed.attributes["messaging.destination.name"] == "news"
+    assert processed.attributes["partisan.broadcast.round"] >= 1
+    assert processed.attributes["partisan.peer.node"]
+    handled.child("Ledger/append", CLIENT)
 
 
 def test_tasks_are_asks_and_what_they_call_is_inside(bank: Run) -> None:
@@ -306,7 +341,7 @@ def test_a_restart_is_a_trace_of_its_own_with_a_link_to_the_making_and_the_next_
                 os.kill(first, signal.SIGKILL)
                 while True:
                     try:
-                        assert pa.get(steady.pid.remote(), timeout=10) != first
+                        assert pa.get(steady.pid.remote(), timeout=30) != first
                         break
                     except (pa.ActorUnavailable, pa.NodeDown):  # it was on its way when the node went down
                         continue

@@ -18,7 +18,7 @@ from partisan_actors.protocols.membership.hyparview_options import HyParViewOpti
 from partisan_actors.protocols.membership.scamp import ScampOptions, ScampV1, ScampV2
 from partisan_actors.protocols.membership.star import ClientServer, ClientServerOptions
 from partisan_actors.protocols.membership.static import Static, StaticOptions
-from partisan_actors.protocols.membership.strategy import MembershipStrategy
+from partisan_actors.protocols.membership.strategy import Evict, MembershipStrategy
 from partisan_actors.protocols.membership.xbot import XBot, XBotOptions
 from partisan_actors.testing.conformance import ConformanceFailed, MembershipConformance
 from partisan_actors.testing.strategy_network import RuleBroken
@@ -249,6 +249,20 @@ class Endless(FullMesh):
         super()._send_all(peer, answer=True)
 
 
+class Nostalgic(FullMesh):
+    """Says that it follows a node into its next life, and keeps the former one."""
+
+    def supersede(self, former: Peer, later: Peer, now: float) -> list[Effect]:
+        return []
+
+
+class Lenient(FullMesh):
+    """Evicts a node without telling it."""
+
+    def evict(self, peer: Peer, now: float) -> list[Effect]:
+        return [effect for effect in super().evict(peer, now) if effect != Send(peer, Evict())]
+
+
 def suite_for(strategy: type[FullMesh]) -> MembershipConformance:
     class Suite(MembershipConformance):
         seeds = range(2)
@@ -279,6 +293,8 @@ def test_the_strategy_that_the_broken_ones_are_made_of_passes() -> None:
         (Unseeded, "the_same_seed_gives_the_same_effects", "the second time"),
         (Unordered, "the_same_seed_gives_the_same_effects", "go through a set"),
         (Stubborn, "a_node_that_leaves_has_no_neighbours_and_is_forgotten", "still have n5~1 in a view"),
+        (Nostalgic, "a_former_life_is_forgotten_once_the_later_one_is_known", "still has n5~1 in its view 'members'"),
+        (Lenient, "a_node_that_is_evicted_has_no_neighbours_and_is_forgotten", "still have n5~1 in a view"),
         (Brittle, "foreign_messages_are_ignored", "has no attribute 'peers'"),
         (Secretive, "two_nodes_become_each_other_s_neighbours", "does not declare"),
         (Careless, "messages_are_the_same_after_their_way_as_bytes", "do its values fit its declared types?"),

@@ -9,7 +9,8 @@ import pytest
 
 from partisan_actors.faults.operations import Cut
 from partisan_actors.faults.plan import FaultPlan
-from partisan_actors.simulation.coverage import FAULTS, RECOVERED, Coverage, situations_of
+from partisan_actors.messages import tag_of
+from partisan_actors.simulation.coverage import FAULTS, FINDINGS, RECOVERED, Coverage, situations_of
 from partisan_actors.simulation.lives import first_life
 from partisan_actors.simulation.machines import Simulation
 from partisan_actors.simulation.scenario import Outcome, Scenario, play
@@ -25,7 +26,7 @@ NAIVE = "tests.simulation.naive_mesh:NaiveMesh"
 
 EXCUSED = {
     "exchange.entries last=False": "a workload of twenty keys never fills one message",
-    "full_mesh.evict": "no fault evicts anybody",
+    "membership.evict": "no fault evicts anybody",
     "plumtree.have": "announcements are acknowledged only where they are repeated, which is off by default",
 }
 RARE = {
@@ -72,6 +73,16 @@ def test_over_all_overlays_every_kind_of_fault_happens_and_nodes_that_were_alone
         total.merge(played(overlay)[1].counts)
 
     total.check([*FAULTS, RECOVERED])
+
+
+def test_over_all_overlays_detectors_say_and_find_everything_that_there_is() -> None:
+    total = Coverage()
+    for overlay in OVERLAYS:
+        total.merge(played(overlay)[1].counts)
+    of_detectors = Stacks(detector=True)(Simulation(1), first_life(0)).detector
+
+    assert of_detectors is not None
+    total.check([*FINDINGS, *(str(tag_of(object.__new__(kind))) for kind in of_detectors.messages)])
 
 
 @pytest.mark.slow

@@ -27,6 +27,11 @@ FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 SUBCOMMANDS: Final = {
+    "large-small": Subcommand(
+        "partisan_actors.cli.bench.beside.command",
+        "large_small",
+        "Measure small calls while large arguments saturate the same pair of nodes.",
+    ),
     "overlay": Subcommand(
         "partisan_actors.cli.bench.overlay.command",
         "overlay",

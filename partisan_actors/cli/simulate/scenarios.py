@@ -70,6 +70,9 @@ _OPTIONS: Final = (
         "--rate", type=float, default=DEFAULT.per_s, show_default=True, help="Broadcasts and writes per second."
     ),
     within_option,
+    click.option(
+        "--silent", is_flag=True, help="No connection tells that it broke: failures are for failure detectors to find."
+    ),
 )
 
 
@@ -91,6 +94,7 @@ def scenario_of(
     join_interval: float,
     rate: float,
     within: float,
+    silent: bool,
 ) -> Scenario:
     """The scenario that these options ask for. Raises ConfigError."""
     return Scenario(
@@ -102,6 +106,7 @@ def scenario_of(
         join_interval_s=join_interval,
         per_s=rate,
         within_s=within,
+        silent=silent,
     )
 
 
@@ -136,4 +141,5 @@ def command_line(scenario: Scenario, plan_file: Path) -> str:
     ):
         if value != default:
             words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    words += ["--silent"] if scenario.silent else []
     return shlex.join([*words, "--plan", str(plan_file)])

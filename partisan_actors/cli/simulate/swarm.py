@@ -5,9 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import concurrent.futures.process
 import json
-import multiprocessing
 import os
-import signal
 import sys
 import time
 from collections import Counter
@@ -21,6 +19,7 @@ import click
 from partisan_actors.cli.failure import ExitCode
 from partisan_actors.cli.simulate.scenarios import command_line, overlay_option, within_option, write_plan
 from partisan_actors.cli.table import counted
+from partisan_actors.simulation.processes import Pool
 from partisan_actors.simulation.swarm import Swarm, Verdict, judge_seed
 
 __all__ = ["swarm"]
@@ -106,8 +105,7 @@ def _verdicts(drawn: Swarm, seeds: range, deadline: float | None, jobs: int) -> 
                 return
             yield judge_seed(drawn, seed)
         return
-    context = multiprocessing.get_context("spawn")  # a fork would take over this process's signals and locks
-    pool = concurrent.futures.ProcessPoolExecutor(min(jobs, len(seeds)), context, _ignore_interrupts)
+    pool = Pool(min(jobs, len(seeds)))
     running: set[concurrent.futures.Future[Verdict]] = set()  # verdicts come in any order anyway
     try:
         while True:
@@ -129,10 +127,6 @@ def _verdicts(drawn: Swarm, seeds: range, deadline: float | None, jobs: int) -> 
 
 def _seed_of(done: concurrent.futures.Future[Verdict]) -> int:
     return done.result().seed
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process at once; the first one decides
 
 
 def _take(tally: Tally, verdict: Verdict, out: Path) -> None:

@@ -1,9 +1,8 @@
 """Exchange: a small map that every node ends up with, kept the same by broadcast and repaired by anti-entropy.
 
 A write that wins (see `lww_map`) is published: the stack broadcasts it, and every receiver merges it. A write that may
-take a moment is gathered first: it goes to the neighbour with the smallest id, and from there on, until it comes to a
-node that has no smaller neighbour. That one publishes together what comes to it within a while, which grows with the
-map: a thousand nodes that join at once, or tell their load, are some dozens of broadcasts.
+take a moment goes to a node that gathers such news first (see `gathering`), and publishes together what comes to it
+within a while, which grows with the map.
 
 What broadcast missed is found by comparing maps with a random neighbour every `period_s`, and with every new neighbour
 when its turn comes:
@@ -24,7 +23,7 @@ Rules kept here:
 2. What arrives, by broadcast or by exchange, is never published again.
 3. At `entries_max` an own write to a new key is `Refused`; a new key from elsewhere is dropped and counted in
    `dropped`. Keys already held are still updated.
-4. What is gathered may get lost with a node on its way. Then the comparison of maps spreads it.
+4. What is gathered may get lost with a node on its way, twice even. Then the comparison of maps spreads it.
 
 What is not promised: a node cut off for longer than `tombstone_ttl_s` may bring back an entry deleted meanwhile.
 """
@@ -38,6 +37,7 @@ from typing import ClassVar, Final, NamedTuple, TypeAlias
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.messages import message
+from partisan_actors.protocols.broadcast.gathering import MISSED_TIMER, PUBLISH_TIMER, Gather, Gathering
 from partisan_actors.protocols.broadcast.lww_map import BUCKETS, Changed, Digest, Entry, LwwMap, Stamp, Update
 from partisan_actors.protocols.machine import Effect, Peer, Send, SetTimer
 
@@ -67,7 +67,6 @@ BUSY_S: Final = 0.25
 
 _PERIOD_TIMER = "period"
 _COMPARE_TIMER = "compare"
-_PUBLISH_TIMER = "publish"
 
 
 @message("exchange.summary")
@@ -123,14 +122,6 @@ class Entries:
 
     updates: tuple[Update, ...]
     last: bool
-
-
-@message("exchange.gather")
-@dataclass(frozen=True, slots=True)
-class Gather:
-    """Entries to be published together with others."""
-
-    updates: tuple[Update, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +183,6 @@ class Exchange:
     messages: ClassVar[tuple[type, ...]] = (Summary, Sketch, Page, Offer, Want, Entries, Gather)
 
     def __init__(self, me: Peer, options: ExchangeOptions, rng: random.Random) -> None:
-        self._me = me
         self._options = options
         self._rng = rng
         self._map = LwwMap(options.entries_max, options.tombstone_ttl_s)
@@ -201,7 +191,7 @@ class Exchange:
         self._new: dict[Peer, None] = {}  # neighbours to compare maps with, in the order in which they came
         self._compared_at = float("-inf")
         self._busy_until = float("-inf")
-        self._gathered: dict[str, Update] = {}
+        self._gathering = Gathering(me, options.gather_s_max, rng)
         self.dropped = 0  # updates from elsewhere that had no room or no sense
 
     @property
@@ -240,7 +230,9 @@ class Exchange:
         changed = self._map.apply(update, now)
         if changed is None:
             return []
-        return [*self._gather([update]), changed] if gather else [Publish((update,)), changed]
+        if not gather:
+            return [Publish((update,)), changed]
+        return [*self._gathering.add([update], self._neighbours, self._gather_s, now), changed]
 
     def merge(self, updates: Iterable[object], now: float) -> list[ExchangeEffect]:
         """Take what a broadcast brought. What is no `Update`, or has no room, is dropped and counted."""
@@ -255,10 +247,15 @@ class Exchange:
                 effects.append(changed)
         return effects
 
+    def published(self, origin: Peer, sender: Peer, updates: Iterable[object], now: float) -> None:
+        """What `merge` is about to be given was published by `origin` and came first through `sender`."""
+        self._gathering.published(origin, sender, updates, now)
+
     def clear(self) -> None:
         """Forget every entry, tombstones too. For a node that stands alone: neighbours would bring them back."""
         self._map = LwwMap(self._options.entries_max, self._options.tombstone_ttl_s)
         self._pull = None
+        self._gathering.clear()
 
     def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]:
         """`peer` is a neighbour now: compare maps with it, when that is due."""
@@ -276,7 +273,7 @@ class Exchange:
 
     def leave(self, now: float) -> list[ExchangeEffect]:
         """This node goes: what was gathered here does not wait any longer."""
-        return self._publish_gathered()
+        return self._publish_gathered(now)
 
     def receive(self, sender: Peer, message: object, now: float) -> list[ExchangeEffect]:
         """One of `messages` arrived from `sender`, a neighbour or not."""
@@ -295,7 +292,8 @@ class Exchange:
             case Entries():
                 return self._take_entries(sender, message, now)
             case Gather():
-                return [*self.merge(message.updates, now), *self._gather(message.updates)]
+                onward = self._gathering.receive(sender, message, self._neighbours, self._gather_s, now)
+                return [*self.merge(message.updates, now), *onward]
         return []
 
     def timer_fired(self, name: str, now: float) -> list[ExchangeEffect]:
@@ -303,8 +301,10 @@ class Exchange:
         self._map.expire(now)
         if name == _COMPARE_TIMER:
             return self._compare_next(now)
-        if name == _PUBLISH_TIMER:
-            return self._publish_gathered()
+        if name == PUBLISH_TIMER:
+            return self._publish_gathered(now)
+        if name == MISSED_TIMER:
+            return [*self._gathering.missed(self._neighbours, self._gather_s, now)]
         effects: list[ExchangeEffect] = [self._next_period()]
         if self._neighbours:
             peer = self._rng.choice(list(self._neighbours))
@@ -315,24 +315,12 @@ class Exchange:
     def _next_period(self) -> SetTimer:
         return SetTimer(_PERIOD_TIMER, self._options.period_s * self._rng.uniform(0.75, 1.25))
 
-    # Gathering.
+    @property
+    def _gather_s(self) -> float:
+        return min(len(self._map) * self._options.gather_s_per_entry, self._options.gather_s_max)
 
-    def _gather(self, updates: Iterable[Update]) -> list[ExchangeEffect]:
-        """Pass `updates` on towards whoever publishes them, or keep them for a while and do it here."""
-        # Ids only get smaller on the way, so it ends.
-        smallest = min(self._neighbours, default=self._me)  # type: ignore[type-var]  # peers are ordered
-        if smallest < self._me:  # type: ignore[operator]  # as above
-            return [Send(smallest, Gather(tuple(updates)))]
-        effects: list[ExchangeEffect] = []
-        if not self._gathered:
-            wait_s = min(len(self._map) * self._options.gather_s_per_entry, self._options.gather_s_max)
-            effects.append(SetTimer(_PUBLISH_TIMER, wait_s))
-        for update in updates:
-            self._gathered[update.key] = update
-        return effects
-
-    def _publish_gathered(self) -> list[ExchangeEffect]:
-        updates, self._gathered = list(self._gathered.values()), {}
+    def _publish_gathered(self, now: float) -> list[ExchangeEffect]:
+        updates = self._gathering.take(now)
         size = self._options.updates_max
         return [Publish(tuple(updates[start : start + size])) for start in range(0, len(updates), size)]
 

@@ -12,11 +12,12 @@ Assumed of the overlay: it is connected, and being neighbours is symmetric once 
    calls `broadcast` already has the payload.
 3. A payload or announcement never goes back to the neighbour it came from.
 
-Departures from the paper: ids are (origin, counter), so that what was seen fits in a few intervals; announcements leave
-in batches, and since a batch usually follows the payload, the hop-count optimisation (section 3.8) is also tried when
-an announcement comes after the message it names; where links may lose messages, announcements can be repeated until
-they are confirmed. All origins share one tree, the paper's cheaper variant, or each has its own: see `trees`. The
-paper's own experiments have `announcements_max=1` and thresholds of 3 (one sender) and 7 (many).
+Departures from the paper: ids are (origin, counter), so that what was seen fits in a few intervals; a graft waits for
+longer where messages were seen to come late by themselves; announcements leave in batches, and since a batch usually
+follows the payload, the hop-count optimisation (section 3.8) is also tried when an announcement comes after the message
+it names; where links may lose messages, announcements can be repeated until they are confirmed. All origins share one
+tree, the paper's cheaper variant, or each has its own: see `trees`. The paper's own experiments have
+`announcements_max=1` and thresholds of 3 (one sender) and 7 (many).
 
 What is not promised: an order between messages, though those of one origin come in order while the tree stands; and
 that a node that had no neighbours while a message went round gets it later (`exchange` is for state that everybody must
@@ -32,6 +33,7 @@ from typing import ClassVar
 from partisan_actors.errors import ConfigError
 from partisan_actors.messages import message
 from partisan_actors.protocols.broadcast.announcements import Announcement, Announcements, MessageId
+from partisan_actors.protocols.broadcast.lateness import Lateness
 from partisan_actors.protocols.broadcast.seen import SeenIds
 from partisan_actors.protocols.broadcast.trees import SHARED, TREES, Links, Trees
 from partisan_actors.protocols.machine import CancelTimer, Deliver, Effect, Peer, Send, SetTimer
@@ -40,6 +42,9 @@ __all__ = ["HEARTBEAT_TOPIC", "Gossip", "Graft", "Have", "IHave", "Plumtree", "P
 
 # Heartbeats are broadcasts under this topic, with nothing in them.
 HEARTBEAT_TOPIC = "heartbeat"
+
+EAGER = "eager"
+LAZY = "lazy"
 
 _LAZY_TIMER = "lazy"
 _REPEAT_TIMER = "repeat"
@@ -98,6 +103,13 @@ class PlumtreeOptions:
     `graft_timeout_s` (timeout1 of the paper) is how long an announced message may take to come by itself; 0 asks at
     once. `graft_retry_s` (timeout2) is how long an asked announcer has before the next one is asked.
 
+    Where nodes are busy, a message may take longer than that, and whoever asks for it gets it twice. So a node waits as
+    long and a half as such a message took at worst of late (see `lateness`), `graft_timeout_max_s` at most.
+
+    `new_links` is what a new neighbour is at first: "eager", as in the paper, which costs a payload too many for each
+    message that is under way, in both directions; or "lazy", but eager for a node without an eager link, which says so
+    by a graft for no message. Where a lazy link takes the place of a broken one, the next message comes by a graft.
+
     `repeat_s` is for links that lose messages without going down, as none over TCP does: every so often a message is
     announced again to each neighbour, lazy or eager, that has not said it holds it, while it is kept here. With it a
     message reaches everybody over any links that let something through. The same on all nodes.
@@ -110,9 +122,11 @@ class PlumtreeOptions:
     trees: str = SHARED  # or "per_root": see `trees`
     roots_max: int = 64  # roots with a tree of their own, when trees are per root
     root_idle_s: float = 60.0  # a root that was silent for so long gives its tree up when another needs one
+    new_links: str = EAGER
     lazy_tick_s: float = 0.1  # announcements wait at most this long for others to share their message
     announcements_max: int = 512  # in one IHave; a fuller batch leaves before the tick, and 1 never waits
     graft_timeout_s: float = 0.5
+    graft_timeout_max_s: float = 5.0
     graft_retry_s: float = 0.25
     optimise_threshold: int | None = 7  # hops to be saved before a link is swapped; None never swaps
     repeat_s: float | None = None
@@ -127,12 +141,14 @@ class PlumtreeOptions:
         for name in ("lazy_tick_s", "graft_timeout_s"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(name, getattr(self, name), "seconds, 0 or more")
-        for name in ("graft_retry_s", "root_idle_s"):
+        for name in ("graft_timeout_max_s", "graft_retry_s", "root_idle_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(name, getattr(self, name), "seconds, more than 0")
         for name in ("repeat_s", "heartbeat_period_s"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ConfigError(name, getattr(self, name), "None or seconds, more than 0")
+        if self.new_links not in (EAGER, LAZY):
+            raise ConfigError("new_links", self.new_links, f"{EAGER} or {LAZY}")
         if self.trees not in TREES:
             raise ConfigError("trees", self.trees, " or ".join(TREES))
         if self.optimise_threshold is not None and self.optimise_threshold < 1:
@@ -160,10 +176,12 @@ class _Held:
 
 @dataclass(slots=True)
 class _Missing:
-    """A message announced but not received: its timer, and who announced it with how many hops, first come first."""
+    """A message announced but not received. `announcers`, each with how many hops, are in the order they came."""
 
     timer: str
+    since: float
     announcers: dict[Peer, int] = field(default_factory=dict)
+    asked: list[Peer] = field(default_factory=list)
 
 
 class Plumtree:
@@ -183,6 +201,7 @@ class Plumtree:
         self._missing: dict[MessageId, _Missing] = {}
         self._graft_timers: dict[str, MessageId] = {}
         self._timers_made = 0
+        self._lateness = Lateness()
         self._announcements = Announcements(
             options.announcements_max, options.store_max if options.repeat_s is not None else 0
         )
@@ -217,9 +236,13 @@ class Plumtree:
         return self._push(Gossip(self._me, self._counter, topic, 0, payload), self._me, self._trees.of(self._me, now))
 
     def neighbour_up(self, peer: Peer, now: float) -> list[Effect]:
-        """`peer` is a neighbour now: payloads go to it until it prunes this node."""
-        self._trees.up(peer)
-        return []
+        """`peer` is a neighbour now. If it is eager, payloads go to it until it prunes this node."""
+        if self._options.new_links == EAGER:
+            self._trees.up(peer, eager=True)
+            return []
+        needs_it = not any(self._trees.common.values())
+        self._trees.up(peer, eager=needs_it)
+        return [Send(peer, Graft(self._me, None))] if needs_it else []
 
     def neighbour_down(self, peer: Peer, now: float) -> list[Effect]:
         """`peer` is no neighbour any more. What only it announced is given up when its timer runs out."""
@@ -285,6 +308,7 @@ class Plumtree:
             if sender not in links:
                 return []
             links[sender] = False
+            self._lateness.came_again((gossip.origin, gossip.counter), now)
             return [Send(sender, Prune(gossip.origin))]
         _move(links, sender, eager=True)
         # Forwarding comes first: the subscriber's work is not on the way of the other nodes.
@@ -294,6 +318,10 @@ class Plumtree:
         if missing is not None:
             del self._graft_timers[missing.timer]
             effects.append(CancelTimer(missing.timer))
+            if sender in missing.asked:
+                self._lateness.grafted((gossip.origin, gossip.counter), missing.since)
+            else:
+                self._lateness.came(missing.since, now)
             if missing.announcers:
                 nearest = min(missing.announcers, key=missing.announcers.__getitem__)
                 effects += self._optimise(gossip, sender, nearest, missing.announcers[nearest], links)
@@ -351,17 +379,21 @@ class Plumtree:
             elif len(self._missing) >= self._options.missing_max:
                 self.ignored += 1
             else:
-                effects.append(self._wait_for(message_id, sender, hops))
+                effects.append(self._wait_for(message_id, sender, hops, now))
         if have and self._options.repeat_s is not None:
             effects.append(Send(sender, Have(tuple(have))))
         return effects
 
-    def _wait_for(self, message_id: MessageId, announcer: Peer, hops: int) -> SetTimer:
+    def _wait_for(self, message_id: MessageId, announcer: Peer, hops: int, now: float) -> SetTimer:
         self._timers_made += 1
-        missing = _Missing(f"graft {self._timers_made}", {announcer: hops})
+        missing = _Missing(f"graft {self._timers_made}", now, {announcer: hops})
         self._missing[message_id] = missing
         self._graft_timers[missing.timer] = message_id
-        return SetTimer(missing.timer, self._options.graft_timeout_s)
+        return SetTimer(missing.timer, self._patient(self._options.graft_timeout_s, now))
+
+    def _patient(self, timeout_s: float, now: float) -> float:
+        longer_s = min(1.5 * self._lateness.worst_s(now), self._options.graft_timeout_max_s)
+        return max(timeout_s, longer_s) if timeout_s else 0.0
 
     def _ask(self, message_id: MessageId, now: float) -> list[Effect]:
         missing = self._missing[message_id]
@@ -372,9 +404,13 @@ class Plumtree:
             return []
         first = next(iter(missing.announcers))
         del missing.announcers[first]
+        missing.asked.append(first)
         root, counter = message_id
         _move(self._trees.of(root, now), first, eager=True)
-        return [Send(first, Graft(root, counter)), SetTimer(missing.timer, self._options.graft_retry_s)]
+        return [
+            Send(first, Graft(root, counter)),
+            SetTimer(missing.timer, self._patient(self._options.graft_retry_s, now)),
+        ]
 
     def _graft(self, sender: Peer, graft: Graft, now: float) -> list[Effect]:
         _move(self._trees.of(graft.root, now), sender, eager=True)

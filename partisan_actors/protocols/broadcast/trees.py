@@ -4,7 +4,7 @@ A *shared* tree costs one set of links and serves every origin, over ways that s
 root* has the shortest ways from its own origin, and costs a set of links for each (Epidemic Broadcast Trees, section
 3.8). A root's own links are made when it is first heard of, all eager, so its first message is a flood. Rules:
 
-1. A new neighbour is eager in every tree, and no other link of any tree changes for it.
+1. A new neighbour is eager in every tree, or lazy in every one, and no other link of any tree changes for it.
 2. At most `roots_max` roots have links of their own. The next root takes the place of the one that was silent for
    longest, if that has been `root_idle_s`; otherwise it uses the common links, which all such roots share. Which roots
    those are may differ from node to node: that costs payloads or grafts, and no delivery.
@@ -58,11 +58,11 @@ class Trees:
         """The same, for people to look at: nothing is made."""
         return self._roots.get(root, self.common)
 
-    def up(self, peer: Peer) -> None:
+    def up(self, peer: Peer, *, eager: bool = True) -> None:
         """`peer` is a neighbour now."""
-        self.common.setdefault(peer, True)
+        self.common.setdefault(peer, eager)
         for links in self._roots.values():
-            links.setdefault(peer, True)
+            links.setdefault(peer, eager)
 
     def down(self, peer: Peer) -> None:
         """`peer` is no neighbour any more."""

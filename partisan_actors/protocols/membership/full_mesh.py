@@ -30,14 +30,13 @@ from partisan_actors.protocols.machine import (
     NeighbourUp,
     Peer,
     Send,
-    SetTimer,
 )
+from partisan_actors.protocols.membership.collecting import REDIAL, Collecting
 from partisan_actors.protocols.membership.member_set import Change, MemberSet
 from partisan_actors.protocols.membership.redial import Redial, RedialOptions
+from partisan_actors.protocols.membership.strategy import Evict
 
-__all__ = ["Evict", "FullMesh", "FullMeshOptions", "Members"]
-
-REDIAL = "redial"
+__all__ = ["FullMesh", "FullMeshOptions", "Members"]
 
 
 @message("full_mesh.members")
@@ -50,12 +49,6 @@ class Members:
     answer: bool
 
 
-@message("full_mesh.evict")
-@dataclass(frozen=True, slots=True)
-class Evict:
-    """The sender has removed you: leave."""
-
-
 @dataclass(frozen=True, slots=True)
 class FullMeshOptions:
     """How long failed members are tried, and how many removed ones are remembered."""
@@ -64,13 +57,14 @@ class FullMeshOptions:
     removed_max: int = 128
 
 
-class FullMesh:
+class FullMesh(Collecting):
     """One node's full mesh (a `MembershipStrategy`). `me` is its id in the others' eyes."""
 
     messages: ClassVar[tuple[type, ...]] = (Members, Evict)
     options_type: ClassVar[type] = FullMeshOptions
 
     def __init__(self, me: Peer, options: FullMeshOptions, rng: Random) -> None:
+        super().__init__()
         self.me = me
         self.options = options
         self._redial = Redial(options.redial, rng)
@@ -78,7 +72,6 @@ class FullMesh:
         self._neighbours: dict[Peer, None] = {}
         self._running = False
         self._length = 0  # of the last entry this node made about itself, also while it is out
-        self._effects: list[Effect] = []
 
     @property
     def neighbours(self) -> Sequence[Peer]:
@@ -122,7 +115,7 @@ class FullMesh:
     def evict(self, peer: Peer, now: float) -> list[Effect]:
         """Remove `peer` for everybody, and tell it to leave. See `strategy.Evicting`."""
         if peer != self.me and (gone := self._members.remove(peer)) is not None:
-            self._effects.append(Send(peer, Evict()))  # before the news, which it would contradict
+            self._send(peer, Evict())  # before the news, which it would contradict
             self._apply([Change(*gone, former=peer)], self.me)
         return self._answer()
 
@@ -162,7 +155,7 @@ class FullMesh:
                 self._send_all(peer, answer=True)
             elif (gone := self._members.remove(peer)) is not None:
                 self._tell([gone])
-        self._set_timer(now)
+        self._set_redial_timer(now)
         return self._answer()
 
     def _apply(self, changes: list[Change], sender: Peer) -> None:
@@ -192,12 +185,7 @@ class FullMesh:
 
     def _try_later(self, peer: Peer, now: float) -> None:
         self._redial.add(peer, now)
-        self._set_timer(now)
-
-    def _set_timer(self, now: float) -> None:
-        delay = self._redial.next_delay(now)
-        if delay is not None:
-            self._effects.append(SetTimer(REDIAL, delay))
+        self._set_redial_timer(now)
 
     def _tell(self, entries: Sequence[tuple[Peer, int]], excluding: Peer = None) -> None:
         if entries:
@@ -206,11 +194,7 @@ class FullMesh:
             self._effects += [Send(peer, news) for peer in self._neighbours if peer != excluding]
 
     def _send_all(self, peer: Peer, *, answer: bool) -> None:
-        self._effects.append(Send(peer, _members(self._members.entries(), answer=answer)))
-
-    def _answer(self) -> list[Effect]:
-        effects, self._effects = self._effects, []
-        return effects
+        self._send(peer, _members(self._members.entries(), answer=answer))
 
 
 def _members(entries: Sequence[tuple[Peer, int]], *, answer: bool) -> Members:

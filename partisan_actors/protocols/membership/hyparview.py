@@ -44,6 +44,7 @@ from typing import ClassVar, TypeAlias
 
 from partisan_actors.protocols import machine
 from partisan_actors.protocols.machine import CancelTimer, Connect, Effect, NeighbourDown, NeighbourUp, Peer, SetTimer
+from partisan_actors.protocols.membership.collecting import REDIAL, Collecting, Contacts
 from partisan_actors.protocols.membership.hyparview_messages import (
     Disconnect,
     ForwardJoin,
@@ -61,23 +62,24 @@ from partisan_actors.protocols.membership.redial import Redial
 
 __all__ = ["HyParView", "HyParViewOptions"]
 
-SHUFFLE, PROMOTE, NEIGHBOR_TIMEOUT, REDIAL = "shuffle", "promote", "neighbor_timeout", "redial"
-
+SHUFFLE, PROMOTE, NEIGHBOR_TIMEOUT = "shuffle", "promote", "neighbor_timeout"
 
 # Makes the answer to a request: the asker's number, whether it is accepted, and this end's number and tag.
 Reply: TypeAlias = Callable[[int, bool, int, str], object]
 
 
-class HyParView:
+class HyParView(Collecting):
     """One node's HyParView (a `MembershipStrategy`). `me` is its id in the others' eyes."""
 
     messages: ClassVar[tuple[type, ...]] = (
         Join, ForwardJoin, Neighbor, NeighborReply, Disconnect, KeepAlive, Shuffle, ShuffleReply,
     )  # fmt: skip
+    joins: ClassVar[tuple[type, ...]] = (Join,)
     options_type: ClassVar[type] = HyParViewOptions
     own_options = staticmethod(own_options)
 
     def __init__(self, me: Peer, options: HyParViewOptions, rng: Random) -> None:
+        super().__init__()
         self.me = me
         self.options = options
         self._rng = rng
@@ -86,11 +88,10 @@ class HyParView:
         self._passive = PassiveView(me, options, self._links, rng)
         self._requests = Requests(options.requests_max)
         self._refused: set[Peer] = set()  # in this round of promotion; only ever asked for membership
-        self._contacts: dict[Peer, None] = {}
+        self._contacts = Contacts(options.contacts_max)
         self._redial = Redial(options.redial, rng)
         self._shuffles = 0
         self._last_number = 0
-        self._effects: list[Effect] = []
 
     @property
     def neighbours(self) -> Sequence[Peer]:
@@ -114,10 +115,7 @@ class HyParView:
         if contact == self.me:
             return []
         self._start(now)
-        self._contacts.pop(contact, None)
-        if len(self._contacts) >= self.options.contacts_max:
-            del self._contacts[next(iter(self._contacts))]
-        self._contacts[contact] = None
+        self._contacts.remember(contact)
         if contact not in self._links:
             self._redial.add(contact, now)
             self._request(contact, now, join=True)
@@ -180,6 +178,21 @@ class HyParView:
             self._start_promotion(now)
         elif self._end_request(peer):
             self._passive.discard(peer)
+            self._fill(now)
+        return self._answer()
+
+    def supersede(self, former: Peer, later: Peer, now: float) -> list[Effect]:
+        """Nothing is left of `former`; where it is a contact, `later` is one. See `strategy.Superseding`."""
+        if former in self._links:
+            self._drop(former, failed=False)
+        self._end_request(former)
+        self._passive.discard(former)
+        self._refused.discard(former)
+        was_tried = self._redial.discard(former)
+        if later != self.me and self._contacts.supersede(former, later) and was_tried:
+            self._redial.add(later, now)
+            self._set_redial_timer(now)
+        if self._running:
             self._fill(now)
         return self._answer()
 
@@ -414,11 +427,6 @@ class HyParView:
                 self._request(peer, now, high=True, join=peer in self._contacts)
         self._set_redial_timer(now)
 
-    def _set_redial_timer(self, now: float) -> None:
-        delay = self._redial.next_delay(now)
-        if delay is not None:
-            self._effects.append(SetTimer(REDIAL, delay))
-
     # Shuffles.
 
     def _shuffle(self) -> None:
@@ -431,8 +439,6 @@ class HyParView:
         offer = self._passive.offer()
         self._send(self._rng.choice(active), Shuffle(self.me, self.options.shuffle_ttl, offer))
 
-    # The rest.
-
     def _start(self, now: float) -> None:
         if not self._running:
             self._running = True
@@ -441,10 +447,3 @@ class HyParView:
     def _number(self, now: float) -> int:
         self._last_number = max(self._last_number + 1, int(now * 1000))
         return self._last_number
-
-    def _send(self, peer: Peer, message: object) -> None:
-        self._effects.append(machine.Send(peer, message))
-
-    def _answer(self) -> list[Effect]:
-        effects, self._effects = self._effects, []
-        return effects

@@ -50,9 +50,9 @@ from partisan_actors.protocols.machine import (
     NeighbourDown,
     NeighbourUp,
     Peer,
-    Send,
     SetTimer,
 )
+from partisan_actors.protocols.membership.collecting import REDIAL, Collecting, Contacts
 from partisan_actors.protocols.membership.redial import Redial
 from partisan_actors.protocols.membership.scamp_messages import (
     Confirmed,
@@ -66,18 +66,19 @@ from partisan_actors.protocols.membership.scamp_options import ScampOptions
 
 __all__ = ["ScampOptions", "ScampV1", "ScampV2"]
 
-HEARTBEAT, REDIAL = "heartbeat", "redial"
+HEARTBEAT = "heartbeat"
 GONE = Unsubscribe(None, False)
 NAMED_MAX = 3  # peers that a newcomer is told of, should the one that it holds fail at once
 
 
-class ScampV1:
+class ScampV1(Collecting):
     """One node's SCAMP (a `MembershipStrategy`). `me` is its id in the others' eyes."""
 
     messages: ClassVar[tuple[type, ...]] = (Subscribe, Subscribed, ForwardedSubscription, Kept, Confirmed, Unsubscribe)
     options_type: ClassVar[type] = ScampOptions
 
     def __init__(self, me: Peer, options: ScampOptions, rng: Random) -> None:
+        super().__init__()
         self.me = me
         self.options = options
         self._extra_copies = options.c
@@ -89,12 +90,11 @@ class ScampV1:
         self._neighbours: dict[Peer, None] = {}
         # Contacts whose answer is to come; they wait in `_redial`. False: one of several that would do.
         self._joining: dict[Peer, bool] = {}
-        self._contacts: dict[Peer, None] = {}
+        self._contacts = Contacts(options.contacts_max)
         self._left: dict[Peer, None] = {}  # said so since the last heartbeat: nobody's heirs lead to them again
         self._heirs: tuple[Peer, ...] = ()  # of this node, once it has left: named to those who did not know
         self._redial = Redial(options.redial, rng)
         self._unheard = 0  # heartbeat periods since any heartbeat came
-        self._effects: list[Effect] = []
 
     @property
     def neighbours(self) -> Sequence[Peer]:
@@ -178,6 +178,22 @@ class ScampV1:
             self._redial.add(peer, now)
             self._set_redial_timer(now)
         self._forget(peer, failed=True)
+        self._recover_alone(now)
+        return self._answer()
+
+    def supersede(self, former: Peer, later: Peer, now: float) -> list[Effect]:
+        """Nothing is left of `former`; where it is a contact, `later` is one. See `strategy.Superseding`."""
+        self._forget(former, failed=False)
+        self._left.pop(former, None)
+        self._redial.discard(former)
+        self._heirs = tuple(heir for heir in self._heirs if heir != former)
+        is_wanted = self._joining.pop(former, None)
+        if later == self.me:
+            self._contacts.pop(former, None)
+        elif self._contacts.supersede(former, later) and is_wanted is not None:
+            self._joining[later] = is_wanted
+            self._redial.add(later, now)
+            self._set_redial_timer(now)
         self._recover_alone(now)
         return self._answer()
 
@@ -366,11 +382,8 @@ class ScampV1:
         self._recover_alone(now)
 
     def _remember(self, peer: Peer) -> None:
-        self._contacts.pop(peer, None)
-        if len(self._contacts) >= self.options.contacts_max:
-            del self._contacts[next(iter(self._contacts))]
         if peer != self.me:
-            self._contacts[peer] = None
+            self._contacts.remember(peer)
 
     def _look_further(self, now: float) -> None:
         """So few neighbours may be an island, whose nodes hear each other's heartbeats: ask one known from before."""
@@ -402,18 +415,6 @@ class ScampV1:
             if peer not in self._redial:
                 self._joining.pop(peer, None)
         self._set_redial_timer(now)
-
-    def _set_redial_timer(self, now: float) -> None:
-        delay = self._redial.next_delay(now)
-        if delay is not None:
-            self._effects.append(SetTimer(REDIAL, delay))
-
-    def _send(self, peer: Peer, message: object) -> None:
-        self._effects.append(Send(peer, message))
-
-    def _answer(self) -> list[Effect]:
-        effects, self._effects = self._effects, []
-        return effects
 
 
 class ScampV2(ScampV1):

@@ -164,6 +164,20 @@ class ClientServer:
         self._seek(now)
         return self._links.answer()
 
+    def supersede(self, former: Peer, later: Peer, now: float) -> list[Effect]:
+        """A server is asked in its later life, by servers at once; a client is left to come back."""
+        links = self._links
+        was_wanted = links.asked.discard(former) or former in self._servers
+        links.drop(former, failed=False)
+        self._forget([former])
+        if was_wanted and later not in links.up and later != self.me:
+            if self._tag == CLIENT:
+                self._remember(later)
+            else:
+                links.ask(later, now)
+        self._seek(now)
+        return links.answer()
+
     def timer_fired(self, name: str, now: float) -> list[Effect]:
         """Check a link, or ask those whose time has come."""
         if self._links.is_running and name == CHECK:

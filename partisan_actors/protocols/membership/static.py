@@ -132,6 +132,10 @@ class Static:
             self._links.ask_later(peer, now)
         return self._links.answer()
 
+    def supersede(self, former: Peer, later: Peer, now: float) -> list[Effect]:
+        """The later life is asked in the place of the earlier one."""
+        return self.peer_up(later, now)
+
     def timer_fired(self, name: str, now: float) -> list[Effect]:
         """Check a link, or ask those whose time has come."""
         if self._links.is_running and name == CHECK:

@@ -12,18 +12,28 @@ two truthfully. The rules a strategy keeps:
 5. Randomness comes from the `random.Random` it was constructed with and from nowhere else.
 
 A strategy is made as `Class(me, options, rng)`. Its class attribute `messages` is the tuple of its message classes, and
-`options_type` the class of its options. `JoinRefused` tells whoever asked to join that it will not come about.
+`options_type` the class of its options; `joins`, if it has that, the messages by which a newcomer asks to be taken in,
+which a busy node lets wait. `JoinRefused` tells whoever asked to join that it will not come about.
+What a strategy may offer beside that is `Superseding` and `Evicting`.
 `partisan_actors.testing.conformance` tries the rules, and what a strategy claims beyond them, on any strategy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from partisan_actors.messages import message
 from partisan_actors.protocols.machine import Effect, Peer
 
-__all__ = ["Evicting", "MembershipStrategy"]
+__all__ = ["Evict", "Evicting", "MembershipStrategy", "Superseding"]
+
+
+@message("membership.evict")
+@dataclass(frozen=True, slots=True)
+class Evict:
+    """The sender has removed you: leave."""
 
 
 @runtime_checkable
@@ -70,8 +80,27 @@ class MembershipStrategy(Protocol):
 
 
 @runtime_checkable
+class Superseding(Protocol):
+    """What a strategy may offer beside `MembershipStrategy`: to follow a node from one life into the next.
+
+    One that does not is told `peer_down` of the former life, and may try that one again in vain.
+    """
+
+    def supersede(self, former: Peer, later: Peer, now: float) -> list[Effect]:
+        """The node whose life was `former` has started another one, `later`.
+
+        Nothing is left of `former`: it is no neighbour, in no view, and neither tried nor told anything. Where not that
+        life was meant but the node (a contact that is remembered, a configured link), `later` is meant from now on.
+        """
+        ...
+
+
+@runtime_checkable
 class Evicting(Protocol):
-    """What a strategy may offer beside `MembershipStrategy`: to remove another node from the overlay."""
+    """What a strategy may offer beside `MembershipStrategy`: its own way to remove another node from the overlay.
+
+    Where it has none, the evicted node is sent `Evict`, and leaves as by `leave`.
+    """
 
     def evict(self, peer: Peer, now: float) -> list[Effect]:
         """Remove `peer` for everybody; nothing happens when it is not a member.

@@ -36,7 +36,7 @@ from math import inf
 from random import Random
 from typing import ClassVar
 
-from partisan_actors.protocols.machine import CancelTimer, Effect, Peer, SetTimer
+from partisan_actors.protocols.machine import CancelTimer, Effect, Peer, Send, SetTimer
 from partisan_actors.protocols.membership.hyparview import HyParView
 from partisan_actors.protocols.membership.hyparview_messages import Disconnect
 from partisan_actors.protocols.membership.hyparview_requests import Request
@@ -134,6 +134,15 @@ class XBot(HyParView):
             case _:
                 return super().receive(sender, message, now)
         return self._answer()
+
+    def supersede(self, former: Peer, later: Peer, now: float) -> list[Effect]:
+        """As HyParView; a swap with `former` is off."""
+        swap = self._swap
+        if swap is not None and former in (swap.gives, swap.takes):
+            self._refuse(swap)
+        self._candidates = [peer for peer in self._candidates if peer != former]
+        effects = super().supersede(former, later, now)
+        return [effect for effect in effects if not (isinstance(effect, Send) and effect.peer == former)]
 
     def timer_fired(self, name: str, now: float) -> list[Effect]:
         """Optimise, give up a swap, or what HyParView does."""

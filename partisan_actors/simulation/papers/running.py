@@ -7,16 +7,15 @@ made once. What comes back depends on the seeds alone, not on which process did 
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 from partisan_actors.simulation.papers.catalogue import EXPERIMENTS
 from partisan_actors.simulation.papers.experiment import BASELINE_SEEDS
 from partisan_actors.simulation.papers.judging import Observation, Result, judge
+from partisan_actors.simulation.processes import Pool
 
 __all__ = ["Told", "run"]
 
@@ -60,8 +59,7 @@ def _in_processes(
     names: Sequence[str], nodes: int, jobs: Sequence[tuple[int, bool]], workers: int, tell: Told
 ) -> list[_Measured]:
     measured: list[_Measured] = []
-    # Spawned, so that no process begins with what another one has in memory.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interruptions_to_the_parent)
+    pool = Pool(workers)
     try:
         pending: list[Future[list[_Measured]]] = [
             pool.submit(_measure_all, tuple(names), nodes, seed, with_baseline) for seed, with_baseline in jobs
@@ -78,10 +76,6 @@ def _in_processes(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return measured
-
-
-def _leave_interruptions_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _measure_all(names: Sequence[str], nodes: int, seed: int, with_baseline: bool) -> list[_Measured]:

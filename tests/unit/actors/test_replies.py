@@ -44,7 +44,7 @@ def test_a_thread_waits_for_the_value(reply: Reply[Any]) -> None:
 
     resolve(reply, 7)
 
-    assert reply.result(timeout=5) == 7
+    assert reply.result(timeout=30) == 7
     assert reply.done() and reply.exception() is None
 
 
@@ -54,7 +54,7 @@ def test_a_thread_gets_the_error_that_the_call_raised(reply: Reply[Any]) -> None
     resolve(reply, error=error)
 
     with pytest.raises(ValueError, match="no") as caught:
-        reply.result(timeout=5)
+        reply.result(timeout=30)
     assert caught.value is error and reply.exception() is error
 
 
@@ -64,7 +64,7 @@ def test_a_thread_waits_no_longer_than_it_says(reply: Reply[Any]) -> None:
 
     assert isinstance(error.value, TimeoutError) and error.value.timeout_s == 0.01
     resolve(reply, 1)
-    assert reply.result(timeout=5) == 1
+    assert reply.result(timeout=30) == 1
 
 
 def test_a_wait_that_has_no_time_is_refused(reply: Reply[Any]) -> None:
@@ -107,7 +107,7 @@ async def test_another_loop_awaits_it_too(loop: asyncio.AbstractEventLoop) -> No
     reply: Reply[int] = Reply(loop)
     loop.call_soon_threadsafe(reply.succeed, 9)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await reply == 9
 
 
@@ -131,7 +131,7 @@ async def test_who_stops_awaiting_does_not_disturb_the_others(loop: asyncio.Abst
         impatient.cancel()
         resolve(reply, 1)
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await patient == 1
         assert impatient.cancelled() or not impatient.done()
 
@@ -143,7 +143,7 @@ def test_a_call_back_is_called_at_once_when_it_is_done_and_later_when_it_is_not(
     assert not called
 
     resolve(reply, 1)
-    assert was_called.wait(5)
+    assert was_called.wait(30)
     reply.add_done_callback(called.append)
 
     assert called == [reply, reply]
@@ -168,7 +168,7 @@ def test_it_becomes_a_concurrent_future_with_the_same_outcome(loop: asyncio.Abst
     resolve(fine, 1)
     resolve(bad, error=ValueError("no"))
 
-    done, not_done = concurrent.futures.wait(futures, timeout=5)
+    done, not_done = concurrent.futures.wait(futures, timeout=30)
 
     assert not not_done and len(done) == 2
     assert futures[0].result() == 1
@@ -187,8 +187,8 @@ def test_what_lends_something_while_it_waits_is_told_of_every_wait_that_blocks(r
 
     token = while_blocked.set(lending)
     try:
-        reply.result(timeout=5)
-        reply.result(timeout=5)
+        reply.result(timeout=30)
+        reply.result(timeout=30)
     finally:
         while_blocked.reset(token)
 
@@ -206,28 +206,28 @@ def test_nobody_is_forgotten_and_nobody_told_twice_when_threads_wait_while_it_is
         start = threading.Barrier(5)
 
         def wait(item: int, reply: Reply[int] = reply, told: list[int] = told, start: Any = start) -> None:
-            start.wait(5)
+            start.wait(30)
             if item % 2:
                 reply.add_waiter(lambda: told.append(item))
-                reply.result(timeout=5)
+                reply.result(timeout=30)
             else:
-                reply.result(timeout=5)
+                reply.result(timeout=30)
                 told.append(item)
 
         threads = [threading.Thread(target=wait, args=(item,)) for item in range(4)]
         for thread in threads:
             thread.start()
-        start.wait(5)
+        start.wait(30)
         if rng.random() < 0.5:
             resolve(reply, 1)
         else:
             reply.succeed(1)
         for thread in threads:
-            thread.join(5)
+            thread.join(30)
             assert not thread.is_alive()
         done = threading.Event()
         loop.call_soon_threadsafe(done.set)
-        assert done.wait(5)
+        assert done.wait(30)
 
         assert sorted(told) == [0, 1, 2, 3]
 
@@ -246,7 +246,7 @@ def test_a_loop_that_was_closed_costs_nobody_else_their_outcome(loop: asyncio.Ab
     other.close()
     reply.succeed(2)
 
-    assert reply.result(timeout=5) == 2
+    assert reply.result(timeout=30) == 2
 
 
 def test_a_reply_that_nobody_keeps_is_freed(loop: asyncio.AbstractEventLoop) -> None:

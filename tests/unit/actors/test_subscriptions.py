@@ -57,7 +57,7 @@ async def test_a_function_that_blocks_does_not_stop_the_node_or_other_subscriber
     async with two() as (a, b):
         may_end = threading.Event()
         heard: list[int] = []
-        a.topics.subscribe("news", lambda value: may_end.wait(10))
+        a.topics.subscribe("news", lambda value: may_end.wait(30))
         a.topics.subscribe("news", heard.append)
 
         b.topics.broadcast("news", 1)
@@ -163,7 +163,7 @@ async def test_a_cancelled_subscription_hears_nothing_not_even_what_waits() -> N
 
         def hear(value: int) -> None:
             heard.append(value)
-            may_end.wait(10)
+            may_end.wait(30)
 
         with a.topics.subscribe("news", hear) as subscription:
             others: list[int] = []
@@ -192,7 +192,7 @@ async def test_beyond_the_backlog_values_are_dropped_counted_and_said(
 
         def hear(value: int) -> None:
             begun.append(value)
-            may_end.wait(10)
+            may_end.wait(30)
 
         slow = a.topics.subscribe("news", hear)
         a.topics.subscribe("news", heard.append)
@@ -341,7 +341,7 @@ class Listener:
 
 async def read(handle: Any, count: int = 0) -> list[Any]:
     """What a listener has heard, once it is so much."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             heard: list[Any] = await handle.all.remote()
             if len(heard) >= count:

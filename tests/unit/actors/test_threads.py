@@ -42,13 +42,13 @@ def run(thread: ActorThread, job: Callable[[], Any]) -> Any:
             done.set()
 
     thread.run(whole)
-    assert done.wait(5)
+    assert done.wait(30)
     return result[0] if result else None
 
 
 def is_over(thread: ActorThread) -> bool:
     """Whether the thread ends now."""
-    thread._thread.join(5)
+    thread._thread.join(30)
     return not thread._thread.is_alive()
 
 

@@ -29,6 +29,19 @@ async def test_the_cluster_s_options_of_the_overlay_hold_but_for_those_that_are_
     assert fitted.config.overlay_options == {"active_max": 6, "redial": {"first_s": 2.0, "tries_max": 5}}
 
 
+async def test_the_cluster_s_broadcast_and_its_options_hold_but_for_those_that_are_given() -> None:
+    network = MemoryNetwork()
+    theirs = {"trees": "per_root", "store_max": 64}
+    mine = config_of("b", broadcast_options={"store_max": 32})
+    async with runtimes(network, "a", broadcast_options=theirs) as (a,):
+        fitted = await fit_to_cluster(mine, [a.node.address], any_overlay=True, transport=door(network))
+    async with runtimes(network, "c", broadcast="flood") as (c,):
+        flooding = await fit_to_cluster(config_of("b"), [c.node.address], any_overlay=True, transport=door(network))
+
+    assert fitted.config.broadcast_options == {"trees": "per_root", "store_max": 32}
+    assert flooding.config.broadcast == "flood"
+
+
 async def test_who_joins_learns_whom_to_expect() -> None:
     network = MemoryNetwork()
     async with runtimes(network, "a", "b") as (a, _b):

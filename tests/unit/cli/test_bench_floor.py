@@ -21,7 +21,7 @@ from partisan_actors.cli.bench.rows import ROWS, Bound, Quantity, Row, Sense, ro
 from partisan_actors.cli.bench.turns import Plan
 
 BRIEF = Plan(sittings=1, rounds=1, turn_s=0.0, repeats=1)
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 async def test_the_floor_adds_and_measures_in_another_process() -> None:
@@ -66,14 +66,14 @@ def test_the_floor_can_be_compared_with_itself(key: str) -> None:
 
 
 def test_a_row_that_hangs_is_given_up_and_leaves_no_process_behind() -> None:
-    before = psutil.Process().children(recursive=True)
+    before = set(psutil.Process().children(recursive=True))
 
     (found,) = measure_rows(
         [row_named("await-own-loop")], quick=False, calibrate=True, announce=lambda row: None, row_s_max=0.0
     )
 
     assert found.failure == "no result after 0 s"
-    assert psutil.Process().children(recursive=True) == before
+    assert set(psutil.Process().children(recursive=True)) <= before
 
 
 def test_a_row_that_crashes_is_told_with_the_last_thing_it_said() -> None:

@@ -11,7 +11,6 @@ import click
 import pytest
 
 import partisan_actors
-from partisan_actors.cli.lazy import LazyGroup
 from partisan_actors.cli.main import SUBCOMMANDS, run
 
 
@@ -56,7 +55,7 @@ def command_lines() -> list[list[str]]:
     lines = []
     for name, subcommand in SUBCOMMANDS.items():
         command = subcommand.load()
-        inner = command.subcommands if isinstance(command, LazyGroup) else ()
+        inner = command.list_commands(click.Context(command)) if isinstance(command, click.Group) else ()
         lines += [[name, each] for each in inner] or [[name]]
     return lines
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import click
 import pytest
 
-from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_address, nested, pairs
+from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_addresses, nested, pairs
 from partisan_actors.errors import ConfigError
 
 
 def plan(contacts: tuple[str, ...] = (), nodes: int = 1, bind: str = "127.0.0.1:0", **config: object) -> StartPlan:
-    settings = {"name": "a", "cluster": "", "bind": bind, "advertise": [], "resources": {}, "labels": {}, **config}
+    settings = {"name": "a", "cluster": "", "bind": [bind], "advertise": [], "resources": {}, "labels": {}, **config}
     return StartPlan(settings, b"a secret".hex(), list(contacts), nodes, None, "WARNING", any_overlay=True)
 
 
@@ -31,12 +32,12 @@ def plan(contacts: tuple[str, ...] = (), nodes: int = 1, bind: str = "127.0.0.1:
     ],
 )
 def test_where_a_node_listens(bind: str | None, port: int | None, joins: bool, address: str) -> None:
-    assert bind_address(bind, port, joins) == address
+    assert bind_addresses([bind] if bind else [], port, joins) == [address]
 
 
 def test_two_ports_that_differ_are_refused() -> None:
     with pytest.raises(ConfigError, match="--port"):
-        bind_address("127.0.0.1:1", 2, joins=False)
+        bind_addresses(["127.0.0.1:1"], 2, joins=False)
 
 
 def test_an_advertised_host_without_a_port_means_the_bound_port() -> None:
@@ -58,11 +59,12 @@ def test_the_other_nodes_are_like_the_first_but_for_name_and_port() -> None:
     ).worker_settings()
 
     assert settings == {
-        "bind": "10.0.0.1:0",
+        "bind": ["10.0.0.1:0"],
         "advertise": ["a.example:0"],
         "resources": {"num_cpus": 2.0},
         "labels": {"zone": "a"},
         "stops_on_request": True,
+        "allow_faults": False,
     }
 
 
@@ -73,10 +75,44 @@ def test_who_joins_another_host_but_listens_on_loopback_is_warned() -> None:
 
 
 @pytest.mark.parametrize(
-    "safe", [plan(), plan(["127.0.0.1:1"]), plan(["10.0.0.1:1"], bind="10.0.0.2:0"), plan(["h:1"], advertise=["x:1"])]
+    "safe",
+    [
+        plan(),
+        plan(["127.0.0.1:1"]),
+        replace(plan(["10.0.0.1:1"], bind="10.0.0.2:0"), tls=["cert", "key", "ca"]),
+        plan(["h:1"], advertise=["x:1"]),
+    ],
 )
-def test_who_can_be_dialled_is_not_warned(safe: StartPlan) -> None:
+def test_who_can_be_dialled_and_encrypts_is_not_warned(safe: StartPlan) -> None:
     assert safe.warnings() == []
+
+
+def test_who_talks_to_other_hosts_in_the_clear_is_warned() -> None:
+    (warning,) = plan(bind="10.0.0.2:0").warnings()
+
+    assert "not encrypted" in warning and "--tls-dir" in warning
+
+
+def test_who_takes_anybody_is_warned_and_has_to_have_said_so() -> None:
+    open_to_all = replace(plan(bind="10.0.0.2:0", insecure=True), cookie="")
+
+    (warning,) = open_to_all.warnings()
+
+    assert warning.startswith("--insecure") and "run code" in warning
+    with pytest.raises(ConfigError, match=r"bind = '10.0.0.2:0'.*--insecure"):
+        replace(plan(bind="10.0.0.2:0"), cookie="").node_config()
+
+
+def test_commands_are_told_what_they_need_to_be_let_in() -> None:
+    with_tls = replace(plan(), tls=["/a b/node.pem", "/a b/node.key", "/a b/ca.pem"])
+
+    assert plan().how_to_be_let_in() == ("", "")
+    assert with_tls.how_to_be_let_in() == (" --tls-dir '/a b'", ", tls='/a b'")
+    assert plan(insecure=True).how_to_be_let_in() == (" --insecure", ", insecure=True")
+
+
+def test_a_node_may_listen_at_several_addresses_of_one_port() -> None:
+    assert bind_addresses(["10.0.0.1", "[::1]"], 7000, joins=False) == ["10.0.0.1:7000", "[::1]:7000"]
 
 
 @pytest.mark.parametrize("told", [plan(nodes=2), plan(["h:1"]), plan(resources={"num_cpus": 1.0})])

@@ -34,6 +34,16 @@ def test_people_read_the_address_and_how_to_join() -> None:
     assert lines[-4:] == ["node b has joined", "node b is gone: it left", "leaving the cluster", "stopped"]
 
 
+def test_people_read_what_else_is_needed_to_be_let_in() -> None:
+    output = io.StringIO()
+
+    Story(output=output).started({**FACTS, "let_in": (" --tls-dir t", ", tls='t'")}, "")
+
+    lines = output.getvalue().splitlines()
+    assert lines[1].endswith("--join 127.0.0.1:1 --tls-dir t") and lines[3].endswith("partisan status --tls-dir t")
+    assert lines[2].endswith("""init(address="127.0.0.1:1", tls='t')""")
+
+
 def test_programs_read_one_object_a_line() -> None:
     events = [json.loads(line) for line in told(as_json=True)]
 

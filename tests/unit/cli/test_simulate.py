@@ -100,7 +100,7 @@ def test_ctrl_c_ends_a_swarm_with_the_summary_of_what_was_done(tmp_path: Path) -
     assert "0 failures" in process.stderr.readline()
 
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=120)
 
     assert process.returncode == 130
     assert "Traceback" not in errors

@@ -10,13 +10,15 @@ from partisan_actors.api.observer import Answer
 from partisan_actors.cli.asking import Survey
 from partisan_actors.cli.status import SUMMED, duration, summary
 
+NAMED = {"node": "a", "insecure": False, "fault_rules": 0}
+
 
 def row(name: str, state: str = "up") -> dict[str, Any]:
     return {"name": name, "state": state, "overlay": "hyparview"}
 
 
 def value(**counts: Any) -> dict[str, Any]:
-    return {**dict.fromkeys(SUMMED, 0), "total": {"num_cpus": 1.0}, "available": {"num_cpus": 0.5}, **counts}
+    return {**dict.fromkeys(SUMMED, 0), "total": {"num_cpus": 1.0}, "available": {"num_cpus": 0.5}, **NAMED, **counts}
 
 
 def test_totals_are_of_those_that_answered_and_states_of_all() -> None:
@@ -33,6 +35,22 @@ def test_totals_are_of_those_that_answered_and_states_of_all() -> None:
     assert facts["totals"]["actors"] == 5 and facts["totals"]["tasks_running"] == 1
     assert facts["resources"] == {"total": {"num_cpus": 2.0}, "available": {"num_cpus": 1.0}}
     assert facts["overlays"] == ["hyparview"]
+
+
+def test_nodes_that_take_anybody_are_named() -> None:
+    rows = [row("a"), row("b")]
+
+    facts = summary(Survey("c", rows, [Answer(rows[0], value()), Answer(rows[1], value(node="b", insecure=True))]))
+
+    assert facts["insecure"] == ["b"]
+
+
+def test_nodes_with_faults_are_named() -> None:
+    rows = [row("a"), row("b")]
+
+    facts = summary(Survey("c", rows, [Answer(rows[0], value()), Answer(rows[1], value(node="b", fault_rules=2))]))
+
+    assert facts["faulted"] == ["b"]
 
 
 @pytest.mark.parametrize(

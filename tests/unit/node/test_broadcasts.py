@@ -26,10 +26,15 @@ def test_there_are_a_tree_and_a_flood() -> None:
     ("name", "options", "says"),
     [
         ("gossip", {}, "plumtree or flood"),
-        ("plumtree", {"tree": "shared"}, "trees, roots_max"),
-        ("flood", {"trees": "shared"}, "for flood: hops_max"),
-        ("plumtree", {"trees": "own"}, "shared or per_root"),
-        ("plumtree", {"store_max": "many"}, "values as those of"),
+        ("plumtree", {"tree": "shared"}, "broadcast_options = 'tree' is not valid: expected one of trees, roots_max"),
+        ("flood", {"trees": "shared"}, "expected one of hops_max"),
+        ("plumtree", {"trees": "own"}, "broadcast_options.trees = 'own' is not valid: expected shared or per_root"),
+        (
+            "plumtree",
+            {"store_max": "many"},
+            "broadcast_options.store_max = 'many' is not valid: expected a whole",
+        ),
+        ("plumtree", {"repeat_s": 0}, "broadcast_options.repeat_s = 0 is not valid: expected None or seconds"),
     ],
 )
 def test_what_there_is_not_is_refused_with_what_there_is(name: str, options: dict[str, Any], says: str) -> None:

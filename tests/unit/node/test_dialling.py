@@ -12,6 +12,7 @@ from partisan_actors.errors import AuthenticationError, NotYetConnected
 from partisan_actors.ids import NodeId
 from partisan_actors.node import membership as membership_module
 from partisan_actors.node.dialling import Dialling
+from partisan_actors.node.router import Peer
 from partisan_actors.transport.memory import MemoryNetwork, MemoryTransport
 from partisan_actors.wire.channels import CALLS, CONTROL
 from tests.nodes import TestNode, config_of, nodes, until
@@ -19,6 +20,11 @@ from tests.nodes import TestNode, config_of, nodes, until
 
 class Mute(asyncio.BufferedProtocol):
     """Takes connections and says nothing."""
+
+    count = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        Mute.count += 1
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return bytearray(1000)
@@ -106,7 +112,7 @@ async def test_close_writes_what_waits_and_ends_every_connection() -> None:
 
         await a.dialling.close()
 
-        assert a.dialling.connection_count == 0
+        await until(lambda: a.dialling.connection_count == 0)
         await until(lambda: b.told == [1, 2])
 
 
@@ -157,8 +163,9 @@ async def test_a_contact_that_is_slow_is_asked_again(monkeypatch: pytest.MonkeyP
     network = MemoryNetwork()
     address = await mute_listener(network)
     node = TestNode(config_of("b"), network)
+    before = Mute.count
     joining = asyncio.create_task(node.start([address]))
-    await asyncio.sleep(0.1)
+    await until(lambda: Mute.count >= before + 3, "it is asked again")
     assert not joining.done()
 
     async with nodes("a", network=network) as (a,):
@@ -167,6 +174,29 @@ async def test_a_contact_that_is_slow_is_asked_again(monkeypatch: pytest.MonkeyP
 
         await until(lambda: len(a.directory.live()) == 2)
         await node.close()
+
+
+async def test_a_contact_that_is_slow_gets_twice_as_long_each_time_within_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(membership_module, "JOIN_ANSWER_S", 0.01)
+    monkeypatch.setattr(membership_module, "JOIN_ANSWER_S_MAX", 0.03)
+    monkeypatch.setattr(membership_module, "JOIN_AGAIN_S", 0.001)
+    network = MemoryNetwork()
+    node = TestNode(config_of("b"), network)
+    asked: list[float | None] = []
+    connect = node.connect
+
+    async def noted(address: str, expected: NodeId | None = None, answer_s: float | None = None) -> Peer:
+        asked.append(answer_s)
+        return await connect(address, expected, answer_s)
+
+    node.connect = noted  # type: ignore[method-assign]  # to see what it is asked
+    joining = asyncio.create_task(node.start([await mute_listener(network)]))
+    await until(lambda: len(asked) == 4)
+    joining.cancel()
+
+    assert asked == [0.01, 0.02, 0.03, 0.03]
 
 
 async def test_a_contact_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,9 @@ from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.directory import DOWN, LEFT, PREFIX, SUSPECT, UP, Directory, NodeRecord
 from partisan_actors.node.events import NodeEvent, Subscriptions
+from partisan_actors.node.overlay_names import OVERLAYS
 from tests.nodes import nodes, overlay, until
+from tests.ring_example import load
 
 ME = NodeId("me", 1)
 
@@ -187,7 +189,8 @@ def test_ten_thousand_subscriptions_leave_nothing_behind(host: Host, events: Sub
     gc.collect()
 
     assert len(events) == 0 and events._subscribers == {}
-    assert sys.getallocatedblocks() - before < 100
+    # Other threads of this process come and go; one block for each subscription would be ten thousand.
+    assert sys.getallocatedblocks() - before < 5_000
 
 
 def test_a_channel_that_there_is_not_is_refused(events: Subscriptions) -> None:
@@ -217,8 +220,9 @@ async def test_a_channel_is_up_with_its_first_connection_and_down_with_its_last(
         ]
 
 
-@pytest.mark.parametrize("kind", ["hyparview", "full_mesh"])
-async def test_two_observers_of_a_leave_see_the_same(kind: str) -> None:
+@pytest.mark.parametrize("kind", [*OVERLAYS, "ring:Ring"])
+async def test_over_every_overlay_two_observers_of_a_leave_see_the_same(kind: str) -> None:
+    load()  # by its path the ring is importable now
     async with overlay("a", "b", "c", overlay=kind, load_period_s=0.05) as (a, b, c):
         seen: list[list[str]] = [[], []]
         for told, node in zip(seen, (a, b), strict=True):

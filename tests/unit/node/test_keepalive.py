@@ -44,7 +44,7 @@ async def test_a_connection_that_was_just_used_stays() -> None:
         a.tell(b, 1)
         await until(lambda: b.told)
 
-        await idle_for(IDLE_S - 1, a, b)
+        await idle_for(IDLE_S / 2, a, b)
 
         assert a.peer(b).is_connected and b.peer(a).is_connected
 
@@ -182,7 +182,7 @@ async def test_what_a_slow_connection_still_carries_is_not_overtaken_on_the_next
     async with nodes("a", "b", network=MemoryNetwork(lambda: delay_s), **BY_HAND) as (a, b):
         a.tell(b, 1)
         await until(lambda: b.told)
-        await idle_for(IDLE_S - 1, a)
+        await idle_for(IDLE_S / 2, a)
 
         delay_s = 0.05
         a.tell(b, 2)
@@ -249,8 +249,25 @@ async def test_an_answer_to_a_question_that_nobody_asked_changes_nothing() -> No
         assert len(a.peer(b).open) == len(b.peer(a).open) == 1
 
 
-async def test_a_connection_that_stays_silent_while_its_peer_answers_is_given_up() -> None:
+async def test_a_connection_that_stays_silent_while_its_peer_answers_is_given_up_for_another_one() -> None:
     async with nodes("a", "b", **BY_HAND, keep_alive_misses=3) as (a, b):
+        a.tell(b, 1)
+        await until(lambda: b.told)
+        b.dispatch[Kind.PING] = lambda peer, message, buffers=None: None
+        silent = list(a.peer(b).open)
+
+        for _ in range(5):
+            a.keep_alive.look_at(a.peer(b), answers=True)
+            await quiet()
+        a.tell(b, 2)
+        await until(lambda: b.told == [1, 2])
+
+        assert a.peer(b).open != silent and a.sessions.resumed == 1
+        assert a.lost == b.lost == []
+
+
+async def test_without_sessions_a_connection_that_stays_silent_while_its_peer_answers_is_lost() -> None:
+    async with nodes("a", "b", **BY_HAND, keep_alive_misses=3, session_resume_s=0.0) as (a, b):
         a.tell(b, 1)
         await until(lambda: b.told)
         b.dispatch[Kind.PING] = lambda peer, message, buffers=None: None

@@ -35,7 +35,7 @@ async def test_everybody_hears_of_everybody_and_of_what_changes() -> None:
 
 
 async def test_a_record_that_says_nothing_new_is_not_written_again() -> None:
-    async with overlay("a", "b", **QUICK) as (a, b):
+    async with overlay("a", "b", **QUICK, keep_alive_s=0.0) as (a, b):
         await until(lambda: record_of(a, b).neighbours == ("a",) and record_of(b, a).neighbours == ("b",))
         sweeps: list[int] = []
         b.on_sweep.append(lambda: sweeps.append(1))

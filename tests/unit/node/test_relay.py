@@ -13,6 +13,7 @@ from partisan_actors.errors import NoRoute, Overloaded
 from partisan_actors.ids import NodeId
 from partisan_actors.node import relay as relay_module
 from partisan_actors.protocols.delivery import stream
+from partisan_actors.wire.channels import CALLS, CONTROL
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.envelope import Envelope
 from partisan_actors.wire.frames import Kind
@@ -209,15 +210,33 @@ async def test_a_call_whose_answer_was_given_up_fails_when_the_other_end_begins_
         assert a.told == ["hello"]
 
 
-async def test_a_call_that_waits_long_is_kept_alive_by_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "GIVE_UP_S", 0.2)
-    monkeypatch.setattr(relay_module, "PROBE_AFTER_S", 0.02)
-    monkeypatch.setattr(relay_module, "TICK_S", 0.01)
+class Ahead:
+    """A loop that tells a time of its own, so that hours pass while nothing waits."""
+
+    def __init__(self, loop: Any) -> None:
+        self.loop = loop
+        self.now = loop.time()
+
+    def time(self) -> float:
+        return float(self.now)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loop, name)
+
+
+async def test_a_call_that_waits_long_is_kept_alive_by_signs_of_life() -> None:
     async with line("a", "b", "c") as (a, _, c):
         at_c = passed(c)
+        time = a.loop = Ahead(a.loop)
         answer = a.ask(c, 1)
+        outgoing = a.relays._links[c.me].outgoing
 
-        await until(lambda: len(at_c) > 20, "several questions for a sign of life")
+        while time.now < time.loop.time() + 10 * stream.GIVE_UP_S:
+            await until(lambda: outgoing.is_idle, "the last sign of life to be acknowledged")
+            time.now += relay_module.PROBE_AFTER_S
+            a.relays._tick()
+
+        assert len(at_c) > 20, "several questions for a sign of life"
         assert not answer.done()
         c.answer_all()
         await until(answer.done)
@@ -250,7 +269,7 @@ async def test_a_full_stream_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_signs_of_life_are_heard_through_others_or_missed_in_time() -> None:
     async with line("a", "b", "c") as (a, b, c):
-        assert await a.relays.hears(c.me, 5.0)
+        assert await a.relays.hears(c.me, 60.0)
 
         b.dispatch[Kind.RELAY] = lambda *arrived: None
 
@@ -313,9 +332,36 @@ async def test_in_a_large_cluster_a_sign_of_life_is_no_flood(monkeypatch: pytest
         arrived = [passed(node) for node in others]
 
         await first.relays._ask(STRANGER, 0.05, is_flood=True)
+        await quiet()
         in_a_small_one = sum(map(len, arrived))
         monkeypatch.setattr(relay_module, "FLOODED_MAX", -1)
         await first.relays._ask(STRANGER, 0.05, is_flood=True)
+        await quiet()
 
         assert in_a_small_one >= len(others)
         assert sum(map(len, arrived)) - in_a_small_one < len(others)
+
+
+async def test_in_a_large_cluster_what_the_overlay_says_is_no_flood_and_what_users_say_still_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay_module, "FLOODED_MAX", -1)
+    names = [f"n{number}" for number in range(8)]
+    async with nodes(*names, routing="relay", keep_alive_s=1000.0) as made:
+        first, others = made[0], made[1:]
+        for node in made:
+            node.neighbours = lambda node=node: [other.me for other in made if other is not node]
+        for node in others:
+            await first.connect(node.address, node.me)
+        await until(lambda: all(first.peer(node).is_connected for node in others))
+        arrived = [passed(node) for node in others]
+
+        first.relays.send(STRANGER, pack([Kind.CONTROL, ["unit.none"]]), None, CONTROL)
+        first.relays._hurry()
+        await quiet()
+        control = [sum(envelope.hops == 0 for envelope in seen) for seen in arrived]
+        first.relays.send(STRANGER, pack([Kind.CONTROL, ["unit.none"]]), None, CALLS)
+        first.relays._hurry()
+        await until(lambda: all(any(envelope.channel == CALLS for envelope in seen) for seen in arrived))
+
+        assert 1 <= sum(control) <= 2, "once, and once more, each to one of them"

@@ -65,6 +65,25 @@ async def test_a_record_whose_neighbours_are_all_gone_is_looked_into() -> None:
         assert b.directory.is_up(a.me)
 
 
+async def test_in_a_large_cluster_who_has_just_spoken_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair_module, "SWEPT_MAX", 1)
+    monkeypatch.setattr(repair_module, "FRESH_S", 1000.0)
+    monkeypatch.setattr(repair_module, "WATCHERS", 100.0)
+    async with overlay("a", "b", "c", **QUICK) as made:
+        a = made[0]
+        a.write(PREFIX + "ghost", (1, 1, UP), ghost_record(neighbours=()))
+        looked_into: list[NodeId] = []
+        a._repair._suspect = looked_into.append
+        a.rng.random = lambda: 0.0
+
+        a._repair.sweep()
+        fresh = list(looked_into)
+        monkeypatch.setattr(repair_module, "FRESH_S_MAX", 0.0)
+        a._repair.sweep()
+
+        assert (fresh, looked_into) == ([], [NodeId("ghost", 1)])
+
+
 async def test_nodes_that_went_down_together_and_speak_of_each_other_are_looked_into() -> None:
     async with overlay("a", "b", "c", **QUICK) as made:
         a = made[0]

@@ -13,7 +13,7 @@ from partisan_actors.node.saved_members import BYTES_MAX, MEMBERS_MAX, Saved, Sa
 
 def saved(members: int = 2) -> Saved:
     others = tuple(SavedMember(f"n{number}", number, (f"10.0.0.1:{number + 1}",)) for number in range(members))
-    return Saved("a", "tests", 7, "hyparview", {"active_max": 4}, others)
+    return Saved("a", "tests", 7, "hyparview", {"active_max": 4}, others, {"trees": "per_root"})
 
 
 def test_what_is_written_is_read_and_nothing_else_lies_around(tmp_path: Path) -> None:

@@ -247,3 +247,23 @@ def test_a_strategy_that_keeps_the_rules_is_not_changed() -> None:
     assert within.timer_fired("redial", 2.0) == bare.timer_fired("redial", 2.0)
     assert within.leave(3.0) == bare.leave(3.0)
     assert within.views == bare.views
+
+
+class Following(Scripted):
+    """A strategy that can follow a node into its next life."""
+
+    def supersede(self, former: Peer, later: Peer, now: float) -> list[Effect]:
+        return self._answer("supersede", former, later)
+
+
+def test_a_former_life_is_no_neighbour_any_more_whatever_the_strategy_does() -> None:
+    for inner in (Following(join=[NeighbourUp("a")]), Scripted(join=[NeighbourUp("a")])):
+        contained = Contained("me", inner)
+        contained.join("a", 0.0)
+
+        effects = contained.supersede("a", "b", 1.0)
+
+        assert isinstance(effects[0], StrategyFault)
+        assert [type(effect) for effect in effects[1:]] == [NeighbourDown, Disconnect]
+        assert contained.neighbours == []
+        assert inner.inputs[-1] in (("supersede", "a", "b"), ("peer_down", "a"))

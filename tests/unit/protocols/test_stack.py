@@ -19,16 +19,24 @@ from partisan_actors.protocols.broadcast.plumtree import (
     PlumtreeOptions,
     Prune,
 )
+from partisan_actors.protocols.detector.opinions import Confirmed, Suspected
+from partisan_actors.protocols.detector.swim import Swim
+from partisan_actors.protocols.detector.swim_messages import Ack, Ping
+from partisan_actors.protocols.detector.swim_options import SwimOptions
 from partisan_actors.protocols.machine import (
     CancelTimer,
     Connect,
     Deliver,
     Disconnect,
+    Evicted,
     NeighbourDown,
     NeighbourUp,
+    Peer,
     Send,
     SetTimer,
 )
+from partisan_actors.protocols.membership.full_mesh import FullMesh, FullMeshOptions
+from partisan_actors.protocols.membership.strategy import Evict
 from partisan_actors.protocols.stack import ProtocolStack
 from tests.notes import Notes
 from tests.static_overlay import HELLO, StaticOverlay
@@ -248,3 +256,81 @@ def test_state_needs_a_handler_of_its_topic() -> None:
         made.broadcast_state("other", ("one", 1), 0.0)
     with pytest.raises(ConfigError, match="handlers"):
         stack("a").broadcast_state("notes", ("one", 1), 0.0)
+
+
+# Lives and evictions.
+
+
+def test_a_node_that_is_told_to_leaves_and_says_who_told_it_but_only_once() -> None:
+    made = stack("a", "b")
+
+    effects = made.receive("b", Evict(), 1.0)
+
+    assert [effect for effect in effects if isinstance(effect, NeighbourDown | Evicted)] == [
+        NeighbourDown("a", failed=False),
+        NeighbourDown("b", failed=False),
+        Evicted("b"),
+    ]
+    assert made.receive("a", Evict(), 2.0) == []
+    made.join("a", 3.0)
+    assert Evicted("a") in made.receive("a", Evict(), 4.0)
+
+
+def test_evicting_tells_the_other_one_where_the_strategy_has_no_way_of_its_own() -> None:
+    made = stack("a")
+    mesh = ProtocolStack(
+        1, FullMesh(1, FullMeshOptions(), random.Random(1)), Flood(1, FloodOptions(), random.Random(1))
+    )
+    mesh.start(0.0)
+
+    assert made.evict("b", 1.0) == [Send("b", Evict())]
+    assert made.evict("me", 1.0) == []
+    assert mesh.evict(2, 1.0) == [], "who is no member there is not evicted"
+    assert mesh.receive(2, Evict(), 1.0) == [], "and who is none evicts nobody"
+
+
+def test_a_strategy_that_does_not_follow_lives_is_told_that_the_former_one_is_down() -> None:
+    assert NeighbourDown("a", failed=True) in stack("a", "b").supersede("a", "a'", 1.0)
+
+
+# The failure detector.
+
+
+def watched(*peers: str) -> ProtocolStack:
+    rng = random.Random(1)
+    swim = Swim("me", SwimOptions(spreads_start=False), rng)
+    made = ProtocolStack("me", StaticOverlay(peers), Flood("me", FloodOptions(), rng), detector=swim)
+    assert SetTimer("detector:period", 0.0) in made.start(0.0)
+    for peer in peers:
+        made.peer_up(peer, 0.0)
+    return made
+
+
+def test_neighbours_are_watched_and_what_comes_from_them_spares_them_the_ping() -> None:
+    made = watched("a")
+
+    def pinged(now: float) -> list[Peer]:
+        effects = made.timer_fired("detector:period", now)
+        return [e.peer for e in effects if isinstance(e, Send) and isinstance(e.message, Ping)]
+
+    assert pinged(0.0) == ["a"]
+    assert made.receive("a", Ack(1, ()), 0.1) == []
+    assert pinged(1.0) == []
+    assert pinged(2.0) == ["a"]
+    made.receive("a", HELLO, 2.9)
+    assert pinged(3.0) == []
+    assert pinged(4.0) == ["a"]
+    made.peer_down("a", 4.5)
+    assert pinged(5.0) == []
+
+
+def test_what_the_detector_finds_goes_out_for_the_driver_to_act_on() -> None:
+    made, now, found = watched("a"), 0.0, []
+
+    for _ in range(30):
+        now += 1.0
+        for name in ("detector:period", "detector:suspicion:1"):
+            found += [e for e in made.timer_fired(name, now) if isinstance(e, Suspected | Confirmed)]
+
+    assert found == [Suspected("a", by="me"), Confirmed("a")]
+    assert made.neighbours == ("a",), "until the driver says that it is down"

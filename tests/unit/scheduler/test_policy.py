@@ -235,3 +235,26 @@ def test_an_option_that_is_not_valid_is_named(options: dict[str, Any], field: st
         Request.parse(**options)
 
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("placement", ["default", "spread", "pack", "random", NodeAffinity("best", soft=True)])
+def test_a_suspect_is_tried_last_whatever_else_speaks_for_it(placement: Any) -> None:
+    best = candidate("best", local=True, suspected=True)
+    others = [candidate(name, free=2, load=3.0, placements=2) for name in ("a", "b")]
+    request = Request.parse(num_cpus=1, placement=placement)
+
+    for seed in range(10):
+        assert names(ranked(request, best, *others, seed=seed).nodes)[-1] == "best"
+    assert names(ranked(request, best).nodes) == ["best"], "it is better than none"
+
+
+def test_a_suspect_that_has_room_comes_before_others_that_have_none() -> None:
+    ranking = ranked(Request.parse(num_cpus=1), candidate("suspect", suspected=True), candidate("busy", free=0))
+
+    assert (names(ranking.nodes), names(ranking.busy)) == (["suspect"], ["busy"])
+
+
+def test_who_must_have_a_node_gets_it_though_it_is_suspected() -> None:
+    request = Request.parse(num_cpus=1, placement=NodeAffinity("only"))
+
+    assert names(ranked(request, candidate("only", suspected=True), candidate("other")).nodes) == ["only"]

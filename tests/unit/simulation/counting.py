@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 import time
 
 import partisan_actors as pa
@@ -17,6 +19,13 @@ def here() -> str:
     system = current_system.get()
     assert system is not None
     return str(system.me.name)
+
+
+def compute_for_ever() -> None:
+    # As when somebody presses Ctrl-C now.
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    while True:
+        pass
 
 
 def was_unwound(told: str) -> None:
@@ -50,6 +59,9 @@ class Counter:
             time.sleep(1e9)
         finally:
             was_unwound(told)
+
+    def compute_for_ever(self) -> None:
+        compute_for_ever()
 
     async def fail(self) -> None:
         raise ZeroDivisionError("as it was asked")

@@ -17,12 +17,16 @@ import partisan_actors as pa
 from partisan_actors.errors import ConfigError
 from partisan_actors.faults.operations import Crash, Cut, Join, Leave, Loss, Reset, Restart, Slow, Stall
 from partisan_actors.faults.plan import FaultPlan
+from partisan_actors.ids import NodeId
+from partisan_actors.node.dialling import Dialling
 from partisan_actors.simulation.cluster import DRIVER, SimulatedCluster
+from tests.ring_example import load
 from tests.unit.simulation.counting import (
     TRIES,
     UNWOUND,
     Counter,
     add_until_done,
+    compute_for_ever,
     outlive_nodes,
     square,
     sum_of_squares,
@@ -241,6 +245,32 @@ def test_every_operation_of_a_plan_happens_to_whole_nodes() -> None:
         assert sorted(cluster.live) == ["n0", "n1", "n2", "n4", "n5"]
 
 
+@pytest.mark.parametrize("overlay", ["hyparview", "xbot", "scamp_v2", "client_server"])
+def test_nobody_dials_a_former_life_of_a_node_that_is_back(overlay: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    dialled: list[NodeId | None] = []
+    dial = Dialling.open
+
+    async def spy(self: Dialling, address: str, channel: str, index: int, node: NodeId | None, *more: float) -> object:
+        dialled.append(node)
+        return await dial(self, address, channel, index, node, *more)
+
+    monkeypatch.setattr(Dialling, "open", spy)
+    with SimulatedCluster(seed=1, nodes=10, overlay=overlay) as cluster:
+        former = cluster.runtime("n3").node.me
+        cluster.crash("n3")
+        cluster.run_for(90.0)
+        assert former in dialled, "it was tried again"
+        cluster.restart("n3")
+        cluster.run_until(cluster.is_complete)
+        dialled.clear()
+        cluster.run_for(300.0)
+
+        assert former not in dialled
+        for name in cluster.live:
+            views = cluster.runtime(name).node.driver.stack.views.values()
+            assert not any(former in view for view in views)
+
+
 def test_a_crash_stops_code_dead_and_leaves_no_thread_in_the_end() -> None:
     before = threading.active_count()
     UNWOUND.clear()
@@ -265,11 +295,34 @@ def test_a_crash_stops_code_dead_and_leaves_no_thread_in_the_end() -> None:
         assert time.monotonic() < deadline, threading.enumerate()
 
 
+@pytest.mark.parametrize("where", ["job", "method", "method that waits"])
+def test_ctrl_c_ends_a_run_at_once_whatever_computes_or_waits(where: str) -> None:
+    before = threading.active_count()
+
+    def ask() -> None:
+        counter = Counter.remote()
+        if where == "method that waits":
+            counter.sleep_for_ever.remote("")
+            compute_for_ever()
+        pa.get(counter.compute_for_ever.remote())
+
+    began = time.process_time()
+    with pytest.raises(KeyboardInterrupt), SimulatedCluster(seed=1, nodes=2) as cluster:
+        cluster.run(compute_for_ever if where == "job" else ask)
+
+    assert threading.active_count() == before
+    assert time.process_time() - began < 10.0
+
+
 # ---- repeatability ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("overlay", ["hyparview", "full_mesh", "xbot", "scamp_v1", "scamp_v2", "client_server"])
+@pytest.mark.parametrize(
+    "overlay",
+    ["hyparview", "full_mesh", "xbot", "scamp_v1", "scamp_v2", "client_server", "static", "ring:Ring"],
+)
 def test_one_seed_is_one_run_and_another_seed_another(overlay: str) -> None:
+    load()  # by its path the ring is importable now
     first, again, other = trace(1, overlay=overlay), trace(1, overlay=overlay), trace(2, overlay=overlay)
 
     assert first == again

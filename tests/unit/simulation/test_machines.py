@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
+from partisan_actors.protocols.detector.opinions import Confirmed
 from partisan_actors.protocols.machine import (
     CancelTimer,
     Connect,
@@ -232,3 +233,56 @@ def test_every_input_is_told_to_on_event_before_it_happens() -> None:
     simulation.run_for(2.0)
 
     assert events == ["0 start 0 ()", "1000000000 timer_fired 0 ('membership:t',)"]
+
+
+# Silence.
+
+
+def silent_pair() -> tuple[Simulation, Puppet]:
+    """Nodes 0 and 1, with a connection that 0 holds."""
+    simulation, puppets = Simulation(1, constant_latency(1.0), silent=True), {}
+
+    def make(simulation: Simulation, node: Peer) -> ProtocolStack:
+        puppets[node] = Puppet()
+        return ProtocolStack(node, puppets[node], Flood(node, FloodOptions(), random.Random(1)))
+
+    for node in (0, 1):
+        simulation.add(node, make)
+    puppets[0].on_join = [Connect(1), NeighbourUp(1)]
+    simulation.join(0, 1)
+    simulation.run_for(5.0)
+    puppets[0].story.clear()
+    return simulation, puppets[0]
+
+
+@pytest.mark.parametrize("how", ["crash", "cut"])
+def test_in_silence_nobody_is_told_that_a_connection_leads_nowhere(how: str) -> None:
+    simulation, puppet = silent_pair()
+
+    simulation.kill(1) if how == "crash" else simulation.cut([0], [1])
+    puppet.on_join = [Send(1, "hello")]
+    simulation.join(0, 1)
+    simulation.run_for(60.0)
+
+    assert puppet.story == []
+
+
+def test_in_silence_who_dials_in_vain_is_told_so() -> None:
+    simulation, puppet = silent_pair()
+    puppet.on_join = [Connect(2)]
+
+    simulation.join(0, 2)
+    simulation.run_for(5.0)
+
+    assert [what for _, what in puppet.story] == ["down 2"]
+
+
+def test_a_peer_that_the_detector_has_given_up_is_down_and_its_connection_ends() -> None:
+    simulation, puppet = silent_pair()
+    simulation.kill(1)
+
+    simulation._carry_out(0, [Confirmed(1)])
+    simulation.run_for(5.0)
+
+    assert [what for _, what in puppet.story] == ["down 1"]
+    assert [(each.node, each.found) for each in simulation.findings] == [(0, Confirmed(1))]

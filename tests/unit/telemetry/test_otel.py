@@ -500,7 +500,7 @@ def test_closing_returns_at_its_deadline_when_an_exporter_hangs(caplog: pytest.L
     recorder = Recorder()
     exporting = start(recorder, ADA, "shop", TracingOptions(), processors=[Hanging()])
     one_span(recorder)
-    assert reached.wait(10)
+    assert reached.wait(30)
 
     closed = exporting.close(0.05)
     release.set()

@@ -313,7 +313,7 @@ def post(url: str, body: bytes, encoding: str = "") -> int:
         url, body, {"Content-Type": "application/x-protobuf", "Content-Encoding": encoding}
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         error.close()

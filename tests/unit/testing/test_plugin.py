@@ -31,6 +31,25 @@ class Counter:
 def amount(): return 3
 """
 
+REAL: Final = """
+import os
+
+@pa.task
+def process(): return os.getpid()
+
+def test_first(partisan_cluster):
+    assert len({row["pid"] for row in pa.nodes()}) == 3
+    assert pa.get(process.remote()) != os.getpid()
+    test_first.cluster = partisan_cluster.cluster
+
+async def test_second(partisan_cluster):
+    assert partisan_cluster.cluster == test_first.cluster
+    assert await Counter.remote().add.remote() == 1
+
+def test_third():
+    assert pa.is_initialized()
+"""
+
 COROUTINES: Final = """
 @simulated(nodes=2, seeds=3)
 async def test_coroutine(amount, simulated_cluster):
@@ -53,7 +72,7 @@ def pytest_of(folder: Path, text: str, *arguments: str, mode: str = "") -> str:
     command = [sys.executable, "-m", "pytest", "-p", "partisan_actors.testing.plugin", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
-        [*command, *options, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=50
+        [*command, *options, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=150
     )
     return result.stdout + result.stderr
 
@@ -119,3 +138,9 @@ def test_a_test_that_does_not_take_the_fixture_is_told_so() -> None:
 
         @simulated(nodes=2)
         async def test() -> None: ...
+
+
+def test_a_real_cluster_is_there_for_all_tests_of_a_module_and_gone_afterwards(tmp_path: Path) -> None:
+    output = pytest_of(tmp_path, REAL, "-q", mode="auto")
+
+    assert "3 passed" in output, output

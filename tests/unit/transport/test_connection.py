@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from typing import Any
 
@@ -10,11 +11,31 @@ import msgpack
 import pytest
 
 from partisan_actors.errors import AuthenticationError, Overloaded, PartisanError, ProtocolError
+from partisan_actors.transport.connection import TURN_BYTES
 from partisan_actors.wire.codec import pack
-from partisan_actors.wire.frames import BATCH, CHUNK, FRAME_BYTES_MAX, HEADER, HELLO, HELLO_BYTES_MAX, LARGE, Kind
-from tests.wiring import End, carry, handshake, open_pair
+from partisan_actors.wire.frames import (
+    BATCH,
+    CHUNK,
+    CHUNK_BYTES,
+    FRAME_BYTES_MAX,
+    HEADER,
+    HELLO,
+    HELLO_BYTES_MAX,
+    HELLO_HEADER,
+    LARGE,
+    Kind,
+)
+from tests.wiring import End, carry, handshake, head, open_pair
 
 BATCHES = 250
+# Of the loop: enough for the largest message of these tests.
+TURNS = 100
+
+
+async def turns(count: int) -> None:
+    """Let the loop turn."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 async def test_what_is_sent_in_one_turn_leaves_as_one_frame_and_arrives_in_order() -> None:
@@ -25,7 +46,7 @@ async def test_what_is_sent_in_one_turn_leaves_as_one_frame_and_arrives_in_order
 
     await asyncio.sleep(0)
 
-    length, kind, count = HEADER.unpack_from(one.wire.written)
+    length, kind, count, *_ = HEADER.unpack_from(one.wire.written)
     assert (kind, count, length + HEADER.size) == (BATCH, 10, len(one.wire.written))
     carry(one, other)
     assert [message for message, _ in other.messages] == [[Kind.TELL, number] for number in range(10)]
@@ -37,10 +58,10 @@ async def test_large_messages_keep_their_place_among_small_ones() -> None:
     one.connection.send(pack([Kind.TELL, 1]))
     one.connection.send_large(pack([Kind.TELL, 2]), buffers)
     one.connection.send(pack([Kind.TELL, 3]))
-    await asyncio.sleep(0)
+    await turns(TURNS)
 
     carry(one, other)
-    await asyncio.sleep(0)
+    await turns(1)
 
     assert [message[1] for message, _ in other.messages] == [1, 2, 3]
     assert other.messages[1][1] == [bytes(buffer) for buffer in buffers]
@@ -144,7 +165,7 @@ async def test_random_bytes_at_the_door_close_it(seed: int) -> None:
 async def test_before_the_handshake_only_small_hellos_are_read(header: tuple[int, int, int], why: str) -> None:
     stranger = End(handshake("b", dialler=False))
 
-    stranger.feed(HEADER.pack(*header))
+    stranger.feed(HELLO_HEADER.pack(*header))
 
     assert isinstance(stranger.close_error, ProtocolError) and why in str(stranger.close_error)
 
@@ -152,21 +173,21 @@ async def test_before_the_handshake_only_small_hellos_are_read(header: tuple[int
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (HEADER.pack(FRAME_BYTES_MAX + 1, BATCH, 1), "the limit is"),
-        (HEADER.pack(0, BATCH, 0), "the limit is"),
-        (HEADER.pack(5, CHUNK, 0), "out of place"),
-        (HEADER.pack(5, HELLO, 0), "out of place"),
-        (HEADER.pack(5, 77, 0), "out of place"),
-        (HEADER.pack(2, BATCH, 2) + pack([3]), "fewer messages"),
-        (HEADER.pack(4, BATCH, 1) + b"\xc1\xc1\xc1\xc1", "malformed"),
-        (HEADER.pack(2, BATCH, 1) + pack([99]), "malformed"),
-        (HEADER.pack(1, BATCH, 1) + pack(None), "malformed"),
-        (HEADER.pack(4, LARGE, 0) + pack([[], [3]]), "without sizes"),
-        (HEADER.pack(5, LARGE, 0) + pack([[0], [3]]), "without sizes"),
-        (HEADER.pack(1, LARGE, 0) + pack(7), "malformed"),
-        (HEADER.pack(9, LARGE, 0) + pack([[1 << 30], [3]]), "the limit is"),
-        (HEADER.pack(5, LARGE, 0) + pack([[5], [3]]) + HEADER.pack(6, CHUNK, 0), "more bytes than"),
-        (HEADER.pack(5, LARGE, 0) + pack([[5], [3]]) + HEADER.pack(2, BATCH, 1), "out of place"),
+        (head(FRAME_BYTES_MAX + 1, BATCH, 1), "the limit is"),
+        (head(0, BATCH, 0), "the limit is"),
+        (head(5, CHUNK, 0), "out of place"),
+        (head(5, HELLO, 0), "out of place"),
+        (head(5, 77, 0), "out of place"),
+        (head(2, BATCH, 2) + pack([3]), "fewer messages"),
+        (head(4, BATCH, 1) + b"\xc1\xc1\xc1\xc1", "malformed"),
+        (head(2, BATCH, 1) + pack([99]), "malformed"),
+        (head(1, BATCH, 1) + pack(None), "malformed"),
+        (head(4, LARGE, 0) + pack([[], [3]]), "without sizes"),
+        (head(5, LARGE, 0) + pack([[0], [3]]), "without sizes"),
+        (head(1, LARGE, 0) + pack(7), "malformed"),
+        (head(9, LARGE, 0) + pack([[1 << 30], [3]]), "the limit is"),
+        (head(5, LARGE, 0) + pack([[5], [3]]) + head(6, CHUNK, 0), "more bytes than"),
+        (head(5, LARGE, 0) + pack([[5], [3]]) + head(2, BATCH, 1), "out of place"),
     ],
 )
 async def test_a_frame_that_breaks_the_rules_closes_the_connection_and_says_why(data: bytes, why: str) -> None:
@@ -240,18 +261,80 @@ async def test_a_frame_never_exceeds_its_limit_however_much_is_sent_at_once() ->
     message = pack([Kind.TELL, b"x" * (FRAME_BYTES_MAX // 3)])
     for _ in range(7):
         one.connection.send(message)
+    await turns(2 * len(message) * 7 // TURN_BYTES)
+
+    lengths = []
+    while data := one.wire.take():
+        position = 0
+        while position < len(data):
+            length, kind, *_ = HEADER.unpack_from(data, position)
+            assert kind == BATCH
+            lengths.append(length)
+            position += HEADER.size + length
+        other.feed(data)
+        one.feed(other.wire.take())
+    assert len(lengths) > 1 and max(lengths) <= FRAME_BYTES_MAX
+    assert len(other.messages) == 7
+
+
+async def test_a_large_message_leaves_in_turns_of_the_loop_between_which_others_have_theirs() -> None:
+    one, other = open_pair()
+    one.connection.send_large(pack([Kind.TELL, 1]), [b"x" * (TURN_BYTES * 10)])
+    written: list[int] = []
+    one.connection.flush()
+    for _ in range(12):
+        written.append(len(one.wire.written))
+        other.feed(one.wire.take())
+        await turns(1)
+
+    assert max(written) < 2 * TURN_BYTES
+    assert sum(size > TURN_BYTES // 2 for size in written) >= 10
+    assert len(other.messages) == 1
+
+
+async def test_what_is_sent_while_a_large_message_leaves_comes_after_it_and_counts_towards_the_bound() -> None:
+    one, other = open_pair(queue_bytes_max=1000)
+    one.connection.send_large(pack([Kind.TELL, 1]), [b"x" * (TURN_BYTES * 10)])
     one.connection.flush()
 
-    data = one.wire.take()
-    position, lengths = 0, []
-    while position < len(data):
-        length, kind, _ = HEADER.unpack_from(data, position)
-        assert kind == BATCH
-        lengths.append(length)
-        position += HEADER.size + length
-    assert max(lengths) <= FRAME_BYTES_MAX
-    other.feed(data)
-    assert len(other.messages) == 7
+    assert one.connection.is_paused
+    one.connection.send(pack([Kind.TELL, 2]))
+    with pytest.raises(Overloaded):
+        one.connection.send(pack([Kind.TELL, b"y" * 1000]))
+    one.connection.send(pack([Kind.TELL, 3]))
+    await turns(TURNS)
+    carry(one, other)
+
+    assert [message[1] for message, _ in other.messages] == [1, 2, 3]
+    assert not one.connection.is_paused
+
+
+async def test_a_connection_that_closes_in_the_middle_of_a_large_message_writes_all_of_it_first() -> None:
+    one, other = open_pair()
+    buffer = bytes(range(256)) * (TURN_BYTES // 64)
+    one.connection.send_large(pack([Kind.TELL, 1]), [buffer])
+    one.connection.flush()
+    one.connection.send(pack([Kind.TELL, 2]))
+
+    one.connection.close()
+
+    other.feed(one.wire.take())
+    assert [message[1] for message, _ in other.messages] == [1, 2]
+    assert other.messages[0][1] == [buffer]
+
+
+async def test_a_reader_of_a_large_message_stops_after_each_chunk() -> None:
+    one, other = open_pair()
+    stops: list[int] = []
+    other.wire.pause_reading = lambda: stops.append(other.connection.bytes_in)  # type: ignore[method-assign]  # a spy
+    one.connection.send_large(pack([Kind.TELL, 1]), [b"x" * (CHUNK_BYTES * 5)])
+    one.connection.close()
+
+    other.feed(one.wire.take())
+    await turns(1)
+
+    assert len(stops) >= 4
+    assert max(after - before for before, after in itertools.pairwise(stops)) <= CHUNK_BYTES + HEADER.size
 
 
 async def test_a_large_message_is_spliced_without_being_packed_again() -> None:
@@ -259,7 +342,7 @@ async def test_a_large_message_is_spliced_without_being_packed_again() -> None:
     one.connection.send_large(pack([Kind.TELL, "é", {"a": 1}]), [b"12345", bytearray(7)])
     one.connection.flush()
 
-    length, kind, _ = HEADER.unpack_from(one.wire.written)
+    length, kind, *_ = HEADER.unpack_from(one.wire.written)
 
     assert kind == LARGE
     head = bytes(one.wire.written[HEADER.size : HEADER.size + length])

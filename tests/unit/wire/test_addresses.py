@@ -17,7 +17,9 @@ def test_an_address_is_parsed_and_written_back(text: str, host: str, port: int) 
     assert format_address(host, port) == text
 
 
-@pytest.mark.parametrize("text", ["", "host", ":80", "host:", "host:x", "host:-1", "host:65536", "[]:1"])
+@pytest.mark.parametrize(
+    "text", ["", "host", ":80", "host:", "host:x", "host:-1", "host:65536", "[]:1", "::1", "a:b:1", "[a]:1", "host:٣"]
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="HOST:PORT"):
         parse_address(text)
@@ -26,6 +28,7 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 def test_a_port_may_have_a_default() -> None:
     assert parse_address("host", 7946) == ("host", 7946)
     assert parse_address("host:1", 7946) == ("host", 1)
+    assert parse_address("[::1]", 7946) == ("::1", 7946)
 
 
 def test_port_0_is_filled_in_and_any_other_stays() -> None:

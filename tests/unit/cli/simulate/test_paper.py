@@ -132,7 +132,7 @@ def test_an_interruption_ends_it_at_once_with_one_line() -> None:
     first = process.stderr.readline()  # work is under way
 
     os.killpg(process.pid, signal.SIGINT)
-    _, rest = process.communicate(timeout=30)
+    _, rest = process.communicate(timeout=120)
 
     assert "took" in first
     assert process.returncode == 130

@@ -233,20 +233,35 @@ def test_what_may_wait_is_gathered_by_the_smallest_neighbour_and_published_toget
     middle.neighbour_up("c", 0.0)
     large.neighbour_up("b", 0.0)
 
-    up, changed = large.write("k", (1,), "v", 0.0, gather=True)
-    passed_on = middle.receive("c", Gather((Update("k", (1,), "v", 0.0),)), 0.0)[-1]
+    missed, up, changed = large.write("k", (1,), "v", 0.0, gather=True)
+    passed_on = middle.receive("c", Gather((Update("k", (1,), "v", 0.0),), 1), 0.0)[-1]
     own = small.write("own", (1,), "w", 0.0, gather=True)
     waiting = small.receive("b", Gather((Update("k", (1,), "v", 0.0),)), 0.0)
     published = small.timer_fired("publish", 0.1)
 
     update = Update("k", (1,), "v", 0.0)
-    assert up == Send("b", Gather((update,)))
+    assert isinstance(missed, SetTimer)
+    assert up == Send("b", Gather((update,), 1))
     assert changed == Changed("k", None, Entry((1,), "v"))
-    assert passed_on == Send("a", Gather((update,)))
-    assert [type(effect) for effect in own] == [SetTimer, Changed]
+    assert passed_on == Send("a", Gather((update,), 2))
+    assert [type(effect) for effect in own] == [SetTimer, SetTimer, Changed]
     assert waiting == [Changed("k", None, Entry((1,), "v"))]
     assert published == [Publish((Update("own", (1,), "w", 0.0), update))]
     assert small.timer_fired("publish", 0.2) == []
+
+
+def test_news_goes_to_who_published_last_and_goes_again_when_it_is_not_published() -> None:
+    machine = exchange("m")
+    for peer in ("f", "z"):
+        machine.neighbour_up(peer, 0.0)
+    machine.published("a", "z", (), 0.0)
+
+    missed, up, _ = machine.write("k", (1,), "v", 0.0, gather=True)
+    assert isinstance(missed, SetTimer)
+    again = machine.timer_fired(missed.name, missed.delay_s)
+
+    assert up == Send("z", Gather((Update("k", (1,), "v", 0.0),), 1))
+    assert again == [Send("f", Gather((Update("k", (1,), "v", 0.0),), 1))]
 
 
 def test_a_node_that_leaves_publishes_what_it_has_gathered() -> None:

@@ -148,6 +148,45 @@ def test_an_announcement_waits_the_configured_time_before_the_first_announcer_is
     assert asked_next == [Send("b", Graft("o", 1)), SetTimer(timer.name, 0.2)]
 
 
+def test_where_messages_come_late_by_themselves_a_graft_waits_longer_within_a_bound() -> None:
+    machine = tree("a", "b", graft_timeout_s=0.5, graft_timeout_max_s=2.0)
+    machine.receive("a", IHave((("o", 1, 3),)), 0.0)
+    machine.receive("b", gossip(1), 0.4)
+
+    late = timers(machine.receive("a", IHave((("o", 2, 3),)), 0.4))
+    machine.receive("b", gossip(2), 1.4)
+    later = timers(machine.receive("a", IHave((("o", 3, 3),)), 1.4))
+    machine.receive("b", gossip(3), 9.4)
+    latest = timers(machine.receive("a", IHave((("o", 4, 3),)), 9.4))
+
+    assert [timer.delay_s for timer in (*late, *later, *latest)] == [pytest.approx(0.6), pytest.approx(1.5), 2.0]
+
+
+def test_a_graft_that_was_not_needed_makes_the_next_ones_wait() -> None:
+    machine = tree("a", "b", graft_timeout_s=0.5)
+    (timer,) = timers(machine.receive("a", IHave((("o", 1, 3),)), 0.0))
+    machine.timer_fired(timer.name, 0.5)
+    machine.receive("a", gossip(1), 0.6)
+    machine.receive("b", gossip(1), 1.0)
+
+    (later,) = timers(machine.receive("a", IHave((("o", 2, 3),)), 1.0))
+
+    assert later.delay_s == pytest.approx(1.5)
+
+
+def test_when_new_links_are_lazy_only_a_node_without_an_eager_one_asks_for_payloads() -> None:
+    machine = tree(new_links="lazy")
+
+    first, second = machine.neighbour_up("a", 0.0), machine.neighbour_up("b", 0.0)
+    before = (machine.eager, machine.lazy)
+    machine.receive("b", Graft("b", None), 0.0)
+
+    assert first == [Send("a", Graft(ME, None))]
+    assert second == []
+    assert before == (["a"], ["b"])
+    assert machine.eager == ["a", "b"]
+
+
 def test_when_no_announcer_answers_the_message_is_given_up_and_counted() -> None:
     machine = tree("a")
     (timer,) = timers(machine.receive("a", IHave((("o", 1, 3),)), 0.0))
@@ -360,6 +399,8 @@ def test_a_hundred_thousand_heartbeats_are_remembered_as_one_interval() -> None:
     [
         ("lazy_tick_s", -1.0),
         ("graft_timeout_s", float("nan")),
+        ("graft_timeout_max_s", 0.0),
+        ("new_links", "sleepy"),
         ("graft_retry_s", 0.0),
         ("optimise_threshold", 0),
         ("store_max", 0),

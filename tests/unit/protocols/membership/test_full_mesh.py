@@ -22,9 +22,9 @@ from partisan_actors.protocols.machine import (
     SetTimer,
 )
 from partisan_actors.protocols.membership import full_mesh
-from partisan_actors.protocols.membership.full_mesh import Evict, FullMesh, FullMeshOptions, Members
+from partisan_actors.protocols.membership.full_mesh import FullMesh, FullMeshOptions, Members
 from partisan_actors.protocols.membership.redial import RedialOptions
-from partisan_actors.protocols.membership.strategy import Evicting, MembershipStrategy
+from partisan_actors.protocols.membership.strategy import Evict, Evicting, MembershipStrategy
 from partisan_actors.testing.strategy_network import StrategyNetwork
 
 ME, A, B, C = (NodeId(name, 1) for name in ("me", "a", "b", "c"))

@@ -646,3 +646,14 @@ def test_without_a_passive_view_the_overlay_still_joins() -> None:
     me.receive("x", Join(9), 0.0)
 
     assert "x" in me.neighbours and me.views["passive"] == []
+
+
+def test_a_contact_that_has_not_answered_is_asked_in_its_later_life() -> None:
+    me = HyParView("me", HyParViewOptions(), Random(1))
+    me.join("former", 0.0)
+
+    me.supersede("former", "later", 1.0)
+    asked = sent(me.timer_fired("redial", 60.0), Join)
+
+    assert [peer for peer, _ in asked] == ["later"]
+    assert me.views == {"active": [], "passive": []}

@@ -452,3 +452,13 @@ def test_options_that_make_no_sense_are_refused(wrong: dict[str, float], text: s
 def test_version_2_without_c_is_refused() -> None:
     with pytest.raises(ValueError, match="c = 0 is not valid: expected an int of at least 1"):
         ScampV2(ME, ScampOptions(c=0), Random(1))
+
+
+def test_a_contact_that_has_not_answered_is_asked_in_its_later_life() -> None:
+    me = scamp()
+    me.join(A, 0.0)
+
+    me.supersede(A, B, 1.0)
+    asked = sent(me.timer_fired("redial", 60.0), Subscribe)
+
+    assert asked == [(B, Subscribe(ME, B, 0.0))]

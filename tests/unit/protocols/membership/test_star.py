@@ -302,3 +302,21 @@ def test_the_bound_of_redial_is_the_bound_of_what_is_asked_at_once() -> None:
         me.join(peer, 0.0)
 
     assert {peer for peer, _ in sent(me.timer_fired("redial", 10.0), Ask)} == {B, C}
+
+
+@pytest.mark.parametrize("tag", ["server", "client"])
+def test_a_server_is_asked_in_its_later_life(tag: str) -> None:
+    me, later = linked(tag, A), NodeId("a", 2)
+
+    effects = me.supersede(A, later, 1.0)
+
+    assert sent(effects, Ask) == [(later, Ask(tag))]
+    assert me.neighbours == []
+
+
+def test_a_client_is_left_to_come_back_in_its_later_life() -> None:
+    me, later = node_of("server"), NodeId("a", 2)
+    me.receive(A, Ask("client"), 0.0)
+
+    assert sent(me.supersede(A, later, 1.0), Ask) == []
+    assert me.neighbours == []

@@ -175,3 +175,15 @@ def test_more_peers_than_redial_can_hold_are_refused() -> None:
     text = "peers_max = 300 is not valid: expected an int from 1 to redial.peers_max = 256"
     with pytest.raises(ValueError, match=text):
         StaticOptions(peers_max=300)
+
+
+def test_a_link_is_that_of_the_later_life_once_there_is_one() -> None:
+    me, later = Static(ME, StaticOptions(), Random(1)), NodeId(A.name, 2)
+    me.start(0.0)
+    me.join(A, 0.0)
+    me.receive(A, Accept(""), 0.0)
+
+    effects = me.supersede(A, later, 1.0)
+
+    assert Send(later, Ask("")) in effects
+    assert me.views == {"linked": [], "asked": [later]}

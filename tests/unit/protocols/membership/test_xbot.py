@@ -539,3 +539,14 @@ def test_an_old_neighbour_that_does_not_answer_probes_is_refused_in_time() -> No
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, float], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         XBotOptions(**wrong)  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize("former", ["old", "good"])
+def test_a_swap_with_a_former_life_is_off(former: str) -> None:
+    me = initiated()
+
+    effects = me.supersede(former, "later", 1.0)
+
+    assert me._swap is None
+    assert former not in [peer for view in me.views.values() for peer in view]
+    assert not [peer for peer, _ in sent(effects) if peer == former]

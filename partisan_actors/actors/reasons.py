@@ -1,0 +1,89 @@
+"""Why an actor ended: the words its monitors and links get, the text its callers get, and what an exit signal does.
+
+A cell keeps one text, which callers see in ActorStopped. The reason that travels to monitors and along links is read
+out of it here, where the texts are made, so that nothing has to be kept twice and a tombstone can still tell it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "KILL",
+    "KILLED",
+    "NODE_DOWN",
+    "NOPROC",
+    "NORMAL",
+    "REASON_MAX",
+    "ActorExit",
+    "Flushed",
+    "effect_of_exit",
+    "exited",
+    "raised",
+    "reason_of",
+]
+
+# Erlang's words. KILL is what is asked for, and cannot be trapped; KILLED is what others then hear.
+NORMAL: Final = "normal"
+KILL: Final = "kill"
+KILLED: Final = "killed"
+NOPROC: Final = "noproc"
+NODE_DOWN: Final = "node down"
+# Characters of a reason; longer ones are refused where they are given.
+REASON_MAX: Final = 1_000_000
+
+_KILLED: Final = "it was killed"
+_EXITED: Final = "it exited: "
+_RAISED: Final = "its constructor raised "
+_NODE_STOPPED: Final = "its node stopped"
+
+
+class ActorExit(BaseException):
+    """Raised by `exit_actor` in the actor's own code. Not an Exception, so that nothing catches it by accident."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Flushed(Exception):
+    """Raised in place of arguments: the message was taken back while it waited, and is not handled."""
+
+
+def exited(reason: str) -> str:
+    """The text for callers of an actor that ended for `reason`, by itself or by an exit signal."""
+    return _KILLED if reason == KILLED else f"{_EXITED}{reason}"
+
+
+def raised(error: BaseException) -> str:
+    """The text for callers of an actor whose own code ended it, or whose constructor or `on_start` raised."""
+    if isinstance(error, ActorExit):
+        return exited(error.reason)
+    return f"{_RAISED}{type(error).__name__}: {error}"
+
+
+def reason_of(text: str) -> str:
+    """The reason in the text that callers of an ended actor get."""
+    if text.startswith(_KILLED):
+        return KILLED
+    if text == _NODE_STOPPED:
+        return f"{NODE_DOWN}: it stopped"
+    for beginning in (_EXITED, _RAISED):
+        if text.startswith(beginning):
+            return text.removeprefix(beginning)
+    return text
+
+
+def effect_of_exit(reason: str, *, traps: bool, is_link: bool, is_itself: bool) -> str | None:
+    """What an exit signal does to an actor: the reason for which it ends, "" when it is told instead, or None.
+
+    As in Erlang: KILL cannot be trapped and ends it as KILLED, unless it comes along a link, where it is a word like
+    any other; who traps is told of everything else; NORMAL ends only who sends it to itself.
+    """
+    if reason == KILL and not is_link:
+        return KILLED
+    if traps:
+        return ""
+    if reason == NORMAL and not is_itself:
+        return None
+    return reason

@@ -1,0 +1,142 @@
+"""What becomes of a node's connections: who may open one, who is told that one is open, and of what is lost with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from partisan_actors.errors import AuthenticationError, PartisanError, ProtocolError, ResumeDeclined
+from partisan_actors.ids import NodeId
+from partisan_actors.node.addresses import Addresses
+from partisan_actors.node.dialling import Dialling
+from partisan_actors.node.driver import Driver
+from partisan_actors.node.events import Subscriptions
+from partisan_actors.node.interleaving import Interleaving
+from partisan_actors.node.router import Peer, Router
+from partisan_actors.node.sessions import Sessions
+from partisan_actors.transport.connection import Connection
+from partisan_actors.wire.channels import BROADCAST, BULK, CONTROL
+
+__all__ = ["Connections", "reason_of"]
+
+logger = logging.getLogger(__name__)
+
+# The channels of protocols, whose messages have no replies.
+_WITHOUT_REPLIES: Final = frozenset({CONTROL, BROADCAST})
+
+
+class ConnectionsHost(Protocol):
+    """What this needs of its node."""
+
+    me: NodeId
+    cluster: str
+    has_left: bool
+    is_closing: bool
+    loop: asyncio.AbstractEventLoop
+    addresses: Addresses
+    dialling: Dialling
+    driver: Driver
+    events: Subscriptions
+    router: Router
+    sessions: Sessions
+    interleaving: Interleaving
+    dispatch: list[Callable[..., None]]
+    connection_lost_error: Callable[[Peer, str], PartisanError]
+    refused_connections: int
+    broken_connections: int
+
+
+class Connections:
+    """Told of every connection of one node: a `transport.connection.ConnectionOwner`."""
+
+    def __init__(self, host: ConnectionsHost) -> None:
+        self._host = host
+        self.dispatch = host.dispatch
+
+    def admit(self, connection: Connection) -> int:
+        self._check_may_open(connection)
+        return self._host.sessions.admit(connection)
+
+    def _check_may_open(self, connection: Connection) -> None:
+        host = self._host
+        identity = connection.handshake.peer
+        assert identity is not None
+        if not host.cluster:
+            host.cluster = identity.cluster
+        if identity.node == host.me:
+            raise AuthenticationError(str(host.me), "a node cannot connect to itself")
+        if host.has_left and not identity.observer and not connection.handshake.dialler:
+            raise AuthenticationError(str(host.me), "it has left its cluster, and takes nobody in until it joins again")
+
+    def opened(self, connection: Connection) -> None:
+        host = self._host
+        identity = connection.handshake.peer
+        assert identity is not None
+        if connection.handshake.dialler:
+            self._check_may_open(connection)
+        if connection.handshake.resume is not None:
+            host.sessions.opened(connection)
+            host.dialling.opened(connection)
+            return
+        peer = host.router.peer(identity.node)
+        connection.peer = peer
+        peer.is_observer = identity.observer
+        peer.was_dialled = peer.was_dialled or connection.handshake.dialler
+        if identity.addresses and not identity.observer:
+            host.addresses.learn(identity.node, identity.addresses)
+        host.router.opened(peer, connection)
+        host.events.connection_opened(peer, connection.handshake.channel)
+        host.dialling.opened(connection)
+
+    def broke(self, connection: Connection, error: BaseException) -> bool:
+        return self._host.sessions.broke(connection, error)
+
+    def closed(self, connection: Connection, error: BaseException | None) -> None:
+        host = self._host
+        host.dialling.closed(connection, error)
+        host.sessions.closed(connection)
+        peer: Peer | None = connection.peer
+        if peer is None:
+            # Who dialled is told by `Dialling.open`, and says it as it sees fit.
+            if not connection.handshake.dialler and not isinstance(error, ResumeDeclined):
+                host.refused_connections += 1
+                if isinstance(error, AuthenticationError):
+                    logger.warning("refused a connection: %s", error)
+            return
+        if isinstance(error, ProtocolError):
+            host.broken_connections += 1
+            logger.warning("closed a connection of node %s, which broke the protocol: %s", peer.node, error)
+        was_bulk = peer.lanes[BULK][0] is connection
+        broke = host.router.closed(peer, connection)
+        host.events.connection_closed(peer, connection.handshake.channel)
+        if peer.is_observer and not peer.is_connected:
+            # It cannot be dialled and never comes back: answers it did not wait for go nowhere.
+            host.router.mark_down(peer.node, "the observer has gone")
+            host.router.forget(peer.node)
+            return
+        if host.is_closing or not broke:
+            return
+        if was_bulk:
+            host.interleaving.bulk_lost(peer)
+        if peer.pending and peer.down is None and connection.handshake.channel not in _WITHOUT_REPLIES:
+            # Whether it was to carry the question or the answer: nobody can tell which of them are lost.
+            text = reason_of(error)
+            peer.fail_pending(lambda: host.connection_lost_error(peer, text))
+        if not peer.is_connected:
+            host.loop.call_soon(self._peer_lost, peer)
+
+    def _peer_lost(self, peer: Peer) -> None:
+        if not peer.is_connected and not self._host.is_closing:
+            self._host.driver.peer_down(peer.node)
+
+    def failed(self, connection: Connection, error: Exception) -> None:
+        logger.error("a message from %s could not be handled", connection.peer, exc_info=error)
+
+
+def reason_of(error: BaseException | None) -> str:
+    """Why a connection could not be made, or is gone, in words."""
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused: nobody listens there"
+    return str(error) or type(error).__name__

@@ -1,0 +1,44 @@
+"""The words for why actors end, and what exit signals do."""
+
+from __future__ import annotations
+
+import pytest
+
+from partisan_actors.actors.reasons import ActorExit, effect_of_exit, exited, raised, reason_of
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (exited("normal"), "normal"),
+        (exited("killed"), "killed"),
+        (exited("it exited: twice"), "it exited: twice"),
+        ("it was killed by node n1", "killed"),
+        (raised(ValueError("no")), "ValueError: no"),
+        (raised(ActorExit("bye")), "bye"),
+        ("its node stopped", "node down: it stopped"),
+        ("its owner, node n1, is gone: it left the cluster", "its owner, node n1, is gone: it left the cluster"),
+    ],
+)
+def test_the_reason_is_read_out_of_the_text_that_callers_get(text: str, reason: str) -> None:
+    assert reason_of(text) == reason
+
+
+@pytest.mark.parametrize(
+    ("reason", "traps", "is_link", "is_itself", "effect"),
+    [
+        ("normal", False, True, False, None),
+        ("normal", False, False, False, None),
+        ("normal", False, False, True, "normal"),
+        ("normal", True, True, False, ""),
+        ("boom", False, True, False, "boom"),
+        ("boom", True, True, False, ""),
+        ("kill", True, False, False, "killed"),
+        ("kill", True, True, False, ""),
+        ("killed", False, True, False, "killed"),
+    ],
+)
+def test_exit_signals_do_what_they_do_in_erlang(
+    reason: str, traps: bool, is_link: bool, is_itself: bool, effect: str | None
+) -> None:
+    assert effect_of_exit(reason, traps=traps, is_link=is_link, is_itself=is_itself) == effect

@@ -1,0 +1,121 @@
+"""Gathering: where news goes that may wait, who publishes it, and what happens when it gets lost."""
+
+from __future__ import annotations
+
+import random
+
+from partisan_actors.protocols.broadcast.gathering import (
+    COLLECTOR_S,
+    CROWD,
+    HOPS_MAX,
+    MISSED_TIMER,
+    PUBLISH_TIMER,
+    Gather,
+    Gathering,
+)
+from partisan_actors.protocols.broadcast.lww_map import Update
+from partisan_actors.protocols.machine import Send, SetTimer
+
+NEWS = Update("k", (1,), "v", 0.0)
+WAIT_S = 0.1
+
+
+def gathering(me: str = "m") -> Gathering:
+    return Gathering(me, 1.0, random.Random(1))
+
+
+def sent_to(effects: list[object]) -> list[object]:
+    return [effect.peer for effect in effects if isinstance(effect, Send)]
+
+
+def waits(effects: list[object], name: str) -> list[float]:
+    return [effect.delay_s for effect in effects if isinstance(effect, SetTimer) and effect.name == name]
+
+
+def test_without_knowing_more_news_goes_to_the_smallest_neighbour() -> None:
+    effects = gathering().add([NEWS], ["z", "b", "c"], WAIT_S, 0.0)
+
+    assert Send("b", Gather((NEWS,), 1)) in effects
+
+
+def test_a_node_without_a_smaller_neighbour_publishes_what_comes_together() -> None:
+    machine, other = gathering("a"), Update("k2", (1,), "v", 0.0)
+
+    first = machine.add([NEWS], ["b"], WAIT_S, 0.0)
+    second = machine.receive("b", Gather((other,), 1), ["b"], WAIT_S, 0.05)
+
+    assert waits(first, PUBLISH_TIMER) == [WAIT_S]
+    assert second == []
+    assert machine.take(0.1) == [NEWS, other]
+    assert machine.take(0.2) == []
+
+
+def test_news_goes_to_the_smallest_node_that_published_by_the_way_its_news_came() -> None:
+    machine = gathering("m")
+    machine.published("c", "y", [], 0.0)
+    machine.published("a", "z", [], 1.0)
+    machine.published("b", "y", [], 2.0)
+
+    assert sent_to(machine.add([NEWS], ["f", "y", "z"], WAIT_S, 3.0)) == ["z"]
+
+
+def test_who_published_long_ago_is_not_believed_to_gather() -> None:
+    machine = gathering("m")
+    machine.published("a", "z", [], 0.0)
+
+    assert sent_to(machine.add([NEWS], ["f", "z"], WAIT_S, COLLECTOR_S + 1.0)) == ["f"]
+
+
+def test_where_the_way_is_lost_or_leads_back_news_goes_straight_to_who_gathers() -> None:
+    machine = gathering("b")
+    machine.published("a", "z", [], 0.0)
+
+    assert sent_to(machine.receive("c", Gather((NEWS,), 1), ["c", "d"], WAIT_S, 1.0)) == ["a"]
+    assert sent_to(machine.receive("z", Gather((NEWS,), 1), ["c", "z"], WAIT_S, 1.0)) == ["a"]
+
+
+def test_news_that_has_gone_far_is_published_where_it_is() -> None:
+    effects = gathering("m").receive("z", Gather((NEWS,), HOPS_MAX), ["a", "z"], WAIT_S, 0.0)
+
+    assert waits(effects, PUBLISH_TIMER) == [WAIT_S]
+
+
+def test_where_much_is_published_news_waits_longer() -> None:
+    machine = gathering("a")
+    for number in range(2 * CROWD):
+        machine.published("b", "b", [], 0.1 * number)
+
+    effects = machine.add([NEWS], ["b"], WAIT_S, 1.0)
+
+    assert waits(effects, PUBLISH_TIMER) == [WAIT_S * 3]
+
+
+def test_own_news_that_is_not_published_in_time_goes_once_more_to_somebody_else() -> None:
+    machine = gathering("m")
+    machine.published("a", "z", [], 0.0)
+    (late_s,) = waits(machine.add([NEWS], ["f", "z"], WAIT_S, 0.0), MISSED_TIMER)
+
+    again = machine.missed(["f", "z"], WAIT_S, late_s)
+
+    assert sent_to(again) == ["f"]
+    assert machine.missed(["f", "z"], WAIT_S, 2 * late_s) == []
+
+
+def test_own_news_that_was_published_is_not_missed_and_what_came_later_has_its_own_time() -> None:
+    machine, later = gathering("m"), Update("k2", (1,), "v", 0.0)
+    (late_s,) = waits(machine.add([NEWS], ["f"], WAIT_S, 0.0), MISSED_TIMER)
+    machine.add([later], ["f"], WAIT_S, late_s - 0.1)
+    machine.published("f", "f", [NEWS], late_s - 0.05)
+
+    effects = machine.missed(["f"], WAIT_S, late_s)
+
+    assert sent_to(effects) == []
+    assert len(waits(effects, MISSED_TIMER)) == 1
+
+
+def test_older_news_does_not_count_as_published() -> None:
+    machine, newer = gathering("m"), Update("k", (2,), "w", 0.0)
+    (late_s,) = waits(machine.add([newer], ["f"], WAIT_S, 0.0), MISSED_TIMER)
+    machine.published("f", "f", [NEWS], 0.1)
+
+    assert sent_to(machine.missed(["f"], WAIT_S, late_s)) == ["f"]
