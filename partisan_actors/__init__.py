@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         unlink,
     )
     from partisan_actors.api.remote_calls import NodeResult, multicall, multicall_async, rpc
+    from partisan_actors.api.replays import record, replay
     from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, wait
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, task
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         ObjectLost,
         Overloaded,
         PartisanError,
+        ReplayMismatch,
         SerializationError,
         TaskCancelled,
         TaskFailed,
@@ -95,6 +97,7 @@ _HOMES = {
     "Overloaded": _ERRORS,
     "PartisanError": _ERRORS,
     "RemoteFunction": "partisan_actors.api.task",
+    "ReplayMismatch": _ERRORS,
     "SerializationError": _ERRORS,
     "Session": "partisan_actors.api.session",
     "Subscription": "partisan_actors.actors.subscriptions",
@@ -132,6 +135,8 @@ _HOMES = {
     "on_node_up": "partisan_actors.api.events",
     "parse_ref": "partisan_actors.api.texts",
     "put": "partisan_actors.api.results",
+    "record": "partisan_actors.api.replays",
+    "replay": "partisan_actors.api.replays",
     "rpc": "partisan_actors.api.remote_calls",
     "shutdown": "partisan_actors.api.session",
     "subscribe": "partisan_actors.api.topics",
@@ -175,6 +180,7 @@ __all__ = [
     "Overloaded",
     "PartisanError",
     "RemoteFunction",
+    "ReplayMismatch",
     "SerializationError",
     "Session",
     "Subscription",
@@ -212,6 +218,8 @@ __all__ = [
     "on_node_up",
     "parse_ref",
     "put",
+    "record",
+    "replay",
     "rpc",
     "shutdown",
     "subscribe",

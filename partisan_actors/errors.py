@@ -20,6 +20,7 @@
             NotYetConnected (ConnectionError)
             Overloaded
         AuthenticationError                    the peer is not one of ours
+        ReplayMismatch                         a run does not follow its recording
         ProtocolError                          the peer broke the protocol; never reaches user code
         ResumeDeclined                         a peer has forgotten a lost connection; never reaches user code
         InternalError                          a bug in partisan_actors
@@ -53,6 +54,7 @@ __all__ = [
     "Overloaded",
     "PartisanError",
     "ProtocolError",
+    "ReplayMismatch",
     "ResumeDeclined",
     "SerializationError",
     "TaskCancelled",
@@ -383,6 +385,17 @@ class AuthenticationError(PartisanError):
 
     def _text(self) -> str:
         return f"{self.peer}: {self.why}"
+
+
+class ReplayMismatch(PartisanError):
+    """A run does not follow the recording in the file `trace`; `why` says where they part."""
+
+    _fields = ("trace", "why")
+    trace: str
+    why: str
+
+    def _text(self) -> str:
+        return f"the run does not follow {self.trace}: {self.why}"
 
 
 class ProtocolError(PartisanError):

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import get_ident
 from time import sleep
 from typing import Any, Final
@@ -24,7 +24,7 @@ from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.actors.tracing import CallTrace, TellTrace
 from partisan_actors.errors import CallTimeout, PartisanError
 from partisan_actors.node.router import Peer
-from partisan_actors.wire.channels import CALLS
+from partisan_actors.wire.channels import BULK, CALLS, ChannelOptions
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
 from partisan_actors.wire.payload import Payload, encode_call, is_scalars
@@ -60,8 +60,10 @@ def _as_sent(view: memoryview) -> Any:
 class Outbound:
     """Sends calls and tells for one actor system."""
 
-    def __init__(self, system: Host) -> None:
+    def __init__(self, system: Host, channels: Mapping[str, ChannelOptions]) -> None:
         self._system = system
+        # Where threads are told of overload, and do not wait.
+        self._without_waiting = frozenset(name for name, options in channels.items() if options.overflow == "error")
         self._loop = system.loop
         self._recorder = system.recorder
         self._thread_id = get_ident()
@@ -82,8 +84,12 @@ class Outbound:
         reply: Reply[Any],
         channel: str = CALLS,
         timeout_s: float | None = None,
+        partition: int | None = None,
     ) -> None:
-        """Call a method; `reply` gets the outcome. Raises SerializationError for what cannot be sent."""
+        """Call a method; `reply` gets the outcome. `partition` takes the place of sender and receiver as affinity.
+
+        Raises SerializationError for what cannot be sent.
+        """
         number = self.next_number()
         buffers: list[Any] | None = None
         if self._recorder.enabled:
@@ -104,28 +110,51 @@ class Outbound:
                     peer.pending[number] = reply
                     connection.send(message)
                     return
-            self._submit(location, number, message, buffers, reply, channel, timeout_s)
+            self._submit(location, number, message, buffers, reply, channel, timeout_s, _sender(location, partition))
         else:
-            self._post(location, number, message, buffers, reply, channel, timeout_s)
+            self._post(location, number, message, buffers, reply, channel, timeout_s, _sender(location, partition))
 
     def tell(
-        self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str = CALLS
+        self,
+        location: Location,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        channel: str = CALLS,
+        partition: int | None = None,
     ) -> None:
-        """Send a message nobody answers. Raises SerializationError for what cannot be sent."""
-        buffers: list[Any] | None = None
-        if self._recorder.enabled:
-            message, buffers = self._traced_tell(location, method, args, kwargs, channel)
-        elif not kwargs and is_scalars(args):
-            try:
-                message = pack([_TELL, location.key, method, *args])
-            except (OverflowError, ValueError):  # as above
-                message, buffers = self._pickled_tell(location, method, args, kwargs)
-        else:
-            message, buffers = self._pickled_tell(location, method, args, kwargs)
+        """Send a message nobody answers; `partition` as in `ask`. Raises SerializationError for what cannot be sent."""
+        message, buffers = self._encode_tell(location, method, args, kwargs, channel)
+        send = self._submit if get_ident() == self._thread_id else self._post
+        send(location, 0, message, buffers, None, channel, None, _sender(location, partition))
+
+    def tell_newest(
+        self,
+        location: Location,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        channel: str,
+        partition: int | None = None,
+    ) -> None:
+        """As `tell`, in place of what the same sender told the same method, if that still waits to be written."""
+        message, buffers = self._encode_tell(location, method, args, kwargs, channel)
+        sender = _sender(location, partition)
+        affinity = location.affinity ^ (self._system.sender_affinity() if sender is None else sender)
         if get_ident() == self._thread_id:
-            self._submit(location, 0, message, buffers, None, channel, None)
+            self._submit_newest(location, method, message, buffers, channel, affinity)
         else:
-            self._post(location, 0, message, buffers, None, channel, None)
+            self._system.post(self._submit_newest, location, method, message, buffers, channel, affinity)
+
+    def _encode_tell(
+        self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str
+    ) -> tuple[bytes, list[Any] | None]:
+        if self._recorder.enabled:
+            return self._traced_tell(location, method, args, kwargs, channel)
+        if not kwargs and is_scalars(args):
+            with contextlib.suppress(OverflowError, ValueError):  # as in `ask`
+                return pack([_TELL, location.key, method, *args]), None
+        return self._pickled_tell(location, method, args, kwargs)
 
     def _post(
         self,
@@ -136,17 +165,24 @@ class Outbound:
         reply: Reply[Any] | None,
         channel: str,
         timeout_s: float | None,
+        sender: int | None = None,
     ) -> None:
         """Hand a message from another thread to the loop."""
         outbox = self._outbox
-        outbox.append((location, number, message, buffers, reply, channel, timeout_s, self._system.sender_affinity()))
+        if sender is None:
+            sender = self._system.sender_affinity()
+        outbox.append((location, number, message, buffers, reply, channel, timeout_s, sender))
         if not self._is_awake:
             self._wake()
         elif len(outbox) >= TURN_MESSAGES:
             sleep(TURN_S)
         peer = location.peer
-        if buffers is not None or (peer is not None and peer.calls is not None and peer.calls.is_paused):
-            self._hold_back(location, message, buffers)
+        if (
+            buffers is not None
+            or channel is not CALLS
+            or (peer is not None and (peer.calls is None or peer.calls.is_paused))
+        ):
+            self._hold_back(location, message, buffers, channel)
 
     def _pickled_call(
         self,
@@ -272,6 +308,18 @@ class Outbound:
             else:
                 self._system.dead_letter(location, "tell", str(error))
 
+    def _submit_newest(
+        self, location: Location, method: str, message: bytes, buffers: list[Any] | None, channel: str, affinity: int
+    ) -> None:
+        peer = location.peer
+        try:
+            if peer is None:
+                location.park(Parked(0, message, buffers, None, channel, location.affinity ^ affinity))
+            else:
+                peer.send_newest(message, buffers, channel, affinity, (location.key, affinity, method))
+        except PartisanError as error:
+            self._system.dead_letter(location, "tell", str(error))
+
     def placed(self, location: Location, peer: Peer) -> None:
         """The actor has a place: send what waited, in order."""
         location.peer = peer
@@ -302,15 +350,20 @@ class Outbound:
         self._is_awake = True
         self._loop.call_soon_threadsafe(self._drain)
 
-    def _hold_back(self, location: Location, message: bytes, buffers: list[Any] | None) -> None:
+    def _hold_back(self, location: Location, message: bytes, buffers: list[Any] | None, channel: str) -> None:
         """Back-pressure: a thread that sends faster than its peer takes waits here, after its message is queued.
 
-        A thread that runs an event loop of its own is not held; it gets Overloaded at the bound, as coroutines do.
+        A thread that runs an event loop of its own is not held; it gets Overloaded at the bound, as coroutines do, and
+        so does any thread on a channel that is not to wait.
         """
+        if channel in self._without_waiting:
+            return
         self._outbox_bytes += len(message) + sum(map(len, buffers or ()))
         peer = location.peer
-        connection = peer.calls if peer is not None else None
-        if self._outbox_bytes < CLOGGED_BYTES and (connection is None or not connection.is_clogged):
+        ways = (channel, BULK) if buffers is not None else (channel,)
+        lanes = [each for way in ways for each in peer.lanes[way]] if peer is not None else []
+        is_clogged = any(connection is not None and connection.is_clogged for connection in lanes)
+        if self._outbox_bytes < CLOGGED_BYTES and not is_clogged:
             return
         if asyncio._get_running_loop() is not None or self._closed is not None:
             return
@@ -346,3 +399,8 @@ class Outbound:
                     connection.send(message)
                     continue
             self._submit(location, number, message, buffers, reply, channel, timeout_s, sender)
+
+
+def _sender(location: Location, partition: int | None) -> int | None:
+    """The sender's affinity that makes `partition` the affinity of the message."""
+    return None if partition is None else location.affinity ^ partition

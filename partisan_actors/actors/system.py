@@ -86,8 +86,7 @@ class ActorSystem:
         self.on_cell_stopped: list[Callable[[Cell], None]] = []
         self.on_close: list[Callable[[], None]] = []
         self.signal: Callable[[Any, Peer, int | None, str, Any], bool] = lambda *_: False
-        # Why nothing can be sent any more, once that is so.
-        self.closed: PartisanError | None = None
+        self.closed: PartisanError | None = None  # why nothing can be sent any more, once that is so
         # Where a restarted actor is now, or why it is nowhere; the scheduler knows.
         self.where_now: Callable[[ActorId], NodeId | PartisanError | None] = lambda actor: None
         self._locations: weakref.WeakValueDictionary[ActorId, Location] = weakref.WeakValueDictionary()
@@ -95,12 +94,9 @@ class ActorSystem:
         self._tombstones: OrderedDict[bytes, tuple[str, str, PartisanError | None]] = OrderedDict()
         self._posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._is_awake = False
-        self._sender = 0
-        # 0 is for services.
-        self.next_actor_number: Callable[[], int] = itertools.count(1).__next__
-        self.outbound = Outbound(self)
-        self.ask = self.outbound.ask
-        self.tell = self.outbound.tell
+        self.next_actor_number: Callable[[], int] = itertools.count(1).__next__  # 0 is for services
+        self.outbound = out = Outbound(self, node.config.channels)
+        self.ask, self.tell, self.tell_newest = out.ask, out.tell, out.tell_newest
         node.interleaving.message_lost = Inbound(self).message_lost
         node.connection_lost_error = self._connection_lost
         node.directory.on_down.append(self._node_down)

@@ -30,7 +30,7 @@ from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.spec import ActorSpec
 from partisan_actors.telemetry.records import LifecycleStep
-from partisan_actors.wire.channels import CALLS
+from partisan_actors.wire.channels import CALLS, partition_of
 from partisan_actors.wire.payload import encode_call
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ class ActorMethod(Generic[P, R_co]):
         "_method",
         "_most",
         "_name",
+        "_partition",
         "_store",
         "_system",
+        "_tell",
         "_timeout",
     )
 
@@ -73,10 +75,19 @@ class ActorMethod(Generic[P, R_co]):
         method: Method,
         channel: str = CALLS,
         timeout: float | None = None,
+        partition: int | None = None,
     ) -> None:
         self._system = system
         self._store = system.extensions["objects"]
-        self._ask = system.ask
+        self._ask: Callable[..., None] = system.ask
+        self._tell: Callable[..., None] = system.tell
+        options = system.node.config.channels[channel]
+        if options.monotonic:
+            self._ask, self._tell = self._refuse, system.tell_newest
+        if partition is not None:
+            self._ask = functools.partial(self._ask, partition=partition)
+            self._tell = functools.partial(self._tell, partition=partition)
+        self._partition = partition
         self._location = location
         self._method = method
         self._name = method.name
@@ -103,18 +114,29 @@ class ActorMethod(Generic[P, R_co]):
         """Send without wanting a reply; an error in the method is logged on its node. Raises as `remote` does."""
         if kwargs or not self._least <= len(args) <= self._most:
             self._method.bind(f"{self._location.class_name}.{self._name}", args, kwargs)
-        self._system.tell(self._location, self._name, args, kwargs, self._channel)
+        self._tell(self._location, self._name, args, kwargs, self._channel)
 
-    def options(self, *, timeout: float | None = None, channel: str | None = None) -> ActorMethod[P, R_co]:
-        """The same method with a deadline of `timeout` seconds, or over another `channel`. Raises ConfigError."""
+    def _refuse(self, *args: Any, **kwargs: Any) -> None:
+        what = f"{self._location.class_name}.{self._name}.remote"
+        raise ConfigError("channel", self._channel, f"one that is not monotonic for {what}: there is only .tell on it")
+
+    def options(
+        self, *, timeout: float | None = None, channel: str | None = None, partition_key: int | str | None = None
+    ) -> ActorMethod[P, R_co]:
+        """The same method with a deadline of `timeout` seconds, over another `channel`, or under a `partition_key`.
+
+        Messages of one key to one node share a lane of their channel, and arrive in order, whoever they are for: a
+        number k takes lane k modulo the number of lanes. Without a key, sender and receiver are the key. Raises
+        ConfigError.
+        """
         if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
             raise ConfigError("timeout", timeout, "a positive number of seconds")
         channels = self._system.node.config.channels
         if channel is not None and channel not in channels:
             raise ConfigError("channel", channel, f"one of {', '.join(channels)}")
-        return ActorMethod(
-            self._system, self._location, self._method, channel or self._channel, timeout or self._timeout
-        )
+        partition = self._partition if partition_key is None else partition_of(partition_key)
+        timeout = timeout or self._timeout
+        return ActorMethod(self._system, self._location, self._method, channel or self._channel, timeout, partition)
 
     if not TYPE_CHECKING:  # a type checker says so by itself
 

@@ -120,6 +120,7 @@ class Inspection:
             "broken_connections": node.broken_connections,
             "resumed_lanes": node.sessions.resumed,
             "damaged_frames": node.sessions.damaged_frames,
+            "refusals": node.refusals.facts(),
             "troubles": node.troubles.facts(),
             "insecure": node.config.takes_anybody,
             "fault_rules": self._fault_rules(),

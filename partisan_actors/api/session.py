@@ -306,7 +306,7 @@ def init(
     overlay_options: Mapping[str, Any] | None = None,
     broadcast_options: Mapping[str, Any] | None = None,
     routing: str = "auto",
-    channels: Mapping[str, ChannelOptions | Mapping[str, int] | int] | None = None,
+    channels: Mapping[str, ChannelOptions | Mapping[str, Any] | int] | None = None,
     resources: Mapping[str, float] | None = None,
     labels: Mapping[str, str] | None = None,
     hosts_actors: bool = False,

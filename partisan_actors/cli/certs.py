@@ -13,7 +13,7 @@ from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.tls import CA_FILE, CERT_FILE, SCHEME
 
-__all__ = ["certs"]
+__all__ = ["certs", "make_certificates"]
 
 CA_DAYS: Final = 3650
 NODE_DAYS: Final = 365
@@ -107,6 +107,13 @@ def show(path: Path, as_json: bool) -> None:
     problems = [f"{facts.path}: {facts.problem}" for facts in found if facts.problem]
     if problems:
         raise Failure("; ".join(problems), ExitCode.OTHER)
+
+
+def make_certificates(directory: Path) -> None:
+    """What `partisan certs init` does, without a word. Raises Failure without the package `cryptography`."""
+    made = _certificates()
+    made.make_ca(directory, "partisan_actors", CA_DAYS)
+    made.issue(directory, directory, "any node", [f"{SCHEME}*/*"], NODE_DAYS)
 
 
 def _issue(made: Any, ca: Path, out: Path, name: str, cluster: str, days: int, *, as_json: bool) -> None:

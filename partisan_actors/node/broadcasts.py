@@ -19,7 +19,9 @@ BROADCASTS: Final = ("plumtree", "flood")
 
 # Calls to an actor that moved wait for the broadcast that tells where to: a tree that a dead node has cut is mended in
 # a quarter of a second. Where a message often takes longer than that, it is sent twice now and then.
-PLUMTREE: Final = PlumtreeOptions(new_links="lazy", lazy_tick_s=0.05, graft_timeout_s=0.15, graft_retry_s=0.15)
+PLUMTREE: Final = PlumtreeOptions(
+    new_links="lazy", lazy_tick_s=0.05, graft_timeout_s=0.15, graft_timeout_max_s=1.5, graft_retry_s=0.15
+)
 FLOOD: Final = FloodOptions()
 
 

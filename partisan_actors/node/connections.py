@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -14,14 +13,14 @@ from partisan_actors.node.dialling import Dialling
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import Subscriptions
 from partisan_actors.node.interleaving import Interleaving
+from partisan_actors.node.refusals import Refusals
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.node.sessions import Sessions
+from partisan_actors.node.troubles import Troubles, place_of
 from partisan_actors.transport.connection import Connection
 from partisan_actors.wire.channels import BROADCAST, BULK, CONTROL
 
 __all__ = ["Connections", "reason_of"]
-
-logger = logging.getLogger(__name__)
 
 # The channels of protocols, whose messages have no replies.
 _WITHOUT_REPLIES: Final = frozenset({CONTROL, BROADCAST})
@@ -44,8 +43,8 @@ class ConnectionsHost(Protocol):
     interleaving: Interleaving
     dispatch: list[Callable[..., None]]
     connection_lost_error: Callable[[Peer, str], PartisanError]
-    refused_connections: int
-    broken_connections: int
+    refusals: Refusals
+    troubles: Troubles
 
 
 class Connections:
@@ -65,6 +64,9 @@ class Connections:
         assert identity is not None
         if not host.cluster:
             host.cluster = identity.cluster
+        known = host.router.peers.get(identity.node)
+        if known is not None and known.open and known.is_observer != identity.observer:
+            raise AuthenticationError(str(known.node), "of two with this id, one is an observer and the other is not")
         if identity.node == host.me:
             raise AuthenticationError(str(host.me), "a node cannot connect to itself")
         if host.has_left and not identity.observer and not connection.handshake.dialler:
@@ -86,6 +88,7 @@ class Connections:
         peer.was_dialled = peer.was_dialled or connection.handshake.dialler
         if identity.addresses and not identity.observer:
             host.addresses.learn(identity.node, identity.addresses)
+        host.router.learn_channels(peer, identity.channels)
         host.router.opened(peer, connection)
         host.events.connection_opened(peer, connection.handshake.channel)
         host.dialling.opened(connection)
@@ -101,13 +104,10 @@ class Connections:
         if peer is None:
             # Who dialled is told by `Dialling.open`, and says it as it sees fit.
             if not connection.handshake.dialler and not isinstance(error, ResumeDeclined):
-                host.refused_connections += 1
-                if isinstance(error, AuthenticationError):
-                    logger.warning("refused a connection: %s", error)
+                host.refusals.refused(error)
             return
         if isinstance(error, ProtocolError):
-            host.broken_connections += 1
-            logger.warning("closed a connection of node %s, which broke the protocol: %s", peer.node, error)
+            host.refusals.broke(str(peer.node), error)
         was_bulk = peer.lanes[BULK][0] is connection
         broke = host.router.closed(peer, connection)
         host.events.connection_closed(peer, connection.handshake.channel)
@@ -132,7 +132,8 @@ class Connections:
             self._host.driver.peer_down(peer.node)
 
     def failed(self, connection: Connection, error: Exception) -> None:
-        logger.error("a message from %s could not be handled", connection.peer, exc_info=error)
+        what = f"a message from {connection.peer} was not handled"
+        self._host.troubles.tell(f"message: {place_of(error)}", what, error)
 
 
 def reason_of(error: BaseException | None) -> str:

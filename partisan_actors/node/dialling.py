@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
-from partisan_actors.errors import PartisanError, ProtocolError
+from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.binding import listen
 from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.half_open import HalfOpen, half_open_max
 from partisan_actors.node.tls import Credentials
 from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection, ConnectionOwner
@@ -57,6 +58,8 @@ class Dialling:
         self._token_bytes = token_bytes
         self._credentials = credentials
         self._connections: set[Connection] = set()
+        # Whoever connects has longer to say who they are than an answer may take: they may be one of many at once.
+        self._half_open = HalfOpen(loop, half_open_max(), config.dial_timeout_s * HELLO_PERIODS)
         self._bytes_of_closed = 0
         self._opening: dict[Connection, asyncio.Future[Connection]] = {}
         # For faults that are injected: told of every connection that is made, and asked before one is dialled.
@@ -117,16 +120,18 @@ class Dialling:
 
     def opened(self, connection: Connection) -> None:
         """To be told by the owner: the handshake of `connection` is done."""
+        self._half_open.discard(connection)
         # Only now an accepted connection knows its channel.
         options = self._config.channels.get(connection.handshake.channel)
         if options is not None:
-            connection.queue_bytes_max = options.queue_bytes_max
+            connection.queue_bytes_max, connection.priority = options.queue_bytes_max, options.priority
         opening = self._opening.get(connection)
         if opening is not None and not opening.done():
             opening.set_result(connection)
 
     def closed(self, connection: Connection, error: BaseException | None) -> None:
         """To be told by the owner: `connection` is gone."""
+        self._half_open.discard(connection)
         self._bytes_of_closed += connection.bytes_in
         self._connections.discard(connection)
         opening = self._opening.get(connection)
@@ -154,21 +159,8 @@ class Dialling:
 
     def _accept(self) -> Connection:
         connection = self._make(self._handshake(False))
-        self._loop.call_later(self._config.dial_timeout_s, self._check_open, connection, HELLO_PERIODS)
+        self._half_open.add(connection)
         return connection
-
-    def _check_open(self, connection: Connection, periods: int) -> None:
-        """Whoever connects and does not say who they are in time has to go: they cost a socket.
-
-        They have longer than an answer may take, for they may be one of many that join at once.
-        """
-        if connection not in self._connections or connection.is_open:
-            return
-        if periods > 1:
-            self._loop.call_later(self._config.dial_timeout_s, self._check_open, connection, periods - 1)
-        else:
-            within_s = self._config.dial_timeout_s * HELLO_PERIODS
-            connection.abort(ProtocolError(f"no handshake within {within_s:g} s"))
 
     def _handshake(self, *sides: Any) -> Handshake:
         config = self._config

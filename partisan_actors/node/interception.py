@@ -29,6 +29,7 @@ from partisan_actors.wire.channels import CALLS, CONTROL
 from partisan_actors.wire.codec import unpack
 from partisan_actors.wire.envelope import Envelope
 from partisan_actors.wire.frames import Kind
+from partisan_actors.wire.in_turn import without_turn
 
 __all__ = ["RULES_MAX", "Interception"]
 
@@ -51,6 +52,9 @@ _NAMES: Final = {
     Kind.RELAY: "relay",
     Kind.CONTROL: "control",
 }
+
+
+Gate = Callable[[Passing, list[Any], Callable[[], None]], None]
 
 
 class InterceptedNode(Protocol):
@@ -83,6 +87,7 @@ class Interception:
         self._rules: dict[int, MessageRule] = {}
         self._broken: set[int] = set()
         self._cuts: dict[int, Callable[[str], bool]] = {}
+        self._gate: Gate | None = None
         self._next = 0
         self._originals: list[Callable[..., None]] = []
         self._classes: dict[type, type] = {}
@@ -92,7 +97,12 @@ class Interception:
         self.counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
+        """How many rules and cuts are in force."""
         return len(self._rules) + len(self._cuts)
+
+    @property
+    def _is_idle(self) -> bool:
+        return not len(self) and self._gate is None
 
     # ---- rules ------------------------------------------------------------------------------------------------
 
@@ -118,6 +128,23 @@ class Interception:
         self.reset(is_cut, "cut off by a fault")
         return partial(self._end, self._cuts, number)
 
+    def watch(self, gate: Gate) -> Callable[[], None]:
+        """Hand every call and tell that reaches an actor here to ``gate(passing, message, deliver)``. Returns its end.
+
+        One at a time. Raises ConfigError for a second one.
+        """
+        if self._gate is not None:
+            raise ConfigError("recordings and replays of this node", 2, "one at a time")
+        self._begin()
+        self._gate = gate
+        return self._unwatch
+
+    def _unwatch(self) -> None:
+        if self._gate is not None:
+            self._gate = None
+            if self._is_idle:
+                self._uninstall()
+
     def reset(self, concerns: Callable[[str], bool], why: str = "reset by a fault") -> None:
         """Break the connections with nodes of those names, as a network does: their sessions may go on."""
         for peer in list(self._node.router.peers.values()):
@@ -126,11 +153,11 @@ class Interception:
                     connection.cut(ConnectionResetError(why))
 
     def _end(self, table: dict[int, Any], number: int) -> None:
-        if table.pop(number, None) is not None and not len(self):
+        if table.pop(number, None) is not None and self._is_idle:
             self._uninstall()
 
     def _begin(self) -> None:
-        if not len(self):
+        if self._is_idle:
             self._install()
 
     def _install(self) -> None:
@@ -198,19 +225,21 @@ class Interception:
         if fault is not None and fault.kind == "corrupt":
             self.counts["corrupt"] += 1
             act()
+            if connection._transport is None:  # nothing can be damaged while it is broken
+                return
             connection._transport = _Flipping(connection, self._node.rng)  # type: ignore[assignment]  # until it writes
             return
         self._apply(fault, connection, act)
 
     def _arrived(self, kind: int, handler: Callable[..., None], peer: Peer, message: list[Any], *rest: Any) -> None:
-        if self._is_inside or not self._rules:
-            handler(peer, message, *rest)
+        if self._is_inside or not self._rules or kind not in _NAMES:  # what such a one holds is judged when it is whole
+            self._hand_on(kind, handler, peer, message, *rest)
             return
 
         def act() -> None:
             self._is_inside = True
             try:
-                handler(peer, message, *rest)
+                self._hand_on(kind, handler, peer, message, *rest)
             finally:
                 self._is_inside = False
 
@@ -221,9 +250,19 @@ class Interception:
         fault = self._judge(self._passing("in", message, size, peer.node.name, me, channel))
         self._apply(fault, peer, act)
 
+    def _hand_on(self, kind: int, handler: Callable[..., None], peer: Peer, message: list[Any], *rest: Any) -> None:
+        place = _CALLS.get(kind) or _TELLS.get(kind)
+        if self._gate is None or place is None or message[place].startswith(b"@"):
+            handler(peer, message, *rest)
+            return
+        passing = self._passing("in", message, _size(message), peer.node.name, self._node.me.name, CALLS)
+        assert passing is not None
+        self._gate(passing, message, partial(_carefully, partial(handler, peer, message, *rest)))
+
     def _passing(
         self, direction: str, plain: list[Any], size: int, sender: str, receiver: str, channel: str
     ) -> Passing | None:
+        plain = without_turn(plain)
         kind = _NAMES.get(plain[0])
         if kind is None:
             return None
@@ -231,7 +270,7 @@ class Interception:
         if is_relayed:
             envelope = Envelope(*plain)
             source, destination, channel = envelope.origin[0], envelope.destination[0], envelope.channel
-            plain = unpack(envelope.message) if envelope.message else plain
+            plain = without_turn(unpack(envelope.message)) if envelope.message else plain
             kind = _NAMES.get(plain[0], "relay")
         actor = method = ""
         if plain[0] == Kind.CONTROL:

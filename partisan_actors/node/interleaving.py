@@ -57,7 +57,9 @@ class Interleaving:
         self._router = router
         # An observer has one connection, and nobody can dial it.
         self._channels = frozenset(
-            name for name, options in channels.items() if options.interleave and name != BULK and not is_observer
+            name
+            for name, options in channels.items()
+            if options.leaves_large_to_bulk and name != BULK and not is_observer
         )
         # Of each peer that something is awaited of: the bytes that had come on its bulk channel, and when that changed.
         self._watched: dict[Peer, tuple[int, float]] = {}
@@ -66,6 +68,7 @@ class Interleaving:
         self._timer: asyncio.TimerHandle | None = None
         self.split_count = 0
         self.lost_count = 0
+        router.without_fallback = frozenset(name for name, options in channels.items() if not options.fallback)
         router.send_apart, router.channel_without_order = self.send, self.channel_without_order
         host.dispatch[Kind.IN_TURN] = self.on_in_turn
         host.dispatch[Kind.BULK] = self.on_bulk
@@ -79,10 +82,12 @@ class Interleaving:
 
         Raises NodeDown and Overloaded.
         """
-        index = peer.lane_index(channel, affinity)
-        if peer.lanes[channel][index] is None or not self._goes_by_bulk(peer, buffers, channel):
-            return False
         stream = stream_of(channel, affinity)
+        if not self._goes_by_bulk(peer, buffers, channel):
+            return False
+        channel, index = peer.lane_for(channel, affinity)
+        if peer.lanes[channel][index] is None:
+            return False
         if peer.departures is None:
             peer.departures = Departures()
         transfer = peer.departures.begin(stream, (channel, index))

@@ -7,6 +7,7 @@ what is queued, close. Everything runs on one event loop; the methods marked so 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +34,7 @@ from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.membership import Membership
 from partisan_actors.node.overlays import make_stack
 from partisan_actors.node.presence import Presence
+from partisan_actors.node.refusals import Refusals
 from partisan_actors.node.rejoining import incarnation_after, recall, remember
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.repair import Repair
@@ -52,7 +54,7 @@ from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection
 from partisan_actors.transport.flusher import Flusher
 from partisan_actors.wire.addresses import parse_address
-from partisan_actors.wire.channels import BULK, CALLS, CONTROL
+from partisan_actors.wire.channels import BUILT_IN, BULK, CALLS, CONTROL
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.handshake import Identity
 
@@ -107,8 +109,7 @@ class Node:
         self.describe_load: Callable[[], dict[str, Any]] = dict
         # What a call gets whose connection broke while the node may well be alive. The actors' floor words it.
         self.connection_lost_error: Callable[[Peer, str], PartisanError] = _connection_lost
-        # Closed before the other side had proven itself; and after, because it broke the protocol.
-        self.refused_connections = self.broken_connections = 0
+        self.refusals = Refusals()
         self.stopped = asyncio.Event()
         self.is_closing = self.is_leaving = False
         # Whether this node has left its cluster, and joined none since.
@@ -138,6 +139,16 @@ class Node:
         self.on_sweep += [self._repair.sweep, Strangers(self.router, self.directory, loop).sweep]
         self.on_entry[PREFIX] = self._presence.entry_changed
         self._take_messages()
+
+    @property
+    def refused_connections(self) -> int:
+        """How many connections were closed before the other side had proven itself."""
+        return self.refusals.count(after_handshake=False)
+
+    @property
+    def broken_connections(self) -> int:
+        """How many were closed after that, because the other side broke the protocol."""
+        return self.refusals.count(after_handshake=True)
 
     def _take_messages(self) -> None:
         self.dispatch[Kind.CONTROL] = self.driver.on_control
@@ -330,6 +341,11 @@ class Node:
                 return
             except DIAL_ERRORS as failure:
                 error = failure
+            if isinstance(error, AuthenticationError) and channel not in BUILT_IN and not peer.is_connected:
+                # It may lack the channel. On a connection for calls it says which it has, and what waits moves there.
+                with contextlib.suppress(*DIAL_ERRORS):
+                    await self.dialling.open(address, CALLS, 0, peer.node)
+                    return
         if peer.lanes[channel][index] is None:
             was_relayed = self.router.dial_failed(peer, channel, index, error)
             if channel == BULK and not was_relayed:

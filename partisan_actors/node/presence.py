@@ -52,6 +52,11 @@ PATIENCE: Final = 3.0
 # Nodes that this one has declared down, and verifies again when a newer record says that they are up: it may be a
 # refutation, or be older than their end and come late.
 GONE_MAX: Final = 1024
+# Neighbours that no record tells of, and that are verified at once: more of them are taken at their connection's word.
+STRANGERS_MAX: Final = 64
+# In a cluster of more nodes than this, what others have to say of a node is gathered like other news: where a machine
+# of hundreds of nodes goes down, each is missed by several, all at once. What a node refutes never waits.
+GATHERED_MAX: Final = 32
 # How many share a suspicion publicly: with the first, as many as count for its end.
 SUSPECTED_BY_MAX: Final = 4
 
@@ -99,6 +104,8 @@ class Presence:
         self._gone: dict[NodeId, None] = {}
         # Whether this node's record was written, but there was no neighbour to hear of it.
         self._is_unheard = False
+        # Those that are verified now although nobody has a record of them.
+        self._strangers: dict[NodeId, None] = {}
 
     def introduce(self) -> None:
         """Announce this node for the first time, as soon as there is a neighbour to hear of it."""
@@ -233,7 +240,7 @@ class Presence:
             names = tuple(sorted({*record.suspected_by, me}))
             logger.info("node %s does not answer", node)
             value = replace(record, suspected_by=names).packed()
-            self._host.write(PREFIX + node.name, (stamp[0], stamp[1], SUSPECT, len(names)), value)
+            self._write_of(node, (stamp[0], stamp[1], SUSPECT, len(names)), value)
 
     def part(self, node: NodeId) -> None:
         """A neighbour said goodbye: it leaves the cluster, or the overlay has changed and no more."""
@@ -247,7 +254,18 @@ class Presence:
 
     def suspect(self, node: NodeId) -> None:
         """A neighbour's connection broke: is it down?"""
-        self._host.background.start(self._verify(node), f"verify {node}")
+        if self._host.directory.find(node) is None:
+            if len(self._strangers) >= STRANGERS_MAX:
+                self.declare_down(node)
+                return
+            self._strangers[node] = None
+        self._host.background.start(self._verify_suspect(node), f"verify {node}")
+
+    async def _verify_suspect(self, node: NodeId) -> None:
+        try:
+            await self._verify(node)
+        finally:
+            self._strangers.pop(node, None)
 
     async def _verify(self, node: NodeId) -> None:
         """Ask it once more; if it does not answer, tell everybody."""
@@ -277,4 +295,8 @@ class Presence:
             self._host.router.mark_down(node, "it does not answer")
             return
         logger.info("node %s is down", node)
-        self._host.write(PREFIX + node.name, (stamp[0], stamp[1], DOWN), replace(record, suspected_by=()).packed())
+        self._write_of(node, (stamp[0], stamp[1], DOWN), replace(record, suspected_by=()).packed())
+
+    def _write_of(self, node: NodeId, stamp: tuple[int, ...], value: bytes) -> None:
+        gather = self._host.directory.live_count > GATHERED_MAX
+        self._host.write(PREFIX + node.name, stamp, value, gather=gather)

@@ -155,6 +155,7 @@ class Rejoining:
         except OSError as error:
             what = f"the members cannot be saved in {self._file.path} ({error}): this node goes on without"
             self._host.troubles.tell("members not saved", what, level=logging.WARNING)
+            self._news.set()  # once there is room again, it is not to wait for a change
             return
         self._last = saved
 

@@ -18,15 +18,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
 
 from partisan_actors.errors import NodeDown, NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
-from partisan_actors.protocols.delivery.turns import Arrivals, Departures
+from partisan_actors.node.peer import Buffers, Peer, Pending
 from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL
 from partisan_actors.wire.codec import unpack
-from partisan_actors.wire.in_turn import in_turn, stream_of
 
 if TYPE_CHECKING:
     from partisan_actors.transport.connection import Connection
@@ -35,130 +35,6 @@ __all__ = ["REDIAL_AFTER_S", "Buffers", "Peer", "Pending", "Router", "lane_of"]
 
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 REDIAL_AFTER_S: Final = 15.0
-
-Buffers = Sequence[Any]
-
-
-class Pending(Protocol):
-    """Somebody who waits for a reply from a peer."""
-
-    def done(self) -> bool:
-        """Whether the outcome is known."""
-        ...
-
-    def succeed(self, value: Any) -> None:
-        """The reply is here."""
-        ...
-
-    def fail(self, error: BaseException) -> None:
-        """The reply is an error, or none will come."""
-        ...
-
-
-class Peer:
-    """One life of one other node, and our connections to it."""
-
-    __slots__ = (
-        "arrivals",
-        "calls",
-        "departures",
-        "direct",
-        "down",
-        "is_held",
-        "is_observer",
-        "is_self",
-        "lanes",
-        "leaving",
-        "node",
-        "open",
-        "pending",
-        "relay_until",
-        "router",
-        "sent_code",
-        "waiting",
-        "was_dialled",
-    )
-
-    def __init__(self, node: NodeId, router: Router, lanes: dict[str, int]) -> None:
-        self.node = node
-        self.router = router
-        self.lanes: dict[str, list[Connection | None]] = {name: [None] * count for name, count in lanes.items()}
-        # The one lane of the calls channel, when it has only one: what a plain call looks at.
-        self.calls: Connection | None = None
-        # The same, but None while something large is under way: then it matters who sends what to whom.
-        self.direct: Connection | None = None
-        self.departures: Departures | None = None
-        self.arrivals: Arrivals | None = None
-        # Every open connection, those we only receive on too, the oldest first; and those being let go, each with the
-        # time at which patience ends.
-        self.open: list[Connection] = []
-        self.leaving: dict[Connection, float] = {}
-        self.pending: dict[int, Pending] = {}
-        self.waiting: dict[tuple[str, int], deque[tuple[bytes, Buffers | None]]] = {}
-        self.sent_code: set[bytes] = set()
-        self.down: str | None = None
-        self.is_self = False
-        self.is_held = False
-        self.is_observer = False
-        # Whether this node has ever got through to it, and not only the other way round.
-        self.was_dialled = False
-        self.relay_until = 0.0
-
-    def __str__(self) -> str:
-        return str(self.node)
-
-    def send(self, message: bytes, channel: str = CALLS, affinity: int = 0) -> None:
-        """Send one packed message; `affinity` picks the lane. Raises NodeDown and Overloaded."""
-        if self.departures is not None:
-            message = self._in_its_turn(message, channel, affinity)
-        self.send_on(channel, self.lane_index(channel, affinity), message, None)
-
-    def send_large(self, message: bytes, buffers: Buffers, channel: str = CALLS, affinity: int = 0) -> None:
-        """Send one message with out-of-band buffers, in order with the others. Raises NodeDown and Overloaded."""
-        if buffers and self.router.send_apart(self, message, buffers, channel, affinity):
-            return
-        if self.departures is not None:
-            message = self._in_its_turn(message, channel, affinity)
-        self.send_on(channel, self.lane_index(channel, affinity), message, buffers or None)
-
-    def reply_large(self, message: bytes, buffers: Buffers, channel: str, affinity: int) -> None:
-        """Send one message with out-of-band buffers that has no order with others. Raises NodeDown and Overloaded."""
-        channel = self.router.channel_without_order(self, buffers, channel)
-        self.send_on(channel, self.lane_index(channel, affinity), message, buffers)
-
-    def send_on(self, channel: str, index: int, message: bytes, buffers: Buffers | None) -> None:
-        """Send on that very lane. Raises NodeDown and Overloaded."""
-        connection = self.lanes[channel][index]
-        if connection is None:
-            self.router.send_otherwise(self, channel, index, message, buffers)
-        elif buffers is None:
-            connection.send(message)
-        else:
-            connection.send_large(message, buffers)
-
-    def lane_index(self, channel: str, affinity: int) -> int:
-        """The lane of `channel` that messages of that affinity take."""
-        return affinity % len(self.lanes[channel])
-
-    def _in_its_turn(self, message: bytes, channel: str, affinity: int) -> bytes:
-        assert self.departures is not None
-        stream = stream_of(channel, affinity)
-        return in_turn(message, stream, 0) if stream in self.departures.streams else message
-
-    def connections(self) -> list[Connection]:
-        """Every connection we send on."""
-        return [connection for lanes in self.lanes.values() for connection in lanes if connection is not None]
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether any lane is open."""
-        return any(connection is not None for lanes in self.lanes.values() for connection in lanes)
-
-    def fail_pending(self, error: Callable[[], PartisanError]) -> None:
-        """Nothing that was asked of this peer will be answered."""
-        pending, self.pending = self.pending, {}
-        for waiting in pending.values():
-            waiting.fail(error())
 
 
 class RouterHost(Protocol):
@@ -204,9 +80,10 @@ class Router:
 
     def __init__(self, host: RouterHost) -> None:
         self._host = host
-        # How large messages leave the lanes to others: see `interleaving`.
+        # See `peer.Ways`; `interleaving` sets these.
         self.send_apart: Callable[[Peer, bytes, Buffers, str, int], bool] = lambda *message: False
         self.channel_without_order: Callable[[Peer, Buffers, str], str] = lambda peer, buffers, channel: channel
+        self.without_fallback: frozenset[str] = frozenset()
         self.peers: dict[NodeId, Peer] = {}
         self.me = self._make(host.me)
         self.me.is_self = True
@@ -222,6 +99,18 @@ class Router:
     def forget(self, node: NodeId) -> None:
         """Drop what is known of a node that is long gone."""
         self.peers.pop(node, None)
+
+    def learn_channels(self, peer: Peer, lanes: Mapping[str, int]) -> None:
+        """So many lanes of each channel `peer` has: what waits for one that it lacks goes another way, or fails."""
+        peer.usable = {name: lanes.get(name, 0) for name, ours in peer.lanes.items() if lanes.get(name, 0) < len(ours)}
+        for channel, index in list(peer.waiting):
+            if index < peer.usable.get(channel, index + 1):
+                continue
+            for message, buffers in peer.waiting.pop((channel, index)):
+                try:
+                    peer.send_on(*peer.lane_for(channel, index), message, buffers)
+                except PartisanError as error:
+                    peer.fail_pending(partial(NoRoute, str(peer.node), str(error)))
 
     # ---- connections ------------------------------------------------------------------------------------------
 
@@ -258,6 +147,8 @@ class Router:
             peer.lanes[channel][index] = new
         if peer.calls is old:
             peer.calls = new
+        if peer.direct is old:
+            peer.direct = new
 
     def let_go(self, peer: Peer, connection: Connection, patience_ends: float) -> None:
         """Send nothing more on `connection`, which is about to be closed; what is sent on its lane waits meanwhile."""
@@ -367,6 +258,7 @@ class Router:
 
         None when there is no connection at all.
         """
+        channel = CALLS if peer.usable.get(channel) == 0 else channel
         lanes = peer.lanes.get(channel, (None,))
         if lanes[0] is not None:
             return lanes[0]

@@ -67,8 +67,13 @@ class Announcement:
             draft.unlink(missing_ok=True)
             self._descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.write(self._descriptor, json.dumps(asdict(node)).encode())
-            draft.rename(self.path)
+            try:
+                _write_all(self._descriptor, json.dumps(asdict(node)).encode())
+                draft.rename(self.path)
+            except OSError:
+                draft.unlink(missing_ok=True)
+                os.close(self._descriptor)
+                raise
         except OSError as error:
             raise ConfigError(
                 "run directory", str(directory), f"one that can be written ({error.strerror}): set PARTISAN_RUN_DIR"
@@ -146,6 +151,11 @@ def _read(path: Path) -> RunningNode | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:  # a disk that is nearly full takes a part
+        data = data[os.write(descriptor, data) :]
 
 
 def _is_left_over(descriptor: int) -> bool:

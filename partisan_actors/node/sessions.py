@@ -7,7 +7,7 @@ The rules this file keeps:
    dialled first counts: while it dials, it does not take the other one's.
 2. Its session ends when nobody listens where the peer did, or somebody else does; when the peer does not know it; when
    the peer is down; after `session_resume_s`; or when damaged frames are all that comes. Then the lane closes, and what
-   was asked on it fails, as if there had been no sessions.
+   was asked on it fails, as if there had been no sessions. So it does at once when SUSPENDED_MAX lanes wait already.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_WAIT_S: Final = 0.02
 LONGEST_WAIT_S: Final = 1.0
+# Lanes that wait for a connection at once. One that breaks beyond that ends with its connection.
+SUSPENDED_MAX: Final = 4096
 
 
 class SessionsHost(Protocol):
@@ -76,7 +78,7 @@ class Sessions:
         self.damaged_frames += is_damage
         if peer is None or peer.down is not None or host.is_closing:
             return False
-        if is_damage and connection.session.is_hopeless():
+        if (is_damage and connection.session.is_hopeless()) or len(self._jobs) >= SUSPENDED_MAX:
             return False
         channel, index = lane_of(connection)
         logger.info("the connection to node %s, %s/%d, broke: %s", peer.node, channel, index, error)

@@ -11,12 +11,14 @@ from typing import Final
 
 from partisan_actors.ids import NodeId
 from partisan_actors.node.directory import ANOTHER_LIFE, Directory
-from partisan_actors.node.router import Router
+from partisan_actors.node.router import Peer, Router
 
 __all__ = ["Strangers"]
 
 # Longer than a record takes that a broadcast missed and only the comparison of maps brings (every 7.5 to 12.5 s).
 STRANGER_S: Final = 15.0
+# So many that are not in use are remembered, those that were met last.
+STRANGERS_KEPT: Final = 1024
 
 
 class Strangers:
@@ -44,3 +46,16 @@ class Strangers:
             elif now - since[node] >= STRANGER_S:
                 self._router.mark_down(node, "no node of this cluster knows it")
         self._since = since
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of those that nobody knows or talks to any more: former lives, and whoever just came by."""
+        unused = [peer for peer in self._router.peers.values() if self._is_unused(peer)]
+        for peer in unused[:-STRANGERS_KEPT]:
+            # For whoever holds it still, and for what is kept of it elsewhere.
+            self._router.mark_down(peer.node, peer.down or "no node of this cluster has known it for long")
+            self._router.forget(peer.node)
+
+    def _is_unused(self, peer: Peer) -> bool:
+        is_in_use = peer.open or peer.pending or peer.waiting or peer.is_held or peer.is_self
+        return not is_in_use and self._directory.find(peer.node) is None

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any, Final
 
-__all__ = ["Troubles"]
+__all__ = ["Troubles", "place_of"]
 
 logger = logging.getLogger(__name__)
 
 # Kinds that are told apart; the rest is counted as one.
 KINDS_MAX: Final = 64
 OTHERS: Final = "others"
+
+
+def place_of(error: BaseException) -> str:
+    """What was raised, and where: a kind of trouble, of which a program has only so many."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace is not None else ""
+    return f"{type(error).__name__}{where}"
 
 
 class Troubles:

@@ -111,6 +111,8 @@ class ReplicatedMap(Protocol):
 
     def published(self, origin: Peer, sender: Peer, updates: Iterable[object], now: float) -> None: ...
 
+    def peer_down(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
+
     def clear(self) -> None: ...
 
     def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
@@ -237,7 +239,10 @@ class ProtocolStack:
     def peer_down(self, peer: Peer, now: float) -> list[StackEffect]:
         """`peer` could not be reached, its connection broke, or the failure detector gave it up."""
         effects = _of_detector(self.detector.peer_down(peer, now)) if self.detector is not None else []
-        return effects + self._membership(self.strategy.peer_down(peer, now), now)
+        effects += self._membership(self.strategy.peer_down(peer, now), now)
+        return effects + (
+            self._exchanging(self.exchange.peer_down(peer, now), now) if self.exchange is not None else []
+        )
 
     def timer_fired(self, name: str, now: float) -> list[StackEffect]:
         """A timer the stack set ran out."""

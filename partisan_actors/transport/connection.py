@@ -26,6 +26,7 @@ from partisan_actors.transport.flusher import Flusher
 from partisan_actors.transport.large import Unframed, mixed_frames
 from partisan_actors.transport.receiver import Receiver, ReceiverOwner
 from partisan_actors.transport.session import ACKNOWLEDGED_WEIGHT, Session, pieces_of
+from partisan_actors.transport.superseding import Superseding
 from partisan_actors.transport.thread_writer import ThreadWriter
 from partisan_actors.wire.frames import (
     ACK,
@@ -78,7 +79,7 @@ class ConnectionOwner(ReceiverOwner, Protocol):
         ...
 
 
-class Connection(Receiver):
+class Connection(Superseding, Receiver):
     """One lane. Not thread-safe: every method belongs to the loop's thread."""
 
     def __init__(
@@ -94,6 +95,7 @@ class Connection(Receiver):
         self.bytes_out = 0
         self.close_reason: BaseException | None = None
         self.queue_bytes_max = queue_bytes_max
+        self.priority = 0
         # Whether nothing can be written now: the peer is slower than we send, the window of the session is full, or the
         # connection broke.
         self.is_paused = False

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Protocol
 
 __all__ = ["Flushable", "Flusher"]
+
+_priority = attrgetter("priority")
 
 
 class Flushable(Protocol):
     """Something with output: a connection."""
 
     is_marked: bool
+    priority: int
 
     def flush(self) -> None:
         """Write out what waits."""
@@ -21,7 +25,7 @@ class Flushable(Protocol):
 
 
 class Flusher:
-    """Collects the connections that have something to send; each is flushed once per loop turn."""
+    """Collects the connections that have something to send; each is flushed once per loop turn, by priority."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, receive_bytes: int = 256 * 1024) -> None:
         self._loop = loop
@@ -51,6 +55,8 @@ class Flusher:
         """Write out everything that waits."""
         self._scheduled = False
         dirty, self._dirty = self._dirty, []
+        if len(dirty) > 1:
+            dirty.sort(key=_priority, reverse=True)
         for connection in dirty:
             connection.is_marked = False
             connection.flush()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
 
-__all__ = ["BROADCAST", "BUILT_IN", "BULK", "CALLS", "CONTROL", "ChannelOptions", "check_channels"]
+__all__ = ["BROADCAST", "BUILT_IN", "BULK", "CALLS", "CONTROL", "ChannelOptions", "check_channels", "partition_of"]
 
 CONTROL: Final = "control"
 CALLS: Final = "calls"
@@ -18,57 +20,115 @@ BROADCAST: Final = "broadcast"
 
 LANES_MAX: Final = 128
 CHANNELS_MAX: Final = 32
+PRIORITY_MAX: Final = 100
+PARTITION_MAX: Final = 2**32 - 1
+OVERFLOWS: Final = ("wait", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelOptions:
-    """How one channel behaves.
+    """How one channel behaves, the same on all nodes of a cluster.
 
-    `parallelism` is the number of lanes (connections) to each peer. `queue_bytes_max` bounds what may wait for a
-    slow peer on one lane; at the bound a thread waits and a coroutine gets `Overloaded`. `interleave` lets large
-    arguments travel on the bulk channel, so that small messages of other senders, or to other receivers, pass them by.
+    `parallelism` is the number of lanes (connections) to each peer.
+
+    `queue_bytes_max` bounds what may wait for a slow peer on one lane. With `overflow` "wait" a thread waits before
+    that, and a coroutine's message is refused at the bound with `Overloaded`; with "error" a thread's is, too.
+
+    `interleave` lets large arguments travel on the bulk channel, so that small messages of other senders, or to other
+    receivers, pass them by. A monotonic channel keeps them.
+
+    `monotonic` is for tells of which a later one makes an earlier one needless: of those that wait at the sender, only
+    the newest with the same sender, receiver, method and partition key is sent. Calls are refused there.
+
+    `priority` is the order in which a node writes what it has to send in one turn of its loop: higher first.
+
+    `fallback` sends over "calls" what is for a peer without that channel; otherwise such messages fail with `NoRoute`.
     """
 
     parallelism: int = 1
     queue_bytes_max: int = 64 * 1024 * 1024
     interleave: bool = True
+    monotonic: bool = False
+    overflow: str = "wait"
+    priority: int = 0
+    fallback: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.parallelism, int) or not 1 <= self.parallelism <= LANES_MAX:
+        if not _is_whole(self.parallelism) or not 1 <= self.parallelism <= LANES_MAX:
             raise ConfigError("parallelism", self.parallelism, f"a whole number from 1 to {LANES_MAX}")
-        if not isinstance(self.queue_bytes_max, int) or self.queue_bytes_max < 1:
+        if not _is_whole(self.queue_bytes_max) or self.queue_bytes_max < 1:
             raise ConfigError("queue_bytes_max", self.queue_bytes_max, "a positive number of bytes")
+        for name in ("interleave", "monotonic", "fallback"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(name, getattr(self, name), "True or False")
+        if self.overflow not in OVERFLOWS:
+            raise ConfigError("overflow", self.overflow, " or ".join(map(repr, OVERFLOWS)))
+        if not _is_whole(self.priority) or abs(self.priority) > PRIORITY_MAX:
+            raise ConfigError("priority", self.priority, f"a whole number from -{PRIORITY_MAX} to {PRIORITY_MAX}")
+
+    @property
+    def leaves_large_to_bulk(self) -> bool:
+        """Whether large arguments travel on the bulk channel."""
+        return self.interleave and not self.monotonic
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 BUILT_IN: Final[Mapping[str, ChannelOptions]] = {
-    CONTROL: ChannelOptions(),
+    CONTROL: ChannelOptions(priority=10),
     CALLS: ChannelOptions(),
     # Whatever large arguments are outstanding wait here, and are in memory anyway.
-    BULK: ChannelOptions(queue_bytes_max=1024 * 1024 * 1024),
+    BULK: ChannelOptions(queue_bytes_max=1024 * 1024 * 1024, priority=-10),
     BROADCAST: ChannelOptions(),
 }
 
 
-def check_channels(channels: Mapping[str, ChannelOptions | Mapping[str, int] | int]) -> dict[str, ChannelOptions]:
-    """The user's channels over the built-in ones. A bare number means its parallelism.
+def check_channels(channels: Mapping[str, ChannelOptions | Mapping[str, Any] | int]) -> dict[str, ChannelOptions]:
+    """The user's channels over the built-in ones. A bare number means its parallelism; a map changes what it names.
 
-    Raises ConfigError for a bad name, a bad value, or too many channels.
+    Raises ConfigError for a bad name, a bad value, too many channels, or a built-in one that is to be monotonic.
     """
     result = dict(BUILT_IN)
     for name, given in channels.items():
         if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name):
             raise ConfigError("channel name", name, "lower-case letters, digits, - and _, at most 32, a letter first")
-        if isinstance(given, ChannelOptions):
-            result[name] = given
-        elif isinstance(given, bool) or not isinstance(given, (int, Mapping)):
-            raise ConfigError(f"channel {name!r}", given, "ChannelOptions, a map of them, or a number of lanes")
-        elif isinstance(given, int):
-            result[name] = ChannelOptions(parallelism=given)
-        else:
-            try:
-                result[name] = ChannelOptions(**given)  # type: ignore[arg-type]  # it checks them itself
-            except TypeError as error:
-                raise ConfigError(f"channel {name!r}", dict(given), "parallelism and queue_bytes_max") from error
+        result[name] = _options(name, given, BUILT_IN.get(name, ChannelOptions()))
+        if result[name].monotonic and name in BUILT_IN:
+            raise ConfigError(
+                f"channel {name!r}", "monotonic", "a channel of your own: nothing on this one is needless"
+            )
     if len(result) > CHANNELS_MAX:
         raise ConfigError("channels", len(result), f"at most {CHANNELS_MAX}")
     return result
+
+
+def _options(name: str, given: object, default: ChannelOptions) -> ChannelOptions:
+    if isinstance(given, ChannelOptions):
+        return given
+    if isinstance(given, bool) or not isinstance(given, (int, Mapping)):
+        raise ConfigError(f"channel {name!r}", given, "ChannelOptions, a map of them, or a number of lanes")
+    changes = {"parallelism": given} if isinstance(given, int) else given
+    known = [field.name for field in fields(ChannelOptions)]
+    for option in changes:
+        if option not in known:
+            near = difflib.get_close_matches(str(option), known, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ConfigError(f"channel {name!r}", option, f"{hint}one of the options {', '.join(known)}")
+    try:
+        return replace(default, **changes)
+    except ConfigError as error:
+        raise ConfigError(f"channel {name!r}: {error.field}", error.value, error.allowed) from None
+
+
+def partition_of(key: object) -> int:
+    """The affinity of a user's partition key: a number is its own, a text is hashed, alike in every process.
+
+    Raises ConfigError for anything else.
+    """
+    if isinstance(key, str):
+        return zlib.crc32(key.encode("utf-8", "surrogatepass"))
+    if not _is_whole(key) or not 0 <= int(key) <= PARTITION_MAX:  # type: ignore[call-overload]  # it is an int
+        raise ConfigError("partition_key", key, f"a text, or a whole number from 0 to {PARTITION_MAX}")
+    return int(key)  # type: ignore[call-overload,no-any-return]  # as above

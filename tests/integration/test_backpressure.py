@@ -80,6 +80,24 @@ async def test_a_coroutine_that_sends_faster_than_its_peer_takes_is_told_so() ->
         assert await sink.total.remote() == (taken + 1) * MEGABYTE
 
 
+def test_a_thread_is_told_of_overload_where_it_is_not_to_wait() -> None:
+    channels = {"calls": {"overflow": "error"}, "bulk": {"queue_bytes_max": 8 * MEGABYTE}}
+    with pa.init(workers=1, channels=channels) as session:
+        sink = Sink.remote()
+        pa.get(sink.take.remote(b"x" * MEGABYTE))
+        os.kill(session.worker_pids[0], signal.SIGSTOP)
+        try:
+            refs = [sink.take.remote(b"x" * MEGABYTE) for _ in range(64)]
+            wait_until(lambda: any(ref.done() for ref in refs), "a call to be refused")
+            refused = next(ref for ref in refs if ref.done())
+            with pytest.raises(pa.Overloaded, match="slow down"):
+                pa.get(refused)
+        finally:
+            os.kill(session.worker_pids[0], signal.SIGCONT)
+
+        assert pa.get(sink.total.remote()) >= MEGABYTE
+
+
 def _bulk_connection() -> Any:
     peers = sessions.current().runtime.node.router.peers.values()
     return next(peer.lanes["bulk"][0] for peer in peers if peer.lanes["bulk"][0] is not None)

@@ -15,6 +15,7 @@ LANES = 4
 SENDERS = 3
 EACH = 400
 LARGE_BYTES = 1 << 20
+CHANNELS = {"calls": LANES, "gossip": 2, "state": {"monotonic": True}}
 
 
 @pa.actor
@@ -38,7 +39,7 @@ class Log:
 
 @pytest.fixture(scope="module")
 def lanes() -> Iterator[pa.Session]:
-    with pa.init(workers=2, channels={"calls": LANES, "gossip": 2}) as session:
+    with pa.init(workers=2, channels=CHANNELS) as session:
         yield session
 
 
@@ -148,3 +149,36 @@ def test_large_arguments_between_actors_arrive_in_order_and_large_results_come_b
 
     assert pa.get(target.read.remote()) == list(range(40))
     assert pa.get([source.echo.remote(load) for _ in range(4)]) == [load] * 4
+
+
+def test_on_a_monotonic_channel_the_last_of_a_burst_arrives_and_what_arrives_is_in_order(lanes: pa.Session) -> None:
+    log = Log.remote()
+    pa.get(log.read.remote())
+    write = log.write_async.options(channel="state")
+
+    for number in range(10_000):
+        write.tell(1, number)
+    wait_until(lambda: (1, 9_999) in pa.get(log.read.remote()), "the last of the burst to arrive")
+
+    numbers = [number for _, number in pa.get(log.read.remote())]
+    assert numbers == sorted(set(numbers))
+
+
+def test_calls_on_a_monotonic_channel_are_refused(lanes: pa.Session) -> None:
+    log = Log.remote()
+
+    with pytest.raises(pa.ConfigError, match=r"channel = 'state'.*not monotonic for Log.read.remote.*only .tell"):
+        log.read.options(channel="state").remote()
+
+
+def test_messages_under_one_partition_key_arrive_in_order_whoever_sends_them(lanes: pa.Session) -> None:
+    log = Log.remote()
+    write = log.write_async.options(partition_key="orders")
+
+    for number in range(EACH):
+        (write if number % 2 else log.write_async.options(partition_key="orders")).tell(number % 3, number)
+    wait_until(lambda: len(pa.get(log.read.remote())) == EACH, "all that was told to arrive")
+
+    assert [number for _, number in pa.get(log.read.remote())] == list(range(EACH))
+    with pytest.raises(pa.ConfigError, match="partition_key = -1"):
+        log.write.options(partition_key=-1)

@@ -25,6 +25,7 @@ from partisan_actors.wire.frames import (
     Kind,
 )
 from partisan_actors.wire.handshake import PROTOCOL_VERSION, Handshake, Identity
+from tests import hostile
 from tests.integration.programs import wait_until
 
 # An honest newcomer may be one of hundreds that join at once, so half a handshake has half a minute.
@@ -103,6 +104,11 @@ class Stranger:
 def counts(session: pa.Session) -> tuple[int, int]:
     node = session.runtime.node
     return node.refused_connections, node.broken_connections
+
+
+def kinds(session: pa.Session) -> dict[str, int]:
+    """How many refusals of each kind there were."""
+    return {fact["kind"]: fact["count"] for fact in session.runtime.node.refusals.facts()}
 
 
 def assert_refused(session: pa.Session, stranger: Stranger, before: tuple[int, int]) -> bytes:
@@ -198,6 +204,26 @@ def test_many_connections_that_say_nothing_do_not_keep_others_out(victim: pa.Ses
         stranger.close()
 
 
+def test_a_flood_of_connections_that_say_nothing_is_bounded_and_keeps_nobody_out(
+    victim: pa.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialling = victim.runtime.node.dialling
+    before, most = dialling.connection_count, 64
+    monkeypatch.setattr(dialling._half_open, "_most", most)
+    crowd = []
+
+    for number in range(5 * most):
+        crowd.append(Stranger(victim))
+        if number % most == 0:
+            _Dialler(victim).shake_hands().close()
+        assert dialling.connection_count <= before + most + 20, "some are accepted and not made yet"
+
+    wait_until(lambda: "too many without a handshake" in kinds(victim), "the refusals to be counted")
+    for stranger in crowd:
+        stranger.close()
+    wait_until(lambda: dialling.connection_count <= before, "all are gone")
+
+
 # ---- in the handshake ------------------------------------------------------------------------------------------------
 
 
@@ -249,6 +275,19 @@ def test_another_cookie_s_proof_is_refused_with_the_reason(victim: pa.Session) -
 def test_another_cluster_is_refused_with_the_reason(victim: pa.Session) -> None:
     with pytest.raises(pa.AuthenticationError, match=r"refused us: .*it belongs to cluster 'other'"):
         _Dialler(victim, cluster="other").shake_hands()
+
+
+def test_another_version_is_refused_with_both_versions(victim: pa.Session) -> None:
+    before = counts(victim)
+    told = kinds(victim).get("protocol version", 0)
+    dialler = _Dialler(victim)
+    said = {**msgpack.unpackb(dialler.hello()), "version": PROTOCOL_VERSION + 1, "something": "new"}
+
+    dialler.stranger.frame(HELLO, msgpack.packb(said))
+
+    text = f"protocol version {PROTOCOL_VERSION + 1}, this node speaks {PROTOCOL_VERSION}"
+    assert text.encode() in assert_refused(victim, dialler.stranger, before)
+    assert kinds(victim)["protocol version"] == told + 1
 
 
 def test_a_replayed_handshake_is_refused(victim: pa.Session) -> None:
@@ -371,3 +410,22 @@ def test_random_frames_of_a_peer_never_harm_the_node(victim: pa.Session, seed: i
         stranger.frame(rng.choice([BATCH, BATCH, BATCH, LARGE, CHUNK, HELLO]), rng.randbytes(rng.randrange(1, 200)))
 
     stranger.close()
+
+
+# ---- a sample of what is drawn by the hundred thousand in memory -----------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(0, 1000, 100))
+def test_hostile_streams_of_strangers_are_closed(victim: pa.Session, seed: int) -> None:
+    for number in range(seed, seed + 20):
+        stranger = Stranger(victim)
+        stranger.send(hostile.before_handshake(random.Random(number)))
+        stranger.close()
+
+
+@pytest.mark.parametrize("seed", range(0, 1000, 100))
+def test_hostile_streams_of_peers_are_closed(victim: pa.Session, seed: int) -> None:
+    for number in range(seed, seed + 20):
+        stranger = _Dialler(victim).shake_hands()
+        stranger.send(hostile.after_handshake(random.Random(number)))
+        stranger.close()

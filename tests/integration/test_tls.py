@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import ssl
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import partisan_actors as pa
+from tests import hostile
 from tests.authority import Authority
 from tests.integration.programs import Programs, wait_until
 from tests.integration.shells import Shells
@@ -166,3 +169,42 @@ def test_partisan_starts_looks_and_stops_with_tls_and_new_certificates_need_no_r
     wait_until(lambda: reloads() == {"web": 1, "web-w1": 1, "db": 0}, "the new certificate to be used", timeout_s=30)
     stopped = shells.partisan("stop", "--yes", "--tls-dir", str(first))
     assert stopped.returncode == 0, stopped.stderr
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["in place of TLS", "inside TLS"])
+def test_hostile_streams_are_closed_and_counted(session: pa.Session, folder: Path, inside: bool) -> None:
+    before = refusals(session)
+    host, _, port = session.address.rpartition(":")
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ours.check_hostname = False
+    ours.load_verify_locations(folder / "ca.pem")
+    ours.load_cert_chain(folder / "node.pem", folder / "node.key")
+
+    for seed in range(60):
+        with socket.create_connection((host, int(port)), 10) as raw:
+            stream = ours.wrap_socket(raw) if inside else raw
+            with contextlib.suppress(OSError):  # it closed already, as it should
+                stream.sendall(hostile.before_handshake(random.Random(seed)))
+            stream.close()
+
+    wait_until(lambda: refusals(session) == before + 60, "all to be counted")
+    assert pa.get(Keeper.remote().echo.remote("well"), timeout=30) == "well"
+
+
+def test_a_flood_of_connections_that_never_begin_with_tls_is_bounded(
+    session: pa.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialling = session.runtime.node.dialling
+    before, most = dialling.connection_count, 32
+    monkeypatch.setattr(dialling._half_open, "_most", most)
+    host, _, port = session.address.rpartition(":")
+
+    crowd = [socket.create_connection((host, int(port)), 10) for _ in range(5 * most)]
+
+    refused = session.runtime.node.refusals
+    crowded = "too many without a handshake"
+    wait_until(lambda: crowded in {fact["kind"] for fact in refused.facts()}, "the refusals to be counted")
+    wait_until(lambda: dialling.connection_count <= before + most, "no more than the bound to be left")
+    for each in crowd:
+        each.close()
+    wait_until(lambda: dialling.connection_count <= before, "all are gone")

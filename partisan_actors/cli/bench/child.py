@@ -33,10 +33,18 @@ async def _ours() -> AsyncIterator[AwaitedPeer]:
         yield peer
 
 
+@asynccontextmanager
+async def _ours_with_tls() -> AsyncIterator[AwaitedPeer]:
+    from partisan_actors.cli.bench import ours
+
+    async with ours.on_own_loop_with_tls() as peer:
+        yield peer
+
+
 def _own_loop(
     row: str, compare: Callable[[Plan, comparisons.Open], comparisons.Comparisons], plan: Plan
 ) -> Measurement:
-    return Measurement(row, comparisons=compare(plan, _ours))
+    return Measurement(row, comparisons=compare(plan, _ours_with_tls if row.startswith("tls-") else _ours))
 
 
 def _background(row: str, compare: Callable[[Plan], comparisons.Comparisons], plan: Plan) -> Measurement:
@@ -77,6 +85,9 @@ OWN_LOOP: Mapping[str, Callable[[Plan, comparisons.Open], comparisons.Comparison
     "sync-method": comparisons.sync_method,
     "in-flight": comparisons.in_flight,
     "bytes-argument": comparisons.bytes_argument,
+    "tls-await": comparisons.await_own_loop,
+    "tls-in-flight": comparisons.in_flight,
+    "tls-bytes-argument": comparisons.bytes_argument,
 }
 BACKGROUND: Mapping[str, Callable[[Plan], comparisons.Comparisons]] = {
     "await-other-thread": comparisons.await_other_thread,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import partisan_actors as pa
 from partisan_actors.cli.bench.actors import Adder
+from partisan_actors.cli.certs import make_certificates
 
-__all__ = ["OurPeer", "on_background_loop", "on_own_loop"]
+__all__ = ["OurPeer", "on_background_loop", "on_own_loop", "on_own_loop_with_tls"]
 
 
 class OurPeer:
@@ -54,6 +57,16 @@ async def on_own_loop() -> AsyncIterator[OurPeer]:
     async with pa.init(workers=1):
         adder = Adder.remote()
         yield OurPeer(adder, await adder.process.remote())
+
+
+@asynccontextmanager
+async def on_own_loop_with_tls() -> AsyncIterator[OurPeer]:
+    """As `on_own_loop`, with a CA and a certificate made for the occasion. Raises Failure without `cryptography`."""
+    with TemporaryDirectory(prefix="partisan-bench-tls-") as folder:
+        make_certificates(Path(folder))
+        async with pa.init(workers=1, tls=folder):
+            adder = Adder.remote()
+            yield OurPeer(adder, await adder.process.remote())
 
 
 @contextmanager

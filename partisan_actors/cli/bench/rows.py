@@ -136,6 +136,35 @@ _RATE_ROWS = (
     ),
 )
 
+_TLS_ROWS = (
+    Row(
+        "tls-await",
+        "await an async method, own loop, TLS",
+        Quantity.LATENCY,
+        _at_most(2.5),
+        "us",
+        "As the first row, with TLS between the nodes. The floor has none.",
+    ),
+    Row(
+        "tls-in-flight",
+        f"{CALLS_IN_FLIGHT:,} calls in flight, own loop, TLS",
+        Quantity.RATE,
+        _at_least(0.35),
+        "calls/s",
+        f"{CALLS_IN_FLIGHT:,} calls are made, then every answer is awaited in order, with TLS. The floor has none.",
+        CALLS_IN_FLIGHT,
+    ),
+    Row(
+        "tls-bytes-argument",
+        "1 MiB of bytes as argument, TLS",
+        Quantity.RATE,
+        _at_least(0.4),
+        "MiB/s",
+        "One at a time, own loop, with TLS. The floor has none.",
+        PAYLOAD_BYTES / (1 << 20),
+    ),
+)
+
 _ABSOLUTE_ROWS = (
     Row(
         "create-actors",
@@ -181,7 +210,7 @@ _ABSOLUTE_ROWS = (
     ),
 )
 
-ROWS: tuple[Row, ...] = (*_LATENCY_ROWS, *_RATE_ROWS, *_ABSOLUTE_ROWS)
+ROWS: tuple[Row, ...] = (*_LATENCY_ROWS, *_RATE_ROWS, *_TLS_ROWS, *_ABSOLUTE_ROWS)
 
 
 def row_named(key: str) -> Row:

@@ -271,6 +271,10 @@ class Exchange:
             self._pull = None
         return []
 
+    def peer_down(self, peer: Peer, now: float) -> list[ExchangeEffect]:
+        """`peer`, a neighbour or not, is down or cannot be reached: nothing is gathered there."""
+        return [*self._gathering.unreachable(peer, self._neighbours, self._gather_s, now)]
+
     def leave(self, now: float) -> list[ExchangeEffect]:
         """This node goes: what was gathered here does not wait any longer."""
         return self._publish_gathered(now)

@@ -6,15 +6,16 @@ who did that, and through which neighbour the way leads there; from then on it p
 that published lately, or straight there where that neighbour is none any more. So there is soon one node that gathers
 for all of them, and a thousand joins are some dozens of broadcasts.
 
-That node may be slow, or down, and news lost on the way. So whoever has news of its own waits to see it published, and
-if that takes too long, forgets who gathers and passes it on once more by the first rule.
+That node may be slow, or down, and news lost on the way. What was handed to a node that turns out to be down is passed
+on once more. And whoever has news of its own waits to see it published, and if that takes too long, forgets who gathers
+and passes it on again by the first rule.
 """
 
 from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -35,6 +36,7 @@ COLLECTOR_S: Final = 30.0
 CROWD: Final = 4
 CROWD_S: Final = 2.0
 CROWD_MAX: Final = 256
+HANDED_MAX: Final = 256
 # How long this node's own news may take to be published, and how much longer for each second that news is gathered.
 PUBLISHED_S: Final = 5.0
 PUBLISHED_S_PER_S: Final = 20.0
@@ -68,11 +70,13 @@ class Gathering:
         self._wait_s_max = wait_s_max
         self._collector: _Collector | None = None
         self._waiting: dict[str, Update] = {}
+        # What was passed on and is not known to have been published, the last HANDED_MAX entries, and to whom.
+        self._handed: dict[str, tuple[Update, Peer]] = {}
         self._published_at: deque[float] = deque(maxlen=CROWD_MAX)
         # This node's news that was not published yet, each with when it is missed.
         self._own: dict[str, tuple[Update, float]] = {}
 
-    def add(self, updates: Sequence[Update], neighbours: Iterable[Peer], wait_s: float, now: float) -> list[Effect]:
+    def add(self, updates: Sequence[Update], neighbours: Collection[Peer], wait_s: float, now: float) -> list[Effect]:
         """This node has news. `wait_s`: how long whoever publishes it lets other news come together."""
         late_s = (PUBLISHED_S + PUBLISHED_S_PER_S * wait_s) * self._rng.uniform(1.0, 1.5)
         effects: list[Effect] = [] if self._own else [SetTimer(MISSED_TIMER, late_s)]
@@ -81,7 +85,7 @@ class Gathering:
         return effects + self._pass_on(updates, 0, None, neighbours, wait_s, now)
 
     def receive(
-        self, sender: Peer, gather: Gather, neighbours: Iterable[Peer], wait_s: float, now: float
+        self, sender: Peer, gather: Gather, neighbours: Collection[Peer], wait_s: float, now: float
     ) -> list[Effect]:
         """A neighbour passes news on."""
         return self._pass_on(gather.updates, gather.hops, sender, neighbours, wait_s, now)
@@ -89,8 +93,11 @@ class Gathering:
     def published(self, origin: Peer, sender: Peer, updates: Iterable[object], now: float) -> None:
         """What `origin` published arrived first through the neighbour `sender`."""
         for update in updates:
-            own = self._own.get(update.key) if isinstance(update, Update) else None
-            if isinstance(update, Update) and own is not None and own[0].stamp <= update.stamp:
+            if not isinstance(update, Update):
+                continue
+            self._handed.pop(update.key, None)
+            own = self._own.get(update.key)
+            if own is not None and own[0].stamp <= update.stamp:
                 del self._own[update.key]
         self._published_at.append(now)
         current = self._current(now)
@@ -105,7 +112,7 @@ class Gathering:
             self._own.pop(update.key, None)
         return taken
 
-    def missed(self, neighbours: Iterable[Peer], wait_s: float, now: float) -> list[Effect]:
+    def missed(self, neighbours: Collection[Peer], wait_s: float, now: float) -> list[Effect]:
         """It is time to look whether this node's news was published."""
         missed = [update for update, at in self._own.values() if at <= now + ROUNDING_S]
         for update in missed:
@@ -118,8 +125,18 @@ class Gathering:
         self._collector = None
         return effects + self._pass_on(missed, 0, None, neighbours, wait_s, now)
 
+    def unreachable(self, peer: Peer, neighbours: Collection[Peer], wait_s: float, now: float) -> list[Effect]:
+        """`peer` is down, or cannot be reached: nothing is gathered there, and what it was handed goes elsewhere."""
+        if self._collector is not None and self._collector.peer == peer:
+            self._collector = None
+        lost = [update for update, to in self._handed.values() if to == peer]
+        for update in lost:
+            del self._handed[update.key]
+        return self._pass_on(lost, 0, peer, neighbours, wait_s, now) if lost else []
+
     def clear(self) -> None:
         """Forget all news."""
+        self._handed.clear()
         self._waiting.clear()
         self._own.clear()
         self._collector = None
@@ -129,19 +146,27 @@ class Gathering:
         updates: Sequence[Update],
         hops: int,
         sender: Peer | None,
-        neighbours: Iterable[Peer],
+        neighbours: Collection[Peer],
         wait_s: float,
         now: float,
     ) -> list[Effect]:
         onward = self._onward(sender, neighbours, now) if hops < HOPS_MAX else None
         if onward is not None:
+            self._remember(updates, onward)
             return [Send(onward, Gather(tuple(updates), hops + 1))]
         effects: list[Effect] = [] if self._waiting else [SetTimer(PUBLISH_TIMER, self._longer(wait_s, now))]
         for update in updates:
             self._waiting[update.key] = update
         return effects
 
-    def _onward(self, sender: Peer | None, neighbours: Iterable[Peer], now: float) -> Peer | None:
+    def _remember(self, updates: Sequence[Update], handed_to: Peer) -> None:
+        for update in updates:
+            self._handed.pop(update.key, None)
+            self._handed[update.key] = (update, handed_to)
+            if len(self._handed) > HANDED_MAX:
+                del self._handed[next(iter(self._handed))]
+
+    def _onward(self, sender: Peer | None, neighbours: Collection[Peer], now: float) -> Peer | None:
         """Where news goes next; None: it stays here."""
         others = [peer for peer in neighbours if peer != sender]
         smallest = min(others, default=self._me)  # type: ignore[type-var]  # peers are ordered

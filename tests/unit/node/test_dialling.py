@@ -193,10 +193,10 @@ async def test_a_contact_that_is_slow_gets_twice_as_long_each_time_within_a_boun
 
     node.connect = noted  # type: ignore[method-assign]  # to see what it is asked
     joining = asyncio.create_task(node.start([await mute_listener(network)]))
-    await until(lambda: len(asked) == 4)
+    await until(lambda: len(asked) >= 4)
     joining.cancel()
 
-    assert asked == [0.01, 0.02, 0.03, 0.03]
+    assert asked[:4] == [0.01, 0.02, 0.03, 0.03]
 
 
 async def test_a_contact_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,3 +220,16 @@ async def test_bytes_of_connections_that_are_gone_still_count() -> None:
         await until(lambda: b.dialling.connection_count == 0)
 
         assert b.dialling.bytes_in >= before > 0
+
+
+async def test_an_observer_and_a_member_are_never_one() -> None:
+    async with nodes("a", "b") as (a, b):
+        await b.dialling.open(a.address, CONTROL, 0, a.me)
+        pretender = TestNode(config_of("b", bind="c:1", observer=True), MemoryNetwork())
+        pretender.dialling._transport = b.dialling._transport
+
+        with pytest.raises(AuthenticationError, match="one is an observer and the other is not"):
+            await pretender.dialling.open(a.address, CALLS, 0, a.me)
+
+        assert not a.peer(b).is_observer and a.peer(b).is_connected
+        await pretender.close()

@@ -13,7 +13,7 @@ from partisan_actors.node import presence as presence_module
 from partisan_actors.node.directory import DOWN, PREFIX, UP
 from partisan_actors.transport.memory import MemoryNetwork
 from partisan_actors.wire.codec import pack
-from tests.nodes import TestNode, overlay, until
+from tests.nodes import TestNode, config_of, overlay, until
 
 QUICK = {"load_period_s": 0.01}
 
@@ -138,3 +138,45 @@ async def test_refutations_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         a.write(PREFIX + "b", (stamp[0], stamp[1], DOWN), record.packed())
 
         await until(lambda: a.directory.is_up(b.me))
+
+
+@pytest.mark.parametrize(("most", "is_gathered"), [(1, True), (32, False)])
+async def test_what_is_said_of_others_is_gathered_in_a_large_cluster_and_told_at_once_in_a_small_one(
+    most: int, is_gathered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence_module, "GATHERED_MAX", most)
+    async with overlay("a", "b", "c", **QUICK) as made:
+        a, b, c = made
+        written: list[tuple[str, bool]] = []
+        write = a.write
+
+        def noted(key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
+            written.append((key, gather))
+            write(key, stamp, value, gather=gather)
+
+        a.write = noted  # type: ignore[method-assign]  # to see what it is asked
+        await b.close(graceful=False)
+
+        await until(lambda: not a.directory.is_up(b.me) and not c.directory.is_up(b.me))
+        a._presence.tell_suspicion(c.me)
+
+        assert {gather for key, gather in written if key != PREFIX + "a"} == {is_gathered}
+
+
+async def test_who_had_no_neighbour_to_hear_of_it_tells_its_record_again_to_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(presence_module, "FIRST_NEIGHBOUR_S", 0.0)
+    network = MemoryNetwork()
+    async with overlay("a", network=network, load_period_s=1000.0) as (a,):
+        b = TestNode(config_of("b", load_period_s=1000.0), network)
+        b.driver.join = lambda contact: None  # type: ignore[method-assign]  # the contact has no time yet
+        await b.start([a.address])
+        await until(lambda: b.directory.stamps)
+        first = b.directory.stamps["b"]
+
+        del b.driver.join
+        b.driver.join(a.me)
+
+        await until(lambda: a.directory.stamps.get("b", (0, 0))[1] > first[1])
+        await b.close(graceful=False)

@@ -146,6 +146,16 @@ async def test_when_the_connection_in_use_breaks_the_other_one_is_used() -> None
     assert host.dialled == []
 
 
+async def test_a_connection_that_takes_the_place_of_a_broken_one_is_what_plain_calls_look_at() -> None:
+    _, router, peer = setting()
+    first, second = line_to(router, peer), Line()
+    assert peer.direct is first
+
+    router.replaced(peer, first, second)  # type: ignore[arg-type]  # what this test needs of one
+
+    assert peer.calls is peer.direct is second and peer.open == [second]
+
+
 async def test_when_the_last_connection_breaks_the_next_message_dials() -> None:
     host, router, peer = setting()
     line = line_to(router, peer)

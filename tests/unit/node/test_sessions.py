@@ -6,6 +6,8 @@ import asyncio
 import random
 from typing import Any
 
+import pytest
+
 from partisan_actors.errors import NodeDown, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node import sessions as sessions_module
@@ -249,3 +251,16 @@ async def test_back_off_grows_to_its_longest_and_is_never_in_step(monkeypatch: A
     assert max(waits) <= sessions_module.LONGEST_WAIT_S
     assert min(waits[20:]) >= sessions_module.LONGEST_WAIT_S / 2
     assert len(set(waits)) == len(waits)
+
+
+async def test_a_lane_that_breaks_when_too_many_wait_already_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions_module, "SUSPENDED_MAX", 0)
+    async with nodes("a", "b", **BY_HAND) as (a, b):
+        await connected(a, b)
+        lost = a.ask(b, 1)
+        await until(lambda: b.asked)
+
+        a.peer(b).open[0].cut(CUT)
+        await until(lost.done)
+
+        assert isinstance(lost.error, PartisanError) and not a.sessions.resumed and not a.sessions.broken_count

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from partisan_actors.messages import message
-from partisan_actors.node.troubles import KINDS_MAX, OTHERS, Troubles
+from partisan_actors.node.troubles import KINDS_MAX, OTHERS, Troubles, place_of
 from partisan_actors.protocols.machine import Connect, Effect, Peer, Send
 from partisan_actors.protocols.membership.hyparview import HyParView
 from partisan_actors.protocols.membership.hyparview_messages import ForwardJoin
@@ -95,3 +95,14 @@ async def test_nodes_live_with_a_strategy_that_raises_and_emits_nonsense(caplog:
         lines: list[Any] = [record for record in caplog.records if "peer_up raised RuntimeError" in record.getMessage()]
         assert len(lines) == len(made), "each node says it once"
         assert "peer_up is not written yet" in lines[0].getMessage() and lines[0].exc_info
+
+
+def test_what_was_raised_and_where_is_a_kind_whatever_it_says() -> None:
+    def kind(text: str) -> str:
+        try:
+            raise ValueError(text)
+        except ValueError as error:
+            return place_of(error)
+
+    assert kind("a") == kind("b") and kind("a").startswith("ValueError at test_troubles.py:")
+    assert place_of(KeyError("never raised")) == "KeyError"

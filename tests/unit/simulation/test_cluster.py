@@ -245,7 +245,9 @@ def test_every_operation_of_a_plan_happens_to_whole_nodes() -> None:
         assert sorted(cluster.live) == ["n0", "n1", "n2", "n4", "n5"]
 
 
-@pytest.mark.parametrize("overlay", ["hyparview", "xbot", "scamp_v2", "client_server"])
+@pytest.mark.parametrize(
+    "overlay", ["hyparview", *(pytest.param(name, marks=pytest.mark.slow) for name in ("xbot", "scamp_v2", "static"))]
+)
 def test_nobody_dials_a_former_life_of_a_node_that_is_back(overlay: str, monkeypatch: pytest.MonkeyPatch) -> None:
     dialled: list[NodeId | None] = []
     dial = Dialling.open

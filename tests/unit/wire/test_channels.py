@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.wire.channels import BUILT_IN, CHANNELS_MAX, LANES_MAX, ChannelOptions, check_channels
+from partisan_actors.wire.channels import (
+    BUILT_IN,
+    CHANNELS_MAX,
+    LANES_MAX,
+    ChannelOptions,
+    check_channels,
+    partition_of,
+)
 
 
 def test_without_a_word_there_are_the_built_in_channels_with_a_lane_each() -> None:
@@ -38,11 +48,52 @@ def test_a_bad_value_is_refused_and_the_channel_named(given: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"parallelism": 0}, {"parallelism": LANES_MAX + 1}, {"parallelism": "1"}, {"queue_bytes_max": 0}]
+    "options",
+    [
+        {"parallelism": 0},
+        {"parallelism": LANES_MAX + 1},
+        {"parallelism": "1"},
+        {"parallelism": True},
+        {"queue_bytes_max": 0},
+        {"interleave": 1},
+        {"monotonic": "yes"},
+        {"fallback": None},
+        {"overflow": "drop"},
+        {"priority": 101},
+        {"priority": 0.5},
+    ],
 )
-def test_options_out_of_range_are_refused(options: dict[str, int]) -> None:
-    with pytest.raises(ConfigError):
+def test_options_out_of_range_are_refused_and_the_field_named(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as refused:
         ChannelOptions(**options)
+
+    assert refused.value.field == next(iter(options))
+
+
+def test_a_map_changes_what_it_names_and_nothing_else() -> None:
+    bulk = check_channels({"bulk": {"parallelism": 2}})["bulk"]
+
+    assert bulk == replace(BUILT_IN["bulk"], parallelism=2)
+
+
+def test_an_option_that_does_not_exist_is_refused_with_what_may_be_meant() -> None:
+    with pytest.raises(ConfigError, match=r"channel 'fast' = 'paralelism'.*did you mean 'parallelism'"):
+        check_channels({"fast": {"paralelism": 2}})
+    with pytest.raises(ConfigError, match=r"channel 'fast': priority = 1000"):
+        check_channels({"fast": {"priority": 1000}})
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_no_built_in_channel_can_be_monotonic(name: str) -> None:
+    with pytest.raises(ConfigError, match="a channel of your own"):
+        check_channels({name: {"monotonic": True}})
+
+
+def test_a_partition_key_is_a_number_or_a_text() -> None:
+    assert [partition_of(key) for key in (0, 7, "a", "a")] == [0, 7, partition_of("a"), 3904355907]
+    for key in (-1, 2**32, 1.5, True, None, b"a"):
+        with pytest.raises(ConfigError, match="partition_key"):
+            partition_of(key)
 
 
 def test_too_many_channels_are_refused() -> None:

@@ -119,3 +119,27 @@ def test_older_news_does_not_count_as_published() -> None:
     machine.published("f", "f", [NEWS], 0.1)
 
     assert sent_to(machine.missed(["f"], WAIT_S, late_s)) == ["f"]
+
+
+def test_what_was_handed_to_a_neighbour_that_is_down_goes_on_by_another_unless_it_was_published() -> None:
+    machine, other = gathering("m"), Update("k2", (1,), "v", 0.0)
+    machine.receive("z", Gather((NEWS, other), 1), ["b", "c", "z"], WAIT_S, 0.0)
+    machine.published("b", "c", [other], 0.1)
+
+    assert machine.unreachable("b", ["c", "z"], WAIT_S, 1.0) == [Send("c", Gather((NEWS,), 1))]
+    assert machine.unreachable("b", ["c", "z"], WAIT_S, 1.0) == []
+
+
+def test_when_who_gathers_is_down_what_went_straight_there_goes_elsewhere() -> None:
+    machine = gathering("m")
+    machine.published("a", "z", [], 0.0)
+    other = Update("k2", (1,), "v", 0.0)
+    machine.receive("f", Gather((NEWS, other), 1), ["f", "g"], WAIT_S, 1.0)
+    machine.published("a", "f", [other], 1.5)
+
+    ignored = machine.unreachable("x", ["f", "g"], WAIT_S, 2.0)
+    again = machine.unreachable("a", ["f", "g"], WAIT_S, 2.0)
+
+    assert ignored == []
+    assert again == [Send("f", Gather((NEWS,), 1))]
+    assert sent_to(machine.add([other], ["f", "g"], WAIT_S, 2.0)) == ["f"], "and a gathers no more"
