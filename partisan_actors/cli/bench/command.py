@@ -37,6 +37,11 @@ SUBCOMMANDS: Final = {
         "overlay",
         "Start many real nodes over loopback TCP, and measure what their overlay costs.",
     ),
+    "paper": Subcommand(
+        "partisan_actors.cli.bench.paper.command",
+        "paper",
+        "Repeat the experiments of Partisan's paper: connections, lanes, channels, services.",
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""`partisan bench paper`: the experiments of Partisan's paper (USENIX ATC 2019)."""
