@@ -13,6 +13,7 @@ from partisan_actors.node.dialling import Dialling
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import Subscriptions
 from partisan_actors.node.interleaving import Interleaving
+from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.refusals import Refusals
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.node.sessions import Sessions
@@ -38,6 +39,7 @@ class ConnectionsHost(Protocol):
     dialling: Dialling
     driver: Driver
     events: Subscriptions
+    keep_alive: KeepAlive
     router: Router
     sessions: Sessions
     interleaving: Interleaving
@@ -92,6 +94,9 @@ class Connections:
         host.router.opened(peer, connection)
         host.events.connection_opened(peer, connection.handshake.channel)
         host.dialling.opened(connection)
+        surplus = host.router.surplus(peer, connection)
+        if surplus is not None:
+            host.keep_alive.let_go(peer, surplus, host.loop.time())
 
     def broke(self, connection: Connection, error: BaseException) -> bool:
         return self._host.sessions.broke(connection, error)
