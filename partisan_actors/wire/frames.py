@@ -2,10 +2,11 @@
 
 A connection begins with HELLO frames ``u32 length (little-endian) | u8 kind | u32 0 | body``, which look the same in
 all versions of the protocol, so that two that do not understand each other can say so. Then it is a sequence of frames
-``u32 length | u8 kind | u32 count | u32 received | u32 checksum of that | u32 checksum of all | body``. The count is the
-number of messages in a BATCH, and 0 in other frames: a decoder that knows how many to expect need not find out by
+``u32 length | u8 kind | u32 count | u32 received | u32 checksum of that | u32 checksum of all | body``. The count is
+the number of messages in a BATCH, and 0 in other frames: a decoder that knows how many to expect need not find out by
 failing. `received` is how many frames of the session the sender has taken in, modulo 2**32, ACK and END not counted;
-see `transport.session`. The checksums are CRC-32, or 0 on connections that do without: one so that nobody waits for a body of the wrong length.
+see `transport.session`. The checksums are CRC-32, or 0 on connections that do without; there are two so that nobody
+waits for a body of the wrong length.
 
 - HELLO      one msgpack map; only before the connection is open, at most HELLO_BYTES_MAX long
 - BATCH      any number of msgpack arrays one after another, each one message; the flush of one loop turn
