@@ -71,7 +71,9 @@ class Connections:
             raise AuthenticationError(str(known.node), "of two with this id, one is an observer and the other is not")
         if identity.node == host.me:
             raise AuthenticationError(str(host.me), "a node cannot connect to itself")
-        if host.has_left and not identity.observer and not connection.handshake.dialler:
+        # Only the first connection of a join is this node's own to make; what else it dials was begun before it left.
+        is_joining = connection.handshake.dialler and connection.handshake.channel == CONTROL
+        if host.has_left and not identity.observer and not is_joining:
             raise AuthenticationError(str(host.me), "it has left its cluster, and takes nobody in until it joins again")
 
     def opened(self, connection: Connection) -> None:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from partisan_actors.errors import NodeDown, NoRoute, Overloaded, PartisanError
+from partisan_actors.errors import AuthenticationError, NodeDown, NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.peer import Buffers, Peer, Pending
 from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL
@@ -287,7 +287,7 @@ class Router:
     def _dial(self, peer: Peer, channel: str, index: int) -> None:
         """Have that lane opened, for which something may wait, and the channel's others, which will be needed soon."""
         self._host.dial(peer, channel, index)
-        for other, connection in enumerate(peer.lanes[channel]):
+        for other, connection in enumerate(peer.lanes[channel][: peer.usable.get(channel)]):
             key = channel, other
             if connection is None and key not in peer.waiting and not self._is_leaving(peer, channel, other):
                 peer.waiting[key] = deque()
@@ -296,7 +296,8 @@ class Router:
     def dial_failed(self, peer: Peer, channel: str, index: int, error: Exception) -> bool:
         """That lane could not be opened: what waits for it is relayed, or fails. Returns whether it was relayed."""
         waiting = peer.waiting.pop((channel, index), ())
-        if self._host.routing == "auto":
+        # Who answers that it has no such lane can be reached, and not on that one.
+        if self._host.routing == "auto" and not isinstance(error, AuthenticationError):
             peer.relay_until = self._host.loop.time() + REDIAL_AFTER_S
         if channel == BROADCAST:
             for message, _ in waiting:

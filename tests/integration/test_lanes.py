@@ -7,8 +7,10 @@ import random
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 import partisan_actors as pa
@@ -143,3 +145,33 @@ def test_large_arguments_and_results_of_several_threads_survive_resets(session: 
 
     assert failures == []
     assert saboteur.resumed > 0
+
+
+def test_calls_to_a_process_that_stands_still_for_a_while_all_run(session: pa.Session) -> None:
+    counter = Counter.remote()
+    pa.get(counter.seen.remote())
+    worker = psutil.Process(session.worker_pids[0])
+    worker.suspend()
+    try:
+        refs = [counter.count.remote(number) for number in range(5000)]
+        time.sleep(1.0)  # as long as it stands still; far less than what makes it down
+        assert not refs[-1].done()
+    finally:
+        worker.resume()
+
+    assert pa.get(refs, timeout=30) == list(range(5000))
+    assert pa.get(counter.seen.remote()) == (5000, 0)
+
+
+def test_a_process_that_is_killed_is_noticed_at_once(session: pa.Session) -> None:
+    counter = Counter.remote()
+    pa.get(counter.seen.remote())
+    worker = psutil.Process(session.worker_pids[0])
+    worker.suspend()  # so that the calls are in flight
+    refs = [counter.count.remote(number) for number in range(100)]
+
+    worker.kill()
+
+    for ref in refs:
+        with pytest.raises((pa.ActorUnavailable, pa.NodeDown, pa.ActorStopped)):
+            pa.get(ref, timeout=session.runtime.node.config.session_resume_s / 2)
