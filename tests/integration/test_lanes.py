@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 import struct
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
@@ -57,18 +59,24 @@ class Saboteur:
 
     def _reset(self) -> None:
         calls = [peer.calls for peer in self._node.router.peers.values() if peer.calls is not None]
-        if any(connection.is_suspended for connection in calls):
+        transports: list[Any] = [connection._transport for connection in calls]
+        if any(transport is None or transport.is_closing() for transport in transports):
             self._node.loop.call_later(0.001, self._reset)
             return
-        for connection in calls:
-            self.hits += 1
-            sock = connection._transport.get_extra_info("socket")  # type: ignore[union-attr]  # it is not suspended
+        for connection, transport in zip(calls, transports, strict=True):
+            sock = transport.get_extra_info("socket")
             if self._rng.random() < 0.5:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 connection.cut(ConnectionResetError("the test has reset it"))
             else:
                 # Half of it, or both; each side finds out by itself, and what is under way may be lost.
-                sock.shutdown(self._rng.choice((socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR)))
+                with socket.socket(fileno=os.dup(sock.fileno())) as same:  # uvloop's own cannot do that
+                    try:
+                        same.shutdown(self._rng.choice((socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR)))
+                    except OSError:  # the other side was quicker
+                        self._node.loop.call_later(0.001, self._reset)
+                        return
+            self.hits += 1
 
 
 @pytest.fixture
