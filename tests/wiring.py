@@ -35,7 +35,7 @@ def handshake(name: str, *, dialler: bool, nonce: bytes = b"", cookie: bytes = C
 
 def head(length: int, kind: int, count: int) -> bytes:
     """The header of a frame that says that nothing was received, without a checksum."""
-    return HEADER.pack(length, kind, count, 0, 0)
+    return HEADER.pack(length, kind, count, 0, 0, 0)
 
 
 class Wire(asyncio.Transport):

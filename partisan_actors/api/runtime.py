@@ -137,6 +137,8 @@ class Runtime:
             "cookie": config.cookie.hex(),
             "insecure": config.insecure,
             "tls": config.tls.plain() if config.tls is not None else None,
+            "session_resume_s": config.session_resume_s,
+            "checksums": config.checksums,
             "channels": {name: asdict(options) for name, options in config.channels.items()},
             "tracing": asdict(self._tracing_options) if self._tracing_options is not None else None,
         }

@@ -307,6 +307,8 @@ def init(
     broadcast_options: Mapping[str, Any] | None = None,
     routing: str = "auto",
     channels: Mapping[str, ChannelOptions | Mapping[str, Any] | int] | None = None,
+    session_resume_s: float = 10.0,
+    checksums: bool = False,
     resources: Mapping[str, float] | None = None,
     labels: Mapping[str, str] | None = None,
     hosts_actors: bool = False,
@@ -323,8 +325,7 @@ def init(
     Without `address`, `workers` processes are started on this machine (default: one per core that this process may
     use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster; with
     ``address="auto"`` the one at $PARTISAN_ADDRESS, or else the only one that `partisan start` runs on this machine
-    (the one named `cluster`, if given). It binds to loopback unless `bind` is given, hosts actors if `hosts_actors`.
-    `docs/reference/api.md` has the other parameters.
+    (the one named `cluster`, if given). It binds to loopback unless `bind` is given. The rest: `docs/reference/api.md`.
 
     Returns a `Session`, for ``with``, ``async with`` (the node then lives on the running loop), or neither. Raises
     ConfigError for a bad setting, NotYetConnected when the address does not answer, AuthenticationError when cookies or
@@ -338,10 +339,8 @@ def init(
             raise RuntimeError("this process has a session already: call shutdown() first")
         contacts = contacts_of(address, cluster) if address is not None else []
         count = _worker_count(workers, address)
-        if data_dir and not name:
-            raise ConfigError("data_dir", data_dir, "a name, too: what is kept there belongs to that node")
         config = NodeConfig(
-            name=name or random_name("driver"),
+            name=name or _random_name(data_dir),
             cluster=cluster or (random_name("local") if address is None and not data_dir else ""),
             bind=addresses_in("bind", bind),
             advertise=addresses_in("advertise", advertise),
@@ -350,6 +349,8 @@ def init(
             broadcast_options=dict(broadcast_options or {}),
             routing=routing,
             channels=check_channels(channels or {}),
+            session_resume_s=session_resume_s,
+            checksums=checksums,
             cookie=read_cookie(cookie, insecure=insecure),
             insecure=insecure,
             tls=find_tls(tls),
@@ -363,6 +364,12 @@ def init(
     if asyncio._get_running_loop() is None:
         session.runtime  # noqa: B018 - starts it
     return session
+
+
+def _random_name(data_dir: str) -> str:
+    if data_dir:
+        raise ConfigError("data_dir", data_dir, "a name, too: what is kept there belongs to that node")
+    return random_name("driver")
 
 
 def shutdown() -> None:

@@ -102,6 +102,8 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         broadcast_options=settings["broadcast_options"],
         routing=settings["routing"],
         channels=check_channels(settings["channels"]),
+        session_resume_s=settings.get("session_resume_s", 10.0),
+        checksums=settings.get("checksums", False),
         cookie=bytes.fromhex(settings["cookie"]),
         insecure=settings["insecure"],
         allow_faults=settings.get("allow_faults", False),

@@ -118,8 +118,9 @@ class NodeConfig:
             if not getattr(self, name) > 0:
                 raise ConfigError(name, getattr(self, name), "a positive number of seconds")
         for name in ("keep_alive_s", "session_resume_s"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(name, getattr(self, name), "a positive number of seconds, or 0 for never")
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not value >= 0:
+                raise ConfigError(name, value, "a positive number of seconds, or 0 for never")
         if not isinstance(self.checksums, bool):
             raise ConfigError("checksums", self.checksums, "True or False")
         for name in ("dialled_max", "keep_alive_misses", "message_bytes_max", "mailbox_max"):

@@ -13,6 +13,7 @@ from partisan_actors.node.dialling import Dialling
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import Subscriptions
 from partisan_actors.node.interleaving import Interleaving
+from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.refusals import Refusals
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.node.sessions import Sessions
@@ -38,6 +39,7 @@ class ConnectionsHost(Protocol):
     dialling: Dialling
     driver: Driver
     events: Subscriptions
+    keep_alive: KeepAlive
     router: Router
     sessions: Sessions
     interleaving: Interleaving
@@ -69,7 +71,9 @@ class Connections:
             raise AuthenticationError(str(known.node), "of two with this id, one is an observer and the other is not")
         if identity.node == host.me:
             raise AuthenticationError(str(host.me), "a node cannot connect to itself")
-        if host.has_left and not identity.observer and not connection.handshake.dialler:
+        # Only the first connection of a join is this node's own to make; what else it dials was begun before it left.
+        is_joining = connection.handshake.dialler and connection.handshake.channel == CONTROL
+        if host.has_left and not identity.observer and not is_joining:
             raise AuthenticationError(str(host.me), "it has left its cluster, and takes nobody in until it joins again")
 
     def opened(self, connection: Connection) -> None:
@@ -92,6 +96,9 @@ class Connections:
         host.router.opened(peer, connection)
         host.events.connection_opened(peer, connection.handshake.channel)
         host.dialling.opened(connection)
+        surplus = host.router.surplus(peer, connection)
+        if surplus is not None:
+            host.keep_alive.let_go(peer, surplus, host.loop.time())
 
     def broke(self, connection: Connection, error: BaseException) -> bool:
         return self._host.sessions.broke(connection, error)

@@ -15,7 +15,8 @@ No message is lost or overtaken by that:
       has handled all that was sent to it
       closes                              ->       both sides dial anew when there is something to send
 
-What is sent meanwhile waits. Neither side reports a lost peer.
+What is sent meanwhile waits. Neither side reports a lost peer. One of two connections of a lane goes in the same way,
+however busy.
 """
 
 from __future__ import annotations
@@ -162,9 +163,13 @@ class KeepAlive:
 
     def _ask(self, peer: Peer, now: float) -> None:
         for connection in list(peer.open):
-            if connection not in peer.leaving:
-                self._router.let_go(peer, connection, now + self._patience_s)
-                _say(connection, Phase.ASK)
+            self.let_go(peer, connection, now)
+
+    def let_go(self, peer: Peer, connection: Connection, now: float) -> None:
+        """Ask the other side whether this connection may be closed, and send nothing more on it."""
+        if connection not in peer.leaving:
+            self._router.let_go(peer, connection, now + self._patience_s)
+            _say(connection, Phase.ASK)
 
     def _check_leaving(self, peer: Peer, last_bytes: dict[Connection, int], now: float) -> None:
         for connection, patience_ends in list(peer.leaving.items()):
@@ -189,7 +194,7 @@ class KeepAlive:
     def _answer(self, peer: Peer, connection: Connection) -> None:
         if connection in peer.leaving:  # both sides asked at once
             _say(connection, Phase.AGREE)
-        elif self._may_go(peer):
+        elif self._may_go(peer) or self._router.has_other(peer, connection):
             self._router.let_go(peer, connection, self._loop.time() + self._patience_s)
             _say(connection, Phase.AGREE)
         else:

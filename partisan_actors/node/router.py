@@ -4,8 +4,9 @@ The rules this file keeps:
 
 1. There is one `Peer` per life of a node. For each lane, one connection is *the* one we send on, from the moment it
    opens until it closes or is let go, so messages between one sender and one receiver stay in order, whoever dialled.
-   When two nodes dial each other at once both connections stay, each serving one direction. One that broke stays, too,
-   while `sessions` looks for another one to take its place.
+   One that broke stays, too, while `sessions` looks for another one to take its place. When two nodes dial each other
+   at once, the one of the lesser id lets go of what the other one has dialled: in the end there are as many connections
+   as the channel has lanes, and all are dialled when the first one is needed.
 2. While a lane is being dialled, or its connection is being let go, its messages wait in order. When it cannot be
    dialled they are relayed, or fail.
 3. A peer that is down refuses everything with NodeDown, and everything that waits for it fails. Only what the overlay
@@ -22,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from partisan_actors.errors import NodeDown, NoRoute, Overloaded, PartisanError
+from partisan_actors.errors import AuthenticationError, NodeDown, NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.peer import Buffers, Peer, Pending
 from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL
@@ -182,10 +183,24 @@ class Router:
     def _is_leaving(self, peer: Peer, channel: str, index: int) -> bool:
         return any(lane_of(connection) == (channel, index) for connection in peer.leaving)
 
-    def _other(self, peer: Peer, channel: str, index: int) -> Connection | None:
-        """A connection that the lane may use, if there is one already."""
-        fitting = (each for each in peer.open if lane_of(each) == (channel, index) and each not in peer.leaving)
-        return next(fitting, None)
+    def _other(self, peer: Peer, channel: str, index: int, but: Connection | None = None) -> Connection | None:
+        """A connection that the lane may use, if there is one already, and not `but`."""
+        for each in peer.open:
+            if lane_of(each) == (channel, index) and each is not but and each not in peer.leaving:
+                return each
+        return None
+
+    def has_other(self, peer: Peer, connection: Connection) -> bool:
+        """Whether the lane of `connection` could do without it."""
+        return self._other(peer, *lane_of(connection), but=connection) is not None
+
+    def surplus(self, peer: Peer, connection: Connection) -> Connection | None:
+        """The connection that this node has to let go of now that `connection` is open, if there is one: see rule 1."""
+        if self.me.node > peer.node or connection in peer.leaving or not self.has_other(peer, connection):
+            return None
+        same = [each for each in peer.open if lane_of(each) == lane_of(connection) and each not in peer.leaving]
+        theirs = [each for each in same if not each.session.is_ours]
+        return theirs[0] if len(theirs) < len(same) and theirs else None
 
     def _go_on(self, peer: Peer, channel: str, index: int) -> None:
         """Nobody can tell any more which messages of the lane came first, so it may have another connection."""
@@ -239,7 +254,7 @@ class Router:
             self._host.relay(peer.node, message, buffers, channel)
         elif self._host.can_dial(peer.node):
             peer.waiting[channel, index] = deque([(message, buffers)])
-            self._host.dial(peer, channel, index)
+            self._dial(peer, channel, index)
         elif self._host.routing == "direct":
             raise NoRoute(str(peer.node), "no address of it is known and routing is 'direct'")
         else:
@@ -266,13 +281,23 @@ class Router:
         is_new = channel in peer.lanes and (channel, 0) not in peer.waiting
         if connection is not None and is_new and not self._must_relay(peer, channel) and self.can_dial(peer):
             peer.waiting[channel, 0] = deque()
-            self._host.dial(peer, channel, 0)
+            self._dial(peer, channel, 0)
         return connection
+
+    def _dial(self, peer: Peer, channel: str, index: int) -> None:
+        """Have that lane opened, for which something may wait, and the channel's others, which will be needed soon."""
+        self._host.dial(peer, channel, index)
+        for other, connection in enumerate(peer.lanes[channel][: peer.usable.get(channel)]):
+            key = channel, other
+            if connection is None and key not in peer.waiting and not self._is_leaving(peer, channel, other):
+                peer.waiting[key] = deque()
+                self._host.dial(peer, channel, other)
 
     def dial_failed(self, peer: Peer, channel: str, index: int, error: Exception) -> bool:
         """That lane could not be opened: what waits for it is relayed, or fails. Returns whether it was relayed."""
         waiting = peer.waiting.pop((channel, index), ())
-        if self._host.routing == "auto":
+        # Who answers that it has no such lane can be reached, and not on that one.
+        if self._host.routing == "auto" and not isinstance(error, AuthenticationError):
             peer.relay_until = self._host.loop.time() + REDIAL_AFTER_S
         if channel == BROADCAST:
             for message, _ in waiting:

@@ -37,7 +37,7 @@ from partisan_actors.wire.frames import (
     HEADER,
     HELLO,
     HELLO_HEADER,
-    checksum,
+    checksums,
 )
 from partisan_actors.wire.handshake import Handshake
 
@@ -351,8 +351,8 @@ class Connection(Superseding, Receiver):
         elif body:
             session = self.session
             size, received = len(body), session.received
-            check = checksum(size, BATCH, len(out), received, body) if self._is_checked else 0
-            frame = _pack_header(size, BATCH, len(out), received, check) + body
+            checks = checksums(size, BATCH, len(out), received, body) if self._is_checked else (0, 0)
+            frame = _pack_header(size, BATCH, len(out), received, *checks) + body
             self.bytes_out += size
             is_full = session.keep(frame, size + _HEADER_BYTES)
             transport.write(frame)
@@ -394,8 +394,8 @@ class Connection(Superseding, Receiver):
 
     def _header(self, length: int, kind: int, count: int, *body: Any) -> bytes:
         received = self.session.received
-        check = checksum(length, kind, count, received, *body) if self._is_checked else 0
-        return _pack_header(length, kind, count, received, check)
+        checks = checksums(length, kind, count, received, *body) if self._is_checked else (0, 0)
+        return _pack_header(length, kind, count, received, *checks)
 
     def _empty_frame(self, kind: int) -> bytes:
         self.session.untold = 0

@@ -27,7 +27,7 @@ from partisan_actors.wire.frames import (
     HELLO_BYTES_MAX,
     HELLO_HEADER,
     LARGE,
-    checksum,
+    checksums,
     not_ours,
 )
 from partisan_actors.wire.handshake import Handshake
@@ -156,11 +156,11 @@ class Receiver(asyncio.BufferedProtocol):
             else:
                 view = flusher.receive_view
                 if self._is_at_frame and count > _HEADER_BYTES:
-                    length, kind, messages, received, check = _unpack_header(view)
+                    length, kind, messages, received, check, total = _unpack_header(view)
                     if kind == BATCH and length == count - _HEADER_BYTES:
                         # Exactly one whole batch, as nearly every read of small messages is.
                         body = view[_HEADER_BYTES:count]
-                        if self._is_checked and check != checksum(length, kind, messages, received, body):
+                        if self._is_checked and (check, total) != checksums(length, kind, messages, received, body):
                             raise DamagedFrame("the checksum of a frame is wrong")
                         session = self.session
                         session.heard = received
@@ -245,14 +245,16 @@ class Receiver(asyncio.BufferedProtocol):
         take = min(layout.size - len(self._head), end - position)
         self._head += view[position : position + take]
         if len(self._head) == layout.size:
-            length, kind, count, received, check = (*layout.unpack(self._head), 0, 0)[:5]
+            length, kind, count, received, check, total = (*layout.unpack(self._head), 0, 0, 0)[:6]
             self._head.clear()
+            if self._is_checked:
+                self._sum, _ = checksums(length, kind, count, received)
+                if self._sum != check:
+                    raise DamagedFrame("the checksum of a header is wrong")
             self._check_header(length, kind)
             self._length, self._kind, self._count = length, kind, count
-            self._received_there, self._checksum = received, check
+            self._received_there, self._checksum = received, total
             self._left, self._is_in_frame = length, True
-            if self._is_checked:
-                self._sum = checksum(length, kind, count, received)
             if length == 0:
                 self._finish_frame()
         return position + take
@@ -262,18 +264,16 @@ class Receiver(asyncio.BufferedProtocol):
             if kind != HELLO or not 0 < length <= HELLO_BYTES_MAX:
                 raise ProtocolError(not_ours(length))
             return
-        why = ""
         if kind in (ACK, END):
             if length:
-                why = f"a frame of kind {kind} with a body"
-        elif (kind == CHUNK) != (self._large is not None) or kind not in COUNTED:
-            why = f"frame of kind {kind} out of place"
-        elif not 0 < length <= FRAME_BYTES_MAX:
-            why = f"a frame of {length} bytes, the limit is {FRAME_BYTES_MAX}"
-        elif self._large is not None and length > self._large.missing:
-            why = "more bytes than the large message announced"
-        if why:
-            raise DamagedFrame(why) if self._is_checked else ProtocolError(why)
+                raise ProtocolError(f"a frame of kind {kind} with a body")
+            return
+        if (kind == CHUNK) != (self._large is not None) or kind not in COUNTED:
+            raise ProtocolError(f"frame of kind {kind} out of place")
+        if not 0 < length <= FRAME_BYTES_MAX:
+            raise ProtocolError(f"a frame of {length} bytes, the limit is {FRAME_BYTES_MAX}")
+        if self._large is not None and length > self._large.missing:
+            raise ProtocolError("more bytes than the large message announced")
 
     # ---- frames -------------------------------------------------------------------------------------------------
 

@@ -30,9 +30,9 @@ WINDOW_COST: Final = 32 * 1024 * 1024
 FRAME_COST: Final = 4 * 1024
 # What is kept is looked through when it has grown by so much.
 LOOK_COST: Final = 256 * 1024
-# A frame weighs one, and one more for each 4 KiB.
+# A frame weighs one, and one more for each 64 KiB.
 ACKNOWLEDGED_WEIGHT: Final = 64
-WEIGHT_SHIFT: Final = 12
+WEIGHT_SHIFT: Final = 16
 # So many connections in a row may break because of damaged frames without any progress.
 FRUITLESS_MAX: Final = 16
 _NUMBERS: Final = 2**32

@@ -2,10 +2,11 @@
 
 A connection begins with HELLO frames ``u32 length (little-endian) | u8 kind | u32 0 | body``, which look the same in
 all versions of the protocol, so that two that do not understand each other can say so. Then it is a sequence of frames
-``u32 length | u8 kind | u32 count | u32 received | u32 checksum | body``. The count is the number of messages in a
-BATCH, and 0 in other frames: a decoder that knows how many to expect need not find out by failing. `received` is how
-many frames of the session the sender has taken in, modulo 2**32, ACK and END not counted; see `transport.session`. The
-checksum is that of `checksum`, or 0 on connections that do without.
+``u32 length | u8 kind | u32 count | u32 received | u32 checksum of that | u32 checksum of all | body``. The count is
+the number of messages in a BATCH, and 0 in other frames: a decoder that knows how many to expect need not find out by
+failing. `received` is how many frames of the session the sender has taken in, modulo 2**32, ACK and END not counted;
+see `transport.session`. The checksums are CRC-32, or 0 on connections that do without; there are two so that nobody
+waits for a body of the wrong length.
 
 - HELLO      one msgpack map; only before the connection is open, at most HELLO_BYTES_MAX long
 - BATCH      any number of msgpack arrays one after another, each one message; the flush of one loop turn
@@ -42,12 +43,12 @@ __all__ = [
     "INLINE_BYTES_MAX",
     "LARGE",
     "Kind",
-    "checksum",
+    "checksums",
     "not_ours",
 ]
 
 HELLO_HEADER: Final = struct.Struct("<IBI")
-HEADER: Final = struct.Struct("<IBIII")
+HEADER: Final = struct.Struct("<IBIIII")
 _CHECKED: Final = struct.Struct("<IBII")
 
 HELLO: Final = 1
@@ -81,12 +82,12 @@ def not_ours(length: int) -> str:
     return "the other side does not speak this protocol"
 
 
-def checksum(length: int, kind: int, count: int, received: int, *body: bytes | memoryview) -> int:
-    """CRC-32 of a frame: of the header before the checksum, then of the body, which may be in pieces."""
-    value = crc32(_CHECKED.pack(length, kind, count, received))
+def checksums(length: int, kind: int, count: int, received: int, *body: bytes | memoryview) -> tuple[int, int]:
+    """The checksums of a frame: of its header, and of header and body, which may be in pieces."""
+    of_header = of_all = crc32(_CHECKED.pack(length, kind, count, received))
     for piece in body:
-        value = crc32(piece, value)
-    return value
+        of_all = crc32(piece, of_all)
+    return of_header, of_all
 
 
 class Kind:

@@ -71,7 +71,7 @@ class Stranger:
     def frame(self, kind: int, body: bytes, count: int | None = None) -> None:
         """One frame; a batch claims to hold one message unless `count` says otherwise."""
         head = len(body), kind, (kind == BATCH) if count is None else count
-        self.send((HEADER.pack(*head, 0, 0) if self.is_open else HELLO_HEADER.pack(*head)) + body)
+        self.send((HEADER.pack(*head, 0, 0, 0) if self.is_open else HELLO_HEADER.pack(*head)) + body)
 
     def receive_frame(self) -> bytes:
         layout = HEADER if self.is_open else HELLO_HEADER
@@ -381,7 +381,7 @@ def test_an_oversize_frame_of_a_peer_closes_its_connection(victim: pa.Session) -
     before = counts(victim)
     stranger = _Dialler(victim).shake_hands()
 
-    stranger.send(HEADER.pack(FRAME_BYTES_MAX + 1, BATCH, 1, 0, 0) + bytes(1000))
+    stranger.send(HEADER.pack(FRAME_BYTES_MAX + 1, BATCH, 1, 0, 0, 0) + bytes(1000))
 
     stranger.rest()
     stranger.close()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
+from typing import Any
 
+import psutil
 import pytest
 
 import partisan_actors as pa
@@ -55,18 +59,24 @@ class Saboteur:
 
     def _reset(self) -> None:
         calls = [peer.calls for peer in self._node.router.peers.values() if peer.calls is not None]
-        if any(connection.is_suspended for connection in calls):
+        transports: list[Any] = [connection._transport for connection in calls]
+        if any(transport is None or transport.is_closing() for transport in transports):
             self._node.loop.call_later(0.001, self._reset)
             return
-        for connection in calls:
-            self.hits += 1
-            sock = connection._transport.get_extra_info("socket")  # type: ignore[union-attr]  # it is not suspended
+        for connection, transport in zip(calls, transports, strict=True):
+            sock = transport.get_extra_info("socket")
             if self._rng.random() < 0.5:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 connection.cut(ConnectionResetError("the test has reset it"))
             else:
                 # Half of it, or both; each side finds out by itself, and what is under way may be lost.
-                sock.shutdown(self._rng.choice((socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR)))
+                with socket.socket(fileno=os.dup(sock.fileno())) as same:  # uvloop's own cannot do that
+                    try:
+                        same.shutdown(self._rng.choice((socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR)))
+                    except OSError:  # the other side was quicker
+                        self._node.loop.call_later(0.001, self._reset)
+                        return
+            self.hits += 1
 
 
 @pytest.fixture
@@ -143,3 +153,33 @@ def test_large_arguments_and_results_of_several_threads_survive_resets(session: 
 
     assert failures == []
     assert saboteur.resumed > 0
+
+
+def test_calls_to_a_process_that_stands_still_for_a_while_all_run(session: pa.Session) -> None:
+    counter = Counter.remote()
+    pa.get(counter.seen.remote())
+    worker = psutil.Process(session.worker_pids[0])
+    worker.suspend()
+    try:
+        refs = [counter.count.remote(number) for number in range(5000)]
+        time.sleep(1.0)  # as long as it stands still; far less than what makes it down
+        assert not refs[-1].done()
+    finally:
+        worker.resume()
+
+    assert pa.get(refs, timeout=30) == list(range(5000))
+    assert pa.get(counter.seen.remote()) == (5000, 0)
+
+
+def test_a_process_that_is_killed_is_noticed_at_once(session: pa.Session) -> None:
+    counter = Counter.remote()
+    pa.get(counter.seen.remote())
+    worker = psutil.Process(session.worker_pids[0])
+    worker.suspend()  # so that the calls are in flight
+    refs = [counter.count.remote(number) for number in range(100)]
+
+    worker.kill()
+
+    for ref in refs:
+        with pytest.raises((pa.ActorUnavailable, pa.NodeDown, pa.ActorStopped)):
+            pa.get(ref, timeout=session.runtime.node.config.session_resume_s / 2)

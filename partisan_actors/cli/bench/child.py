@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from partisan_actors.cli.bench import cold_start, comparisons, floor
 from partisan_actors.cli.bench.peers import AwaitedPeer
@@ -26,10 +26,10 @@ Measure = Callable[[Plan], Measurement]
 
 
 @asynccontextmanager
-async def _ours() -> AsyncIterator[AwaitedPeer]:
+async def _ours(**settings: Any) -> AsyncIterator[AwaitedPeer]:
     from partisan_actors.cli.bench import ours  # not needed, and not imported, when the floor meets itself
 
-    async with ours.on_own_loop() as peer:
+    async with ours.on_own_loop(**settings) as peer:
         yield peer
 
 
@@ -44,7 +44,8 @@ async def _ours_with_tls() -> AsyncIterator[AwaitedPeer]:
 def _own_loop(
     row: str, compare: Callable[[Plan, comparisons.Open], comparisons.Comparisons], plan: Plan
 ) -> Measurement:
-    return Measurement(row, comparisons=compare(plan, _ours_with_tls if row.startswith("tls-") else _ours))
+    own = partial(_ours, **SETTINGS.get(row, {}))
+    return Measurement(row, comparisons=compare(plan, _ours_with_tls if row.startswith("tls-") else own))
 
 
 def _background(row: str, compare: Callable[[Plan], comparisons.Comparisons], plan: Plan) -> Measurement:
@@ -84,10 +85,16 @@ OWN_LOOP: Mapping[str, Callable[[Plan, comparisons.Open], comparisons.Comparison
     "await-own-loop": comparisons.await_own_loop,
     "sync-method": comparisons.sync_method,
     "in-flight": comparisons.in_flight,
+    "without-sessions": comparisons.in_flight,
+    "with-checksums": comparisons.in_flight,
     "bytes-argument": comparisons.bytes_argument,
     "tls-await": comparisons.await_own_loop,
     "tls-in-flight": comparisons.in_flight,
     "tls-bytes-argument": comparisons.bytes_argument,
+}
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "without-sessions": {"session_resume_s": 0.0},
+    "with-checksums": {"checksums": True},
 }
 BACKGROUND: Mapping[str, Callable[[Plan], comparisons.Comparisons]] = {
     "await-other-thread": comparisons.await_other_thread,

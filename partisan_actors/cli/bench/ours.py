@@ -52,9 +52,9 @@ class OurPeer:
 
 
 @asynccontextmanager
-async def on_own_loop() -> AsyncIterator[OurPeer]:
-    """An adder on one worker node; this process's node runs on the running loop."""
-    async with pa.init(workers=1):
+async def on_own_loop(**settings: Any) -> AsyncIterator[OurPeer]:
+    """An adder on one worker node; this process's node runs on the running loop. `settings` are those of `init`."""
+    async with pa.init(workers=1, **settings):
         adder = Adder.remote()
         yield OurPeer(adder, await adder.process.remote())
 

@@ -347,3 +347,16 @@ async def test_a_large_message_is_spliced_without_being_packed_again() -> None:
     assert kind == LARGE
     head = bytes(one.wire.written[HEADER.size : HEADER.size + length])
     assert msgpack.unpackb(head) == [[-5, 7], [Kind.TELL, "é", {"a": 1}]]
+
+
+async def test_a_large_message_that_is_complete_is_handled_though_the_connection_breaks_at_once() -> None:
+    one, other = open_pair()
+    one.connection.send_large(pack([Kind.TELL, 1]), [b"x" * 100])
+    one.connection.flush()
+    data = one.wire.take()
+    other.feed(data[:-50])
+    other.feed(data[-50:])  # straight to where it belongs, so it is to be handed over in the next turn
+
+    other.connection.connection_lost(ConnectionResetError("cut"))
+
+    assert [message for message, _ in other.messages] == [[Kind.TELL, 1]]
