@@ -176,7 +176,8 @@ class Outbox:
         return kept
 
     def _again(self, now: float, *, hurry: bool) -> list[Kept]:
-        again, size = [], 0
+        again: list[Kept] = []
+        size = 0
         for kept in self._kept:
             if kept.is_early or (not hurry and now - kept.sent_at < self._wait_s(kept.tries)):
                 continue
