@@ -138,5 +138,6 @@ class Runtime:
             "insecure": config.insecure,
             "tls": config.tls.plain() if config.tls is not None else None,
             "channels": {name: asdict(options) for name, options in config.channels.items()},
+            "delivery": config.delivery.plain(),
             "tracing": asdict(self._tracing_options) if self._tracing_options is not None else None,
         }

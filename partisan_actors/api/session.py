@@ -27,6 +27,7 @@ from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.node.binding import addresses_in
 from partisan_actors.node.config import NodeConfig, memory_share, random_name
 from partisan_actors.node.cookie import read_cookie
+from partisan_actors.node.delivery_options import DeliveryOptions
 from partisan_actors.node.loop import LoopThread
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
 from partisan_actors.node.overlay_options import merged
@@ -307,6 +308,7 @@ def init(
     broadcast_options: Mapping[str, Any] | None = None,
     routing: str = "auto",
     channels: Mapping[str, ChannelOptions | Mapping[str, Any] | int] | None = None,
+    delivery: DeliveryOptions | Mapping[str, Any] | None = None,
     resources: Mapping[str, float] | None = None,
     labels: Mapping[str, str] | None = None,
     hosts_actors: bool = False,
@@ -323,8 +325,7 @@ def init(
     Without `address`, `workers` processes are started on this machine (default: one per core that this process may
     use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster; with
     ``address="auto"`` the one at $PARTISAN_ADDRESS, or else the only one that `partisan start` runs on this machine
-    (the one named `cluster`, if given). It binds to loopback unless `bind` is given, hosts actors if `hosts_actors`.
-    `docs/reference/api.md` has the other parameters.
+    (of the name `cluster`). It binds to loopback unless `bind` is given; `docs/reference/api.md` has the rest.
 
     Returns a `Session`, for ``with``, ``async with`` (the node then lives on the running loop), or neither. Raises
     ConfigError for a bad setting, NotYetConnected when the address does not answer, AuthenticationError when cookies or
@@ -350,6 +351,7 @@ def init(
             broadcast_options=dict(broadcast_options or {}),
             routing=routing,
             channels=check_channels(channels or {}),
+            delivery=DeliveryOptions.of(delivery or {}),
             cookie=read_cookie(cookie, insecure=insecure),
             insecure=insecure,
             tls=find_tls(tls),

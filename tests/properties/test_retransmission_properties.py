@@ -29,7 +29,6 @@ class Way:
 
     def push(self, item: int, now: float) -> None:
         kept = self.outbox.push(item, self._rng.choice((1, 1000)), now)
-        assert kept is not None
         self._send(kept.number, item)
 
     def step(self, now: float) -> None:

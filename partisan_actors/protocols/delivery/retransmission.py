@@ -91,6 +91,7 @@ class Outbox:
         self._kept: deque[Kept] = deque()
         self._last = 0
         self._acknowledged = 0
+        self._lost_at = float("-inf")
         self._notice_at = 0.0
         self._notices = 0
 
@@ -107,14 +108,13 @@ class Outbox:
         """Whether nothing is left to be said."""
         return not self._kept and self._acknowledged >= self._last
 
-    def push(self, item: Any, size: int, now: float, *, must: bool = False) -> Kept | None:
-        """Number a message and keep it; the caller sends it. None, and nothing is kept, at the bound of rule 4.
-
-        With `must` the bound does not count: for an answer, of which there is one for each question that was taken.
-        """
+    def has_room(self, size: int) -> bool:
+        """Whether another message of that size is within the bounds of rule 4; the first one always is."""
         is_full = len(self._kept) >= self._options.messages_max or self.bytes_kept + size > self._options.bytes_max
-        if is_full and self._kept and not must:
-            return None
+        return not is_full or not self._kept
+
+    def push(self, item: Any, size: int, now: float) -> Kept:
+        """Number a message and keep it; the caller sends it, and has asked whether there is room."""
         self._last += 1
         kept = Kept(self._last, item, size, now)
         self._kept.append(kept)
@@ -135,19 +135,35 @@ class Outbox:
                 kept.is_early = kept.is_early or kept.number in named
         return done
 
+    def connection_lost(self, now: float) -> None:
+        """What was sent up to now may be lost, and is due at once."""
+        self._lost_at = now
+        self._notice_at = now
+
     def due(self, now: float) -> list[Kept]:
-        """What is to be sent again because its time has come, the oldest first."""
-        if not self._kept or now - self._kept[0].sent_at < self._wait_s(self._kept[0].tries):
+        """What is to be sent again because its time has come, the oldest first, and no more than AGAIN_BYTES_MAX."""
+        if not self._kept or not self._is_due(self._kept[0], now):
             return []
-        return self._again(now, hurry=False)
+        again: list[Kept] = []
+        size = 0
+        for kept in self._kept:
+            if kept.is_early or not self._is_due(kept, now):
+                continue
+            size += kept.size
+            if again and size > AGAIN_BYTES_MAX:
+                break
+            kept.tries += kept.sent_at > self._lost_at
+            kept.sent_at = now
+            again.append(kept)
+        return again
 
-    def again(self, now: float) -> list[Kept]:
-        """All that may just have been lost, as the connection it was sent on has gone."""
-        return self._again(now, hurry=True)
+    def items(self) -> list[Any]:
+        """What is kept, the oldest first."""
+        return [kept.item for kept in self._kept]
 
-    def notice_due(self, now: float, *, hurry: bool = False) -> bool:
+    def notice_due(self, now: float) -> bool:
         """Whether the receiver is to be told, by a message without a number, that what it waits for was given up."""
-        if self._kept or self.is_idle or (not hurry and now < self._notice_at):
+        if self._kept or self.is_idle or now < self._notice_at:
             return False
         self._notice_at = now + self._wait_s(self._notices)
         self._notices += 1
@@ -175,19 +191,8 @@ class Outbox:
         self.bytes_kept -= kept.size
         return kept
 
-    def _again(self, now: float, *, hurry: bool) -> list[Kept]:
-        again: list[Kept] = []
-        size = 0
-        for kept in self._kept:
-            if kept.is_early or (not hurry and now - kept.sent_at < self._wait_s(kept.tries)):
-                continue
-            if again and not hurry and size + kept.size > AGAIN_BYTES_MAX:
-                break
-            size += kept.size
-            kept.sent_at = now
-            kept.tries += not hurry
-            again.append(kept)
-        return again
+    def _is_due(self, kept: Kept, now: float) -> bool:
+        return kept.sent_at <= self._lost_at or now - kept.sent_at >= self._wait_s(kept.tries)
 
     def _wait_s(self, tries: int) -> float:
         options = self._options

@@ -17,7 +17,7 @@ def outbox(count: int = 0, options: AckOptions = OPTIONS, epoch: int = 1) -> Out
     """A stream with so many messages, all handed in at second 0."""
     made = Outbox(epoch, options, random.Random(1))
     for number in range(1, count + 1):
-        assert made.push(f"m{number}", 1, 0.0) is not None
+        made.push(f"m{number}", 1, 0.0)
     return made
 
 
@@ -80,27 +80,24 @@ def test_what_is_acknowledged_out_of_order_is_not_sent_again() -> None:
     box.acknowledge(1, 0, [2])
 
     assert numbers(box.due(2.0)) == [1, 3]
-    assert numbers(box.again(2.0)) == [1, 3]
 
 
-def test_a_new_connection_has_everything_sent_again_at_once_without_costing_a_try() -> None:
+def test_what_was_sent_on_a_connection_that_is_lost_is_due_at_once_without_costing_a_try() -> None:
     box = outbox(2)
+    box.connection_lost(0.1)
+    box.push("m3", 1, 0.2)
 
-    assert numbers(box.again(0.1)) == [1, 2]
+    assert numbers(box.due(0.2)) == [1, 2]
 
-    assert box.due(0.9) == []
-    assert numbers(box.due(1.2)) == [1, 2]
+    assert box.due(1.0) == []
+    assert numbers(box.due(1.21)) == [1, 2, 3]
 
 
-def test_at_the_bounds_nothing_more_is_taken_but_answers_are() -> None:
-    box = outbox(4)
-
-    assert box.push("m5", 1, 0.0) is None
-    assert box.push("an answer", 1, 0.0, must=True) is not None
-
-    small = outbox(1)
-    assert small.push("large", 100, 0.0) is None
-    assert outbox().push("the only one", 1000, 0.0) is not None
+def test_there_is_room_up_to_the_bounds_and_always_for_the_first() -> None:
+    assert outbox(3).has_room(1)
+    assert not outbox(4).has_room(1)
+    assert not outbox(1).has_room(100)
+    assert outbox().has_room(1000)
 
 
 def test_a_message_too_old_is_given_up_and_the_base_says_so() -> None:
