@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from partisan_actors.actors.down import Down, Exit
     from partisan_actors.actors.subscriptions import Subscription
-    from partisan_actors.api.actor import ActorClass, ActorHandle, ActorMethod, actor
+    from partisan_actors.api.actor import ActorClass, ActorHandle, actor
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
     from partisan_actors.api.fault_rules import faults
     from partisan_actors.api.membership import evict, join, leave, update_members
+    from partisan_actors.api.methods import AckedMethod, ActorMethod
     from partisan_actors.api.monitors import (
         MonitorRef,
         current_actor,
@@ -51,9 +52,11 @@ if TYPE_CHECKING:
         SerializationError,
         TaskCancelled,
         TaskFailed,
+        Unacknowledged,
         Unplaceable,
     )
     from partisan_actors.ids import MonitorId, NodeId
+    from partisan_actors.node.delivery_options import DeliveryOptions
     from partisan_actors.node.tls import TlsFiles
     from partisan_actors.objects.ref import ObjectRef
     from partisan_actors.scheduler.strategies import NodeAffinity
@@ -66,11 +69,12 @@ _ERRORS = "partisan_actors.errors"
 
 # Where each public name is defined. Imported on first use, because start-up time is a feature.
 _HOMES = {
+    "AckedMethod": "partisan_actors.api.methods",
     "ActorClass": "partisan_actors.api.actor",
     "ActorError": _ERRORS,
     "ActorExists": _ERRORS,
     "ActorHandle": "partisan_actors.api.actor",
-    "ActorMethod": "partisan_actors.api.actor",
+    "ActorMethod": "partisan_actors.api.methods",
     "ActorNotFound": _ERRORS,
     "ActorStopped": _ERRORS,
     "ActorUnavailable": _ERRORS,
@@ -78,6 +82,7 @@ _HOMES = {
     "CallTimeout": _ERRORS,
     "ChannelOptions": "partisan_actors.wire.channels",
     "ConfigError": _ERRORS,
+    "DeliveryOptions": "partisan_actors.node.delivery_options",
     "Down": "partisan_actors.actors.down",
     "Exit": "partisan_actors.actors.down",
     "MailboxFull": _ERRORS,
@@ -105,6 +110,7 @@ _HOMES = {
     "TaskFailed": _ERRORS,
     "TlsFiles": "partisan_actors.node.tls",
     "TracingOptions": "partisan_actors.telemetry.tracing",
+    "Unacknowledged": _ERRORS,
     "Unplaceable": _ERRORS,
     "actor": "partisan_actors.api.actor",
     "available_resources": "partisan_actors.api.cluster",
@@ -149,6 +155,7 @@ _HOMES = {
 
 # The keys of _HOMES: written out, because type checkers export only what they can read here.
 __all__ = [
+    "AckedMethod",
     "ActorClass",
     "ActorError",
     "ActorExists",
@@ -161,6 +168,7 @@ __all__ = [
     "CallTimeout",
     "ChannelOptions",
     "ConfigError",
+    "DeliveryOptions",
     "Down",
     "Exit",
     "MailboxFull",
@@ -188,6 +196,7 @@ __all__ = [
     "TaskFailed",
     "TlsFiles",
     "TracingOptions",
+    "Unacknowledged",
     "Unplaceable",
     "actor",
     "available_resources",

@@ -19,6 +19,7 @@
             NoRoute (ConnectionError)
             NotYetConnected (ConnectionError)
             Overloaded
+            Unacknowledged                     it may or may not have arrived
         AuthenticationError                    the peer is not one of ours
         ReplayMismatch                         a run does not follow its recording
         ProtocolError                          the peer broke the protocol; never reaches user code
@@ -59,6 +60,7 @@ __all__ = [
     "SerializationError",
     "TaskCancelled",
     "TaskFailed",
+    "Unacknowledged",
     "Unplaceable",
 ]
 
@@ -374,6 +376,16 @@ class Overloaded(NodeError):
 
     def _text(self) -> str:
         return f"the send queue to node {self.node} is full ({self.limit} bytes): nothing was sent; slow down"
+
+
+class Unacknowledged(NodeError):
+    """No acknowledgement came, and the message is sent no more. It may or may not have arrived, and run."""
+
+    _fields = ("node", "why")
+    why: str
+
+    def _text(self) -> str:
+        return f"node {self.node} has not acknowledged: {self.why} (the message may or may not have arrived)"
 
 
 class AuthenticationError(PartisanError):

@@ -61,8 +61,10 @@ _CALLS = frozenset(
         "partisan_actors.api.actor.ActorClass.remote",
         "partisan_actors.api.typed.LocalMethod.remote",
         "partisan_actors.api.typed.LocalMethod.tell",
-        "partisan_actors.api.actor.ActorMethod.remote",
-        "partisan_actors.api.actor.ActorMethod.tell",
+        "partisan_actors.api.methods.ActorMethod.remote",
+        "partisan_actors.api.methods.ActorMethod.tell",
+        "partisan_actors.api.methods.AckedMethod.remote",
+        "partisan_actors.api.methods.AckedMethod.tell",
         "partisan_actors.api.task.RemoteFunction.remote",
     }
 )

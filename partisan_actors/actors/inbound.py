@@ -150,7 +150,7 @@ class Inbound:
         """A message whose large arguments did not arrive: whoever asked is told."""
         if m[0] in ASKS:
             self._system.reply_error(peer, m[1], ActorUnavailable(f"on node {self._system.me}", why))
-        elif m[0] not in REPLIES:
+        elif m[0] != Kind.ACKED and m[0] not in REPLIES:  # what is to be acknowledged comes again
             self._system.dead_letter(f"actor with key {m[1].hex()}", "tell", why)
 
     def _decode(self, body: bytes | None, buffers: Any) -> Any:

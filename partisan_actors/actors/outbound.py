@@ -16,6 +16,7 @@ from threading import get_ident
 from time import sleep
 from typing import Any, Final
 
+from partisan_actors.actors.acked import Acked, Manner
 from partisan_actors.actors.blocking import result_of
 from partisan_actors.actors.host import Host
 from partisan_actors.actors.ref import ALIVE, Location, Parked
@@ -60,8 +61,9 @@ def _as_sent(view: memoryview) -> Any:
 class Outbound:
     """Sends calls and tells for one actor system."""
 
-    def __init__(self, system: Host, channels: Mapping[str, ChannelOptions]) -> None:
+    def __init__(self, system: Host, acked: Acked, channels: Mapping[str, ChannelOptions]) -> None:
         self._system = system
+        self._acked = acked
         # Where threads are told of overload, and do not wait.
         self._without_waiting = frozenset(name for name, options in channels.items() if options.overflow == "error")
         self._loop = system.loop
@@ -145,6 +147,24 @@ class Outbound:
             self._submit_newest(location, method, message, buffers, channel, affinity)
         else:
             self._system.post(self._submit_newest, location, method, message, buffers, channel, affinity)
+
+    def tell_acked(
+        self,
+        location: Location,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        reply: Reply[Any],
+        channel: Manner,
+        timeout_s: float | None = None,
+        partition: int | None = None,
+    ) -> None:
+        """As `tell`; `reply` gets None once the message is in the actor's mailbox, or why it is not."""
+        told, buffers = self._encode_tell(location, method, args, kwargs, channel)
+        number = self.next_number()
+        message = pack([Kind.TELL_ACKED, number, told])
+        send = self._submit if get_ident() == self._thread_id else self._post
+        send(location, number, message, buffers, reply, channel, timeout_s, _sender(location, partition))
 
     def _encode_tell(
         self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str
@@ -284,6 +304,10 @@ class Outbound:
         peer = location.peer
         if timeout_s is not None and reply is not None:
             self._set_deadline(location, number, reply, timeout_s)
+        if channel is not CALLS and isinstance(channel, Manner):
+            who = self._system.sender_affinity() if sender is None else sender
+            self._acked.submit(location, number, message, buffers, reply, channel, who)
+            return
         try:
             if peer is None:
                 who = self._system.sender_affinity() if sender is None else sender

@@ -10,12 +10,12 @@ import contextlib
 import itertools
 import logging
 import threading
-import traceback
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from partisan_actors.actors.acked import Acked
 from partisan_actors.actors.actor import Definition
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.code import CodeStore
@@ -31,6 +31,7 @@ from partisan_actors.actors.services import Service, service_key
 from partisan_actors.actors.stepping import Steps
 from partisan_actors.actors.threads import ActorThread, JobThread, Threads
 from partisan_actors.actors.tracing import finish_serving, record_stop
+from partisan_actors.actors.user_errors import traceback_text, user_error
 from partisan_actors.errors import (
     ActorNotFound,
     ActorStopped,
@@ -95,7 +96,8 @@ class ActorSystem:
         self._posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._is_awake = False
         self.next_actor_number: Callable[[], int] = itertools.count(1).__next__  # 0 is for services
-        self.outbound = out = Outbound(self, node.config.channels)
+        self.acked = Acked(self, node.delivery, node.config.channels)
+        self.outbound = out = Outbound(self, self.acked, node.config.channels)
         self.ask, self.tell, self.tell_newest = out.ask, out.tell, out.tell_newest
         node.interleaving.message_lost = Inbound(self).message_lost
         node.connection_lost_error = self._connection_lost
@@ -432,19 +434,3 @@ class ActorSystem:
 
     def _connection_lost(self, peer: Peer, why: str) -> PartisanError:
         return ActorUnavailable(f"on node {peer.node}", f"the connection broke: {why}")
-
-
-_NOT_USERS: Final = ("partisan_actors.actors", "partisan_actors.tasks")
-
-
-def user_error(error: BaseException, where: str) -> TaskFailed:
-    """What the caller of user code that raised gets."""
-    return TaskFailed.of(error, where, traceback_text(error))
-
-
-def traceback_text(error: BaseException) -> str:
-    """The traceback from the first line of user code on."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_NOT_USERS):
-        trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace))

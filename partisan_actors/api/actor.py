@@ -1,4 +1,4 @@
-"""`@actor` and what it makes: the actor class, the handles of its actors, and their methods.
+"""`@actor` and what it makes: the actor class, and the handles of its actors.
 
 A handle is typed by the class it belongs to. It has no public attributes of its own, so every name is the user's.
 """
@@ -9,11 +9,10 @@ import asyncio
 import contextlib
 import functools
 import pickle
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from partisan_actors.actors.actor import Definition, Interface, Method
+from partisan_actors.actors.actor import Definition, Interface
 from partisan_actors.actors.context import current_owner
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.references import ActorText, format_actor
@@ -23,14 +22,14 @@ from partisan_actors.actors.tracing import LifeTrace
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
 from partisan_actors.api.lookup import find_actor, known_actor
+from partisan_actors.api.methods import ActorMethod
 from partisan_actors.api.options import ActorOptions
 from partisan_actors.errors import ActorExists, ConfigError
 from partisan_actors.ids import ActorId, NodeId
-from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.spec import ActorSpec
 from partisan_actors.telemetry.records import LifecycleStep
-from partisan_actors.wire.channels import CALLS, partition_of
+from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.payload import encode_call
 
 if TYPE_CHECKING:
@@ -40,112 +39,13 @@ if TYPE_CHECKING:
     from partisan_actors.api.options import ActorKeywords
     from partisan_actors.api.runtime import Runtime
 
-__all__ = ["ActorClass", "ActorHandle", "ActorMethod", "actor"]
+__all__ = ["ActorClass", "ActorHandle", "actor"]
 
 P = ParamSpec("P")
-R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 C = TypeVar("C", bound=Callable[..., Any])
 C_co = TypeVar("C_co", covariant=True)
-
-
-class ActorMethod(Generic[P, R_co]):
-    """A method of a remote actor: `remote` asks and returns a ref, `tell` sends and returns nothing."""
-
-    __slots__ = (
-        "_ask",
-        "_channel",
-        "_least",
-        "_location",
-        "_method",
-        "_most",
-        "_name",
-        "_partition",
-        "_store",
-        "_system",
-        "_tell",
-        "_timeout",
-    )
-
-    def __init__(
-        self,
-        system: ActorSystem,
-        location: Location,
-        method: Method,
-        channel: str = CALLS,
-        timeout: float | None = None,
-        partition: int | None = None,
-    ) -> None:
-        self._system = system
-        self._store = system.extensions["objects"]
-        self._ask: Callable[..., None] = system.ask
-        self._tell: Callable[..., None] = system.tell
-        options = system.node.config.channels[channel]
-        if options.monotonic:
-            self._ask, self._tell = self._refuse, system.tell_newest
-        if partition is not None:
-            self._ask = functools.partial(self._ask, partition=partition)
-            self._tell = functools.partial(self._tell, partition=partition)
-        self._partition = partition
-        self._location = location
-        self._method = method
-        self._name = method.name
-        self._least = method.least
-        self._most = sys.maxsize if method.most is None else method.most
-        self._channel = channel
-        self._timeout = timeout
-
-    @takes_references
-    def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> ObjectRef[R_co]:
-        """Call the method. Returns at once.
-
-        Raises TypeError when the arguments do not fit, SerializationError when one cannot be sent; everything else is
-        in the ref. Calls of one caller to one actor start in the order they were made.
-        """
-        if kwargs or not self._least <= len(args) <= self._most:
-            self._method.bind(f"{self._location.class_name}.{self._name}", args, kwargs)
-        ref: ObjectRef[R_co] = ObjectRef(self._store)
-        self._ask(self._location, self._name, args, kwargs, ref, self._channel, self._timeout)
-        return ref
-
-    @takes_references
-    def tell(self, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Send without wanting a reply; an error in the method is logged on its node. Raises as `remote` does."""
-        if kwargs or not self._least <= len(args) <= self._most:
-            self._method.bind(f"{self._location.class_name}.{self._name}", args, kwargs)
-        self._tell(self._location, self._name, args, kwargs, self._channel)
-
-    def _refuse(self, *args: Any, **kwargs: Any) -> None:
-        what = f"{self._location.class_name}.{self._name}.remote"
-        raise ConfigError("channel", self._channel, f"one that is not monotonic for {what}: there is only .tell on it")
-
-    def options(
-        self, *, timeout: float | None = None, channel: str | None = None, partition_key: int | str | None = None
-    ) -> ActorMethod[P, R_co]:
-        """The same method with a deadline of `timeout` seconds, over another `channel`, or under a `partition_key`.
-
-        Messages of one key to one node share a lane of their channel, and arrive in order, whoever they are for: a
-        number k takes lane k modulo the number of lanes. Without a key, sender and receiver are the key. Raises
-        ConfigError.
-        """
-        if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
-            raise ConfigError("timeout", timeout, "a positive number of seconds")
-        channels = self._system.node.config.channels
-        if channel is not None and channel not in channels:
-            raise ConfigError("channel", channel, f"one of {', '.join(channels)}")
-        partition = self._partition if partition_key is None else partition_of(partition_key)
-        timeout = timeout or self._timeout
-        return ActorMethod(self._system, self._location, self._method, channel or self._channel, timeout, partition)
-
-    if not TYPE_CHECKING:  # a type checker says so by itself
-
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            where = f"{self._location.class_name}.{self._name}"
-            raise TypeError(f"{where} runs on another node: write handle.{self._name}.remote(...) or .tell(...)")
-
-    def __repr__(self) -> str:
-        return f"<method {self._name} of {self._location}>"
 
 
 class ActorHandle(Generic[T_co]):
@@ -154,9 +54,11 @@ class ActorHandle(Generic[T_co]):
     _location: Location
     _interface: Interface
     _system: ActorSystem
+    _label: str | None
 
-    def __init__(self, system: ActorSystem, location: Location, interface: Interface) -> None:
-        self.__dict__.update(_location=location, _interface=interface, _system=system)
+    def __init__(self, system: ActorSystem, location: Location, interface: Interface, label: str | None = None) -> None:
+        """`label` is the causal label of whatever is sent through this handle."""
+        self.__dict__.update(_location=location, _interface=interface, _system=system, _label=label)
 
     def __getattr__(self, name: str) -> ActorMethod[..., Any]:
         interface = self._interface
@@ -164,7 +66,9 @@ class ActorHandle(Generic[T_co]):
         if method is None:
             is_private = name.startswith("_") and name not in interface.refused
             raise AttributeError(name) if is_private else interface.has_no(name)
-        bound: ActorMethod[..., Any] = ActorMethod(self._system, self._location, method)
+        label, system = self._label, self._system
+        channel = CALLS if label is None else system.acked.manner(CALLS, label)
+        bound: ActorMethod[..., Any] = ActorMethod(system, self._location, method, channel)
         self.__dict__[name] = bound
         return bound
 
@@ -198,6 +102,7 @@ class ActorHandle(Generic[T_co]):
             location.can_restart,
             host,
             self._interface,
+            self._label,
         )
 
     def __copy__(self) -> ActorHandle[T_co]:
@@ -214,8 +119,9 @@ def _rebuild(
     can_restart: bool,
     host: NodeId | None,
     interface: Interface,
+    label: str | None,
 ) -> ActorHandle[Any]:
-    return handle_of(session.system(), ActorId(node, number), name, can_restart, host, interface)
+    return handle_of(session.system(), ActorId(node, number), name, can_restart, host, interface, label)
 
 
 def handle_of(
@@ -225,14 +131,15 @@ def handle_of(
     can_restart: bool,
     host: NodeId | None,
     interface: Interface,
+    label: str | None = None,
 ) -> ActorHandle[Any]:
-    """The handle of an actor that was on `host`, when somebody last knew."""
+    """The handle of an actor that was on `host`, when somebody last knew; `label` is causal."""
     location = system.location(actor, interface.class_name, name, can_restart, host)
     if host is None:
         # It had no place yet when the handle was sent: whoever made it knows.
         scheduler: Scheduler = system.extensions["scheduler"]
         system.post(scheduler.locate, location)
-    return ActorHandle(system, location, interface)
+    return ActorHandle(system, location, interface, label)
 
 
 class ActorClass(Generic[P, T_co]):
@@ -390,7 +297,9 @@ def _create(
     interface = actor_class._definition.interface
     actor_id = ActorId(system.me, system.next_actor_number())
     location = system.location(actor_id, interface.class_name, options.name, options.max_restarts != 0, None)
-    handle: ActorHandle[T] = ActorHandle(system, location, interface)
+    if options.causal is not None:
+        system.acked.manner(CALLS, options.causal)  # which there is, or it is said here
+    handle: ActorHandle[T] = ActorHandle(system, location, interface, options.causal)
     refs = SentRefs()
     token = refs_in_message.set(refs)
     try:

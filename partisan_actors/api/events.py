@@ -14,7 +14,7 @@ from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
-from partisan_actors.api.actor import ActorMethod
+from partisan_actors.api.methods import ActorMethod
 from partisan_actors.api.on_loop import on_loop
 from partisan_actors.api.targets import EVENTS_MAX, method_of_running_actor, target_of
 from partisan_actors.errors import Overloaded

@@ -17,7 +17,8 @@ from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.signals import Question, Signals
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
-from partisan_actors.api.actor import ActorHandle, ActorMethod
+from partisan_actors.api.actor import ActorHandle
+from partisan_actors.api.methods import ActorMethod
 from partisan_actors.api.results import kill
 from partisan_actors.api.targets import method_of_running_actor, target_of
 from partisan_actors.errors import ConfigError, TaskCancelled

@@ -66,7 +66,7 @@ class ActorOptions(_Placed):
     made again after its node is lost. `lifetime="detached"` lets it outlive the node that made it. `max_concurrency`
     bounds how many coroutines of it are in progress, `mailbox_max` how many messages may wait. `dedicated_thread` gives
     its blocking methods one thread for life. With `trap_exit` exit signals do not end it, but are told to its method
-    `on_exit`.
+    `on_exit`. `causal` is the causal label of all that is sent through its handles; see `ActorMethod.options`.
     """
 
     name: str | None = None
@@ -77,6 +77,7 @@ class ActorOptions(_Placed):
     mailbox_max: int | None = None
     dedicated_thread: bool = False
     trap_exit: bool = False
+    causal: str | None = None
 
     def check(self) -> None:
         self.request()
@@ -88,6 +89,8 @@ class ActorOptions(_Placed):
             raise ConfigError("lifetime", self.lifetime, 'None or "detached"')
         if isinstance(self.max_restarts, bool) or not isinstance(self.max_restarts, int) or self.max_restarts < -1:
             raise ConfigError("max_restarts", self.max_restarts, "a whole number, or -1 for no limit")
+        if self.causal is not None and not isinstance(self.causal, str):
+            raise ConfigError("causal", self.causal, "a causal label, or None")
         for name in ("max_concurrency", "mailbox_max"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -143,6 +146,7 @@ class ActorKeywords(_PlacedKeywords, total=False):
     mailbox_max: int | None
     dedicated_thread: bool
     trap_exit: bool
+    causal: str | None
 
 
 class TaskKeywords(_PlacedKeywords, total=False):

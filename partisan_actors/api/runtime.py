@@ -140,5 +140,6 @@ class Runtime:
             "session_resume_s": config.session_resume_s,
             "checksums": config.checksums,
             "channels": {name: asdict(options) for name, options in config.channels.items()},
+            "delivery": config.delivery.plain(),
             "tracing": asdict(self._tracing_options) if self._tracing_options is not None else None,
         }

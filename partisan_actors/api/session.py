@@ -22,11 +22,13 @@ from partisan_actors.actors.context import current_system
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.joining import AUTO, contacts_of, fit_to_cluster, fit_to_saved
 from partisan_actors.api.runtime import EXPORT_S, Runtime
+from partisan_actors.api.worker_count import worker_count
 from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.node.binding import addresses_in
 from partisan_actors.node.config import NodeConfig, memory_share, random_name
 from partisan_actors.node.cookie import read_cookie
+from partisan_actors.node.delivery_options import DeliveryOptions
 from partisan_actors.node.loop import LoopThread
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
 from partisan_actors.node.overlay_options import merged
@@ -44,7 +46,6 @@ logger = logging.getLogger(__name__)
 START_TIMEOUT_S: Final = 30.0
 CATCH_UP_S: Final = 2.0
 CLOSE_TIMEOUT_S: Final = 15.0
-WORKERS_MAX: Final = 1024
 WORKER_MODULE: Final = "partisan_actors.api.worker"
 
 _lock = threading.RLock()
@@ -309,6 +310,7 @@ def init(
     channels: Mapping[str, ChannelOptions | Mapping[str, Any] | int] | None = None,
     session_resume_s: float = 10.0,
     checksums: bool = False,
+    delivery: DeliveryOptions | Mapping[str, Any] | None = None,
     resources: Mapping[str, float] | None = None,
     labels: Mapping[str, str] | None = None,
     hosts_actors: bool = False,
@@ -322,14 +324,12 @@ def init(
 ) -> Session:
     """Make this process a node: of a local cluster with one worker process per core, or of a running one.
 
-    Without `address`, `workers` processes are started on this machine (default: one per core that this process may
-    use) and end with it. With ``address="host:port"`` of any node, this process joins that node's cluster; with
-    ``address="auto"`` the one at $PARTISAN_ADDRESS, or else the only one that `partisan start` runs on this machine
-    (the one named `cluster`, if given). It binds to loopback unless `bind` is given. The rest: `docs/reference/api.md`.
+    Without `address`, `workers` processes are started (default: one per core) and end with it. With
+    ``address="host:port"`` of any node, it joins that node's cluster; with ``address="auto"`` the one at
+    $PARTISAN_ADDRESS, or else the only one here. It binds to loopback unless told. More: `docs/reference/api.md`.
 
     Returns a `Session`, for ``with``, ``async with`` (the node then lives on the running loop), or neither. Raises
-    ConfigError for a bad setting, NotYetConnected when the address does not answer, AuthenticationError when cookies or
-    clusters differ, RuntimeError when this process has a session already.
+    ConfigError, NotYetConnected (no answer), AuthenticationError (other cookies), RuntimeError (there is a session).
     """
     global _session
     with _lock:
@@ -338,7 +338,7 @@ def init(
         if _session is not None:
             raise RuntimeError("this process has a session already: call shutdown() first")
         contacts = contacts_of(address, cluster) if address is not None else []
-        count = _worker_count(workers, address)
+        count = worker_count(workers, address)
         config = NodeConfig(
             name=name or _random_name(data_dir),
             cluster=cluster or (random_name("local") if address is None and not data_dir else ""),
@@ -351,6 +351,7 @@ def init(
             channels=check_channels(channels or {}),
             session_resume_s=session_resume_s,
             checksums=checksums,
+            delivery=DeliveryOptions.of(delivery or {}),
             cookie=read_cookie(cookie, insecure=insecure),
             insecure=insecure,
             tls=find_tls(tls),
@@ -416,22 +417,6 @@ def rebuild_ref(name: str, incarnation: int, number: int) -> ObjectRef[Any]:
     """What a pickled ref becomes, here: one of the node that the running code belongs to."""
     runtime: Runtime = system().extensions["runtime"]
     return runtime.objects.adopt(ObjectId(NodeId(name, incarnation), number))
-
-
-def _worker_count(workers: int | None, address: str | None) -> int:
-    if workers and address is not None:
-        raise ConfigError("workers", workers, "0 or nothing when an address is given")
-    count = (_cores() if address is None else 0) if workers is None else workers
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= WORKERS_MAX:
-        raise ConfigError("workers", workers, f"a whole number from 0 to {WORKERS_MAX}")
-    return count
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
 
 
 def tracing_options(tracing: bool | TracingOptions | None) -> TracingOptions | None:

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.api.actor import ActorMethod
+from partisan_actors.api.methods import ActorMethod
 from partisan_actors.errors import ActorStopped, NodeDown, NotYetConnected
 
 __all__ = ["EVENTS_MAX", "Target", "method_of_running_actor", "target_of"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from partisan_actors.actors.subscriptions import Subscription, Subscriptions
 from partisan_actors.api import session
-from partisan_actors.api.actor import ActorMethod
+from partisan_actors.api.methods import ActorMethod
 from partisan_actors.wire.channels import BROADCAST
 
 __all__ = ["broadcast", "subscribe"]

@@ -7,9 +7,10 @@ makes it a LocalMethod: callable, as `self.add(1)` in the class needs it, and wi
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
-from partisan_actors.api.actor import ActorHandle, ActorMethod
+from partisan_actors.api.actor import ActorHandle
+from partisan_actors.api.methods import AckedMethod, ActorMethod
 
 if TYPE_CHECKING:
     from partisan_actors.api.actor import Creatable
@@ -33,8 +34,24 @@ class LocalMethod(Protocol[P, R_co, L_co]):
     def remote(self) -> RemoteCall[P, ObjectRef[R_co]]: ...
     @property
     def tell(self) -> RemoteCall[P, None]: ...
+    @overload
     def options(
-        self, *, timeout: float | None = None, channel: str | None = None, partition_key: int | str | None = None
+        self,
+        *,
+        ack: Literal[True],
+        timeout: float | None = ...,
+        channel: str | None = ...,
+        partition_key: int | str | None = ...,
+        causal: str | None = ...,
+    ) -> AckedMethod[P, R_co]: ...
+    @overload
+    def options(
+        self,
+        *,
+        timeout: float | None = ...,
+        channel: str | None = ...,
+        partition_key: int | str | None = ...,
+        causal: str | None = ...,
     ) -> ActorMethod[P, R_co]: ...
 
 

@@ -20,6 +20,7 @@ from partisan_actors.api import session
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import PartisanError
 from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.delivery_options import DeliveryOptions
 from partisan_actors.node.loop import new_event_loop
 from partisan_actors.node.overlays import with_own_options
 from partisan_actors.node.tls import TlsFiles
@@ -104,6 +105,7 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         channels=check_channels(settings["channels"]),
         session_resume_s=settings.get("session_resume_s", 10.0),
         checksums=settings.get("checksums", False),
+        delivery=DeliveryOptions.of(settings.get("delivery", {})),
         cookie=bytes.fromhex(settings["cookie"]),
         insecure=settings["insecure"],
         allow_faults=settings.get("allow_faults", False),

@@ -24,9 +24,10 @@ class Passing:
     """One message on its way over one connection, or, with `sender` equal to `receiver`, within one node.
 
     `direction` is "out" where it is sent and "in" where it arrives. `kind` is "call", "tell", "reply", "ping", "pong",
-    "idle", "relay" (an acknowledgement of the relay's own), or the tag of a control message. `sender` and `receiver`
-    are the names of the two nodes, `source` and `destination` those of the first and the last, which differ from them
-    when it `is_relayed`. `actor` describes the actor it is for, as well as this node can; `size` is in bytes.
+    "idle", "ack" (of a call or tell), "relay" (an acknowledgement of the relay's own), or the tag of a control message.
+    `sender` and `receiver` are the names of the two nodes, `source` and `destination` those of the first and the last,
+    which differ from them when it `is_relayed`. `actor` describes the actor it is for, as well as this node can; `size`
+    is in bytes.
     """
 
     direction: str

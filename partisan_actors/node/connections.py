@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from partisan_actors.errors import AuthenticationError, PartisanError, ProtocolError, ResumeDeclined
 from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
+from partisan_actors.node.delivery import Delivery
 from partisan_actors.node.dialling import Dialling
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import Subscriptions
@@ -36,6 +37,7 @@ class ConnectionsHost(Protocol):
     is_closing: bool
     loop: asyncio.AbstractEventLoop
     addresses: Addresses
+    delivery: Delivery
     dialling: Dialling
     driver: Driver
     events: Subscriptions
@@ -117,6 +119,7 @@ class Connections:
             host.refusals.broke(str(peer.node), error)
         was_bulk = peer.lanes[BULK][0] is connection
         broke = host.router.closed(peer, connection)
+        host.delivery.closed(peer, connection)
         host.events.connection_closed(peer, connection.handshake.channel)
         if peer.is_observer and not peer.is_connected:
             # It cannot be dialled and never comes back: answers it did not wait for go nowhere.

@@ -27,7 +27,7 @@ from partisan_actors.node.router import Peer, Router
 from partisan_actors.transport.connection import Connection
 from partisan_actors.wire.channels import CALLS, CONTROL
 from partisan_actors.wire.codec import unpack
-from partisan_actors.wire.envelope import Envelope
+from partisan_actors.wire.envelope import Envelope, inner_of
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.in_turn import without_turn
 
@@ -49,6 +49,8 @@ _NAMES: Final = {
     Kind.PING: "ping",
     Kind.PONG: "pong",
     Kind.IDLE: "idle",
+    Kind.ACKED: "ack",
+    Kind.ACK: "ack",
     Kind.RELAY: "relay",
     Kind.CONTROL: "control",
 }
@@ -262,7 +264,7 @@ class Interception:
     def _passing(
         self, direction: str, plain: list[Any], size: int, sender: str, receiver: str, channel: str
     ) -> Passing | None:
-        plain = without_turn(plain)
+        plain = inner_of(without_turn(plain))
         kind = _NAMES.get(plain[0])
         if kind is None:
             return None
@@ -270,7 +272,7 @@ class Interception:
         if is_relayed:
             envelope = Envelope(*plain)
             source, destination, channel = envelope.origin[0], envelope.destination[0], envelope.channel
-            plain = without_turn(unpack(envelope.message)) if envelope.message else plain
+            plain = inner_of(without_turn(unpack(envelope.message))) if envelope.message else plain
             kind = _NAMES.get(plain[0], "relay")
         actor = method = ""
         if plain[0] == Kind.CONTROL:

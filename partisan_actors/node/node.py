@@ -20,6 +20,7 @@ from partisan_actors.node.background import Background
 from partisan_actors.node.binding import advertised
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.connections import Connections, reason_of
+from partisan_actors.node.delivery import Delivery
 from partisan_actors.node.detection import Detection
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import LEFT, PREFIX, Directory
@@ -124,6 +125,7 @@ class Node:
         self.interleaving = Interleaving(self, self.router, config.channels, config.observer)
         self.topics = Topics(self)
         self.relays = Relay(self, self.router, Hops(self.recorder))
+        self.delivery = Delivery(self, self.router)
         stack = make_stack(self.me, config, self.rng, self._is_known)
         self.driver = Driver(stack, self.router, self, self.addresses, loop)
         self.addresses.on_former_life = FormerLives(self.router, self.driver, loop).named
@@ -201,10 +203,8 @@ class Node:
             self.flusher.flush()
             # One turn for what the others answer, then everything queued is written before closing.
             await asyncio.sleep(0)
-        self.driver.close()
-        self._presence.close()
-        self.relays.close()
-        self.interleaving.close()
+        for part in (self.driver, self._presence, self.relays, self.interleaving, self.delivery):
+            part.close()
         await self.background.close()
         await self.dialling.close()
         for peer in list(self.router.peers.values()):
@@ -364,6 +364,7 @@ class Node:
     def went_down(self, node: NodeId) -> None:
         self.relays.forget(node)
         self.interleaving.forget(node)
+        self.delivery.went_down(node)
 
     def first_connection(self, peer: Peer, channel: str, lane: int) -> Connection | None:
         """The connection that messages for `peer` go on first, as far as is known: to it, or to who passes them on."""
@@ -373,6 +374,7 @@ class Node:
 
     def lane_opened(self, peer: Peer, connection: Connection) -> None:
         self.relays.opened(peer, connection)
+        self.delivery.lane_opened(peer, connection)
 
     # ---- RelayHost --------------------------------------------------------------------------------------------
 

@@ -25,8 +25,9 @@ from partisan_actors.actors.context import current_system
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.ref import PENDING, STOPPED, Location
 from partisan_actors.actors.sent_refs import SentRefs
-from partisan_actors.actors.system import ActorSystem, user_error
+from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import LifeTrace
+from partisan_actors.actors.user_errors import user_error
 from partisan_actors.errors import (
     ActorExists,
     ActorStopped,

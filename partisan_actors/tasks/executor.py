@@ -20,8 +20,9 @@ from partisan_actors.actors.actor import name_of
 from partisan_actors.actors.arguments import wait_for_arguments
 from partisan_actors.actors.context import current_owner, current_system
 from partisan_actors.actors.replies import Reply, while_blocked
-from partisan_actors.actors.system import ActorSystem, user_error
+from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.threads import JobThread
+from partisan_actors.actors.user_errors import user_error
 from partisan_actors.errors import SerializationError, TaskCancelled, TaskFailed
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer

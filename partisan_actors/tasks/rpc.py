@@ -20,8 +20,9 @@ from partisan_actors.actors.actor import name_of
 from partisan_actors.actors.arguments import call_when_ready, wait_for_arguments
 from partisan_actors.actors.context import current_owner, current_system
 from partisan_actors.actors.replies import Reply
-from partisan_actors.actors.system import ActorSystem, user_error
+from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.threads import JobThread
+from partisan_actors.actors.user_errors import user_error
 from partisan_actors.errors import CallTimeout, MailboxFull, NodeDown, TaskCancelled, TaskFailed
 from partisan_actors.ids import NodeId
 from partisan_actors.node.directory import WHY, NodeRecord

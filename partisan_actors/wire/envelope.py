@@ -8,7 +8,7 @@ from partisan_actors.wire.codec import pack, unpack, unpacker
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.in_turn import without_turn
 
-__all__ = ["ASKS", "REPLIES", "Envelope", "head_of", "meta_of", "trace_in"]
+__all__ = ["ASKS", "REPLIES", "Envelope", "head_of", "inner_of", "meta_of", "trace_in"]
 
 ASKS: Final = frozenset({Kind.CALL, Kind.CALL_META, Kind.CALL_PICKLED})
 REPLIES: Final = frozenset({Kind.REPLY, Kind.REPLY_PICKLED, Kind.REPLY_ERROR})
@@ -62,6 +62,13 @@ def head_of(message: bytes) -> tuple[int, int]:
     return kind, head.unpack() if kind in ASKS or kind in REPLIES else 0
 
 
+def inner_of(plain: list[Any]) -> list[Any]:
+    """What an unpacked message is about: one that is to be acknowledged holds another one, and so does such a tell."""
+    if plain[0] == Kind.ACKED and plain[6]:
+        plain = unpack(plain[6])
+    return unpack(plain[2]) if plain[0] == Kind.TELL_ACKED else plain
+
+
 def meta_of(plain: list[Any]) -> dict[str, Any] | None:
     """The extras of an unpacked message."""
     plain = without_turn(plain)
@@ -72,6 +79,6 @@ def meta_of(plain: list[Any]) -> dict[str, Any] | None:
 
 def trace_in(message: bytes) -> bytes | None:
     """The trace context that a packed call or tell carries, in wire form."""
-    meta = meta_of(unpack(message))
+    meta = meta_of(inner_of(unpack(message)))
     trace = meta.get("tc") if meta is not None else None
     return trace if isinstance(trace, bytes) else None

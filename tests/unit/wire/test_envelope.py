@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from partisan_actors.wire.codec import pack, unpack
-from partisan_actors.wire.envelope import Envelope, head_of, meta_of, trace_in
+from partisan_actors.wire.envelope import Envelope, head_of, inner_of, meta_of, trace_in
 from partisan_actors.wire.frames import Kind
 
 KEY = b"k" * 12
@@ -55,3 +55,14 @@ def test_arguments_and_results_are_never_taken_for_a_trace_context(message: list
 def test_extras_that_are_no_map_are_none() -> None:
     assert meta_of([Kind.TELL_META, KEY, "m", "text"]) is None
     assert meta_of([Kind.TELL_META, KEY, "m", {"hops": 1}]) == {"hops": 1}
+
+
+def test_what_an_acknowledged_message_is_about_is_the_message_in_it() -> None:
+    tell = [Kind.TELL_META, b"actor", "method", {"tc": b"trace"}]
+    acked = [Kind.ACKED, ["calls", 0, None], 1, 1, 1, None, pack([Kind.TELL_ACKED, 7, pack(tell)])]
+    notice = [Kind.ACKED, ["calls", 0, None], 1, 5, 0, None, b""]
+
+    assert inner_of(acked) == tell
+    assert inner_of(notice) == notice
+    assert inner_of(tell) == tell
+    assert trace_in(pack(acked)) == b"trace"

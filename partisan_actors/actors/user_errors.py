@@ -1,0 +1,25 @@
+"""What users' code raised, as the caller gets it: with the traceback from the first line of theirs on."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Final
+
+from partisan_actors.errors import TaskFailed
+
+__all__ = ["traceback_text", "user_error"]
+
+_NOT_USERS: Final = ("partisan_actors.actors", "partisan_actors.tasks")
+
+
+def user_error(error: BaseException, where: str) -> TaskFailed:
+    """What the caller of user code that raised gets."""
+    return TaskFailed.of(error, where, traceback_text(error))
+
+
+def traceback_text(error: BaseException) -> str:
+    """The traceback from the first line of user code on."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_NOT_USERS):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace))
