@@ -146,8 +146,10 @@ class TaskSubmitter:
         if spec.request.resources:
             self._untold.setdefault(node, {})[spec.task] = spec.request.resources
         try:
-            ask = functools.partial(self._system.request, node, SERVICE, "run", spec, trace=spec.trace, in_order=False)
-            answer = await ask(code.blob_for(peer, spec.code))
+            ask = functools.partial(self._system.request, node, SERVICE, "run", spec, trace=spec.trace)
+            blob = code.blob_for(peer, spec.code)
+            # Who brings the code is not overtaken by those that count on it: each would be asked for it again.
+            answer = await ask(blob, in_order=blob is not None)
             if answer[0] == NEEDS_CODE:
                 answer = await ask(code.blob(spec.code))
             return answer[0], answer[1]
