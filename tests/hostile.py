@@ -85,10 +85,14 @@ def damaged(rng: random.Random, data: bytes) -> bytes:
     return bytes(result)
 
 
+def _checksums(rng: random.Random) -> list[int]:
+    return [0 if rng.random() < 0.9 else 1 for _ in range(2)]
+
+
 def frame(rng: random.Random, body: bytes, kind: int, count: int = 0) -> bytes:
     """One frame, whose header lies now and then: as before the handshake if it is a HELLO, or else as after it."""
     length = len(body) if rng.random() < 0.9 else rng.choice((0, 1, len(body) + 1, FRAME_BYTES_MAX + 1, 2**32 - 1))
-    header, rest = (HELLO_HEADER, ()) if kind == HELLO else (HEADER, (_some(rng), 0 if rng.random() < 0.9 else 1))
+    header, rest = (HELLO_HEADER, ()) if kind == HELLO else (HEADER, (_some(rng), *_checksums(rng)))
     if rng.random() < 0.1:
         kind = rng.choice((0, HELLO, BATCH, LARGE, CHUNK, ACK, END, 9, 255))
     if rng.random() < 0.1:

@@ -33,7 +33,7 @@ numbers = st.integers(0, 3) | st.integers(0, 2**32 - 1)
 hellos = st.builds(lambda body: HELLO_HEADER.pack(len(body), HELLO, 0) + body, bodies)
 frames = st.builds(
     lambda body, kind, count, received, lie: (
-        HEADER.pack(lie if lie is not None else len(body), kind, count, received, 0) + body
+        HEADER.pack(lie if lie is not None else len(body), kind, count, received, 0, 0) + body
     ),
     bodies,
     st.sampled_from((BATCH, LARGE, CHUNK, ACK, END)) | st.integers(0, 255),

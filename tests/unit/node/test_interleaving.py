@@ -207,5 +207,6 @@ async def test_garbage_in_turn_closes_the_connection_it_came_on() -> None:
             before = b.broken_connections
             a.peer(b).send_on(CALLS, 0, pack(garbage), None)
             await until(lambda before=before: b.broken_connections == before + 1)
+            await until(lambda: not a.peer(b).is_connected, "the other side to know, too")
             a.tell(b, "again")
             await until(lambda: heard[-1] == ("again", 0) and heard.pop())
