@@ -40,6 +40,6 @@ KVS_OPS: Final = {
 # Lanes -> median latency in ms of 128 actors, 8 MiB, 1 ms.
 PUBLISHED_QUEUES: Final = {16: 122.0, 128: 164.0}
 HEADLINES: Final = (
-    "published (USENIX ATC 2019, abstract): latency up to 13.5x lower, throughput up to 38.07x higher than distributed "
+    "Published (USENIX ATC 2019, abstract): latency up to 13.5x lower, throughput up to 38.07x higher than distributed "
     "Erlang, which has one connection between two nodes"
 )

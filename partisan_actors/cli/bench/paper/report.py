@@ -16,7 +16,7 @@ PUBLISHED_ACTORS: Final = (16, 32, 64, 128)
 PUBLISHED_PLACES: Final = {"one": 1, "affinity": 2}
 ABOUT: Final = (
     "The baseline is ours on one connection, as most runtimes have it between two nodes; the ratios are to that. "
-    "Latency is from sending a message to its acknowledgement. Published: " + HEADLINES.removeprefix("published ")
+    "Latency is from sending a message to its acknowledgement. " + HEADLINES
 )
 
 
