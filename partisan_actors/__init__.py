@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
     from partisan_actors.api.fault_rules import faults
+    from partisan_actors.api.gpus import get_gpu_ids
+    from partisan_actors.api.groups import (
+        PlacementGroup,
+        get_current_placement_group,
+        get_placement_group,
+        placement_group,
+        placement_group_table,
+        remove_placement_group,
+    )
     from partisan_actors.api.membership import evict, join, leave, update_members
     from partisan_actors.api.methods import AckedMethod, ActorMethod
     from partisan_actors.api.monitors import (
@@ -34,6 +43,7 @@ if TYPE_CHECKING:
     from partisan_actors.errors import (
         ActorError,
         ActorExists,
+        ActorGroupRemoved,
         ActorNotFound,
         ActorStopped,
         ActorUnavailable,
@@ -48,6 +58,7 @@ if TYPE_CHECKING:
         ObjectLost,
         Overloaded,
         PartisanError,
+        PlacementGroupRemoved,
         ReplayMismatch,
         SerializationError,
         TaskCancelled,
@@ -59,7 +70,8 @@ if TYPE_CHECKING:
     from partisan_actors.node.delivery_options import DeliveryOptions
     from partisan_actors.node.tls import TlsFiles
     from partisan_actors.objects.ref import ObjectRef
-    from partisan_actors.scheduler.strategies import NodeAffinity
+    from partisan_actors.scheduler.labels import DoesNotExist, Exists, In, NotIn
+    from partisan_actors.scheduler.strategies import InPlacementGroup, NodeAffinity, NodeLabels
     from partisan_actors.telemetry.tracing import TracingOptions
     from partisan_actors.wire.channels import ChannelOptions
 
@@ -73,6 +85,7 @@ _HOMES = {
     "ActorClass": "partisan_actors.api.actor",
     "ActorError": _ERRORS,
     "ActorExists": _ERRORS,
+    "ActorGroupRemoved": _ERRORS,
     "ActorHandle": "partisan_actors.api.actor",
     "ActorMethod": "partisan_actors.api.methods",
     "ActorNotFound": _ERRORS,
@@ -83,8 +96,12 @@ _HOMES = {
     "ChannelOptions": "partisan_actors.wire.channels",
     "ConfigError": _ERRORS,
     "DeliveryOptions": "partisan_actors.node.delivery_options",
+    "DoesNotExist": "partisan_actors.scheduler.labels",
     "Down": "partisan_actors.actors.down",
+    "Exists": "partisan_actors.scheduler.labels",
     "Exit": "partisan_actors.actors.down",
+    "In": "partisan_actors.scheduler.labels",
+    "InPlacementGroup": "partisan_actors.scheduler.strategies",
     "MailboxFull": _ERRORS,
     "MonitorId": "partisan_actors.ids",
     "MonitorRef": "partisan_actors.api.monitors",
@@ -95,12 +112,16 @@ _HOMES = {
     "NodeEvent": "partisan_actors.api.events",
     "NodeEvents": "partisan_actors.api.events",
     "NodeId": "partisan_actors.ids",
+    "NodeLabels": "partisan_actors.scheduler.strategies",
     "NodeResult": "partisan_actors.api.remote_calls",
+    "NotIn": "partisan_actors.scheduler.labels",
     "NotYetConnected": _ERRORS,
     "ObjectLost": _ERRORS,
     "ObjectRef": "partisan_actors.objects.ref",
     "Overloaded": _ERRORS,
     "PartisanError": _ERRORS,
+    "PlacementGroup": "partisan_actors.api.groups",
+    "PlacementGroupRemoved": _ERRORS,
     "RemoteFunction": "partisan_actors.api.task",
     "ReplayMismatch": _ERRORS,
     "SerializationError": _ERRORS,
@@ -125,6 +146,9 @@ _HOMES = {
     "get": "partisan_actors.api.results",
     "get_actor": "partisan_actors.api.results",
     "get_actor_async": "partisan_actors.api.results",
+    "get_current_placement_group": "partisan_actors.api.groups",
+    "get_gpu_ids": "partisan_actors.api.gpus",
+    "get_placement_group": "partisan_actors.api.groups",
     "init": "partisan_actors.api.session",
     "is_initialized": "partisan_actors.api.session",
     "join": "partisan_actors.api.membership",
@@ -140,8 +164,11 @@ _HOMES = {
     "on_node_down": "partisan_actors.api.events",
     "on_node_up": "partisan_actors.api.events",
     "parse_ref": "partisan_actors.api.texts",
+    "placement_group": "partisan_actors.api.groups",
+    "placement_group_table": "partisan_actors.api.groups",
     "put": "partisan_actors.api.results",
     "record": "partisan_actors.api.replays",
+    "remove_placement_group": "partisan_actors.api.groups",
     "replay": "partisan_actors.api.replays",
     "rpc": "partisan_actors.api.remote_calls",
     "shutdown": "partisan_actors.api.session",
@@ -159,6 +186,7 @@ __all__ = [
     "ActorClass",
     "ActorError",
     "ActorExists",
+    "ActorGroupRemoved",
     "ActorHandle",
     "ActorMethod",
     "ActorNotFound",
@@ -169,8 +197,12 @@ __all__ = [
     "ChannelOptions",
     "ConfigError",
     "DeliveryOptions",
+    "DoesNotExist",
     "Down",
+    "Exists",
     "Exit",
+    "In",
+    "InPlacementGroup",
     "MailboxFull",
     "MonitorId",
     "MonitorRef",
@@ -181,12 +213,16 @@ __all__ = [
     "NodeEvent",
     "NodeEvents",
     "NodeId",
+    "NodeLabels",
     "NodeResult",
+    "NotIn",
     "NotYetConnected",
     "ObjectLost",
     "ObjectRef",
     "Overloaded",
     "PartisanError",
+    "PlacementGroup",
+    "PlacementGroupRemoved",
     "RemoteFunction",
     "ReplayMismatch",
     "SerializationError",
@@ -211,6 +247,9 @@ __all__ = [
     "get",
     "get_actor",
     "get_actor_async",
+    "get_current_placement_group",
+    "get_gpu_ids",
+    "get_placement_group",
     "init",
     "is_initialized",
     "join",
@@ -226,8 +265,11 @@ __all__ = [
     "on_node_down",
     "on_node_up",
     "parse_ref",
+    "placement_group",
+    "placement_group_table",
     "put",
     "record",
+    "remove_placement_group",
     "replay",
     "rpc",
     "shutdown",

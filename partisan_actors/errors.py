@@ -14,6 +14,8 @@
         TaskCancelled
         ObjectLost                             the value is gone
         Unplaceable                            no node fits
+        PlacementGroupRemoved                  its place is gone
+            ActorGroupRemoved (ActorStopped)   the same for an actor
         NodeError
             NodeDown (ConnectionError)
             NoRoute (ConnectionError)
@@ -39,6 +41,7 @@ from typing import Any, ClassVar
 __all__ = [
     "ActorError",
     "ActorExists",
+    "ActorGroupRemoved",
     "ActorNotFound",
     "ActorStopped",
     "ActorUnavailable",
@@ -54,6 +57,7 @@ __all__ = [
     "ObjectLost",
     "Overloaded",
     "PartisanError",
+    "PlacementGroupRemoved",
     "ProtocolError",
     "ReplayMismatch",
     "ResumeDeclined",
@@ -330,6 +334,25 @@ class Unplaceable(PartisanError):
 
     def _text(self) -> str:
         return f"{self.what} fits no node: it needs {self.needed}; the closest is {self.best_node}"
+
+
+class PlacementGroupRemoved(PartisanError):
+    """A placement group is over: `what` is the group, or the work in it that has ended with it, and `why` says more."""
+
+    _fields = ("what", "why")
+    what: str
+    why: str
+
+    def _text(self) -> str:
+        return f"{self.what} has no place any more: {self.why}"
+
+
+class ActorGroupRemoved(PlacementGroupRemoved, ActorStopped):
+    """An actor ended because its placement group did."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(what, why)
+        self.actor, self.reason = what, why
 
 
 class NodeError(PartisanError):

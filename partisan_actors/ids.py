@@ -1,4 +1,4 @@
-"""Who is who: NodeId, ActorId, ObjectId, TaskId, MonitorId: what each holds, how it prints and how it parses.
+"""Who is who: NodeId, ActorId, ObjectId, TaskId, MonitorId, GroupId: what each holds, how it prints and how it parses.
 
 All of them are immutable, hashable, totally ordered tuples, so that every iteration order is repeatable.
 An id always carries an *incarnation*, so a reference to a former life never reaches another one.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ActorId", "MonitorId", "NodeId", "ObjectId", "TaskId"]
+__all__ = ["ActorId", "GroupId", "MonitorId", "NodeId", "ObjectId", "TaskId"]
 
 
 class NodeId(NamedTuple):
@@ -122,6 +122,23 @@ class MonitorId(_NumberedId):
     def parse(cls, text: str) -> MonitorId:
         """The inverse of `str`. Raises ValueError when `text` is not a monitor id."""
         return cls(*_parse_numbered("monitor", text))
+
+
+class GroupId(_NumberedId):
+    """A placement group: the node that asked for it and a number that node never uses twice."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"group:{self.node}/{self.number:x}"
+
+    def __repr__(self) -> str:
+        return f"GroupId({self})"
+
+    @classmethod
+    def parse(cls, text: str) -> GroupId:
+        """The inverse of `str`. Raises ValueError when `text` is not a group id."""
+        return cls(*_parse_numbered("group", text))
 
 
 def _parse_numbered(kind: str, text: str) -> tuple[NodeId, int]:

@@ -21,6 +21,7 @@ from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import LifeTrace
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
+from partisan_actors.api.capture import captured_placement
 from partisan_actors.api.lookup import find_actor, known_actor
 from partisan_actors.api.methods import ActorMethod
 from partisan_actors.api.options import ActorOptions
@@ -294,6 +295,7 @@ def _create(
     system: ActorSystem, actor_class: ActorClass[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> ActorHandle[T]:
     options = actor_class._options
+    runtime: Runtime = system.extensions["runtime"]
     interface = actor_class._definition.interface
     actor_id = ActorId(system.me, system.next_actor_number())
     location = system.location(actor_id, interface.class_name, options.name, options.max_restarts != 0, None)
@@ -314,7 +316,7 @@ def _create(
         code=system.code.add(actor_class.cls, f"the class {interface.class_name}"),
         body=body,
         buffers=buffers,
-        request=options.request(),
+        request=options.request(captured_placement(runtime.scheduler) if options.is_capturable else None),
         # What an actor or a task creates ends with whoever owns that, on whichever node it runs.
         owner=None if options.lifetime == "detached" else current_owner.get() or system.me,
         name=options.name,
@@ -326,7 +328,6 @@ def _create(
         handle=pickle.dumps(handle, 5) if options.name is not None else b"",
         trace=trace.context.pack() if trace is not None else b"",
     )
-    runtime: Runtime = system.extensions["runtime"]
     system.post(runtime.scheduler.create, spec, location, refs, trace)
     if options.name is not None and asyncio._get_running_loop() is None:
         runtime.scheduler.wait_named(location)

@@ -38,6 +38,7 @@ def node_row(record: NodeRecord, me: str) -> dict[str, Any]:
         "actors": record.actors,
         "neighbours": list(record.neighbours),
         "suspected_by": list(record.suspected_by),
+        "draining": record.draining,
         "is_me": record.node.name == me,
     }
 
@@ -126,8 +127,8 @@ class Inspection:
             "fault_rules": self._fault_rules(),
             "tls": node.credentials.facts() if node.credentials is not None else None,
             "restarts": self._scheduler.guardian.restarts,
-            "total": self._scheduler.pool.total.plain(),
-            "available": self._scheduler.pool.available.plain(),
+            "total": self._scheduler.room.pool.total.plain(),
+            "available": self._scheduler.room.pool.available.plain(),
         }
 
     def _fault_rules(self) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.tasks.retry import Retries
 
 if TYPE_CHECKING:
-    from partisan_actors.scheduler.strategies import NodeAffinity
+    from partisan_actors.scheduler.strategies import InPlacementGroup, NodeAffinity, NodeLabels, Strategy
 
 __all__ = ["ActorKeywords", "ActorOptions", "TaskKeywords", "TaskOptions"]
 
@@ -25,19 +25,37 @@ class _Placed:
     num_gpus: float = 0
     memory: float = 0
     resources: Mapping[str, float] = field(default_factory=dict)
-    placement: Any = "default"
-    labels: Mapping[str, str] = field(default_factory=dict)
+    placement: Any = None
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    scheduling_strategy: Any = None
+    label_selector: Mapping[str, Any] = field(default_factory=dict)
+    fallback_strategy: Sequence[Mapping[str, Any]] = ()
 
-    def request(self) -> Request:
-        """What the scheduler is asked for. Raises ConfigError."""
+    def request(self, captured: Strategy | None = None) -> Request:
+        """What the scheduler is asked for; `captured` is the placement of those that name none. Raises ConfigError."""
+        placement, labels = self.placement, self.labels
+        if self.scheduling_strategy is not None:
+            if placement is not None:
+                raise ConfigError("scheduling_strategy", self.scheduling_strategy, "None where there is a placement")
+            placement = self.scheduling_strategy
+        if self.label_selector:
+            if labels:
+                raise ConfigError("label_selector", self.label_selector, "none where there are labels")
+            labels = self.label_selector
         return Request.parse(
             num_cpus=self.num_cpus,
             num_gpus=self.num_gpus,
             memory=self.memory,
             resources=self.resources,
-            placement=self.placement,
-            labels=self.labels,
+            placement=placement if placement is not None else captured or "default",
+            labels=labels,
+            fallbacks=self.fallback_strategy,
         )
+
+    @property
+    def is_capturable(self) -> bool:
+        """Whether it is not said where to place it."""
+        return self.placement is None and self.scheduling_strategy is None
 
     def with_(self, given: Mapping[str, Any]) -> Self:
         """These options, with some changed. Raises ConfigError for an option that does not exist or is not valid."""
@@ -61,7 +79,9 @@ class ActorOptions(_Placed):
     """Options of an actor.
 
     `num_cpus`, `num_gpus`, `memory` (bytes) and custom `resources` are held for its life; `placement` is "default",
-    "spread", "pack", "random" or a NodeAffinity; `labels` select nodes. `name` is unique in the cluster, and with
+    "spread", "pack", "random", a NodeAffinity, NodeLabels or InPlacementGroup; `labels` select nodes, and
+    `fallback_strategy` lists labels that will do, too. (`scheduling_strategy` and `label_selector` are Ray's names for
+    `placement` and `labels`.) `name` is unique in the cluster, and with
     `get_if_exists` an existing actor of that name is returned. `max_restarts` (-1: without limit) is how often it is
     made again after its node is lost. `lifetime="detached"` lets it outlive the node that made it. `max_concurrency`
     bounds how many coroutines of it are in progress, `mailbox_max` how many messages may wait. `dedicated_thread` gives
@@ -124,6 +144,12 @@ class TaskOptions(_Placed):
             raise ConfigError("name", self.name, "a text, for people to read")
 
 
+if TYPE_CHECKING:
+    Placement: TypeAlias = (
+        Literal["default", "spread", "pack", "random"] | NodeAffinity | NodeLabels | InPlacementGroup | None
+    )
+
+
 class _PlacedKeywords(TypedDict, total=False):
     """The fields of `_Placed`, as keywords that a type checker knows."""
 
@@ -131,8 +157,11 @@ class _PlacedKeywords(TypedDict, total=False):
     num_gpus: float
     memory: float
     resources: Mapping[str, float]
-    placement: Literal["default", "spread", "pack", "random"] | NodeAffinity
-    labels: Mapping[str, str]
+    placement: Placement
+    labels: Mapping[str, Any]
+    scheduling_strategy: Placement | Literal["DEFAULT", "SPREAD"]
+    label_selector: Mapping[str, Any]
+    fallback_strategy: Sequence[Mapping[str, Any]]
 
 
 class ActorKeywords(_PlacedKeywords, total=False):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ca
 from partisan_actors.actors.actor import name_of
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
+from partisan_actors.api.capture import captured_placement
 from partisan_actors.api.options import TaskOptions
 from partisan_actors.errors import ConfigError
 from partisan_actors.objects.ref import ObjectRef
@@ -64,7 +65,8 @@ class RemoteFunction(Generic[P, R_co]):
         runtime: Runtime = system.extensions["runtime"]
         code = system.code.add(self.function, f"the function {name}")
         options = self._options
-        return runtime.submitter.submit(code, name, args, kwargs, options.request(), options.retries())
+        captured = captured_placement(runtime.scheduler) if options.is_capturable else None
+        return runtime.submitter.submit(code, name, args, kwargs, options.request(captured), options.retries())
 
     def options(self, /, **options: Unpack[TaskKeywords]) -> RemoteFunction[P, R_co]:
         """The same function with other options; see `TaskOptions`. Raises ConfigError naming what is wrong."""

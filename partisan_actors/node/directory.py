@@ -36,7 +36,8 @@ ANOTHER_LIFE: Final = "another life of it has started"
 class NodeRecord:
     """What a node tells about itself. `total`, `available` and `held` (by actors) are amounts by resource name.
 
-    Others write the state when it is SUSPECT, with their names in `suspected_by`, or DOWN.
+    One that is `draining` takes no new work. Others write the state when it is SUSPECT, with their names in
+    `suspected_by`, or DOWN.
     """
 
     node: NodeId
@@ -54,6 +55,7 @@ class NodeRecord:
     load: float = 0.0
     neighbours: tuple[str, ...] = ()
     suspected_by: tuple[str, ...] = ()
+    draining: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -89,6 +91,7 @@ class NodeRecord:
             "load": self.load,
             "neighbours": list(self.neighbours),
             **({"suspected_by": list(self.suspected_by)} if self.suspected_by else {}),
+            **({"draining": True} if self.draining else {}),
         }
 
     @classmethod
@@ -120,6 +123,7 @@ class NodeRecord:
                 load=float(plain["load"]),
                 neighbours=tuple(str(name) for name in plain["neighbours"]),
                 suspected_by=tuple(str(name) for name in plain.get("suspected_by", ())),
+                draining=bool(plain.get("draining", False)),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             return None

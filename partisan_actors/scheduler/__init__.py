@@ -2,5 +2,6 @@
 
 Floor: above `actors`, beside `objects`. Of the floor below it assumes only that every node's record (what it has, what
 of it is free, its labels, its load) reaches the others some time: a choice is made on what the choosing node knows, and
-the chosen node admits or refuses. `resources`, `labels`, `strategies` and `policy` are pure.
+the chosen node admits or refuses. `resources`, `pool`, `room`, `labels`, `strategies`, `policy` are pure, and so are
+the plan, the record and the protocol of placement groups.
 """

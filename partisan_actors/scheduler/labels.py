@@ -1,6 +1,7 @@
 """Labels of nodes, and the selectors that ask for them: ``"v"``, ``"!v"``, ``"in(a, b)"`` and ``"!in(a, b)"``.
 
-A negative selector also accepts a node that lacks the label altogether, as in Kubernetes and Ray.
+The same as values: `In`, `NotIn`, and for a label of any value `Exists` and `DoesNotExist`. A negative selector also
+accepts a node that lacks the label altogether, as in Kubernetes and Ray.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from partisan_actors.errors import ConfigError
 
-__all__ = ["LabelSelector", "parse_labels", "parse_selectors"]
+__all__ = ["DoesNotExist", "Exists", "In", "LabelSelector", "NotIn", "parse_labels", "parse_selectors"]
+
+T = TypeVar("T")
 
 _NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _KEY: Final = re.compile(rf"(?:{_NAME}/)?{_NAME}")
@@ -20,22 +23,65 @@ _VALUE: Final = re.compile(_NAME)
 _LIST: Final = re.compile(r"in\((?P<values>[^()]*)\)")
 
 _NAME_ALLOWED: Final = "1 to 63 letters, digits, '-', '_' or '.', the first and the last a letter or a digit"
-_SELECTOR_ALLOWED: Final = '"value", "!value", "in(a, b)" or "!in(a, b)"; each value ' + _NAME_ALLOWED
+_SELECTOR_ALLOWED: Final = (
+    '"value", "!value", "in(a, b)", "!in(a, b)", In(...), NotIn(...), Exists() or DoesNotExist(); each value '
+    + _NAME_ALLOWED
+)
+
+
+class In:
+    """A selector: the label has one of these values. Raises ConfigError for what is no value of a label."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, *values: str) -> None:
+        if not values or not all(isinstance(value, str) and _VALUE.fullmatch(value) for value in values):
+            raise ConfigError(type(self).__name__, values, f"at least one value; each {_NAME_ALLOWED}")
+        self.values = values
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.values))})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and isinstance(other, In) and other.values == self.values
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.values))
+
+
+class NotIn(In):
+    """A selector: the label has none of these values, or the node lacks it."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """A selector: the node has the label, whatever its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoesNotExist:
+    """A selector: the node lacks the label."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelSelector:
-    """A condition on one label: its value is one of `values`, or, when `negated`, none of them."""
+    """A condition on one label: its value is one of `values` (None: any), or, when `negated`, that does not hold."""
 
     key: str
-    values: tuple[str, ...]
+    values: tuple[str, ...] | None
     negated: bool = False
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether a node with these labels will do."""
+        if self.values is None:
+            return (self.key in labels) is not self.negated
         return (labels.get(self.key) in self.values) is not self.negated
 
     def __str__(self) -> str:
+        if self.values is None:
+            return f"{self.key} {'does not exist' if self.negated else 'exists'}"
         return f"{self.key} {'not ' if self.negated else ''}in ({', '.join(self.values)})"
 
 
@@ -49,13 +95,18 @@ def parse_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
     return checked
 
 
-def parse_selectors(labels: Mapping[str, str] | None) -> tuple[LabelSelector, ...]:
+def parse_selectors(labels: Mapping[str, object] | None) -> tuple[LabelSelector, ...]:
     """The labels an actor or a task asks for, in the order of keys. Raises ConfigError, naming the label."""
     return tuple(_parse_selector(key, value) for key, value in sorted(_mapping(labels).items()))
 
 
 def _parse_selector(key: str, text: object) -> LabelSelector:
     _check_key(key)
+    match text:
+        case In():
+            return LabelSelector(key, text.values, isinstance(text, NotIn))
+        case Exists() | DoesNotExist():
+            return LabelSelector(key, None, isinstance(text, DoesNotExist))
     if not isinstance(text, str):
         raise ConfigError(f"labels[{key!r}]", text, _SELECTOR_ALLOWED)
     negated = text.strip().startswith("!")
@@ -67,7 +118,7 @@ def _parse_selector(key: str, text: object) -> LabelSelector:
     return LabelSelector(key, values, negated)
 
 
-def _mapping(labels: Mapping[str, str] | None) -> dict[str, str]:
+def _mapping(labels: Mapping[str, T] | None) -> dict[str, T]:
     if labels is None:
         return {}
     if not isinstance(labels, Mapping) or not all(isinstance(key, str) for key in labels):

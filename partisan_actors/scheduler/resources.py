@@ -1,17 +1,15 @@
-"""Amounts of resources, exact to a ten-thousandth, and the pool of one node that hands them out and takes them back.
+"""Amounts of resources, exact to a ten-thousandth: what a node has, and what work needs.
 
 The rules:
 
 1. An amount is a whole number of ten-thousandths (UNIT), so that ten tenths are one, whatever floats think of it.
 2. A `Resources` never holds a negative or a zero amount: what it does not name it has none of.
-3. In a `Pool`, what is available and what is held by tokens add up to the total at every moment.
-4. What is held for life is no use to whoever waits for room.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Rational, Real
@@ -19,7 +17,7 @@ from typing import Final
 
 from partisan_actors.errors import ConfigError
 
-__all__ = ["AMOUNT_MAX", "NOTHING", "RESERVED_NAMES", "UNIT", "Pool", "Resources"]
+__all__ = ["AMOUNT_MAX", "GPUS", "NOTHING", "RESERVED_NAMES", "UNIT", "Resources"]
 
 UNIT: Final = 10_000
 """How many steps one whole of a resource has."""
@@ -29,6 +27,8 @@ AMOUNT_MAX: Final = 10**14
 
 RESERVED_NAMES: Final = ("num_cpus", "num_gpus", "memory")
 """The resources that have an option of their own."""
+
+GPUS: Final = "num_gpus"
 
 # Ray's spelling of the first two: refused as custom names, lest a program that was moved here asks for something new.
 _REFUSED_NAMES: Final = frozenset({*RESERVED_NAMES, "CPU", "GPU"})
@@ -56,6 +56,7 @@ class Resources:
 
         Fractions count in ten-thousandths, rounded down, so that three thirds always fit in one. Raises ConfigError,
         naming the option, for what is not a number, is negative, too large, or positive but under a ten-thousandth.
+        (That more than one GPU is a whole number of them is asked of requests, see `check_request`.)
         """
         wanted = {
             "num_cpus": _units("num_cpus", num_cpus),
@@ -104,6 +105,12 @@ class Resources:
         shares = [1.0 - free.get(name, 0) / everything[name] if name in everything else 1.0 for name, _ in self.amounts]
         return max(0.0, max(shares, default=0.0))
 
+    def check_request(self) -> None:
+        """Raises ConfigError for what can be had but not asked for: a GPU and a half."""
+        gpus = dict(self.amounts).get(GPUS, 0)
+        if gpus > UNIT and gpus % UNIT:
+            raise ConfigError("num_gpus", gpus / UNIT, "a fraction of one GPU, or a whole number of them")
+
     def __add__(self, other: Resources) -> Resources:
         sums = dict(self.amounts)
         for name, units in other.amounts:
@@ -132,100 +139,6 @@ class Resources:
 
 NOTHING: Final = Resources()
 """No resources at all: fits everywhere."""
-
-
-class Pool:
-    """The resources of one node: who holds what of them. Tokens are the caller's: an ActorId, a TaskId.
-
-    Asking and giving back can be repeated, as messages can be: neither ever counts twice. A pool is not thread-safe.
-    """
-
-    __slots__ = ("_available", "_held", "_held_for_life", "_lasting", "_total")
-
-    def __init__(self, total: Resources) -> None:
-        self._total = total
-        self._available = total
-        self._held_for_life = NOTHING
-        self._held: dict[Hashable, Resources] = {}
-        self._lasting: dict[Hashable, None] = {}
-
-    def acquire(self, token: Hashable, request: Resources, *, for_life: bool = False) -> bool:
-        """Give `request` to `token` if there is room now, and tell whether `token` holds it.
-
-        A token that holds exactly this already keeps it. Raises ValueError when it holds something else: see `replace`.
-        `for_life` says that nobody should wait for its return.
-        """
-        held = self._held.get(token)
-        if held is not None:
-            if held != request:
-                raise ValueError(f"{token} holds {held} already and asks for {request}")
-            return True
-        is_taken = self._take(token, request)
-        if is_taken and for_life:
-            self._lasting[token] = None
-            self._held_for_life += request
-        return is_taken
-
-    def release(self, token: Hashable) -> Resources:
-        """Take back what `token` holds, and tell what that was; nothing when it holds nothing."""
-        held = self._held.pop(token, None)
-        if held is None:
-            return NOTHING
-        self._available += held
-        if token in self._lasting:
-            del self._lasting[token]
-            self._held_for_life -= held
-        return held
-
-    def replace(self, token: Hashable, request: Resources) -> bool:
-        """Let `token` hold `request` instead of what it holds, if there is room; otherwise it keeps what it has.
-
-        Not for what is held for life.
-        """
-        held = self._held.get(token)
-        before = self.release(token)
-        if self._take(token, request):
-            return True
-        if held is not None:
-            self._available -= before
-            self._held[token] = before
-        return False
-
-    def held(self, token: Hashable) -> Resources:
-        """What `token` holds; nothing when the pool does not know it."""
-        return self._held.get(token, NOTHING)
-
-    @property
-    def total(self) -> Resources:
-        """All there is, held or not."""
-        return self._total
-
-    @property
-    def held_for_life(self) -> Resources:
-        """What nobody should wait for."""
-        return self._held_for_life
-
-    @property
-    def available(self) -> Resources:
-        """What nobody holds."""
-        return self._available
-
-    def __contains__(self, token: object) -> bool:
-        return token in self._held
-
-    def __iter__(self) -> Iterator[Hashable]:
-        """The tokens that hold something, be it nothing, in a repeatable order."""
-        return iter(list(self._held))
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def _take(self, token: Hashable, request: Resources) -> bool:
-        if not request.fits(self._available):
-            return False
-        self._available -= request
-        self._held[token] = request
-        return True
 
 
 def _units(field: str, amount: float) -> int:

@@ -14,8 +14,7 @@ import contextlib
 import functools
 import logging
 import weakref
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from partisan_actors.actors.actor import Definition
@@ -30,21 +29,25 @@ from partisan_actors.actors.tracing import LifeTrace
 from partisan_actors.actors.user_errors import user_error
 from partisan_actors.errors import (
     ActorExists,
+    ActorGroupRemoved,
     ActorStopped,
     ActorUnavailable,
-    ConfigError,
     InternalError,
     NodeError,
     PartisanError,
     Unplaceable,
 )
 from partisan_actors.ids import ActorId, NodeId
-from partisan_actors.node.directory import SUSPECT, NodeRecord
+from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
+from partisan_actors.scheduler.choosing import Choosing
+from partisan_actors.scheduler.groups import Groups
+from partisan_actors.scheduler.groups_record import GroupRecord
 from partisan_actors.scheduler.guardian import Guardian
 from partisan_actors.scheduler.names import Names
-from partisan_actors.scheduler.policy import Candidate, Ranking, Request, Verdict, choose
-from partisan_actors.scheduler.resources import Pool, Resources
+from partisan_actors.scheduler.policy import Request, Verdict
+from partisan_actors.scheduler.resources import Resources
+from partisan_actors.scheduler.room import Room
 from partisan_actors.scheduler.spec import ActorSpec
 from partisan_actors.wire.payload import decode
 
@@ -53,7 +56,6 @@ __all__ = ["Scheduler"]
 logger = logging.getLogger(__name__)
 
 SERVICE: Final = "scheduler"
-RETRY_S: Final = 0.5
 HOMES_MAX: Final = 100_000
 # What `create` answers.
 CREATED: Final = "created"
@@ -67,14 +69,19 @@ class Scheduler:
     def __init__(self, system: ActorSystem) -> None:
         self.system = system
         self.node = system.node
-        self.pool = Pool(Resources.parse(self.node.config.total_resources()))
+        self.room = Room(Resources.parse(self.node.config.total_resources()))
+        self.choosing = Choosing(self.node, self.room)
+        self.candidates, self.choose = self.choosing.candidates, self.choosing.choose
+        self.wait_for_news = self.choosing.wait_for_news
+        self.groups = Groups(system, self.room, self.choosing)
+        self.groups.on_room = self._bundles_changed
+        self.groups.on_evicted.append(self._evicted)
         self.names = Names(system)
         self.guardian = Guardian(self)
         self.on_room: list[Callable[[], None]] = []
         # Who wants to know that an actor has come, which keeps what it holds.
         self.on_room_taken: list[Callable[[], None]] = []
-        self._placed: Counter[NodeId] = Counter()
-        self._news = asyncio.Event()
+        self._placed = self.choosing.placed
         # Where this node has placed actors, for those who got a handle before they had a place. The oldest go first.
         self._homes: dict[ActorId, NodeId] = {}
         self._creating: dict[ActorId, asyncio.Task[None]] = {}
@@ -91,58 +98,35 @@ class Scheduler:
         system.extensions["scheduler"] = self
         system.serve(SERVICE, self)
         system.on_cell_stopped.append(self._cell_stopped)
-        directory = self.node.directory
-        directory.on_up.append(self._changed)
-        directory.on_change.append(self._changed)
-        directory.on_down.append(self._node_down)
+        self.node.directory.on_down.append(self._node_down)
         self.node.describe_load = self._describe
         self.node.on_given_up.append(lambda: self._end_all("the other nodes believed its node to be down"))
         self.node.on_left.append(self._end_all)
 
-    # ---- choosing ---------------------------------------------------------------------------------------------
-
-    def candidates(self, placements: Mapping[NodeId, int]) -> list[Candidate]:
-        """What this node knows of the nodes that take work; `placements` is what it has placed on each."""
-        me = self.node.me
-        found = []
-        for record in self.node.directory.live():
-            if not record.hosts_actors:
-                continue
-            local = record.node == me
-            try:
-                total = Resources.parse(record.total)
-                available = self.pool.available if local else Resources.parse(record.available)
-                held = self.pool.held_for_life if local else Resources.parse(record.held)
-            except ConfigError as error:
-                logger.debug("node %s says of its resources what makes no sense: %s", record.node, error)
-                continue
-            count, suspected = placements.get(record.node, 0), record.state == SUSPECT
-            found.append(
-                Candidate(record.node, total, available, held, record.labels, record.load, local, count, suspected)
-            )
-        return found
-
-    async def wait_for_news(self, timeout_s: float = RETRY_S) -> None:
-        """Return when a node's record changes, or after `timeout_s`."""
-        self._news.clear()
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._news.wait()
-        except TimeoutError:
-            return
-
-    def _changed(self, record: NodeRecord) -> None:
-        self._news.set()
-
-    def choose(self, request: Request, placements: Mapping[NodeId, int] | None = None) -> Ranking | Verdict:
-        """The nodes to try now, from what is known here."""
-        return choose(request, self.candidates(self._placed if placements is None else placements), self.node.rng)
-
     def room_made(self) -> None:
         """Resources of this node were freed."""
-        self._news.set()
+        self.choosing.tell_news()
         for tell in self.on_room:
             tell()
+
+    def _bundles_changed(self) -> None:
+        for tell in self.on_room_taken:
+            tell()
+        self.room_made()
+
+    def _evicted(self, record: GroupRecord, tokens: tuple[Hashable, ...]) -> None:
+        """Actors have lost their bundle, and end with it."""
+        why = f"its {record} is over, as {record.why}" if record.is_over else f"its bundle of {record} was moved"
+        for token in tokens:
+            cell = self.system.cell(token) if isinstance(token, ActorId) else None
+            if cell is not None:
+                cell.cause = ActorGroupRemoved(str(cell), why)
+                cell.stop(why)
+
+    def request_of(self, actor: ActorId) -> Request | None:
+        """What an actor of this node was placed by."""
+        spec = self._specs.get(actor)
+        return spec.request if spec is not None else None
 
     # ---- creating ---------------------------------------------------------------------------------------------
 
@@ -290,8 +274,8 @@ class Scheduler:
             code.keep(blob)
         if code.blob(spec.code) is None:
             return NEEDS_CODE
-        needs = spec.request.resources
-        if not self.node.config.hosts_actors or not self.pool.acquire(spec.actor, needs, for_life=True):
+        is_open = self.node.config.hosts_actors and not self.room.is_closed
+        if not is_open or not self.room.acquire(spec.actor, spec.request, for_life=True):
             return REFUSED
         for tell in self.on_room_taken:
             tell()
@@ -392,14 +376,11 @@ class Scheduler:
             self.guardian.announce_end(spec, cell.reason)
 
     def _forget(self, actor: ActorId) -> ActorSpec | None:
-        if actor in self.pool:
-            self.pool.release(actor)
+        if self.room.release(actor):
             self.room_made()
         return self._specs.pop(actor, None)
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
-        self._placed.pop(record.node, None)
-        self._news.set()
         for cell in self.system.local_cells():
             if cell.options.owner == record.node:
                 cell.stop(f"its owner, node {record.node.name}, is gone: {why}")
@@ -414,9 +395,9 @@ class Scheduler:
     def _describe(self) -> dict[str, Any]:
         cells = self.system.local_cells()
         return {
-            "total": self.pool.total.plain(),
-            "available": self.pool.available.plain(),
-            "held": self.pool.held_for_life.plain(),
+            "total": self.room.pool.total.plain(),
+            "available": self.room.pool.available.plain(),
+            "held": self.room.pool.held_for_life.plain(),
             "actors": len(cells),
             "load": float(sum(1 for cell in cells if cell.is_thread_busy or cell.stepper.active)),
         }

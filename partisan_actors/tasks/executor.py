@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import inspect
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -23,9 +23,18 @@ from partisan_actors.actors.replies import Reply, while_blocked
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.threads import JobThread
 from partisan_actors.actors.user_errors import user_error
-from partisan_actors.errors import SerializationError, TaskCancelled, TaskFailed
+from partisan_actors.errors import (
+    ActorUnavailable,
+    PartisanError,
+    PlacementGroupRemoved,
+    SerializationError,
+    TaskCancelled,
+    TaskFailed,
+)
+from partisan_actors.ids import TaskId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
+from partisan_actors.scheduler.groups_record import GroupRecord
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.spec import TaskSpec
 from partisan_actors.tasks.tracing import ServedTask
@@ -66,8 +75,10 @@ class TaskExecutor:
     def __init__(self, system: ActorSystem, scheduler: Scheduler) -> None:
         self._system = system
         self._scheduler = scheduler
+        self._room = scheduler.room
         self._queue: deque[_Waiting] = deque()
         self._coroutines: dict[asyncio.Task[None], TaskSpec] = {}
+        self._running: dict[TaskId, _Waiting] = {}
         self._idle: list[JobThread] = []
         self._made = 0
         self.running = 0
@@ -75,6 +86,7 @@ class TaskExecutor:
         system.serve(SERVICE, self)
         scheduler.on_room.append(self._start_waiting)
         scheduler.on_room_taken.append(self._turn_away)
+        scheduler.groups.on_evicted.append(self._evicted)
         system.node.directory.on_down.append(self._node_down)
 
     async def run(self, peer: Peer, spec: TaskSpec, blob: bytes | None) -> tuple[str, Any]:
@@ -121,20 +133,31 @@ class TaskExecutor:
             self._drop(waiting, _TurnedAway(f"an actor of node {self._system.me.name} holds what {waiting.spec} needs"))
         self._start_waiting()
 
+    def _evicted(self, record: GroupRecord, tokens: tuple[Hashable, ...]) -> None:
+        """Running tasks have lost their bundle. Their callers are told; what a thread has begun goes on, unheeded."""
+        for token in tokens:
+            waiting = self._running.get(token) if isinstance(token, TaskId) else None
+            if waiting is not None and not waiting.reply.done():
+                waiting.reply.fail(_group_error(record, waiting.spec))
+        gone = set(tokens)
+        for job, spec in list(self._coroutines.items()):
+            if spec.task in gone:
+                job.cancel()
+
     def _drop(self, waiting: _Waiting, error: Exception) -> None:
         self._queue.remove(waiting)
         waiting.reply.fail(error)
         self._leave(waiting, None, error)
 
     def _can_wait(self, spec: TaskSpec) -> bool:
-        pool = self._scheduler.pool
-        return spec.request.resources.fits(pool.total - pool.held_for_life)
+        return self._room.can_wait(spec.request)
 
     def _start_waiting(self) -> None:
         # In order: a large task at the head is not overtaken for ever by small ones.
         while self._queue and self._has_room(self._queue[0].spec):
             waiting = self._queue.popleft()
             self.running += 1
+            self._running[waiting.spec.task] = waiting
             try:
                 function = self._system.code.load(waiting.spec.code)
             except Exception as error:  # noqa: BLE001 - unpickling code runs code: what it raises is the caller's
@@ -151,7 +174,7 @@ class TaskExecutor:
                 thread.run(partial(self._run, waiting, function, thread))
 
     def _has_room(self, spec: TaskSpec) -> bool:
-        return self._scheduler.pool.acquire(spec.task, spec.request.resources)
+        return self._room.acquire(spec.task, spec.request)
 
     def _make_thread(self) -> JobThread:
         self._made += 1
@@ -185,14 +208,13 @@ class TaskExecutor:
             self._system.post(self._take_back, spec)
 
     def _lend(self, spec: TaskSpec) -> None:
-        if spec.task in self._scheduler.pool:
-            self._scheduler.pool.release(spec.task)
+        if self._room.release(spec.task):
             self._scheduler.room_made()
 
     def _take_back(self, spec: TaskSpec) -> None:
         # When there is no room now, it runs on beside the others; nothing is held, so nothing leaks.
-        if spec.task not in self._scheduler.pool:
-            self._scheduler.pool.acquire(spec.task, spec.request.resources)
+        if spec.task not in self._room:
+            self._room.acquire(spec.task, spec.request)
 
     # ---- on the loop ------------------------------------------------------------------------------------------
 
@@ -216,6 +238,7 @@ class TaskExecutor:
         self.running -= 1
         self.finished += 1
         spec = waiting.spec
+        self._running.pop(spec.task, None)
         if thread is not None and len(self._idle) < THREADS_KEPT:
             self._idle.append(thread)
         elif thread is not None:
@@ -226,8 +249,7 @@ class TaskExecutor:
             waiting.reply.fail(error)
         else:
             waiting.reply.fail(user_error(error, f"task {spec.name} on node {self._system.me.name} ({spec.task})"))
-        if spec.task in self._scheduler.pool:
-            self._scheduler.pool.release(spec.task)
+        self._room.release(spec.task)
         self._scheduler.room_made()
 
     # ---- around the function ------------------------------------------------------------------------------------
@@ -243,6 +265,13 @@ class TaskExecutor:
     def _leave(self, waiting: _Waiting, function: Callable[..., Any] | None, error: BaseException | None) -> None:
         if waiting.trace is not None:
             waiting.trace.finish("" if function is None else f"{function.__module__}.{name_of(function)}", error)
+
+
+def _group_error(record: GroupRecord, spec: TaskSpec) -> PartisanError:
+    if record.is_over:
+        return PlacementGroupRemoved(str(spec), f"{record} is over, as {record.why}")
+    # As if its node had gone: it may run again where the bundle is now.
+    return ActorUnavailable(str(spec), f"its bundle of {record} was moved to another node")
 
 
 def _arguments(spec: TaskSpec) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -12,7 +12,9 @@ MODULE_LINES_MAX: Final = 450
 FUNCTION_LINES_MAX: Final = 70
 
 # "path" or "path:function" -> why it is better in one piece. Before adding one, look for the second machine in it.
-EXCEPTIONS: Final[Mapping[str, str]] = {}
+EXCEPTIONS: Final[Mapping[str, str]] = {
+    "partisan_actors/errors.py": "one file for all errors, with the tree of them at its top",
+}
 
 
 def test_modules_and_functions_are_small() -> None:

@@ -146,7 +146,7 @@ async def test_resources_are_held_for_an_actor_s_life_and_no_longer() -> None:
 
 
 def _free(runtime: Runtime) -> dict[str, float]:
-    return dict(runtime.scheduler.pool.available.plain())
+    return dict(runtime.scheduler.room.pool.available.plain())
 
 
 async def test_many_askers_never_overfill_a_node() -> None:

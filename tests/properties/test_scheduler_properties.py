@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from partisan_actors.ids import NodeId
 from partisan_actors.scheduler.labels import parse_selectors
 from partisan_actors.scheduler.policy import Candidate, Ranking, Request, Verdict, choose
-from partisan_actors.scheduler.resources import NOTHING, UNIT, Pool, Resources
+from partisan_actors.scheduler.pool import Pool
+from partisan_actors.scheduler.resources import NOTHING, UNIT, Resources
 from partisan_actors.scheduler.strategies import NodeAffinity
 
 NAMES = ("num_cpus", "num_gpus", "scanner")

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.scheduler.labels import LabelSelector, parse_labels, parse_selectors
+from partisan_actors.scheduler.labels import (
+    DoesNotExist,
+    Exists,
+    In,
+    LabelSelector,
+    NotIn,
+    parse_labels,
+    parse_selectors,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +82,31 @@ def test_a_node_takes_plain_values_only() -> None:
 
 def test_a_selector_prints_as_a_sentence() -> None:
     assert str(LabelSelector("zone", ("a", "b"), negated=True)) == "zone not in (a, b)"
+
+
+@pytest.mark.parametrize(
+    ("selector", "text"),
+    [(In("a", "b"), "in(a, b)"), (NotIn("a", "b"), "!in(a, b)"), (In("a"), "a"), (NotIn("a"), "!a")],
+)
+def test_a_selector_as_a_value_means_what_its_text_means(selector: In, text: str) -> None:
+    assert parse_selectors({"zone": selector}) == parse_selectors({"zone": text})
+
+
+def test_a_label_of_any_value_can_be_asked_for_and_refused() -> None:
+    (exists,), (is_absent,) = parse_selectors({"zone": Exists()}), parse_selectors({"zone": DoesNotExist()})
+
+    assert [exists.matches({"zone": "x"}), exists.matches({})] == [True, False]
+    assert [is_absent.matches({"zone": "x"}), is_absent.matches({})] == [False, True]
+    assert (str(exists), str(is_absent)) == ("zone exists", "zone does not exist")
+
+
+@pytest.mark.parametrize("values", [(), ("",), ("a b",), (3,)])
+def test_values_that_no_label_has_are_refused(values: Any) -> None:
+    with pytest.raises(ConfigError, match="at least one value"):
+        In(*values)
+
+
+def test_selectors_are_equal_by_kind_and_values() -> None:
+    assert In("a") == In("a") and hash(In("a")) == hash(In("a"))
+    assert In("a") != NotIn("a") and In("a") != In("b")
+    assert repr(NotIn("a", "b")) == "NotIn('a', 'b')"

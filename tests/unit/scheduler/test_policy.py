@@ -11,9 +11,10 @@ import pytest
 
 from partisan_actors.errors import ConfigError, Unplaceable
 from partisan_actors.ids import NodeId
+from partisan_actors.scheduler.labels import Exists, In, NotIn
 from partisan_actors.scheduler.policy import Candidate, Ranking, Request, Verdict, choose
 from partisan_actors.scheduler.resources import Resources
-from partisan_actors.scheduler.strategies import NodeAffinity
+from partisan_actors.scheduler.strategies import NodeAffinity, NodeLabels
 
 
 def node(name: str) -> NodeId:
@@ -258,3 +259,64 @@ def test_who_must_have_a_node_gets_it_though_it_is_suspected() -> None:
     request = Request.parse(num_cpus=1, placement=NodeAffinity("only"))
 
     assert names(ranked(request, candidate("only", suspected=True), candidate("other")).nodes) == ["only"]
+
+
+def test_default_fills_nodes_below_the_share_one_after_the_other() -> None:
+    known = [candidate(f"w{number}", free=free) for number, free in enumerate([4, 3, 1, 2])]
+
+    ranking = ranked(Request.parse(num_cpus=1), *known)
+
+    assert names(ranking.nodes) == ["w0", "w1", "w3", "w2"]
+
+
+def test_default_tries_the_first_of_many_in_any_order() -> None:
+    known = [candidate(f"w{number:02}") for number in range(10)]
+
+    firsts = {names(ranked(Request.parse(num_cpus=1), *known, seed=seed).nodes)[0] for seed in range(40)}
+
+    assert firsts == {"w00", "w01"}
+
+
+def test_what_holds_the_arguments_comes_first_but_not_for_spread() -> None:
+    known = [candidate("home", local=True), candidate("holder", argument_bytes=10**8, placements=1)]
+
+    assert names(ranked(Request.parse(num_cpus=1), *known).nodes) == ["holder", "home"]
+    assert names(ranked(Request.parse(num_cpus=1, placement="spread"), *known).nodes) == ["home", "holder"]
+
+
+def test_node_labels_have_to_match_if_hard_and_come_first_if_soft() -> None:
+    known = [
+        candidate("old", labels={"zone": "a", "disk": "hdd"}),
+        candidate("new", labels={"zone": "a", "disk": "ssd"}),
+        candidate("elsewhere", labels={"disk": "ssd"}),
+    ]
+    strategy = NodeLabels(hard={"zone": Exists()}, soft={"disk": In("ssd")})
+
+    assert names(ranked(Request.parse(placement=strategy), *known).nodes) == ["new", "old"]
+    hard = Request.parse(placement=NodeLabels(hard={"zone": NotIn("a")}), num_cpus=8)
+    assert refused(hard, *known).needed == "8 CPU, label zone not in (a)"
+
+
+def test_fallbacks_count_in_order_where_the_labels_before_have_no_room() -> None:
+    cheap, dear = candidate("cheap", free=0, labels={"kind": "cheap"}), candidate("dear", labels={"kind": "dear"})
+    fallbacks = [{"label_selector": {"kind": "none"}}, {"label_selector": {"kind": "dear"}}]
+    request = Request.parse(num_cpus=1, labels={"kind": "cheap"}, fallbacks=fallbacks)
+
+    assert names(ranked(request, cheap, dear).nodes) == ["dear"]
+    assert names(ranked(request, cheap).busy) == ["cheap"]
+    gone = Request.parse(labels={"kind": "gone"}, fallbacks=fallbacks)
+    assert names(ranked(gone, dear).nodes) == ["dear"]
+    assert refused(gone, cheap).needed == "label kind in (gone)"
+
+
+@pytest.mark.parametrize(
+    "fallbacks", ["a", {"label_selector": {}}, [{"num_cpus": 1}], [3], [{"label_selector": {"k": ""}}]]
+)
+def test_fallbacks_are_lists_of_labels(fallbacks: Any) -> None:
+    with pytest.raises(ConfigError):
+        Request.parse(fallbacks=fallbacks)
+
+
+def test_a_gpu_and_a_half_cannot_be_asked_for() -> None:
+    with pytest.raises(ConfigError, match="a fraction of one GPU, or a whole number"):
+        Request.parse(num_gpus=1.5)

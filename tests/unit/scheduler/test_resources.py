@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.scheduler.resources import AMOUNT_MAX, NOTHING, Pool, Resources
+from partisan_actors.scheduler.pool import Pool
+from partisan_actors.scheduler.resources import AMOUNT_MAX, NOTHING, Resources
 
 
 def test_ten_tenths_are_one_whole() -> None:
@@ -106,76 +107,3 @@ def test_the_share_in_use_is_that_of_the_scarcest_resource_asked_for() -> None:
 def test_resources_print_as_people_write_them() -> None:
     assert str(Resources.of(num_cpus=1.5, num_gpus=1, memory=2**31)) == "2 GiB memory, 1.5 CPU, 1 GPU"
     assert str(NOTHING) == "nothing"
-
-
-def test_a_pool_refuses_what_it_has_no_room_for_and_keeps_what_it_has() -> None:
-    pool = Pool(Resources.of(num_cpus=2))
-
-    assert pool.acquire("a", Resources.of(num_cpus=1.5))
-    assert not pool.acquire("b", Resources.of(num_cpus=1))
-
-    assert pool.available == Resources.of(num_cpus=0.5)
-    assert list(pool) == ["a"]
-
-
-def test_asking_twice_and_giving_back_twice_count_once() -> None:
-    pool = Pool(Resources.of(num_cpus=2))
-
-    assert pool.acquire("a", Resources.of(num_cpus=1))
-    assert pool.acquire("a", Resources.of(num_cpus=1))
-    assert pool.available == Resources.of(num_cpus=1)
-
-    assert pool.release("a") == Resources.of(num_cpus=1)
-    assert pool.release("a") == NOTHING
-    assert pool.available == pool.total
-
-
-def test_asking_for_something_else_under_the_same_token_is_a_mistake() -> None:
-    pool = Pool(Resources.of(num_cpus=4))
-    pool.acquire("a", Resources.of(num_cpus=1))
-
-    with pytest.raises(ValueError, match="holds 1 CPU already"):
-        pool.acquire("a", Resources.of(num_cpus=2))
-
-    assert pool.held("a") == Resources.of(num_cpus=1)
-
-
-def test_an_actor_that_needed_a_core_to_be_placed_can_hold_nothing_while_it_runs() -> None:
-    pool = Pool(Resources.of(num_cpus=1))
-    pool.acquire("actor", Resources.of(num_cpus=1))
-
-    assert pool.replace("actor", NOTHING)
-
-    assert pool.available == pool.total
-    assert "actor" in pool
-    assert len(pool) == 1
-
-
-def test_a_replacement_that_does_not_fit_changes_nothing() -> None:
-    pool = Pool(Resources.of(num_cpus=2))
-    pool.acquire("a", Resources.of(num_cpus=1))
-    pool.acquire("b", Resources.of(num_cpus=1))
-
-    assert not pool.replace("a", Resources.of(num_cpus=2))
-    assert not pool.replace("stranger", Resources.of(num_cpus=1))
-
-    assert pool.held("a") == Resources.of(num_cpus=1)
-    assert "stranger" not in pool
-    assert pool.available == NOTHING
-
-
-def test_what_is_held_for_life_is_told_from_what_comes_back() -> None:
-    pool = Pool(Resources.of(num_cpus=4))
-
-    assert pool.acquire("actor", Resources.of(num_cpus=1), for_life=True)
-    assert pool.acquire("actor", Resources.of(num_cpus=1), for_life=True)
-    assert pool.acquire("task", Resources.of(num_cpus=2))
-    assert not pool.acquire("another actor", Resources.of(num_cpus=2), for_life=True)
-
-    assert pool.held_for_life == Resources.of(num_cpus=1)
-    pool.release("task")
-    assert pool.held_for_life == Resources.of(num_cpus=1)
-    pool.release("actor")
-    pool.release("actor")
-    assert pool.held_for_life == Resources.of()
-    assert pool.available == pool.total

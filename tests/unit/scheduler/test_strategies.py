@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.ids import NodeId
-from partisan_actors.scheduler.strategies import NodeAffinity, parse_strategy
+from partisan_actors.ids import GroupId, NodeId
+from partisan_actors.scheduler.strategies import InPlacementGroup, NodeAffinity, NodeLabels, parse_strategy
 
 
 @pytest.mark.parametrize("placement", ["default", "spread", "pack", "random", NodeAffinity("w1", soft=True)])
@@ -16,7 +16,7 @@ def test_every_documented_placement_is_accepted(placement: Any) -> None:
     assert parse_strategy(placement) == placement
 
 
-@pytest.mark.parametrize("placement", ["SPREAD", "", None, 3, NodeId("w1", 1)])
+@pytest.mark.parametrize("placement", ["SPREADING", "", None, 3, NodeId("w1", 1)])
 def test_any_other_is_refused_with_the_list_of_those_that_are(placement: Any) -> None:
     with pytest.raises(ConfigError, match=r'placement = .*"spread"'):
         parse_strategy(placement)
@@ -44,3 +44,20 @@ def test_an_affinity_to_no_node_is_refused(node: Any) -> None:
 def test_soft_is_yes_or_no() -> None:
     with pytest.raises(ConfigError, match=r"NodeAffinity\.soft"):
         NodeAffinity("w1", soft="no")  # type: ignore[arg-type]  # the mistake that is tested
+
+
+@pytest.mark.parametrize("placement", ["SPREAD", "Default", "pack"])
+def test_names_are_taken_in_any_case(placement: str) -> None:
+    assert parse_strategy(placement) == placement.lower()
+
+
+def test_node_labels_want_at_least_one_that_makes_sense() -> None:
+    for labels in ({}, {"hard": {"zone": "a b"}}, {"soft": {"": "a"}}):
+        with pytest.raises(ConfigError):
+            NodeLabels(**labels)
+
+
+@pytest.mark.parametrize("index", [-2, 1.0, True, "0"])
+def test_a_bundle_is_named_by_its_index(index: Any) -> None:
+    with pytest.raises(ConfigError, match="bundle_index"):
+        InPlacementGroup(GroupId(NodeId("a", 1), 1), index)
