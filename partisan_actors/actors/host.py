@@ -42,11 +42,15 @@ class Host(Protocol):
     cells: dict[bytes, Any]
     dispatch: list[Callable[..., None]]
     extensions: dict[str, Any]
-    # Takes what the actors' floor itself says to an actor; tells whether it was that.
-    signal: Callable[[Any, Peer, int | None, str, Any], bool]
+    # Told of calls that plain ones may overtake, with their replies.
+    under_way: Callable[[Location, Any], None]
 
     def post(self, call: Callable[..., object], *args: Any) -> None:
         """From any thread: call on the loop, in order."""
+        ...
+
+    def signal(self, cell: Any, peer: Peer, number: int | None, name: str, args: Any) -> bool:
+        """Take what the actors' floor itself says to an actor; tells whether it was that."""
         ...
 
     def outcome(self, cell: Any, message: Message, value: Any, error: BaseException | None, is_last: bool) -> None:

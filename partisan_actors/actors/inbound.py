@@ -11,6 +11,7 @@ from typing import Any, Final
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.host import Host
 from partisan_actors.actors.outbound import pack_payload
+from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.errors import ActorStopped, ActorUnavailable, PartisanError, SerializationError, TaskFailed
 from partisan_actors.node.router import Peer
 from partisan_actors.wire.channels import CALLS
@@ -36,7 +37,12 @@ def encode_reply(number: int, value: Any, what: str) -> Encoded:
             return pack([_REPLY, number, value]), None
         except (OverflowError, ValueError):  # beyond 64 bits, or text that UTF-8 cannot carry
             pass
-    return pack_payload([Kind.REPLY_PICKLED, number], encode_value(value, what))
+    token = refs_in_message.set(SentRefs())
+    try:
+        payload = encode_value(value, what)
+    finally:
+        refs_in_message.reset(token)
+    return pack_payload([Kind.REPLY_PICKLED, number], payload)
 
 
 def encode_reply_error(number: int, error: BaseException) -> Encoded:

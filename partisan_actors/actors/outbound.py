@@ -304,6 +304,8 @@ class Outbound:
         peer = location.peer
         if timeout_s is not None and reply is not None:
             self._set_deadline(location, number, reply, timeout_s)
+        if (buffers is not None or channel is not CALLS) and isinstance(reply, Reply):
+            self._system.under_way(location, reply)
         if channel is not CALLS and isinstance(channel, Manner):
             who = self._system.sender_affinity() if sender is None else sender
             self._acked.submit(location, number, message, buffers, reply, channel, who)

@@ -14,6 +14,7 @@ __all__ = [
     "NODE_DOWN",
     "NOPROC",
     "NORMAL",
+    "OUT_OF_SCOPE",
     "REASON_MAX",
     "ActorExit",
     "Flushed",
@@ -31,6 +32,9 @@ NOPROC: Final = "noproc"
 NODE_DOWN: Final = "node down"
 # Characters of a reason; longer ones are refused where they are given.
 REASON_MAX: Final = 1_000_000
+
+# The text for callers of an actor that nobody had a handle of any more, and the reason.
+OUT_OF_SCOPE: Final = "out of scope"
 
 _KILLED: Final = "it was killed"
 _EXITED: Final = "it exited: "

@@ -22,10 +22,12 @@ class SentRef(Protocol):
 class SentRefs:
     """The refs of one message."""
 
-    __slots__ = ("_refs",)
+    __slots__ = ("__weakref__", "_refs", "loans")
 
     def __init__(self) -> None:
         self._refs: list[SentRef] = []
+        # By what is lent with the message: a message that is pickled twice lends once.
+        self.loans: dict[object, SentRef] = {}
 
     def __bool__(self) -> bool:
         return bool(self._refs)
@@ -37,6 +39,7 @@ class SentRefs:
     def release(self) -> None:
         """The call has returned."""
         refs, self._refs = self._refs, []
+        self.loans = {}
         for ref in refs:
             ref.arrived()
 

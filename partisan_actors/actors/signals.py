@@ -126,7 +126,8 @@ class Signals:
         # By actors that have ended: what frees their names, before which nobody is told.
         self.releasing: Mapping[ActorId, asyncio.Task[None]] = {}
         self._next_number = itertools.count(1).__next__
-        system.signal = self._arrived
+        system.signals[WATCH] = system.signals[LINK] = self._asked_of
+        system.signals[EXIT] = self._exit_of
         system.serve(SERVICE, self)
         system.on_cell_stopped.append(self._cell_stopped)
         system.on_close.append(self._close)
@@ -234,18 +235,15 @@ class Signals:
 
     # ---- for the watched side ---------------------------------------------------------------------------------
 
-    def _arrived(self, cell: Cell, peer: Peer, number: int | None, name: str, args: Any) -> bool:
-        if name not in (WATCH, LINK, EXIT) or number is None:
-            return False
-        if name != EXIT:
-            self._asked(cell, peer, number, *args)
-            return True
+    def _asked_of(self, cell: Cell, peer: Peer, number: int, args: Any) -> None:
+        self._asked(cell, peer, number, *args)
+
+    def _exit_of(self, cell: Cell, peer: Peer, number: int, args: Any) -> None:
         if callable(args):
             args, _ = args()
         reason, sender, *who = args
         self._exit(cell, Exit(sender, ActorId(NodeId(who[0], who[1]), who[2]) if who[0] else None, reason, False))
         self._system.reply_value(peer, number, None, CALLS)
-        return True
 
     def _asked(self, cell: Cell, peer: Peer, number: int, tie: int, channel: str, *who: Any) -> None:
         name, incarnation, actor_number, is_link, *described = who

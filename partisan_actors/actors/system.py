@@ -20,6 +20,7 @@ from partisan_actors.actors.actor import Definition
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.code import CodeStore
 from partisan_actors.actors.context import current_cell
+from partisan_actors.actors.dead_letters import DeadLetters
 from partisan_actors.actors.inbound import Inbound, encode_reply, encode_reply_error, send_encoded
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.options import CellOptions
@@ -60,7 +61,6 @@ logger = logging.getLogger(__name__)
 TOMBSTONES_MAX: Final = 20_000
 RESTART_PATIENCE_S: Final = 30.0
 HOOKS_S: Final = 1.0
-DEAD_LETTERS_MAX: Final = 200
 
 
 class ActorSystem:
@@ -82,11 +82,14 @@ class ActorSystem:
         self.dispatch = node.dispatch
         # What the services above keep with the system, by name.
         self.extensions: dict[str, Any] = {}
-        self.dead_letters: deque[tuple[str, str, str]] = deque(maxlen=DEAD_LETTERS_MAX)
-        self.dead_letter_count = 0
+        self.dead_letters = DeadLetters()
         self.on_cell_stopped: list[Callable[[Cell], None]] = []
         self.on_close: list[Callable[[], None]] = []
-        self.signal: Callable[[Any, Peer, int | None, str, Any], bool] = lambda *_: False
+        # What answers the calls of an actor that are not for its methods, by names that no method can have.
+        self.signals: dict[str, Callable[[Cell, Peer, int, Any], None]] = {}
+        # Told of an actor's new place, and of calls that plain ones may overtake, with their replies.
+        self.on_moved: list[Callable[[Location], None]] = []
+        self.under_way: Callable[[Location, Any], None] = lambda location, reply: None
         self.closed: PartisanError | None = None  # why nothing can be sent any more, once that is so
         # Where a restarted actor is now, or why it is nowhere; the scheduler knows.
         self.where_now: Callable[[ActorId], NodeId | PartisanError | None] = lambda actor: None
@@ -152,7 +155,7 @@ class ActorSystem:
         if number is not None:
             self.reply_error(peer, number, error)
         else:
-            self._dead_letter(known[0] if known else key.hex(), "tell", str(error))
+            self.dead_letter(known[0] if known else key.hex(), "tell", str(error))
 
     async def close(self, hooks_s: float = HOOKS_S) -> None:
         """The node stops: every actor ends, its `on_stop` within `hooks_s` seconds, and every caller is told."""
@@ -219,14 +222,7 @@ class ActorSystem:
 
     def dead_letter(self, whom: object, method: str, why: str) -> None:
         """A message reached nobody."""
-        self._dead_letter(str(whom), method, why)
-
-    def _dead_letter(self, whom: str, method: str, why: str) -> None:
-        self.dead_letter_count += 1
-        self.dead_letters.append((whom, method, why))
-        count = self.dead_letter_count
-        if count & (count - 1) == 0:  # the first, second, fourth ...: a flood of them must not flood the log
-            logger.warning("dead letter %d: %s of %s: %s", count, method, whom, why)
+        self.dead_letters.add(str(whom), method, why)
 
     # ---- from an actor's thread to the loop -------------------------------------------------------------------
 
@@ -292,6 +288,14 @@ class ActorSystem:
         known = self.node.addresses.addresses_of(peer.node)
         connection = self.node.first_connection(peer, channel, lane)
         return parse_address(known[0]) if known else None, connection.remote_address if connection is not None else None
+
+    def signal(self, cell: Cell, peer: Peer, number: int | None, name: str, args: Any) -> bool:
+        """Take what the actors' floor itself says to an actor; tells whether it was that."""
+        handler = self.signals.get(name)
+        if handler is None or number is None:
+            return False
+        handler(cell, peer, number, args)
+        return True
 
     # ---- services ---------------------------------------------------------------------------------------------
 
@@ -379,7 +383,12 @@ class ActorSystem:
         """An actor has a new place: what waits for it is sent there."""
         location = self._locations.get(actor)
         if location is not None and location.state != STOPPED:
-            self.outbound.placed(location, self.node.router.peer(host))
+            self._moved(location, host)
+
+    def _moved(self, location: Location, host: NodeId) -> None:
+        self.outbound.placed(location, self.node.router.peer(host))
+        for tell in self.on_moved:
+            tell(location)
 
     def ended(self, actor: ActorId, error: PartisanError) -> None:
         """An actor is gone for good: what waits for it fails."""
@@ -414,7 +423,7 @@ class ActorSystem:
         if isinstance(now, PartisanError):
             self.fail_location(location, now)
         elif now is not None and self.node.router.peer(now).down is None:
-            self.outbound.placed(location, self.node.router.peer(now))
+            self._moved(location, now)
         else:
             # The timer keeps the location, and so what waits there, also when nobody holds a handle any more.
             self.loop.call_later(RESTART_PATIENCE_S, self._give_up_waiting, location)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ov
 
 from partisan_actors.actors.actor import Definition, Interface
 from partisan_actors.actors.context import current_owner
+from partisan_actors.actors.holding import Hold, Holding
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.references import ActorText, format_actor
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
@@ -50,16 +51,28 @@ C_co = TypeVar("C_co", covariant=True)
 
 
 class ActorHandle(Generic[T_co]):
-    """A remote actor. Copy it, pass it, store it, send it: every copy means the same actor, and compares equal."""
+    """A remote actor. Copy it, pass it, store it, send it: every copy means the same actor, and compares equal.
+
+    An actor without a name that is not detached ends when the last counted copy is gone, wherever that was; see the
+    page "Lifetimes".
+    """
 
     _location: Location
     _interface: Interface
     _system: ActorSystem
     _label: str | None
+    _hold: Hold | None
 
-    def __init__(self, system: ActorSystem, location: Location, interface: Interface, label: str | None = None) -> None:
-        """`label` is the causal label of whatever is sent through this handle."""
-        self.__dict__.update(_location=location, _interface=interface, _system=system, _label=label)
+    def __init__(
+        self,
+        system: ActorSystem,
+        location: Location,
+        interface: Interface,
+        label: str | None = None,
+        hold: Hold | None = None,
+    ) -> None:
+        """`label` is the causal label of whatever is sent through this handle. Without `hold` it is not counted."""
+        self.__dict__.update(_location=location, _interface=interface, _system=system, _label=label, _hold=hold)
 
     def __getattr__(self, name: str) -> ActorMethod[..., Any]:
         interface = self._interface
@@ -70,6 +83,7 @@ class ActorHandle(Generic[T_co]):
         label, system = self._label, self._system
         channel = CALLS if label is None else system.acked.manner(CALLS, label)
         bound: ActorMethod[..., Any] = ActorMethod(system, self._location, method, channel)
+        bound._hold = self._hold
         self.__dict__[name] = bound
         return bound
 
@@ -96,6 +110,10 @@ class ActorHandle(Generic[T_co]):
     def __reduce__(self) -> tuple[Any, ...]:
         location = self._location
         host = location.peer.node if location.peer is not None else None
+        loan: tuple[NodeId, int] | None = None
+        if self._hold is not None:
+            holding: Holding = self._system.extensions["holding"]
+            loan = self._system.me, holding.lend(self._hold)
         return _rebuild, (
             location.actor.node,
             location.actor.number,
@@ -104,6 +122,7 @@ class ActorHandle(Generic[T_co]):
             host,
             self._interface,
             self._label,
+            loan,
         )
 
     def __copy__(self) -> ActorHandle[T_co]:
@@ -121,8 +140,9 @@ def _rebuild(
     host: NodeId | None,
     interface: Interface,
     label: str | None,
+    loan: tuple[NodeId, int] | None,
 ) -> ActorHandle[Any]:
-    return handle_of(session.system(), ActorId(node, number), name, can_restart, host, interface, label)
+    return handle_of(session.system(), ActorId(node, number), name, can_restart, host, interface, label, loan)
 
 
 def handle_of(
@@ -133,14 +153,20 @@ def handle_of(
     host: NodeId | None,
     interface: Interface,
     label: str | None = None,
+    loan: tuple[NodeId, int] | None = None,
 ) -> ActorHandle[Any]:
-    """The handle of an actor that was on `host`, when somebody last knew; `label` is causal."""
+    """The handle of an actor that was on `host`, when somebody last knew; `label` is causal.
+
+    It is counted if it was lent: by that node, under that number.
+    """
     location = system.location(actor, interface.class_name, name, can_restart, host)
     if host is None:
         # It had no place yet when the handle was sent: whoever made it knows.
         scheduler: Scheduler = system.extensions["scheduler"]
         system.post(scheduler.locate, location)
-    return ActorHandle(system, location, interface, label)
+    holding: Holding = system.extensions["holding"]
+    hold = holding.received(location, *loan) if loan is not None else None
+    return ActorHandle(system, location, interface, label, hold)
 
 
 class ActorClass(Generic[P, T_co]):
@@ -301,7 +327,11 @@ def _create(
     location = system.location(actor_id, interface.class_name, options.name, options.max_restarts != 0, None)
     if options.causal is not None:
         system.acked.manner(CALLS, options.causal)  # which there is, or it is said here
-    handle: ActorHandle[T] = ActorHandle(system, location, interface, options.causal)
+    # Who has a name can be found by it, and who is detached is on its own.
+    counted = options.name is None and options.lifetime is None
+    holding: Holding = system.extensions["holding"]
+    hold = holding.of(location, is_new=True) if counted else None
+    handle: ActorHandle[T] = ActorHandle(system, location, interface, options.causal, hold)
     refs = SentRefs()
     token = refs_in_message.set(refs)
     try:
@@ -327,6 +357,7 @@ def _create(
         trap_exit=options.trap_exit,
         handle=pickle.dumps(handle, 5) if options.name is not None else b"",
         trace=trace.context.pack() if trace is not None else b"",
+        counted=counted,
     )
     system.post(runtime.scheduler.create, spec, location, refs, trace)
     if options.name is not None and asyncio._get_running_loop() is None:

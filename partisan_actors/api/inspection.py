@@ -116,7 +116,7 @@ class Inspection:
             "connected_peers": sum(
                 other.is_connected and not other.is_observer for other in node.router.peers.values()
             ),
-            "dead_letters": self._system.dead_letter_count,
+            "dead_letters": self._system.dead_letters.count,
             "refused_connections": node.refused_connections,
             "broken_connections": node.broken_connections,
             "resumed_lanes": node.sessions.resumed,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, ove
 
 from partisan_actors.actors.acked import Manner
 from partisan_actors.actors.actor import Method
+from partisan_actors.actors.holding import Hold
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.calls import takes_references
@@ -32,6 +33,7 @@ class ActorMethod(Generic[P, R_co]):
     __slots__ = (
         "_ask",
         "_channel",
+        "_hold",
         "_least",
         "_location",
         "_method",
@@ -71,6 +73,8 @@ class ActorMethod(Generic[P, R_co]):
         self._most = sys.maxsize if method.most is None else method.most
         self._channel = channel
         self._timeout = timeout
+        # Of the handle that this is a method of, which need not be kept beside it.
+        self._hold: Hold | None = None
 
     @takes_references
     def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> ObjectRef[R_co]:
@@ -137,8 +141,14 @@ class ActorMethod(Generic[P, R_co]):
         timeout = _check_timeout(timeout) or self._timeout
         if ack:
             assert isinstance(manner, Manner)
-            return AckedMethod(self._system, self._location, self._method, manner, timeout, partition)
-        return ActorMethod(self._system, self._location, self._method, manner, timeout, partition)
+            acked: AckedMethod[P, R_co] = AckedMethod(
+                self._system, self._location, self._method, manner, timeout, partition
+            )
+            acked._hold = self._hold
+            return acked
+        made: ActorMethod[P, R_co] = ActorMethod(self._system, self._location, self._method, manner, timeout, partition)
+        made._hold = self._hold
+        return made
 
     if not TYPE_CHECKING:  # a type checker says so by itself
 
@@ -159,6 +169,7 @@ class AckedMethod(Generic[P, R_co]):
     """
 
     __slots__ = (
+        "_hold",
         "_least",
         "_location",
         "_manner",
@@ -190,6 +201,7 @@ class AckedMethod(Generic[P, R_co]):
         self._manner = manner
         self._timeout = timeout
         self._partition = partition
+        self._hold: Hold | None = None
 
     @takes_references
     def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> ObjectRef[R_co]:
@@ -228,7 +240,9 @@ class AckedMethod(Generic[P, R_co]):
         assert isinstance(manner, Manner)
         partition = self._partition if partition_key is None else partition_of(partition_key)
         timeout = _check_timeout(timeout) or self._timeout
-        return AckedMethod(self._system, self._location, self._method, manner, timeout, partition)
+        made: AckedMethod[P, R_co] = AckedMethod(self._system, self._location, self._method, manner, timeout, partition)
+        made._hold = self._hold
+        return made
 
     if not TYPE_CHECKING:  # a type checker says so by itself
 

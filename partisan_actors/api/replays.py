@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from partisan_actors.actors.holding import HOLD, LET_GO
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
 from partisan_actors.api.drills import drills_of
@@ -24,6 +25,8 @@ __all__ = ["record", "replay"]
 logger = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 10.0
+# When handles come and go is the collector's matter, and no message of the user's.
+_NOT_MESSAGES: Final = frozenset({HOLD, LET_GO})
 # Where scalar arguments begin.
 _SCALARS: Final = {Kind.CALL: 4, Kind.TELL: 3}
 
@@ -86,6 +89,9 @@ class _Recorder:
 
     def arrived(self, passing: Passing, message: list[Any], deliver: Callable[[], None]) -> None:
         """On the loop: a message reaches an actor."""
+        if passing.method in _NOT_MESSAGES:
+            deliver()
+            return
         line = _entry(passing, message).line()
         self._written += len(line)
         if self._written <= BYTES_MAX:
@@ -102,6 +108,9 @@ class _Player:
 
     def arrived(self, passing: Passing, message: list[Any], deliver: Callable[[], None]) -> None:
         """On the loop: a message would reach an actor."""
+        if passing.method in _NOT_MESSAGES:
+            deliver()
+            return
         self._deliver(self.follower.arrived(_entry(passing, message), deliver))
 
     def _deliver(self, ready: list[Callable[[], None]]) -> None:

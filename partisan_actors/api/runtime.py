@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from partisan_actors.actors.holding import Holding
 from partisan_actors.actors.signals import Signals
 from partisan_actors.actors.subscriptions import Subscriptions
 from partisan_actors.actors.system import ActorSystem
@@ -59,6 +60,7 @@ class Runtime:
         )
         self.system = ActorSystem(self.node, make_thread)
         self.scheduler = Scheduler(self.system)
+        self.holding = Holding(self.system)
         self.signals = Signals(self.system)
         self.signals.releasing = self.scheduler.releasing
         self.objects = ObjectStore(self.system)

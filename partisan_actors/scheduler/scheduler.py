@@ -23,6 +23,7 @@ from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.ref import PENDING, STOPPED, Location
+from partisan_actors.actors.scope import Scope
 from partisan_actors.actors.sent_refs import SentRefs
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import LifeTrace
@@ -78,6 +79,7 @@ class Scheduler:
         self.groups.on_evicted.append(self._evicted)
         self.names = Names(system)
         self.guardian = Guardian(self)
+        self.scope = Scope(system)
         self.on_room: list[Callable[[], None]] = []
         # Who wants to know that an actor has come, which keeps what it holds.
         self.on_room_taken: list[Callable[[], None]] = []
@@ -301,6 +303,8 @@ class Scheduler:
             trap_exit=spec.trap_exit,
             trace=spec.trace,
         )
+        if spec.counted:
+            self.scope.begin(spec.actor, spec.actor.node, spec.life)
         self.system.start_cell(spec.actor, definition, options, args, kwargs)
         return CREATED
 

@@ -18,7 +18,7 @@ class ActorSpec:
 
     `owner` is the node whose end ends the actor, or None for a detached one. `claim` is the order that the home of its
     name gave it, 0 before it has. `life` counts restarts so far. `trace` is the trace context in which it is made, in
-    wire form; empty when that is not traced.
+    wire form; empty when that is not traced. A `counted` one ends when nobody has a handle of it any more.
     """
 
     actor: ActorId
@@ -39,6 +39,7 @@ class ActorSpec:
     handle: bytes = b""
     trace: bytes = b""
     labels: Mapping[str, str] = field(default_factory=dict)
+    counted: bool = False
 
     def __str__(self) -> str:
         return f"{self.class_name} {self.name!r}" if self.name else f"{self.class_name} ({self.actor})"

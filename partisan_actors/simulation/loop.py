@@ -17,7 +17,7 @@ import asyncio
 import heapq
 import math
 import sys
-from asyncio import Task, base_events, events
+from asyncio import base_events, events
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from types import FrameType
@@ -257,7 +257,11 @@ class Loops:
         turns_max = self.turns + CLOSING_TURNS_MAX
         for second in range(CLOSING_S):
             # What waits in a `finally` gets its time; what was begun meanwhile is cancelled too.
-            pending = [task for loop in self._loops for task in sorted(asyncio.all_tasks(loop), key=Task.get_name)]
+            pending = [
+                task
+                for loop in self._loops
+                for task in sorted(asyncio.all_tasks(loop), key=lambda task: task.get_name())
+            ]
             if not pending:
                 break
             for task in pending:

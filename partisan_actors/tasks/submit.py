@@ -15,6 +15,7 @@ from collections import Counter
 from typing import Any, Final
 
 from partisan_actors.actors.context import current_owner
+from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorUnavailable, NodeError, TaskCancelled, TaskFailed, Unplaceable
 from partisan_actors.ids import NodeId, TaskId
@@ -55,7 +56,12 @@ class TaskSubmitter:
         """Run the function of that hash somewhere. Raises SerializationError for arguments that cannot be sent."""
         if self._system.closed is not None:
             raise self._system.closed
-        payload = encode_call(args, kwargs, f"the arguments of {name}")
+        refs = SentRefs()
+        token = refs_in_message.set(refs)
+        try:
+            payload = encode_call(args, kwargs, f"the arguments of {name}")
+        finally:
+            refs_in_message.reset(token)
         buffers = KeptBuffers.of(payload)
         trace = SubmittedTask(self._system, name) if self._system.recorder.enabled else None
         context = trace.context.pack() if trace is not None else b""
@@ -67,6 +73,8 @@ class TaskSubmitter:
             ref.add_waiter(lambda: trace.finished(task, ref.exception()))
         # The arguments stay referenced until the task is done, so refs among them are not dropped on the way.
         held = (args, kwargs)
+        if refs:
+            ref.add_waiter(refs.release)
         if threading.get_ident() == self._system.thread_id:
             self._start(spec, ref, retries, held, trace)
         else:

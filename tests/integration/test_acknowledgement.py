@@ -291,7 +291,7 @@ async def test_a_label_that_the_other_node_does_not_have_is_an_error_of_the_call
         log.write.options(causal=LABEL).tell("x")
 
         assert await log.write.options(causal="other").remote("y") == 1
-        await until(lambda: cluster["b"].system.dead_letter_count)
+        await until(lambda: cluster["b"].system.dead_letters.count)
 
 
 async def test_plain_and_acknowledged_calls_of_one_caller_start_in_the_order_in_which_they_were_made() -> None:

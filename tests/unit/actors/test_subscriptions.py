@@ -374,7 +374,7 @@ async def test_a_stopped_actor_hears_no_more() -> None:
 
         await until(lambda: not a.topics._live and not b.topics._live)
         b.topics.broadcast("news", 1)
-        assert a.system.dead_letter_count == b.system.dead_letter_count == 0
+        assert a.system.dead_letters.count == b.system.dead_letters.count == 0
 
 
 async def test_an_actor_can_only_subscribe_its_remote_methods() -> None:
