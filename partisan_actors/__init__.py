@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     )
     from partisan_actors.api.remote_calls import NodeResult, multicall, multicall_async, rpc
     from partisan_actors.api.replays import record, replay
-    from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, wait
+    from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, terminate, wait
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, task
     from partisan_actors.api.texts import parse_ref
@@ -174,6 +174,7 @@ _HOMES = {
     "shutdown": "partisan_actors.api.session",
     "subscribe": "partisan_actors.api.topics",
     "task": "partisan_actors.api.task",
+    "terminate": "partisan_actors.api.results",
     "typed": "partisan_actors.api.typed",
     "unlink": "partisan_actors.api.monitors",
     "update_members": "partisan_actors.api.membership",
@@ -275,6 +276,7 @@ __all__ = [
     "shutdown",
     "subscribe",
     "task",
+    "terminate",
     "typed",
     "unlink",
     "update_members",

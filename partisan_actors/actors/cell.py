@@ -15,7 +15,6 @@ The rules this file keeps:
 from __future__ import annotations
 
 import inspect
-import logging
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
@@ -25,7 +24,7 @@ from typing import Any, Final
 from partisan_actors.actors.actor import ASYNC, Definition
 from partisan_actors.actors.arguments import call_when_ready, invoke
 from partisan_actors.actors.context import current_cell, current_owner, current_system
-from partisan_actors.actors.hooks import construct, has_no_constructor, run_hook
+from partisan_actors.actors.hooks import construct, has_no_constructor, run_hook, run_stop_hook
 from partisan_actors.actors.host import Host
 from partisan_actors.actors.mailbox import Inbox, Message
 from partisan_actors.actors.options import CellOptions
@@ -42,10 +41,9 @@ from partisan_actors.wire.frames import Kind
 
 __all__ = ["Cell"]
 
-logger = logging.getLogger(__name__)
-
 STARTING: Final = "starting"
 ALIVE: Final = "alive"
+FINISHING: Final = "finishing"
 STOPPING: Final = "stopping"
 STOPPED: Final = "stopped"
 
@@ -181,12 +179,15 @@ class Cell:
         self._is_closed = False
         self._pump()
 
-    def stop(self, reason: str, run_hook: bool = True) -> None:
-        """End the actor: what waits fails with ActorStopped, `on_stop` runs, the thread is given back."""
+    def stop(self, reason: str, run_hook: bool = True, *, finishes: bool = False) -> None:
+        """End the actor: what waits fails with ActorStopped, `on_stop` runs, the thread is given back.
+
+        One that `finishes` lets its coroutines that run come to their ends before; all others are cancelled.
+        """
         if self.state in (STOPPING, STOPPED):
             return
-        was_alive = self.state == ALIVE
-        self.state = STOPPING
+        was_alive = self.state in (ALIVE, FINISHING)
+        self.state = FINISHING if finishes and was_alive and self.stepper.active else STOPPING
         self._is_closed = True
         self.reason = reason
         waiting = list(self.mailbox)
@@ -196,6 +197,8 @@ class Cell:
             waiting += self._inbox.empty_out()
         for message in waiting:
             self._refuse(message, self._stopped_error())
+        if self.state == FINISHING:
+            return
         for step, item in list(self.stepper.active.items()):
             self._refuse(item, self._stopped_error())
             step.cancel()
@@ -203,15 +206,8 @@ class Cell:
         if hook is None:
             self._stopped()
         else:
-            self.system.background.start(self._stop_with(hook), f"on_stop of {self}")
-
-    async def _stop_with(self, hook: Callable[[], Any]) -> None:
-        try:
-            error = await run_hook(self._copy_context(), hook, self._lease().run, self.system.post)
-            if error is not None:
-                logger.error("on_stop of %s failed", self, exc_info=error)
-        finally:
-            self._stopped()
+            stopping = run_stop_hook(self, hook, self._copy_context(), self._stopped)
+            self.system.background.start(stopping, f"on_stop of {self}")
 
     def _stopped(self) -> None:
         self.state = STOPPED
@@ -372,14 +368,14 @@ class Cell:
     def _finished(self, message: Message, value: Any, error: BaseException | None) -> None:
         self.processed += 1
         if isinstance(error, ActorExit):
-            self.stop(raised(error))
+            self.stop(raised(error), finishes=True)
             self._refuse(message, self._stopped_error())
             return
         number = message.number
         if number is None:
             if error is not None and self.state in (ALIVE, STARTING):
                 self.system.tell_failed(self, message.method.name, error)
-        elif self.state in (ALIVE, STARTING):
+        elif self.state in (ALIVE, STARTING, FINISHING):
             if error is None:
                 self.system.reply(message.peer, number, value, self, message.method.name)
             else:
@@ -389,6 +385,8 @@ class Cell:
         if self.mailbox:
             # Not here: this may be inside another message's step.
             self.system.loop.call_soon(self._pump)
+        elif self.state == FINISHING and not self.stepper.active:
+            self.stop(self.reason)
 
     # ---- blocking methods, on the actor's thread --------------------------------------------------------------
 

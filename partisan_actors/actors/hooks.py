@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
+import logging
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any
+from typing import Any, Protocol
 
 from partisan_actors.actors.arguments import wait_for_arguments
+from partisan_actors.actors.options import CellOptions
+from partisan_actors.actors.reasons import reason_of
+from partisan_actors.actors.threads import JobThread, Threads
 
-__all__ = ["construct", "has_no_constructor", "run_hook"]
+__all__ = ["construct", "has_no_constructor", "run_hook", "run_stop_hook"]
+
+logger = logging.getLogger(__name__)
 
 
 def has_no_constructor(cls: type) -> bool:
@@ -56,13 +63,74 @@ async def run_hook(
     assert run_on_thread is not None and post is not None
     ended: asyncio.Future[BaseException | None] = loop.create_future()
 
+    def tell(error: BaseException | None) -> None:
+        if not ended.done():  # or nobody waits any more
+            ended.set_result(error)
+
     def run() -> None:
         error: BaseException | None = None
         try:
             context.run(hook)
         except BaseException as caught:  # noqa: BLE001 - user code: it is reported, and the actor ends all the same
             error = caught
-        post(ended.set_result, error)
+        post(tell, error)
 
     run_on_thread(run)
     return await ended
+
+
+class Stopping(Protocol):
+    """What `run_stop_hook` needs of a cell."""
+
+    reason: str
+    options: CellOptions
+    thread: JobThread | None
+    dedicated_thread: bool
+
+    @property
+    def is_thread_busy(self) -> bool:
+        """Whether its thread has something to do."""
+        ...
+
+    @property
+    def system(self) -> StoppingHost:
+        """What it runs on."""
+        ...
+
+
+class StoppingHost(Protocol):
+    """And of its actor system."""
+
+    threads: Threads
+
+    def post(self, call: Callable[..., object], *args: Any) -> None:
+        """From any thread: call on the loop, in order."""
+        ...
+
+
+async def run_stop_hook(cell: Stopping, hook: Callable[..., Any], context: Context, ended: Callable[[], None]) -> None:
+    """Run `on_stop`, with the reason if it takes one, for as long as it may, then call `ended`; errors are logged.
+
+    A coroutine that takes longer is cancelled. A plain function cannot be: its thread is left to it.
+    """
+    limit_s, threads = cell.options.stop_timeout_s, cell.system.threads
+    called = functools.partial(hook, reason_of(cell.reason)) if _takes_an_argument(hook) else hook
+    try:
+        async with asyncio.timeout(limit_s):
+            error = await run_hook(context, called, lambda job: threads.lease(cell).run(job), cell.system.post)
+        if error is not None:
+            logger.error("on_stop of %s failed", cell, exc_info=error)
+    except TimeoutError:
+        logger.error("on_stop of %s has not ended within %g s, and is not waited for any longer", cell, limit_s)
+        if not inspect.iscoroutinefunction(called):
+            threads.abandon(cell)
+    finally:
+        ended()
+
+
+def _takes_an_argument(hook: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(hook).bind("a reason")
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -14,7 +14,7 @@ class CellOptions:
     """How one actor runs. `owner` is the node whose end ends it, None for a detached one; `life` counts restarts.
 
     With `trap_exit`, exit signals are told to it and do not end it. `trace` is the trace context in which it
-    is made, in wire form; empty when that is not traced.
+    is made, in wire form; empty when that is not traced. Its `on_stop` has `stop_timeout_s` seconds.
     """
 
     name: str | None = None
@@ -26,3 +26,4 @@ class CellOptions:
     dedicated_thread: bool = False
     trap_exit: bool = False
     trace: bytes = b""
+    stop_timeout_s: float = 5.0

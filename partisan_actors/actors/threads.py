@@ -106,6 +106,13 @@ class Threads:
         else:
             self._free.append(thread)
 
+    def abandon(self, tenant: Tenant) -> None:
+        """`tenant` ends, and what its thread runs may never: the thread ends with that."""
+        self._leases.pop(tenant, None)
+        thread, tenant.thread = tenant.thread, None
+        if thread is not None:
+            thread.stop()
+
     def close(self) -> None:
         """End every thread once its jobs are done."""
         for tenant in list(self._leases):

@@ -358,6 +358,8 @@ def _create(
         handle=pickle.dumps(handle, 5) if options.name is not None else b"",
         trace=trace.context.pack() if trace is not None else b"",
         counted=counted,
+        stop_timeout_s=options.stop_timeout,
+        quorum=options.quorum,
     )
     system.post(runtime.scheduler.create, spec, location, refs, trace)
     if options.name is not None and asyncio._get_running_loop() is None:

@@ -184,10 +184,12 @@ def exit_actor(reason: str = NORMAL) -> NoReturn:
     """End the running actor, in its own method: the caller of that, and all who wait, get ActorStopped.
 
     Whoever monitors the actor hears `reason`, and those that are linked with it end too, unless that is "normal". It
-    works by an exception that is no `Exception`; what catches that goes on. Raises RuntimeError outside of actors.
+    works by an exception that is no `Exception`; what catches that goes on. Coroutines of the actor that run finish,
+    then its `on_stop` runs. Raises TypeError outside of actors.
     """
     _check_reason(reason)
-    _running_or_raise(session.system(), "exit_actor")
+    if _running(session.system()) is None:
+        raise TypeError("exit_actor is for the methods of actors: this code is not in one")
     raise ActorExit(reason)
 
 

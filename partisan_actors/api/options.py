@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDict
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.scheduler.policy import Request
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from partisan_actors.scheduler.strategies import InPlacementGroup, NodeAffinity, NodeLabels, Strategy
 
 __all__ = ["ActorKeywords", "ActorOptions", "TaskKeywords", "TaskOptions"]
+
+STOP_TIMEOUT_MAX: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ class ActorOptions(_Placed):
     made again after its node is lost. `lifetime="detached"` lets it outlive the node that made it. `max_concurrency`
     bounds how many coroutines of it are in progress, `mailbox_max` how many messages may wait. `dedicated_thread` gives
     its blocking methods one thread for life. With `trap_exit` exit signals do not end it, but are told to its method
-    `on_exit`. `causal` is the causal label of all that is sent through its handles; see `ActorMethod.options`.
+    `on_exit`. `causal` is the causal label of all that is sent through its handles; see `ActorMethod.options`. Its
+    `on_stop` has `stop_timeout` seconds. One with `quorum=True` is made, named and restarted only where more than half
+    of the known nodes are.
     """
 
     name: str | None = None
@@ -98,6 +102,8 @@ class ActorOptions(_Placed):
     dedicated_thread: bool = False
     trap_exit: bool = False
     causal: str | None = None
+    stop_timeout: float = 5.0
+    quorum: bool = False
 
     def check(self) -> None:
         self.request()
@@ -115,8 +121,12 @@ class ActorOptions(_Placed):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ConfigError(name, value, "a positive whole number")
-        if not isinstance(self.trap_exit, bool):
-            raise ConfigError("trap_exit", self.trap_exit, "True or False")
+        for name in ("trap_exit", "quorum"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(name, getattr(self, name), "True or False")
+        stop_s = self.stop_timeout
+        if isinstance(stop_s, bool) or not isinstance(stop_s, (int, float)) or not 0 < stop_s <= STOP_TIMEOUT_MAX:
+            raise ConfigError("stop_timeout", stop_s, f"seconds, more than 0 and at most {STOP_TIMEOUT_MAX:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +186,8 @@ class ActorKeywords(_PlacedKeywords, total=False):
     dedicated_thread: bool
     trap_exit: bool
     causal: str | None
+    stop_timeout: float
+    quorum: bool
 
 
 class TaskKeywords(_PlacedKeywords, total=False):

@@ -9,6 +9,8 @@ from typing import Any, TypeVar, overload
 
 from partisan_actors.actors.blocking import gate, result_of
 from partisan_actors.actors.context import current_cell
+from partisan_actors.actors.replies import Reply
+from partisan_actors.actors.terminating import TERMINATE, settle
 from partisan_actors.api import session
 from partisan_actors.api.actor import ActorHandle
 from partisan_actors.api.lookup import find_actor, open_handle
@@ -17,7 +19,7 @@ from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 
-__all__ = ["find_actor", "get", "get_actor", "kill", "put", "wait"]
+__all__ = ["find_actor", "get", "get_actor", "kill", "put", "terminate", "wait"]
 
 T = TypeVar("T")
 
@@ -109,6 +111,23 @@ def put(value: T) -> ObjectRef[T]:
     return store.put(value)
 
 
+def terminate(actor: ActorHandle[Any]) -> ObjectRef[None]:
+    """End an actor when it comes to this in its mailbox: what was called before is done, what comes later is refused.
+
+    Coroutines of it that run finish, then `on_stop` runs. Returns a ref to None, for when it has come to that. It is
+    not restarted, and whoever monitors it hears "normal". Raises TypeError for what is not a handle.
+    """
+    if not isinstance(actor, ActorHandle):
+        raise TypeError(f"terminate takes an ActorHandle, not {type(actor).__name__}")
+    system = actor._system
+    store: ObjectStore = system.extensions["objects"]
+    asked: Reply[Any] = Reply(system.loop)
+    told = store.new_ref()
+    settle(asked, told)
+    system.ask(actor._location, TERMINATE, (), {}, asked)
+    return told
+
+
 def get_actor(name: str, *, timeout: float = 10.0) -> ActorHandle[Any]:
     """The actor of that name, wherever it is in the cluster.
 
@@ -129,9 +148,11 @@ async def get_actor_async(name: str) -> ActorHandle[Any]:
     return handle
 
 
-def kill(actor: ActorHandle[Any]) -> None:
+def kill(actor: ActorHandle[Any], *, no_restart: bool = True) -> None:
     """End an actor, wherever it is: its running and waiting calls fail with ActorStopped, and it is not restarted.
 
+    With ``no_restart=False`` one that may be restarted is, which counts as a restart; its calls fail with
+    ActorUnavailable then, and those made later wait for the new life. `on_stop` runs in any case.
     From a thread, returns when it has ended or its node is unreachable; on a loop, and for an actor that kills itself,
     at once. Killing an actor that has ended does nothing. Raises TypeError for what is not a handle.
     """
@@ -141,7 +162,7 @@ def kill(actor: ActorHandle[Any]) -> None:
     if system.closed is not None:
         return
     scheduler: Scheduler = system.extensions["scheduler"]
-    job = asyncio.run_coroutine_threadsafe(scheduler.kill(actor._location), system.loop)
+    job = asyncio.run_coroutine_threadsafe(scheduler.kill(actor._location, no_restart), system.loop)
     cell = current_cell.get()
     is_itself = cell is not None and cell.actor == actor._location.actor
     if asyncio._get_running_loop() is None and not is_itself:

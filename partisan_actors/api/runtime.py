@@ -11,6 +11,7 @@ from partisan_actors.actors.holding import Holding
 from partisan_actors.actors.signals import Signals
 from partisan_actors.actors.subscriptions import Subscriptions
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.actors.terminating import serve_terminating
 from partisan_actors.actors.threads import ActorThread, JobThread
 from partisan_actors.api.control import Control
 from partisan_actors.api.inspection import Inspection
@@ -62,6 +63,7 @@ class Runtime:
         self.scheduler = Scheduler(self.system)
         self.holding = Holding(self.system)
         self.signals = Signals(self.system)
+        serve_terminating(self.system)
         self.signals.releasing = self.scheduler.releasing
         self.objects = ObjectStore(self.system)
         self.executor = TaskExecutor(self.system, self.scheduler)

@@ -2,21 +2,27 @@
 
 Where a restarted actor lives is announced to everybody as the entry ``actor/<id>`` of the replicated map, with the
 stamp ``(life, phase)``; a higher life wins, and an end wins over a start of the same life.
+
+During a partition both sides may restart an actor. When they meet, the map keeps one announcement, and whoever hosts
+another life of that actor ends it. Not so with a quorum: then only a side that has the majority of all known nodes
+restarts it, and on any other side its host ends it, and makes it again if nobody else has when the sides meet.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
+from partisan_actors.actors.cell import STOPPED, STOPPING, Cell
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.restart import choose_guardians, may_restart, should_act
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import LifeTrace
-from partisan_actors.errors import ActorStopped, PartisanError
+from partisan_actors.errors import ActorStopped, ActorUnavailable, NodeError, PartisanError
 from partisan_actors.ids import ActorId, NodeId
-from partisan_actors.node.directory import NodeRecord
+from partisan_actors.node.directory import LEFT, NodeRecord
 from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.names import Names
@@ -33,6 +39,7 @@ _STARTED: Final = 0
 _ENDED: Final = 1
 _FORGOTTEN: Final = 2
 END_TOLD_S: Final = 60.0
+NO_QUORUM: Final = "its quorum needs more than half of the nodes that this one knows, and that many are not up"
 # An end on purpose is later than any life.
 _LIFE_MAX: Final = 1 << 31
 
@@ -52,9 +59,14 @@ class Placer(Protocol):
     system: ActorSystem
     node: Node
     names: Names
+    hosted: dict[ActorId, ActorSpec]
 
     async def place(self, spec: ActorSpec) -> NodeId:
         """Find a node that takes the actor. Raises Unplaceable."""
+        ...
+
+    def forget(self, actor: ActorId) -> ActorSpec | None:
+        """What an actor holds here is free; nobody is told of its end. Returns what it was made of."""
         ...
 
 
@@ -66,12 +78,22 @@ class Guardian:
         self._system = scheduler.system
         self._node = scheduler.node
         self._records: dict[ActorId, _Record] = {}
+        # Who guards the actors of this node.
+        self._guarded: dict[ActorId, tuple[NodeId, ...]] = {}
         self._acting: set[tuple[ActorId, int]] = set()
+        # Actors of this node that are to be restarted once they have ended, and why they end.
+        self._reliving: dict[ActorId, tuple[ActorSpec, str]] = {}
+        # Those with a quorum that this node has ended for the want of it.
+        self._suspended: dict[ActorId, ActorSpec] = {}
         self.restarts = 0
+        # Lives that were ended because another one of the same actor was found when a partition healed.
+        self.reconciled = 0
         self._system.serve(SERVICE, self)
         self._system.where_now = self.where_now
         self._node.on_entry[PREFIX] = self._entry_changed
         self._node.directory.on_down.append(self._node_down)
+        self._node.directory.on_up.append(self._node_up)
+        self._system.on_cell_stopped.append(self._cell_stopped)
 
     async def guard(self, spec: ActorSpec, host: NodeId) -> None:
         """An actor was made on `host`: have its record kept, if it may be restarted at all."""
@@ -79,7 +101,7 @@ class Guardian:
             return
         live = [record.node for record in self._node.directory.live() if record.hosts_actors]
         guardians = tuple(choose_guardians(spec.actor, spec.owner, host, live))
-        for node in guardians:
+        for node in (*guardians, host):
             peer = self._node.router.peer(node)
             try:
                 await self._system.request(
@@ -91,12 +113,14 @@ class Guardian:
     async def keep(
         self, peer: Peer, spec: ActorSpec, host: NodeId, guardians: tuple[NodeId, ...], blob: bytes | None
     ) -> None:
-        """Another node asks this one to be a guardian."""
+        """Another node asks this one to be a guardian, or tells the host who they are."""
         if blob is not None:
             self._system.code.keep(blob)
-        if len(self._records) < RECORDS_MAX or spec.actor in self._records:
+        if host == self._node.me:
+            self._guarded[spec.actor] = guardians
+        elif len(self._records) < RECORDS_MAX or spec.actor in self._records:
             self._records[spec.actor] = _Record(spec, host, guardians)
-            if not self._node.directory.is_up(host) and host != self._node.me:
+            if not self._node.directory.is_up(host):
                 self._consider(self._records[spec.actor])
 
     def dismiss(self, location: Location) -> None:
@@ -117,6 +141,54 @@ class Guardian:
         """The actor ended on a live node, so it is not restarted; everybody may know."""
         self._announce(spec, None, reason)
 
+    async def ask_to_restart(self, host: NodeId, actor: ActorId) -> None:
+        """Have an actor killed and made again."""
+        with contextlib.suppress(NodeError, ActorUnavailable):  # then it is restarted because of that
+            await self._system.request(host, SERVICE, "restart_here", *actor.node, actor.number)
+
+    async def restart_here(self, peer: Peer, name: str, incarnation: int, number: int) -> bool:
+        """Another node asks to kill an actor of this one that is to be restarted. Answers when it ends."""
+        cell = self._system.cell(ActorId(NodeId(name, incarnation), number))
+        return cell is not None and self.end_life(cell, f"it was killed by node {peer.node.name}")
+
+    def end_life(self, cell: Cell, why: str) -> bool:
+        """End an actor of this node, and restart it if it may be: here, or wherever there is room.
+
+        Callers get ActorUnavailable then, and ActorStopped otherwise. Returns whether it ends only now.
+        """
+        if cell.state in (STOPPING, STOPPED):
+            return False
+        spec = None
+        if may_restart(cell.options.life, cell.options.max_restarts):
+            spec = self._scheduler.forget(cell.actor)  # so that this end is nobody's business
+        if spec is None:
+            cell.stop(why)
+            return True
+        self._relive(cell, spec, why)
+        return True
+
+    def _relive(self, cell: Cell, spec: ActorSpec, why: str) -> None:
+        cell.cause = ActorUnavailable(str(cell), f"{why}, and is to be restarted")
+        self._reliving[cell.actor] = spec, why
+        cell.stop(why)
+
+    def _cell_stopped(self, cell: Cell) -> None:
+        self._guarded.pop(cell.actor, None)
+        spec, why = self._reliving.pop(cell.actor, (None, ""))
+        if spec is not None:
+            self._restart_later(_Record(spec, self._node.me, ()), why)
+
+    def _restart_later(self, kept: _Record, why: str) -> None:
+        self._acting.add((kept.spec.actor, kept.spec.life))
+        self._system.background.start(self._restart(kept, why), f"restart {kept.spec}")
+
+    @property
+    def has_majority(self) -> bool:
+        """Whether more than half of the nodes that this one knows of, and that have not left, are up."""
+        directory = self._node.directory
+        known = sum(record.state != LEFT for record in directory.records.values())
+        return 2 * directory.live_count > known
+
     @property
     def record_count(self) -> int:
         """How many records this node keeps."""
@@ -133,19 +205,72 @@ class Guardian:
                 del self._records[kept.spec.actor]  # it ends with its owner
             elif kept.host == record.node or record.node in kept.guardians:
                 self._consider(kept)
+        for actor, guardians in list(self._guarded.items()):
+            spec = self._scheduler.hosted.get(actor)
+            if spec is not None and record.node in guardians:
+                guarding = self.guard(spec, self._node.me)
+                self._system.background.start(guarding, f"find another guardian of {spec}")
+        in_need = [spec for spec in self._scheduler.hosted.values() if spec.quorum]
+        for spec in in_need if in_need and not self.has_majority else ():
+            self._suspend(spec)
+
+    def _node_up(self, record: NodeRecord) -> None:
+        if not self.has_majority:
+            return
+        for kept in list(self._records.values()):
+            if kept.spec.quorum:
+                self._consider(kept)
+        suspended, self._suspended = self._suspended, {}
+        for actor, spec in suspended.items():
+            if self.where_now(actor) is None or self._life_now(actor) <= spec.life:
+                self._restart_later(_Record(spec, self._node.me, ()), "its node was without a quorum")
+
+    def _suspend(self, spec: ActorSpec) -> None:
+        cell = self._system.cell(spec.actor)
+        if cell is None or self._scheduler.forget(spec.actor) is None:
+            return
+        why = "its node has lost the quorum"
+        cell.cause = ActorUnavailable(str(cell), f"{why}: it goes on where there is one")
+        self._suspended[spec.actor] = spec
+        logger.warning("%s ends on node %s: %s", spec, self._node.me, why)
+        cell.stop(why)
+
+    def taken_for_down(self) -> None:
+        """The others took this node for down and know better now: say where its restartable actors are."""
+        for actor, spec in list(self._scheduler.hosted.items()):
+            if spec.max_restarts and not self._end_if_elsewhere(actor, spec):
+                self._announce(spec, self._node.me, "its node was taken for down, and is up")
+
+    def _end_if_elsewhere(self, actor: ActorId, spec: ActorSpec) -> bool:
+        """End an actor of this node of which another node has a later life, or the same one."""
+        now = self.where_now(actor)
+        if not isinstance(now, NodeId) or now == self._node.me or self._life_now(actor) < spec.life:
+            return False
+        cell = self._system.cell(actor)
+        self._scheduler.forget(actor)  # so that its end is not announced as that of the other one
+        why = f"another life of it is on node {now}"
+        logger.warning("%s ends on node %s: %s", spec, self._node.me, why)
+        self.reconciled += 1
+        if cell is not None:
+            cell.cause = ActorUnavailable(str(cell), why)
+            cell.stop(why)
+        return True
+
+    def _life_now(self, actor: ActorId) -> int:
+        exchange = self._node.driver.stack.exchange
+        entry = exchange.get(f"{PREFIX}{actor}") if exchange is not None else None
+        return entry.stamp[0] if entry is not None else 0
 
     def _consider(self, kept: _Record) -> None:
         directory = self._node.directory
         key = (kept.spec.actor, kept.spec.life)
-        if directory.is_up(kept.host) or key in self._acting:
+        if directory.is_up(kept.host) or key in self._acting or (kept.spec.quorum and not self.has_majority):
             return
         if should_act(self._node.me, kept.guardians, directory.is_up):
-            self._acting.add(key)
-            self._system.background.start(self._restart(kept), f"restart {kept.spec}")
+            self._restart_later(kept, f"node {kept.host} went down")
 
-    async def _restart(self, kept: _Record) -> None:
+    async def _restart(self, kept: _Record, why: str) -> None:
         spec = replace(kept.spec, life=kept.spec.life + 1)
-        why = f"node {kept.host} went down"
         trace = LifeTrace.restart(self._system.recorder, spec.trace)
         if trace is not None:
             spec = replace(spec, trace=trace.context.pack())
@@ -154,12 +279,13 @@ class Guardian:
         except PartisanError as error:
             if trace is not None:
                 trace.finished(spec.actor, spec.class_name, None, error, spec.life, why)
-            self._announce(spec, None, f"its node {kept.host} went down, and it could not be restarted: {error}")
+            self._announce(spec, None, f"{why}, and it could not be restarted: {error}")
             self._scheduler.names.release(spec)
             return
         finally:
             self._acting.discard((kept.spec.actor, kept.spec.life))
-        if isinstance(self.where_now(spec.actor), ActorStopped) or spec.actor not in self._records:
+        is_kept = spec.actor in self._records or kept.host == self._node.me
+        if isinstance(self.where_now(spec.actor), ActorStopped) or not is_kept:
             # It was killed, or its owner went, while it was being placed.
             self._system.notify(host, "scheduler", "stop_here", *spec.actor.node, spec.actor.number)
             return
@@ -168,7 +294,7 @@ class Guardian:
         if trace is not None:
             trace.finished(spec.actor, spec.class_name, host, None, spec.life, why)
         logger.info("restarted %s on node %s (restart %d)", spec, host, spec.life)
-        self._announce(spec, host, f"restarted after node {kept.host} went down")
+        self._announce(spec, host, f"restarted: {why}")
         self._records.pop(spec.actor, None)
         await self.guard(spec, host)
 
@@ -213,4 +339,18 @@ class Guardian:
             self._records.pop(actor, None)
             self._system.ended(actor, ActorStopped(value["what"], value["why"]))
         else:
+            self._told_of_life(actor, NodeId(*value["host"]), value["restarts"])
             self._system.moved(actor, NodeId(*value["host"]))
+
+    def _told_of_life(self, actor: ActorId, host: NodeId, life: int) -> None:
+        """An actor has begun another life: what this node keeps or runs of former ones is over."""
+        kept = self._records.get(actor)
+        if kept is not None and kept.spec.life <= life:
+            if host == self._node.me:
+                del self._records[actor]
+            elif kept.host != host:
+                self._records[actor] = replace(kept, spec=replace(kept.spec, life=life), host=host)
+        self._suspended.pop(actor, None)
+        mine = self._scheduler.hosted.get(actor)
+        if mine is not None:
+            self._end_if_elsewhere(actor, mine)

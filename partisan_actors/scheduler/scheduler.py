@@ -44,7 +44,7 @@ from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.choosing import Choosing
 from partisan_actors.scheduler.groups import Groups
 from partisan_actors.scheduler.groups_record import GroupRecord
-from partisan_actors.scheduler.guardian import Guardian
+from partisan_actors.scheduler.guardian import NO_QUORUM, Guardian
 from partisan_actors.scheduler.names import Names
 from partisan_actors.scheduler.policy import Request, Verdict
 from partisan_actors.scheduler.resources import Resources
@@ -94,15 +94,15 @@ class Scheduler:
         self.releasing: dict[ActorId, asyncio.Task[None]] = {}
         # Refs that the constructor of a restartable actor takes, for as long as this node has a handle of it.
         self._kept: weakref.WeakKeyDictionary[Location, SentRefs] = weakref.WeakKeyDictionary()
-        # What ended actors leave behind is freed by this table, not by the cell.
-        self._specs: dict[ActorId, ActorSpec] = {}
-        self.names.runs = self._specs.__contains__
+        # The actors of this node. What ended ones leave behind is freed by this table, not by the cell.
+        self.hosted: dict[ActorId, ActorSpec] = {}
+        self.names.runs = self.hosted.__contains__
         system.extensions["scheduler"] = self
         system.serve(SERVICE, self)
         system.on_cell_stopped.append(self._cell_stopped)
         self.node.directory.on_down.append(self._node_down)
         self.node.describe_load = self._describe
-        self.node.on_given_up.append(lambda: self._end_all("the other nodes believed its node to be down"))
+        self.node.on_given_up.append(self._given_up)
         self.node.on_left.append(self._end_all)
 
     def room_made(self) -> None:
@@ -163,6 +163,8 @@ class Scheduler:
     async def _create(self, spec: ActorSpec, location: Location) -> None:
         host: NodeId | None = None
         try:
+            if spec.quorum and not self.guardian.has_majority:
+                raise ActorUnavailable(str(spec), NO_QUORUM)
             if spec.name is not None:
                 spec = await self.names.register(spec)
                 self._claims.pop(spec.actor).set_result(None)
@@ -281,13 +283,13 @@ class Scheduler:
             return REFUSED
         for tell in self.on_room_taken:
             tell()
-        self._specs[spec.actor] = spec
+        self.hosted[spec.actor] = spec
         token = current_system.set(self.system)
         try:
             definition = self._definition(spec)
             args, kwargs = decode(spec.body, [bytearray(buffer) for buffer in spec.buffers])
         except Exception as error:
-            self._forget(spec.actor)
+            self.forget(spec.actor)
             where = f"unpickling the class or the constructor arguments of {spec} on node {self.node.me.name}"
             raise user_error(error, where) from error
         finally:
@@ -302,6 +304,7 @@ class Scheduler:
             dedicated_thread=spec.dedicated_thread,
             trap_exit=spec.trap_exit,
             trace=spec.trace,
+            stop_timeout_s=spec.stop_timeout_s,
         )
         if spec.counted:
             self.scope.begin(spec.actor, spec.actor.node, spec.life)
@@ -319,9 +322,15 @@ class Scheduler:
 
     # ---- ending -----------------------------------------------------------------------------------------------
 
-    async def kill(self, location: Location) -> None:
-        """End an actor wherever it is; its name and its guardians' records go with it. Returns when it has ended."""
+    async def kill(self, location: Location, no_restart: bool = True) -> None:
+        """End an actor wherever it is; its name and its guardians' records go with it. Returns when it has ended.
+
+        Without `no_restart`, one that may be restarted is, and keeps them. Then this returns when it ends.
+        """
         maker, number = location.actor
+        if not no_restart and location.peer is not None and location.can_restart:
+            await self.guardian.ask_to_restart(location.peer.node, location.actor)
+            return
         with contextlib.suppress(NodeError, ActorUnavailable):  # where nobody answers, nothing is left to be ended
             if location.state == PENDING:
                 # Whoever makes it can also give that up; else it knows by now where the actor is.
@@ -349,7 +358,7 @@ class Scheduler:
     async def stop_here(self, peer: Peer, name: str, incarnation: int, number: int) -> bool:
         """Another node asks to end an actor of this one. Answers when `on_stop` has run and its name is free."""
         actor = ActorId(NodeId(name, incarnation), number)
-        cell, spec = self.system.cell(actor), self._specs.get(actor)
+        cell, spec = self.system.cell(actor), self.hosted.get(actor)
         if cell is None:
             return False
         ended = self._ending.setdefault(actor, self.system.loop.create_future())
@@ -362,7 +371,7 @@ class Scheduler:
     async def withdraw_here(self, peer: Peer, name: str, incarnation: int, number: int) -> None:
         """Another node does not know whether its request to make an actor here was heard, and makes it elsewhere."""
         actor = ActorId(NodeId(name, incarnation), number)
-        self._forget(actor)  # so that its end is not announced as that of the other one
+        self.forget(actor)  # so that its end is not announced as that of the other one
         cell = self.system.cell(actor)
         if cell is not None:
             cell.stop(f"node {peer.node.name} makes it elsewhere")
@@ -371,7 +380,7 @@ class Scheduler:
         ended = self._ending.pop(cell.actor, None)
         if ended is not None:
             ended.set_result(None)
-        spec = self._forget(cell.actor)
+        spec = self.forget(cell.actor)
         releasing = self.names.release(spec) if spec is not None else None
         if releasing is not None:
             self.releasing[cell.actor] = releasing
@@ -379,21 +388,28 @@ class Scheduler:
         if spec is not None and spec.max_restarts:
             self.guardian.announce_end(spec, cell.reason)
 
-    def _forget(self, actor: ActorId) -> ActorSpec | None:
+    def forget(self, actor: ActorId) -> ActorSpec | None:
+        """What an actor holds here is free; nobody is told of its end. Returns what it was made of."""
         if self.room.release(actor):
             self.room_made()
-        return self._specs.pop(actor, None)
+        return self.hosted.pop(actor, None)
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
         for cell in self.system.local_cells():
             if cell.options.owner == record.node:
                 cell.stop(f"its owner, node {record.node.name}, is gone: {why}")
-        self.names.tell_again(self._specs.values(), record.node)
+        self.names.tell_again(self.hosted.values(), record.node)
 
-    def _end_all(self, why: str) -> None:
+    def _given_up(self) -> None:
+        self._end_all("the other nodes believed its node to be down", but_restartable=True)
+        self.guardian.taken_for_down()
+
+    def _end_all(self, why: str, but_restartable: bool = False) -> None:
         """For the other nodes the actors of this one have ended, and some live elsewhere by now."""
         for cell in self.system.local_cells():
-            self._forget(cell.actor)  # so that its end is not announced as that of the other one
+            if but_restartable and cell.options.max_restarts:
+                continue
+            self.forget(cell.actor)  # so that its end is not announced as that of the other one
             cell.stop(why)
 
     def _describe(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class ActorSpec:
     `owner` is the node whose end ends the actor, or None for a detached one. `claim` is the order that the home of its
     name gave it, 0 before it has. `life` counts restarts so far. `trace` is the trace context in which it is made, in
     wire form; empty when that is not traced. A `counted` one ends when nobody has a handle of it any more.
+    One with a `quorum` is made again only where most nodes are.
     """
 
     actor: ActorId
@@ -40,6 +41,8 @@ class ActorSpec:
     trace: bytes = b""
     labels: Mapping[str, str] = field(default_factory=dict)
     counted: bool = False
+    stop_timeout_s: float = 5.0
+    quorum: bool = False
 
     def __str__(self) -> str:
         return f"{self.class_name} {self.name!r}" if self.name else f"{self.class_name} ({self.actor})"

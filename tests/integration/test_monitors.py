@@ -362,7 +362,9 @@ async def test_programs_are_told_by_functions_and_bad_arguments_by_errors() -> N
                 pa.demonitor(7)  # type: ignore[arg-type]  # on purpose
             with pytest.raises(pa.ConfigError, match="reason"):
                 pa.exit(worker, "")
-            for outside in (lambda: pa.link(worker), pa.current_actor, pa.exit_actor):
+            with pytest.raises(TypeError, match="methods of actors"):
+                pa.exit_actor()
+            for outside in (lambda: pa.link(worker), pa.current_actor):
                 with pytest.raises(RuntimeError, match="methods of actors"):
                     outside()
             with pytest.raises(pa.ConfigError, match="on_exit"):

@@ -146,10 +146,10 @@ def test_nothing_ends_that_somebody_holds_and_everything_that_nobody_does(seed: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("first", range(10, 50, 10))
+@pytest.mark.parametrize("first", [10, 15])
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_nothing_ends_early_and_everything_in_the_end_for_many_seeds(first: int, lanes: int) -> None:
-    for seed in range(first, first + 10):
+    for seed in range(first, first + 5):
         run(seed, channels=check_channels({"calls": lanes}))
 
 
