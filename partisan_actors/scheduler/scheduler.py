@@ -127,7 +127,7 @@ class Scheduler:
 
     def request_of(self, actor: ActorId) -> Request | None:
         """What an actor of this node was placed by."""
-        spec = self._specs.get(actor)
+        spec = self.hosted.get(actor)
         return spec.request if spec is not None else None
 
     # ---- creating ---------------------------------------------------------------------------------------------
