@@ -75,14 +75,14 @@ class OtlpReceiver:
     def spans(self) -> list[Span]:
         return [located.span for located in locate(self.requests)]
 
-    def wait_for_spans(self, count: int, timeout_s: float = 10.0) -> list[Span]:
+    def wait_for_spans(self, count: int, timeout_s: float = 60.0) -> list[Span]:
         """The spans received, once there are `count`; AssertionError when that takes longer than `timeout_s`."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self.spans()) >= count, timeout_s):
                 raise AssertionError(f"{len(self.spans())} of {count} spans arrived in {timeout_s} s")
         return self.spans()
 
-    def wait_for_attempt(self, timeout_s: float = 10.0) -> None:
+    def wait_for_attempt(self, timeout_s: float = 60.0) -> None:
         """Return when anything at all has been posted, also if it was answered with an error."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: bool(self.headers), timeout_s):

@@ -35,7 +35,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(module: str) -> None:
 
 def test_pytest_loads_our_plugin_and_nothing_else_of_ours() -> None:
     probe = "import sys, partisan_actors.testing.plugin\nprint(*sorted(n for n in sys.modules if n[:8] == 'partisan'))"
-    result = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, timeout=50)
+    result = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, timeout=150)
 
     assert result.stdout.split() == ["partisan_actors", "partisan_actors.testing", "partisan_actors.testing.plugin"]
 
@@ -48,6 +48,6 @@ def heavy_imports_of(program: str) -> list[str]:
     """Which of HEAVY a fresh interpreter has imported after `program`."""
     probe = f"{program}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}} & {set(HEAVY)!r}))"
     result = subprocess.run(
-        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, timeout=50, check=True
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, timeout=150, check=True
     )
     return result.stdout.split()

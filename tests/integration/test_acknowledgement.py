@@ -247,7 +247,7 @@ async def test_what_waits_behind_an_actor_that_gets_no_place_is_sent_all_the_sam
 
 async def until_written(log: Any, count: int) -> list[Any]:
     entries: list[Any] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(entries) < count:
             entries = await log.read.remote()
     return entries

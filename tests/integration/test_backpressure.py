@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import partisan_actors as pa
-from partisan_actors.api import session as sessions
+from tests.integration.on_loop import on_loop
 from tests.integration.programs import wait_until
 
 MEGABYTE = 1024 * 1024
@@ -45,7 +45,7 @@ def test_a_thread_that_sends_faster_than_its_peer_takes_waits_and_loses_nothing(
 
         thread = threading.Thread(target=send, daemon=True)
         pa.get(sink.take.remote(b"x" * MEGABYTE))  # and now there is a bulk connection
-        connection = _bulk_connection()
+        connection = on_loop(session, lambda: _bulk_connection(session))
         os.kill(session.worker_pids[0], signal.SIGSTOP)
         try:
             thread.start()
@@ -53,10 +53,10 @@ def test_a_thread_that_sends_faster_than_its_peer_takes_waits_and_loses_nothing(
             held_at = sent
         finally:
             os.kill(session.worker_pids[0], signal.SIGCONT)
-        thread.join(timeout=30)
+        thread.join(timeout=120)
 
         assert held_at < 64
-        assert pa.get(sink.total.remote(), timeout=30) == 201 * MEGABYTE
+        assert pa.get(sink.total.remote(), timeout=120) == 201 * MEGABYTE
 
 
 async def test_a_coroutine_that_sends_faster_than_its_peer_takes_is_told_so() -> None:
@@ -98,6 +98,6 @@ def test_a_thread_is_told_of_overload_where_it_is_not_to_wait() -> None:
         assert pa.get(sink.total.remote()) >= MEGABYTE
 
 
-def _bulk_connection() -> Any:
-    peers = sessions.current().runtime.node.router.peers.values()
+def _bulk_connection(session: pa.Session) -> Any:
+    peers = session.runtime.node.router.peers.values()
     return next(peer.lanes["bulk"][0] for peer in peers if peer.lanes["bulk"][0] is not None)

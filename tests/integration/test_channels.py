@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import partisan_actors as pa
-from partisan_actors.api import session as sessions
+from tests.integration.on_loop import on_loop
 from tests.integration.programs import wait_until
 
 LANES = 4
@@ -78,7 +78,7 @@ def test_every_lane_of_a_channel_carries_some_actors_calls(lanes: pa.Session) ->
 
     pa.get([log.read.remote() for log in logs])
 
-    peers = sessions.current().runtime.node.router.peers.values()
+    peers = on_loop(lanes, lambda: list(lanes.runtime.node.router.peers.values()))
     worker_lanes = [peer.lanes["calls"] for peer in peers if not peer.is_self]
     assert all(len(each) == LANES for each in worker_lanes)
     assert any(sum(lane is not None for lane in each) > 1 for each in worker_lanes)
@@ -91,7 +91,7 @@ def test_a_call_may_go_over_a_channel_of_the_users(lanes: pa.Session) -> None:
     pa.get([write.remote(1, number) for number in range(EACH)])
 
     assert pa.get(log.read.remote()) == [(1, number) for number in range(EACH)]
-    peers = sessions.current().runtime.node.router.peers.values()
+    peers = on_loop(lanes, lambda: list(lanes.runtime.node.router.peers.values()))
     assert any(lane is not None for peer in peers for lane in peer.lanes["gossip"])
 
 
@@ -136,8 +136,7 @@ def test_large_arguments_and_small_ones_of_one_caller_arrive_in_order(lanes: pa.
     for each in sizes:
         wait_until(lambda each=each: len(pa.get(each.read.remote())) == 60, "all that was told to arrive")
         assert pa.get(each.read.remote()) == list(range(60))
-    interleaving = sessions.current().runtime.node.interleaving
-    assert interleaving.split_count > 0
+    assert lanes.runtime.node.interleaving.split_count > 0
 
 
 def test_large_arguments_between_actors_arrive_in_order_and_large_results_come_back(lanes: pa.Session) -> None:

@@ -11,19 +11,23 @@ import pytest
 
 from tests.integration.programs import SOON, Program, Programs
 
+# On a machine that does ten things at once, it may take longer than anybody would watch.
 DEMO = """
     import sys
+    from partisan_actors.cli.demo import command
     from partisan_actors.cli.main import run
+    command.TIMEOUT_S = 110.0
     sys.exit(run(["demo", *sys.argv[1:]]))
 """
 
 # A plain index that has never heard of half of the files.
 WRONG = """
     import sys
-    from partisan_actors.cli.demo import story
+    from partisan_actors.cli.demo import command, story
     from partisan_actors.cli.demo.index import Index
     from partisan_actors.cli.main import run
 
+    command.TIMEOUT_S = 110.0
     story.Index = lambda root, files: Index(root, files[::2])
     sys.exit(run(["demo", *sys.argv[1:]]))
 """

@@ -52,17 +52,19 @@ def session() -> Iterator[pa.Session]:
 def test_every_node_knows_every_node_and_where_it_is_and_what_it_has(session: pa.Session) -> None:
     viewers = [Viewer.remote() for _ in range(4)]
 
-    def views() -> list[Any]:
-        return list(pa.get([viewer.view.remote() for viewer in viewers]))
+    def common_view() -> Any:
+        # A node whose process had to wait for a processor is suspected now and then.
+        first, *others = pa.get([viewer.view.remote() for viewer in viewers])
+        is_calm = all(state == "up" for *_, state in first.values())
+        return first if is_calm and len(first) == 5 and all(view == first for view in others) else None
 
-    wait_until(lambda: all(view == views()[0] for view in views()), "all to know the same")
-    view = views()[0]
+    view = wait_until(common_view, "all to know the same")
 
     assert len(set(pa.get([viewer.pid.remote() for viewer in viewers]))) == 4
     assert set(view) == {session.node_name, *(f"{session.node_name}-w{number}" for number in (1, 2, 3, 4))}
     assert {pid for _, _, _, pid, _ in view.values()} == {os.getpid(), *session.worker_pids}
-    for name, (incarnation, addresses, total, _, state) in view.items():
-        assert incarnation > 0 and addresses and state == "up"
+    for name, (incarnation, addresses, total, _, _) in view.items():
+        assert incarnation > 0 and addresses
         assert bool(total.get("num_cpus")) == (name != session.node_name)
 
 

@@ -85,6 +85,13 @@ def session() -> Iterator[pa.Session]:
         yield session
 
 
+@pytest.fixture
+def patient_session() -> Iterator[pa.Session]:
+    """Its lanes wait longer for another connection than the test may take."""
+    with pa.init(workers=1, session_resume_s=1000.0) as session:
+        yield session
+
+
 def _call_under_resets(session: pa.Session, calls: int, resets: int) -> None:
     saboteur = Saboteur(session)
     counter = Counter.remote()
@@ -141,7 +148,7 @@ def test_large_arguments_and_results_of_several_threads_survive_resets(session: 
                 data = rng.randbytes(rng.choice((10, 100_000, 3_000_000)))
                 ref = echo.same.remote(data)
                 saboteur.reset()
-                assert pa.get(ref, timeout=30) == data
+                assert pa.get(ref, timeout=90) == data
         except BaseException as error:  # noqa: BLE001 - shown by the thread that waits
             failures.append(error)
 
@@ -167,14 +174,14 @@ def test_calls_to_a_process_that_stands_still_for_a_while_all_run(session: pa.Se
     finally:
         worker.resume()
 
-    assert pa.get(refs, timeout=30) == list(range(5000))
+    assert pa.get(refs, timeout=90) == list(range(5000))
     assert pa.get(counter.seen.remote()) == (5000, 0)
 
 
-def test_a_process_that_is_killed_is_noticed_at_once(session: pa.Session) -> None:
+def test_a_process_that_is_killed_is_noticed_long_before_its_lanes_are_given_up(patient_session: pa.Session) -> None:
     counter = Counter.remote()
     pa.get(counter.seen.remote())
-    worker = psutil.Process(session.worker_pids[0])
+    worker = psutil.Process(patient_session.worker_pids[0])
     worker.suspend()  # so that the calls are in flight
     refs = [counter.count.remote(number) for number in range(100)]
 
@@ -182,4 +189,4 @@ def test_a_process_that_is_killed_is_noticed_at_once(session: pa.Session) -> Non
 
     for ref in refs:
         with pytest.raises((pa.ActorUnavailable, pa.NodeDown, pa.ActorStopped)):
-            pa.get(ref, timeout=session.runtime.node.config.session_resume_s / 2)
+            pa.get(ref, timeout=90)

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -110,7 +110,7 @@ def test_a_node_leaves_and_joins_when_it_is_told_to_from_outside(shells: Shells)
     left = shells.partisan("leave", "--address", first, "--node", "second")
 
     assert left.returncode == 0 and "node second has left cluster" in left.stdout, left.stderr
-    assert up(shells, first) == ["first"] and up(shells, second) == ["second"]
+    wait_until(lambda: up(shells, first) == ["first"] and up(shells, second) == ["second"], "both to be alone")
     joined = shells.facts("join", first, "--address", second)
     assert joined == {"node": "second", "joins": first}
     wait_until(lambda: up(shells, first) == ["first", "second"], "it to be back")
@@ -155,7 +155,12 @@ def test_an_overlay_of_one_s_own_is_chosen_and_joined_by_command(programs: Progr
     shells.start("--name", "second", "--join", first)
 
     wait_until(lambda: len(up(shells, first)) == 4, "all to be there")
-    (row,) = [row for row in shells.facts("status", "--address", first)["node_status"] if row["node"] == "second"]
+
+    def second() -> Any:
+        rows = shells.facts("status", "--address", first)["node_status"]
+        return next((row for row in rows if row["node"] == "second"), None)
+
+    row = wait_until(second, "it to answer")
     assert row["overlay"] == "ring:Ring" and row["overlay_options"] == {"gossip_period_s": 0.25}
     assert row["broadcast_options"] == {"trees": "per_root"} and row["troubles"] == []
     wait_until(lambda: not shells.facts("overlay", "--address", first)["one_sided"], "links to be mutual")

@@ -275,9 +275,9 @@ CLUSTER = """
                 far = Far.options(resources={"far": 1}).remote()
                 callers = [Caller.options(placement="spread").remote() for _ in range(4)]
                 for size in (10, 3_000_000):
-                    answers = pa.get([caller.call.remote(far, size) for caller in callers], timeout=30)
+                    answers = pa.get([caller.call.remote(far, size) for caller in callers], timeout=90)
                     assert answers == [[size + 1, 33]] * 4, answers
-                assert pa.get([caller.tell.remote(far) for caller in callers], timeout=30) == ["from afar"] * 4
+                assert pa.get([caller.tell.remote(far) for caller in callers], timeout=90) == ["from afar"] * 4
                 print("done", flush=True)
                 sys.stdin.readline()
 """

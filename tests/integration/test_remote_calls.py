@@ -115,10 +115,9 @@ async def test_a_call_that_takes_too_long_is_cancelled_there(monkeypatch: pytest
 
             running = pa.rpc("b", hold, 1)
             await until(lambda: BEGUN == [1])
-            queued = pa.rpc("b", hold, 2, timeout=0.2)
-            await until(lambda: len(cluster["b"].calls._queue) == 1)
+            queued, refused = pa.rpc("b", hold, 2, timeout=0.2), pa.rpc("b", hold, 3)
             with pytest.raises(pa.MailboxFull):
-                await pa.rpc("b", hold, 3)
+                await refused
             with pytest.raises(pa.CallTimeout):
                 await queued
             RELEASE.set()
@@ -134,7 +133,7 @@ async def test_a_multicall_answers_for_every_node() -> None:
             results = await pa.multicall_async(["b", "z", "c"], name_here)
             assert [(each.node, each.value) for each in results] == [("b", "b"), ("z", None), ("c", "c")]
             assert isinstance(results[1].error, pa.NodeDown) and results[0].error is None
-            everywhere = await pa.multicall_async(None, name_soon, 0.0, timeout=10)
+            everywhere = await pa.multicall_async(None, name_soon, 0.0, timeout=60)
             assert sorted(each.value for each in everywhere) == ["a", "b", "c"]
             slow = await pa.multicall_async(["b", "c"], wait_for_ever, timeout=0.05)
             assert all(isinstance(each.error, pa.CallTimeout) for each in slow)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 from collections import Counter
 from dataclasses import replace
@@ -191,26 +192,24 @@ async def test_what_fits_no_node_yet_is_placed_when_one_comes() -> None:
             assert await asyncio.wait_for(waiting, 30) == "b"
 
 
-async def test_tasks_use_every_node_at_once() -> None:
-    @pa.task
-    async def meet(count: int) -> str:
-        from partisan_actors.actors.context import current_system
+@pa.task
+async def meet(folder: str, count: int) -> str:
+    """The name of its node, once so many of these run at once."""
+    from partisan_actors.actors.context import current_system
 
-        system = current_system.get()
-        assert system is not None
-        met.append(system.me.name)
-        async with asyncio.timeout(30):
-            while len(met) < count:
-                await asyncio.sleep(0.005)
-        return str(system.me.name)
+    system = current_system.get()
+    assert system is not None
+    Path(folder, str(system.me.name)).touch()
+    while len(os.listdir(folder)) < count:
+        await asyncio.sleep(0.005)
+    return str(system.me.name)
 
-    met: list[str] = []
+
+async def test_tasks_use_every_node_at_once(tmp_path: Path) -> None:
     async with nodes("a", "b", "c") as cluster:
         with cluster.at("a"):
-            here = pa.task(meet.function)
-            # The nodes share this process, so the function is not sent by value between them, and neither is `met`.
-            refs = [here.remote(1) for _ in range(3)]
-            assert sorted(await asyncio.gather(*refs)) == ["a", "b", "c"]
+            refs = [meet.remote(str(tmp_path), 3) for _ in range(3)]
+            assert sorted(await asyncio.wait_for(asyncio.gather(*refs), 60)) == ["a", "b", "c"]
 
 
 @pa.task

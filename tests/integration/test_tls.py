@@ -17,6 +17,7 @@ import pytest
 import partisan_actors as pa
 from tests import hostile
 from tests.authority import Authority
+from tests.integration.on_loop import on_loop
 from tests.integration.programs import Programs, wait_until
 from tests.integration.shells import Shells
 
@@ -53,7 +54,7 @@ def session(folder: Path) -> Iterator[pa.Session]:
 
 
 def refusals(session: pa.Session) -> int:
-    return session.runtime.node.refused_connections
+    return on_loop(session, lambda: session.runtime.node.refused_connections)
 
 
 def test_calls_of_any_size_and_kind_cross_it(session: pa.Session) -> None:
@@ -66,7 +67,7 @@ def test_calls_of_any_size_and_kind_cross_it(session: pa.Session) -> None:
 
 
 def test_every_connection_of_the_node_is_verified(session: pa.Session) -> None:
-    connections = session.runtime.node.dialling._connections
+    connections = on_loop(session, session.runtime.node.dialling.connections)
 
     assert connections and all(connection.certificate for connection in connections)
 
@@ -126,7 +127,6 @@ def shells(programs: Programs, tmp_path: Path) -> Iterator[Shells]:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_partisan_starts_looks_and_stops_with_tls_and_new_certificates_need_no_restart(
     shells: Shells, tmp_path: Path
 ) -> None:
@@ -166,7 +166,7 @@ def test_partisan_starts_looks_and_stops_with_tls_and_new_certificates_need_no_r
         rows = shells.facts("status", "--tls-dir", str(first))["node_status"]
         return {row["node"]: row["tls"]["reloads"] for row in rows}
 
-    wait_until(lambda: reloads() == {"web": 1, "web-w1": 1, "db": 0}, "the new certificate to be used", timeout_s=30)
+    wait_until(lambda: reloads() == {"web": 1, "web-w1": 1, "db": 0}, "the new certificate to be used")
     stopped = shells.partisan("stop", "--yes", "--tls-dir", str(first))
     assert stopped.returncode == 0, stopped.stderr
 
@@ -181,7 +181,7 @@ def test_hostile_streams_are_closed_and_counted(session: pa.Session, folder: Pat
     ours.load_cert_chain(folder / "node.pem", folder / "node.key")
 
     for seed in range(60):
-        with socket.create_connection((host, int(port)), 10) as raw:
+        with socket.create_connection((host, int(port)), 60) as raw:
             stream = ours.wrap_socket(raw) if inside else raw
             with contextlib.suppress(OSError):  # it closed already, as it should
                 stream.sendall(hostile.before_handshake(random.Random(seed)))
@@ -199,11 +199,13 @@ def test_a_flood_of_connections_that_never_begin_with_tls_is_bounded(
     monkeypatch.setattr(dialling._half_open, "_most", most)
     host, _, port = session.address.rpartition(":")
 
-    crowd = [socket.create_connection((host, int(port)), 10) for _ in range(5 * most)]
+    crowd = [socket.create_connection((host, int(port)), 60) for _ in range(5 * most)]
 
     refused = session.runtime.node.refusals
     crowded = "too many without a handshake"
-    wait_until(lambda: crowded in {fact["kind"] for fact in refused.facts()}, "the refusals to be counted")
+    wait_until(
+        lambda: crowded in {fact["kind"] for fact in on_loop(session, refused.facts)}, "the refusals to be counted"
+    )
     wait_until(lambda: dialling.connection_count <= before + most, "no more than the bound to be left")
     for each in crowd:
         each.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import partisan_actors as pa
+from partisan_actors.api.inspection import LIVE
 from partisan_actors.cli.demo.index import IndexShard
 from partisan_actors.cli.demo.outcome import Overlay
 
@@ -49,5 +50,5 @@ def node_of(pid: int) -> str:
 
 
 def live_nodes() -> list[dict[str, Any]]:
-    """The rows of `partisan_actors.nodes()` for the nodes that are up."""
-    return [row for row in pa.nodes() if row["state"] == "up"]
+    """The rows of `partisan_actors.nodes()` for the nodes that are up, those that are slow to answer included."""
+    return [row for row in pa.nodes() if row["state"] in LIVE]

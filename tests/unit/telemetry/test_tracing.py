@@ -33,7 +33,7 @@ def test_what_was_recorded_between_start_and_close_is_exported(receiver: OtlpRec
     tracing = start_tracing(recorder, ADA, "shop")
     assert tracing is not None
     recorder.record(AskFinished(recorder.begin(), recorder.clock(), recorder.clock(), "actor:1", "Bank", "pay"))
-    flushed = tracing.close(10.0)
+    flushed = tracing.close(60.0)
 
     assert flushed
     assert [span.name for span in receiver.spans()] == ["Bank/pay"]
@@ -47,7 +47,7 @@ def test_what_happens_before_opentelemetry_is_loaded_is_exported_too(receiver: O
     recorder.record(AskFinished(recorder.begin(), recorder.clock(), recorder.clock(), "actor:1", "Bank", "early"))
     tracing = start_tracing(recorder, ADA, "shop", TracingOptions(level="hops"))
     assert tracing is not None
-    tracing.close(10.0)
+    tracing.close(60.0)
 
     assert begun
     assert [span.name for span in receiver.spans()] == ["Bank/early"]

@@ -21,6 +21,8 @@ __all__ = ["Broadcasts", "Loss", "OverlayResult", "Rest", "run_overlay"]
 LOOK_LEAST_S: Final = 0.02
 LOOK_SHARE: Final = 5
 DELIVERY_S: Final = 15.0
+# How long a link may be one-sided before it counts as that: while it is made or dropped, one of its ends is the first.
+ONE_SIDED_S: Final = 10.0
 # How long no link may have come or gone before the overlay counts as at rest, and for how long that is waited for.
 QUIET_S: Final = 2.0
 SETTLE_S_MAX: Final = 30.0
@@ -224,7 +226,12 @@ class _Run:
             await asyncio.sleep(max(LOOK_LEAST_S, LOOK_SHARE * (now - asked)))
 
     async def _shape(self) -> Shape:
-        return _shape_of(await self._crew.ask("look", expected=0))
+        deadline = time.monotonic() + ONE_SIDED_S
+        while True:
+            shape = _shape_of(await self._crew.ask("look", expected=0))
+            if not shape.one_sided or time.monotonic() > deadline:
+                return shape
+            await asyncio.sleep(LOOK_LEAST_S)
 
     async def _settle(self) -> None:
         """Wait until no link has come or gone for a while: nodes still fill the places that they have free.
