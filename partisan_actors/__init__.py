@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
     from partisan_actors.api.fault_rules import faults
+    from partisan_actors.api.forwarding import forward, on_message
     from partisan_actors.api.gpus import get_gpu_ids
     from partisan_actors.api.groups import (
         PlacementGroup,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     )
     from partisan_actors.ids import MonitorId, NodeId
     from partisan_actors.node.delivery_options import DeliveryOptions
+    from partisan_actors.node.forward_options import ForwardOptions
     from partisan_actors.node.tls import TlsFiles
     from partisan_actors.objects.ref import ObjectRef
     from partisan_actors.scheduler.labels import DoesNotExist, Exists, In, NotIn
@@ -100,6 +102,7 @@ _HOMES = {
     "Down": "partisan_actors.actors.down",
     "Exists": "partisan_actors.scheduler.labels",
     "Exit": "partisan_actors.actors.down",
+    "ForwardOptions": "partisan_actors.node.forward_options",
     "In": "partisan_actors.scheduler.labels",
     "InPlacementGroup": "partisan_actors.scheduler.strategies",
     "MailboxFull": _ERRORS,
@@ -143,6 +146,7 @@ _HOMES = {
     "exit": "partisan_actors.api.monitors",
     "exit_actor": "partisan_actors.api.monitors",
     "faults": "partisan_actors.api.fault_rules",
+    "forward": "partisan_actors.api.forwarding",
     "get": "partisan_actors.api.results",
     "get_actor": "partisan_actors.api.results",
     "get_actor_async": "partisan_actors.api.results",
@@ -161,6 +165,7 @@ _HOMES = {
     "multicall_async": "partisan_actors.api.remote_calls",
     "node_events": "partisan_actors.api.events",
     "nodes": "partisan_actors.api.cluster",
+    "on_message": "partisan_actors.api.forwarding",
     "on_node_down": "partisan_actors.api.events",
     "on_node_up": "partisan_actors.api.events",
     "parse_ref": "partisan_actors.api.texts",
@@ -202,6 +207,7 @@ __all__ = [
     "Down",
     "Exists",
     "Exit",
+    "ForwardOptions",
     "In",
     "InPlacementGroup",
     "MailboxFull",
@@ -245,6 +251,7 @@ __all__ = [
     "exit",
     "exit_actor",
     "faults",
+    "forward",
     "get",
     "get_actor",
     "get_actor_async",
@@ -263,6 +270,7 @@ __all__ = [
     "multicall_async",
     "node_events",
     "nodes",
+    "on_message",
     "on_node_down",
     "on_node_up",
     "parse_ref",

@@ -14,12 +14,7 @@ from partisan_actors.actors.context import current_system, request_meta
 from partisan_actors.actors.host import Host
 from partisan_actors.node.router import Peer
 
-__all__ = ["Service", "service_key"]
-
-
-def service_key(name: str) -> bytes:
-    """The key that messages to the service `name` carry."""
-    return b"@" + name.encode()
+__all__ = ["Service"]
 
 
 class Service:

@@ -21,10 +21,10 @@ from zlib import crc32
 from partisan_actors.actors.cell import ALIVE, STARTING, Cell
 from partisan_actors.actors.down import Exit
 from partisan_actors.actors.inbound import encode_reply
+from partisan_actors.actors.keys import service_key
 from partisan_actors.actors.outbound import pack_payload
 from partisan_actors.actors.reasons import NODE_DOWN, Flushed, effect_of_exit, exited, reason_of
 from partisan_actors.actors.ref import UNREACHABLE, Location, actor_key
-from partisan_actors.actors.services import service_key
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.ties import TIES_MAX, WATCHERS_MAX, Again, Tie, Watched, Watcher, Watching, outcome
 from partisan_actors.errors import (

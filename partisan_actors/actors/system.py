@@ -22,13 +22,14 @@ from partisan_actors.actors.code import CodeStore
 from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.dead_letters import DeadLetters
 from partisan_actors.actors.inbound import Inbound, encode_reply, encode_reply_error, send_encoded
+from partisan_actors.actors.keys import described_key, name_key, service_key
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.outbound import Outbound, pack_payload
 from partisan_actors.actors.reasons import Flushed
 from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, UNREACHABLE, Location, actor_key
 from partisan_actors.actors.replies import Reply
-from partisan_actors.actors.services import Service, service_key
+from partisan_actors.actors.services import Service
 from partisan_actors.actors.stepping import Steps
 from partisan_actors.actors.threads import ActorThread, JobThread, Threads
 from partisan_actors.actors.tracing import finish_serving, record_stop
@@ -120,6 +121,8 @@ class ActorSystem:
         key = actor_key(actor)
         self._tombstones.pop(key, None)
         cell = self.cells[key] = Cell(self, actor, key, definition, options)
+        if options.name is not None:
+            self.cells[name_key(options.name)] = cell
         self.loop.call_soon(cell.start, args, kwargs)
         return cell
 
@@ -127,6 +130,8 @@ class ActorSystem:
         """A cell ended. Callers who come later are told why."""
         if self.cells.get(cell.key) is cell:
             del self.cells[cell.key]
+        if cell.options.name is not None and self.cells.get(name_key(cell.options.name)) is cell:
+            del self.cells[name_key(cell.options.name)]
         self._tombstones[cell.key] = (str(cell), cell.reason, cell.cause)
         while len(self._tombstones) > TOMBSTONES_MAX:
             self._tombstones.popitem(last=False)
@@ -137,7 +142,7 @@ class ActorSystem:
 
     def local_cells(self) -> list[Cell]:
         """The actors of this node, services left out."""
-        return [cell for cell in self.cells.values() if isinstance(cell, Cell)]
+        return [cell for key, cell in self.cells.items() if isinstance(cell, Cell) and cell.key == key]
 
     def cell(self, actor: ActorId) -> Cell | None:
         """The cell of an actor of this node."""
@@ -151,11 +156,11 @@ class ActorSystem:
         if known is not None:
             error = known[2] or ActorStopped(known[0], known[1])
         else:
-            error = ActorNotFound(f"with key {key.hex()} on node {self.me}")
+            error = ActorNotFound(f"{described_key(key)} on node {self.me}")
         if number is not None:
             self.reply_error(peer, number, error)
         else:
-            self.dead_letter(known[0] if known else key.hex(), "tell", str(error))
+            self.dead_letter(known[0] if known else f"actor {described_key(key)}", "tell", str(error))
 
     async def close(self, hooks_s: float = HOOKS_S) -> None:
         """The node stops: every actor ends, its `on_stop` within `hooks_s` seconds, and every caller is told."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from partisan_actors.actors.cell import Cell
+from partisan_actors.actors.keys import KEY_BYTES, described_key, is_service
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.plan_drill import PlanDrill, check_plan
 from partisan_actors.errors import ConfigError
@@ -31,7 +32,7 @@ class Drills:
 
     def __init__(self, system: ActorSystem) -> None:
         self._system = system
-        self.interception = Interception(system.node, self._describe)
+        self.interception = Interception(system.node, self._describe, is_service)
         self._plans: dict[int, tuple[FaultPlan, PlanDrill]] = {}
         self._next = itertools.count(1).__next__
         system.extensions[SERVICE] = self
@@ -82,6 +83,8 @@ class Drills:
         found = self._system.cells.get(key)
         if isinstance(found, Cell):
             return str(found)
-        if key.startswith(b"@"):
+        if is_service(key):
             return key.decode("utf-8", "replace")
+        if len(key) != KEY_BYTES:
+            return f"actor {described_key(key)}"
         return next((str(each) for each in self._system.locations() if each.key == key), key.hex())

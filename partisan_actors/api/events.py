@@ -10,13 +10,12 @@ from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
 from partisan_actors.api.methods import ActorMethod
 from partisan_actors.api.on_loop import on_loop
-from partisan_actors.api.targets import EVENTS_MAX, method_of_running_actor, target_of
+from partisan_actors.api.targets import EVENTS_MAX, method_of_running_actor, target_of, until_stopped
 from partisan_actors.errors import Overloaded
 from partisan_actors.node.events import DOWN, UP, NodeEvent
 
@@ -162,23 +161,7 @@ def _subscribe(target: Any, kinds: Collection[str], node: str | None, channel: s
         subscription.cancel = cancel = system.node.events.subscribe(subscription.tell, kinds, node, channel)
         if method is None:
             return cancel
-        return _until_stopped(system, cell, cancel)
+        return until_stopped(system, cell, cancel)
 
     cancel = on_loop(system, begin)
     return lambda: system.post(cancel)
-
-
-def _until_stopped(system: ActorSystem, cell: object, cancel: Callable[[], None]) -> Callable[[], None]:
-    """Cancel when that actor of this node has ended. Returns what cancels before."""
-
-    def cancel_and_forget() -> None:
-        cancel()
-        with contextlib.suppress(ValueError):
-            system.on_cell_stopped.remove(stopped)
-
-    def stopped(ended: Cell) -> None:
-        if ended is cell:
-            cancel_and_forget()
-
-    system.on_cell_stopped.append(stopped)
-    return cancel_and_forget

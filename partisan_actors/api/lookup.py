@@ -13,7 +13,7 @@ from partisan_actors.ids import NodeId
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.wire.payload import decode
 
-__all__ = ["find_actor", "known_actor", "open_handle"]
+__all__ = ["find_actor", "known_actor", "named_actor", "open_handle"]
 
 
 def find_actor(system: ActorSystem, name: str, timeout: float = 10.0) -> Any | None:
@@ -33,8 +33,16 @@ def find_actor(system: ActorSystem, name: str, timeout: float = 10.0) -> Any | N
         raise CallTimeout(f"looking for actor {name!r}", timeout) from error
 
 
+def named_actor(system: ActorSystem, name: str) -> Any:
+    """The actor of that name: a thread waits for the answer, a loop gets what is known here. Raises ActorNotFound."""
+    handle = find_actor(system, name) if asyncio._get_running_loop() is None else known_actor(system, name)
+    if handle is None:
+        raise ActorNotFound(repr(name))
+    return handle
+
+
 def known_actor(system: ActorSystem, name: str) -> Any | None:
-    """The actor of that name, if this node has heard of it. Blocks nobody; on the node's own loop only."""
+    """The actor of that name, if this node has heard of it. Blocks nobody; on any loop."""
     scheduler: Scheduler = system.extensions["scheduler"]
     known = scheduler.names.known(name)
     return None if known is None else open_handle(system, *known)

@@ -36,7 +36,8 @@ from partisan_actors.faults.operations import (
 )
 from partisan_actors.faults.plan import FaultPlan
 from partisan_actors.faults.rules import Fate, Rule, judge
-from partisan_actors.faults.selectors import ANYBODY, Group, Selector, group, select
+from partisan_actors.faults.selectors import Group, Selector, select
+from partisan_actors.faults.sides import Sided, groups_of
 from partisan_actors.node.interception import Interception
 
 __all__ = ["PlanDrill", "check_plan"]
@@ -94,15 +95,10 @@ class PlanDrill:
 
     def _begin(self, index: int, operation: Operation) -> None:
         match operation:
-            case Loss() | Delay() | Duplicate() | Reorder():
-                first, second = self._sides(index, ("senders", operation.senders), ("receivers", operation.receivers))
-                self._impose(index, operation, first, second)
-            case Cut() | Hold():
-                self._impose(
-                    index, operation, *self._sides(index, ("side", operation.side), ("other", operation.other))
-                )
+            case Loss() | Delay() | Duplicate() | Reorder() | Cut() | Hold():
+                self._impose(index, operation, *self._groups(index, operation))
             case Reset():
-                first, second = self._sides(index, ("side", operation.side), ("other", operation.other))
+                first, second = self._groups(index, operation)
                 self._interception.reset(lambda name: self._crosses(first, second, name))
             case Slow() if self._is_chosen(index, operation.nodes):
                 self._slow[index] = operation.input_s
@@ -163,9 +159,5 @@ class PlanDrill:
         rng = random.Random(f"{self._seed}/{index}/nodes")
         return self._me in select(selector, self._live(), rng, self._plan.spared)
 
-    def _sides(self, index: int, first: tuple[str, Selector], second: tuple[str, Selector]) -> tuple[Group, Group]:
-        one = self._side(index, *first, ANYBODY)
-        return one, self._side(index, *second, one)
-
-    def _side(self, index: int, field: str, selector: Selector, other: Group) -> Group:
-        return group(selector, self._live(), random.Random(f"{self._seed}/{index}/{field}"), other)
+    def _groups(self, index: int, operation: Sided) -> tuple[Group, Group]:
+        return groups_of(operation, self._live(), lambda field: random.Random(f"{self._seed}/{index}/{field}"))

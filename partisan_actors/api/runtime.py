@@ -145,5 +145,6 @@ class Runtime:
             "checksums": config.checksums,
             "channels": {name: asdict(options) for name, options in config.channels.items()},
             "delivery": config.delivery.plain(),
+            "forward": config.forward.plain(),
             "tracing": asdict(self._tracing_options) if self._tracing_options is not None else None,
         }

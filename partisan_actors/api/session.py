@@ -29,6 +29,7 @@ from partisan_actors.node.binding import addresses_in
 from partisan_actors.node.config import NodeConfig, memory_share, random_name
 from partisan_actors.node.cookie import read_cookie
 from partisan_actors.node.delivery_options import DeliveryOptions
+from partisan_actors.node.forward_options import ForwardOptions
 from partisan_actors.node.loop import LoopThread
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
 from partisan_actors.node.overlay_options import merged
@@ -311,6 +312,7 @@ def init(
     session_resume_s: float = 10.0,
     checksums: bool = False,
     delivery: DeliveryOptions | Mapping[str, Any] | None = None,
+    forward: ForwardOptions | Mapping[str, Any] | None = None,
     resources: Mapping[str, float] | None = None,
     labels: Mapping[str, str] | None = None,
     hosts_actors: bool = False,
@@ -333,10 +335,8 @@ def init(
     """
     global _session
     with _lock:
-        if _session is not None and ignore_reinit_error:
-            return _session
         if _session is not None:
-            raise RuntimeError("this process has a session already: call shutdown() first")
+            return _existing(_session, ignore_reinit_error)
         contacts = contacts_of(address, cluster) if address is not None else []
         count = worker_count(workers, address)
         config = NodeConfig(
@@ -352,6 +352,7 @@ def init(
             session_resume_s=session_resume_s,
             checksums=checksums,
             delivery=DeliveryOptions.of(delivery or {}),
+            forward=ForwardOptions.of(forward or {}),
             cookie=read_cookie(cookie, insecure=insecure),
             insecure=insecure,
             tls=find_tls(tls),
@@ -364,6 +365,12 @@ def init(
         _session = session
     if asyncio._get_running_loop() is None:
         session.runtime  # noqa: B018 - starts it
+    return session
+
+
+def _existing(session: Session, is_welcome: bool) -> Session:
+    if not is_welcome:
+        raise RuntimeError("this process has a session already: call shutdown() first")
     return session
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import inspect
 import logging
@@ -16,7 +17,7 @@ from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.methods import ActorMethod
 from partisan_actors.errors import ActorStopped, NodeDown, NotYetConnected
 
-__all__ = ["EVENTS_MAX", "Target", "method_of_running_actor", "target_of"]
+__all__ = ["EVENTS_MAX", "Target", "method_of_running_actor", "target_of", "until_stopped"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,22 @@ def method_of_running_actor(system: ActorSystem, target: Any) -> ActorMethod[...
         raise TypeError(f"{interface.class_name} has no remote method of that name to tell of events")
     location = system.location(cell.actor, interface.class_name, options.name, False, system.me)
     return ActorMethod(system, location, method)
+
+
+def until_stopped(system: ActorSystem, cell: object, cancel: Callable[[], None]) -> Callable[[], None]:
+    """Cancel when that actor of this node has ended. Returns what cancels before."""
+
+    def cancel_and_forget() -> None:
+        cancel()
+        with contextlib.suppress(ValueError):
+            system.on_cell_stopped.remove(stopped)
+
+    def stopped(ended: Cell) -> None:
+        if ended is cell:
+            cancel_and_forget()
+
+    system.on_cell_stopped.append(stopped)
+    return cancel_and_forget
 
 
 class Target(Protocol):
@@ -103,26 +120,26 @@ class _ToFunction:
         else:
             _thread_of(self._system).call(self._run)
 
-    def _next(self) -> Any | None:
+    def _next(self) -> tuple[Any] | None:
         with self._lock:
             if self._waiting:
-                return self._waiting.popleft()
+                return (self._waiting.popleft(),)
             self._is_running = False
             return None
 
     def _run(self) -> None:
-        while (event := self._next()) is not None:
+        while (found := self._next()) is not None:
             try:
-                self._context.run(self._function, event)
+                self._context.run(self._function, *found)
             except Exception:
-                logger.exception("%r, told of %s, raised", self._function, event)
+                logger.exception("%r, told of %s, raised", self._function, *found)
 
     async def _run_async(self) -> None:
-        while (event := self._next()) is not None:
+        while (found := self._next()) is not None:
             try:
-                await self._function(event)
+                await self._function(*found)
             except Exception:
-                logger.exception("%r, told of %s, raised", self._function, event)
+                logger.exception("%r, told of %s, raised", self._function, *found)
 
 
 class _Thread:

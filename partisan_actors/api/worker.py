@@ -21,6 +21,7 @@ from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import PartisanError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.delivery_options import DeliveryOptions
+from partisan_actors.node.forward_options import ForwardOptions
 from partisan_actors.node.loop import new_event_loop
 from partisan_actors.node.overlays import with_own_options
 from partisan_actors.node.tls import TlsFiles
@@ -106,6 +107,7 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         session_resume_s=settings.get("session_resume_s", 10.0),
         checksums=settings.get("checksums", False),
         delivery=DeliveryOptions.of(settings.get("delivery", {})),
+        forward=ForwardOptions.of(settings.get("forward", {})),
         cookie=bytes.fromhex(settings["cookie"]),
         insecure=settings["insecure"],
         allow_faults=settings.get("allow_faults", False),

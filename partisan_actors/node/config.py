@@ -13,6 +13,7 @@ from typing import Any, Final
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.binding import addresses_in, check_binding
 from partisan_actors.node.delivery_options import DeliveryOptions
+from partisan_actors.node.forward_options import ForwardOptions
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
 from partisan_actors.node.overlay_options import plain
 from partisan_actors.node.tls import TlsFiles
@@ -46,6 +47,7 @@ class NodeConfig:
     `data_dir` is where it keeps the members it knows, to find its cluster again after a crash; empty: nowhere.
     `tls` names the files with which all connections are encrypted, and both sides verified; see `docs/security.md`.
     `delivery` has the causal labels, and the bounds of acknowledged messages: DeliveryOptions, or a map of some.
+    `forward` is how `forward` sends what does not say it otherwise: ForwardOptions, or a map of some.
     `hosts_actors` False makes a node that calls others but is never chosen by the scheduler.
     `keep_alive_s` is the period in which one neighbour is pinged unless it was heard of, 0 meaning never; a suspect has
     `suspicion_s` to answer, or up to twice that while nobody else suspects it, too; see `docs/failures.md`.
@@ -69,6 +71,7 @@ class NodeConfig:
     routing: str = "auto"
     channels: Mapping[str, ChannelOptions] = field(default_factory=lambda: check_channels({}))
     delivery: DeliveryOptions = field(default_factory=DeliveryOptions)
+    forward: ForwardOptions = field(default_factory=ForwardOptions)
     cookie: bytes = b""
     tls: TlsFiles | None = None
     insecure: bool = False
@@ -111,6 +114,8 @@ class NodeConfig:
             raise ConfigError("insecure", self.insecure, "True or False")
         check_binding(self.bind, self.advertise, is_secure=not self.takes_anybody, insecure=self.insecure)
         object.__setattr__(self, "delivery", DeliveryOptions.of(self.delivery))
+        object.__setattr__(self, "forward", ForwardOptions.of(self.forward))
+        self.forward.check(self.channels, self.delivery.causal_labels)
         for key, value in self.labels.items():
             if not isinstance(key, str) or not isinstance(value, str):
                 raise ConfigError("labels", dict(self.labels), "a map from text to text")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
+from partisan_actors.errors import NodeDown
 from partisan_actors.ids import NodeId
 from partisan_actors.wire.codec import pack, unpack
 
@@ -173,6 +174,22 @@ class Directory:
         """The record of that life of that node, up or not; None when unknown or forgotten."""
         record = self.records.get(node.name)
         return record if record is not None and record.node == node else None
+
+    def life_of(self, node: str | NodeId) -> NodeId:
+        """The life that a name (the one that is up), an id or an id's text means. Raises NodeDown for none that is up.
+
+        May be called from any thread: it only looks a name up.
+        """
+        name = node.name if isinstance(node, NodeId) else node.partition("~")[0]
+        record = self.records.get(name)
+        known = self.me if record is None and name == self.me.name else record.node if record is not None else None
+        if known is None:
+            raise NodeDown(str(node), "no node of that name is known")
+        if str(node) not in (name, str(known)):
+            raise NodeDown(str(node), f"that life of it is over, {known} has followed")
+        if record is not None and not record.is_live:
+            raise NodeDown(str(known), WHY[record.state])
+        return known
 
     def changed(self, key: str, stamp: tuple[int, ...], value: Any) -> bool:
         """An entry of the replicated map changed. Returns whether somebody wrote something false about this node."""

@@ -83,9 +83,13 @@ class _Line:
 class Interception:
     """The rules of one node. Everything belongs to the loop's thread."""
 
-    def __init__(self, node: InterceptedNode, describe_actor: Callable[[bytes], str]) -> None:
+    def __init__(
+        self, node: InterceptedNode, describe_actor: Callable[[bytes], str], is_service: Callable[[bytes], bool]
+    ) -> None:
+        """What messages carry as a key is the actors' business: how to describe one, and whether it is no actor's."""
         self._node = node
         self._describe_actor = describe_actor
+        self._is_service = is_service
         self._rules: dict[int, MessageRule] = {}
         self._broken: set[int] = set()
         self._cuts: dict[int, Callable[[str], bool]] = {}
@@ -254,7 +258,7 @@ class Interception:
 
     def _hand_on(self, kind: int, handler: Callable[..., None], peer: Peer, message: list[Any], *rest: Any) -> None:
         place = _CALLS.get(kind) or _TELLS.get(kind)
-        if self._gate is None or place is None or message[place].startswith(b"@"):
+        if self._gate is None or place is None or self._is_service(message[place]):
             handler(peer, message, *rest)
             return
         passing = self._passing("in", message, _size(message), peer.node.name, self._node.me.name, CALLS)
@@ -372,6 +376,14 @@ def _intercepted(base: Any, interception: Interception) -> type:
 
         def send_large(self, message: bytes, buffers: Sequence[Any]) -> None:
             interception.leaves(self, message, buffers, partial(base.send_large, self, message, buffers))
+
+        def send_newest(self, key: object, message: bytes, buffers: Sequence[Any] | None) -> None:
+            # Each is judged by itself, so none takes the place of one that has been.
+            self._places_in = None  # type: ignore[misc]  # a slot of the base, which is only known now
+            if buffers is None:
+                self.send(message)
+            else:
+                self.send_large(message, buffers)
 
         def send_waiting(self, waiting: Iterable[tuple[bytes, Sequence[Any] | None]]) -> None:
             for message, buffers in waiting:

@@ -16,10 +16,12 @@ import inspect
 import itertools
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
+from partisan_actors.api.replays import PATIENCE_S
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import ConfigError
 from partisan_actors.faults.operations import LATEST_S, Cut, Delay, Hold, Loss
@@ -33,6 +35,7 @@ from partisan_actors.simulation.clock import nanoseconds
 from partisan_actors.simulation.loop import Loops, where
 from partisan_actors.simulation.network import Latency, uniform_latency
 from partisan_actors.simulation.plans import PlanRun
+from partisan_actors.simulation.replaying import replaying
 from partisan_actors.simulation.streams import stream
 from partisan_actors.simulation.users_time import EPOCH_NS, users_time
 from partisan_actors.simulation.whole_node import PlanClock, SimulatedNode
@@ -319,6 +322,15 @@ class SimulatedCluster:
             if kinds:
                 raise ConfigError(f"operations[{index}].kinds", kinds, "none: between whole nodes there are only bytes")
         self._plans.append(PlanRun(self, plan))
+
+    def replay(self, path: str | Path, *, patience: float = PATIENCE_S) -> AbstractContextManager[None]:
+        """For a `with` block: let messages reach actors as in the recording of a real run; see `replaying`.
+
+        `path` is the folder that ``record(path, everywhere=True)`` wrote; `patience` is in virtual seconds. Raises
+        ConfigError for what is no recording of nodes that are up here, and ReplayMismatch at the end, with where the
+        runs part.
+        """
+        return replaying(self, Path(path), patience)
 
     # What a plan needs beside these; see `plans.Faulty`.
 

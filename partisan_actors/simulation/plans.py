@@ -8,7 +8,7 @@ exactly as the one that they were drawn for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from partisan_actors.faults.operations import (
     Crash,
@@ -29,15 +29,14 @@ from partisan_actors.faults.operations import (
 )
 from partisan_actors.faults.plan import FaultPlan
 from partisan_actors.faults.rules import Rule
-from partisan_actors.faults.selectors import ANYBODY, Group, Selector, group, is_drawn, select
+from partisan_actors.faults.selectors import Group, Selector, is_drawn, select
+from partisan_actors.faults.sides import Sided, fields_of, groups_of
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.simulation.clock import nanoseconds
 from partisan_actors.simulation.lives import name_of
 from partisan_actors.simulation.streams import stream
 
 __all__ = ["Faulty", "PlanRun", "Timer"]
-
-Side: TypeAlias = tuple[str, Selector]  # a field of an operation, and its value
 
 
 class Timer(Protocol):
@@ -101,16 +100,10 @@ class PlanRun:
     def _begin(self, index: int, operation: Operation) -> None:
         simulation = self._simulation
         match operation:
-            case Loss() | Delay() | Duplicate() | Reorder():
-                self._impose(
-                    operation,
-                    *self._sides(index, ("senders", operation.senders), ("receivers", operation.receivers)),
-                )
-            case Cut() | Hold():
-                self._impose(operation, *self._sides(index, ("side", operation.side), ("other", operation.other)))
+            case Loss() | Delay() | Duplicate() | Reorder() | Cut() | Hold():
+                self._impose(operation, *self._groups(index, operation))
             case Reset():
-                sides = self._sides(index, ("side", operation.side), ("other", operation.other))
-                simulation.reset(*sides, operation.half_open)
+                simulation.reset(*self._groups(index, operation), operation.half_open)
             case Slow():
                 for node in self._nodes(index, operation.nodes):
                     simulation.slow_down(node, operation.input_s, operation.until_s - operation.at_s)
@@ -146,17 +139,13 @@ class PlanRun:
             self.choices.setdefault(index, {})["nodes"] = chosen
         return chosen
 
-    def _sides(self, index: int, first: Side, second: Side) -> tuple[Group, Group]:
-        one = self._side(index, first, ANYBODY)
-        return one, self._side(index, second, one)
-
-    def _side(self, index: int, side: Side, other: Group) -> Group:
-        field, selector = side
-        names = self._live()
-        found = group(selector, names, stream(self._simulation.seed, index, f"select {field}"), other)
-        if is_drawn(selector):
-            self.choices.setdefault(index, {})[field] = tuple(name for name in names if name in found)
-        return found
+    def _groups(self, index: int, operation: Sided) -> tuple[Group, Group]:
+        names, seed = self._live(), self._simulation.seed
+        groups = groups_of(operation, names, lambda field: stream(seed, index, f"select {field}"))
+        for (field, selector), found in zip(fields_of(operation), groups, strict=True):
+            if is_drawn(selector):
+                self.choices.setdefault(index, {})[field] = tuple(name for name in names if name in found)
+        return groups
 
     def _live(self) -> list[str]:
         return [name_of(node) for node in self._simulation.live]

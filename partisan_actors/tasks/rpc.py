@@ -23,9 +23,9 @@ from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.threads import JobThread
 from partisan_actors.actors.user_errors import user_error
-from partisan_actors.errors import CallTimeout, MailboxFull, NodeDown, TaskCancelled, TaskFailed
+from partisan_actors.errors import CallTimeout, MailboxFull, TaskCancelled, TaskFailed
 from partisan_actors.ids import NodeId
-from partisan_actors.node.directory import WHY, NodeRecord
+from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
@@ -104,24 +104,12 @@ class NodeCalls:
         self, ref: ObjectRef[Any], node: str | NodeId, request: Any, timeout_s: float | None, held: Any
     ) -> None:
         try:
-            ref.succeed(await self._ask(self._find(node), request, timeout_s))
+            ref.succeed(await self._ask(self._system.node.directory.life_of(node), request, timeout_s))
         except asyncio.CancelledError:
             ref.fail(self._system.closed or TaskCancelled(f"{request[0]} on node {node}"))
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller waits for it
             ref.fail(error)
-
-    def _find(self, node: str | NodeId) -> NodeId:
-        """The life that is meant. Raises NodeDown."""
-        name = node.name if isinstance(node, NodeId) else node.partition("~")[0]
-        record = self._system.node.directory.records.get(name)
-        if record is None:
-            raise NodeDown(str(node), "no node of that name is known")
-        if str(node) not in (name, str(record.node)):
-            raise NodeDown(str(node), f"that life of it is over, {record.node} has followed")
-        if not record.is_live:
-            raise NodeDown(str(record.node), WHY[record.state])
-        return record.node
 
     async def _ask(self, node: NodeId, request: Any, timeout_s: float | None) -> Any:
         system, loop = self._system, self._system.loop

@@ -43,8 +43,8 @@ class Nodes:
     def __getitem__(self, name: str) -> Runtime:
         return self.runtimes[name]
 
-    async def add(self, name: str, **settings: Any) -> Runtime:
-        """Start a node and join it to the others."""
+    async def add(self, name: str, *, contact: str = "", **settings: Any) -> Runtime:
+        """Start a node and join it to the others, through the first or through `contact`."""
         loop = asyncio.get_running_loop()
         config = NodeConfig(
             name=name,
@@ -56,7 +56,8 @@ class Nodes:
         )
         transport = self.transports[name] = Crashable(loop, self.network)
         runtime = Runtime(config, transport=transport)
-        contacts = [other.node.address for other in self.runtimes.values()][:1]
+        known = [self.runtimes[contact]] if contact else list(self.runtimes.values())[:1]
+        contacts = [other.node.address for other in known]
         await runtime.start(contacts)
         self.runtimes[name] = runtime
         await until(

@@ -26,15 +26,14 @@ that, `emit` refuses. As long as those that entries are about still talk, there 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
+
+from partisan_actors.protocols.delivery.clocks import Clocks, Node, behind, merge
 
 __all__ = ["CausalOptions", "Causality", "Delivery", "Stamp"]
-
-Node: TypeAlias = Hashable
-Clocks: TypeAlias = dict[Node, int]
 
 DEPENDENCIES_MAX: Final = 65_536
 # Above this many entries a destination is asked for what it has, one at a time.
@@ -209,8 +208,8 @@ class Causality:
 
     def _unmet(self, stamp: Stamp) -> tuple[Node, int] | None:
         """A dependency that a message still has to wait for."""
-        for sender, clock in stamp.dependencies.get(self.me, {}).items():
-            if clock > self._delivered.get(sender, 0) and not self._never_comes(sender, clock):
+        for sender, clock in behind(self._delivered, stamp.dependencies.get(self.me, {})):
+            if not self._never_comes(sender, clock):
                 return sender, clock
         return None
 
@@ -286,11 +285,10 @@ class Causality:
         for destination, named in stamp.dependencies.items():
             if destination == self.me or destination in self._gone:
                 continue
-            for node, clock in named.items():
-                if node in self._gone or node == self.me:
-                    continue  # this node knows itself what of its own is settled
-                mine = self._dependencies.setdefault(destination, {})
-                mine[node] = max(clock, mine.get(node, 0))
+            # This node knows itself what of its own is settled.
+            news = {node: clock for node, clock in named.items() if node not in self._gone and node != self.me}
+            if news:
+                merge(self._dependencies.setdefault(destination, {}), news)
 
     def _prune(self, destination: Node, settled: Mapping[Node, int]) -> None:
         clocks = self._dependencies.get(destination)

@@ -365,3 +365,63 @@ async def test_in_a_large_cluster_what_the_overlay_says_is_no_flood_and_what_use
         await until(lambda: all(any(envelope.channel == CALLS for envelope in seen) for seen in arrived))
 
         assert 1 <= sum(control) <= 2, "once, and once more, each to one of them"
+
+
+async def test_a_message_ends_where_its_last_hop_does_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "RELAY_TTL", 5)
+    async with line(*"abcdefgh") as made:
+        a, f, g, h = made[0], *made[5:]
+
+        a.tell(f, "five hops away")
+        a.tell(g, "six")
+        a.tell(h, "seven")
+        await until(lambda: f.told and f.relays.lost >= 2)
+        await quiet()
+
+        assert f.told == ["five hops away"] and g.told == h.told == []
+        assert [node.relays.lost for node in made if node is not f] == [0] * 7
+
+
+def arrivals(made: list[TestNode]) -> list[tuple[str, str, tuple[str, int]]]:
+    """From now on, each envelope that arrives anywhere: at whom, from which neighbour, and which one it is."""
+    seen: list[tuple[str, str, tuple[str, int]]] = []
+    for node in made:
+        on_relay = node.dispatch[Kind.RELAY]
+
+        def spy(
+            peer: Any, message: list[Any], buffers: Any = None, here: TestNode = node, handler: Any = on_relay
+        ) -> None:
+            envelope = Envelope(*message)
+            seen.append((here.me.name, peer.node.name, (envelope.origin[0], envelope.identity)))
+            handler(peer, message, buffers)
+
+        node.dispatch[Kind.RELAY] = spy
+    return seen
+
+
+async def test_among_twelve_nodes_in_a_ring_each_message_arrives_once_and_never_goes_back() -> None:
+    async with line(*"abcdefghijkl") as made:
+        first, last = made[0], made[-1]
+        await last.connect(first.address, first.me)
+        await until(lambda: last.peer(first).is_connected and first.peer(last).is_connected)
+        for index, node in enumerate(made):
+            near = [made[index - 1].me, made[(index + 1) % len(made)].me]
+            node.neighbours = lambda near=near: near  # type: ignore[method-assign,misc]  # the overlay's say
+        seen = arrivals(made)
+
+        for node in made:
+            for other in made:
+                if other is not node:
+                    node.tell(other, node.me.name)
+        await until(lambda: all(len(node.told) >= len(made) - 1 for node in made))
+        await quiet(200)
+
+        names = sorted(node.me.name for node in made)
+        for node in made:
+            assert sorted(node.told) == [name for name in names if name != node.me.name], "each once"
+        came_from: dict[tuple[str, tuple[str, int]], str] = {}
+        for here, sender, which in seen:
+            came_from.setdefault((here, which), sender)
+        back = [each for each in seen if came_from.get((each[1], each[2])) == each[0]]
+        assert back == [], "nobody gets back what it passed on"
+        assert len({which for _, _, which in seen}) < len(seen), "some went round both ways"
