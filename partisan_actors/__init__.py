@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from partisan_actors.api.texts import parse_ref
     from partisan_actors.api.topics import broadcast, subscribe
     from partisan_actors.api.typed import method, typed
+    from partisan_actors.api.why import Why, why
     from partisan_actors.errors import (
         ActorError,
         ActorExists,
@@ -136,6 +137,7 @@ _HOMES = {
     "TracingOptions": "partisan_actors.telemetry.tracing",
     "Unacknowledged": _ERRORS,
     "Unplaceable": _ERRORS,
+    "Why": "partisan_actors.api.why",
     "actor": "partisan_actors.api.actor",
     "available_resources": "partisan_actors.api.cluster",
     "broadcast": "partisan_actors.api.topics",
@@ -184,6 +186,7 @@ _HOMES = {
     "unlink": "partisan_actors.api.monitors",
     "update_members": "partisan_actors.api.membership",
     "wait": "partisan_actors.api.results",
+    "why": "partisan_actors.api.why",
 }
 
 # The keys of _HOMES: written out, because type checkers export only what they can read here.
@@ -241,6 +244,7 @@ __all__ = [
     "TracingOptions",
     "Unacknowledged",
     "Unplaceable",
+    "Why",
     "actor",
     "available_resources",
     "broadcast",
@@ -289,6 +293,7 @@ __all__ = [
     "unlink",
     "update_members",
     "wait",
+    "why",
 ]
 
 

@@ -15,6 +15,7 @@ from partisan_actors.actors.terminating import serve_terminating
 from partisan_actors.actors.threads import ActorThread, JobThread
 from partisan_actors.api.control import Control
 from partisan_actors.api.inspection import Inspection
+from partisan_actors.api.pending import PendingWork
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Node, Transport
 from partisan_actors.node.overlays import shared_options
@@ -70,9 +71,10 @@ class Runtime:
         self.submitter = TaskSubmitter(self.system, self.scheduler, self.objects)
         self.calls = NodeCalls(self.system, self.objects)
         self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor)
+        self.pending = PendingWork(self.system, self.scheduler, self.submitter, self.executor)
         self.control = Control(self.system)
         self.topics = Subscriptions(self.system)
-        self.system.extensions.update(runtime=self, topics=self.topics)
+        self.system.extensions.update(runtime=self, topics=self.topics, pending=self.pending)
         self._tracing_options = tracing
         self._tracing: Tracing | None = None
         self._loading: asyncio.Task[None] | None = None

@@ -79,6 +79,10 @@ class LabelSelector:
             return (self.key in labels) is not self.negated
         return (labels.get(self.key) in self.values) is not self.negated
 
+    def mismatch(self, labels: Mapping[str, str]) -> str:
+        """What a node has instead, for people."""
+        return f"{self.key} is {labels[self.key]!r}" if self.key in labels else f"no label {self.key}"
+
     def __str__(self) -> str:
         if self.values is None:
             return f"{self.key} {'does not exist' if self.negated else 'exists'}"

@@ -192,7 +192,7 @@ def _frees_up(request: Request, candidate: Candidate) -> bool:
 
 def _is_allowed(request: Request, candidate: Candidate) -> bool:
     strategy = request.strategy
-    return not isinstance(strategy, NodeAffinity) or strategy.soft or strategy.means(candidate.node)
+    return not isinstance(strategy, NodeAffinity) or strategy.allows(candidate.node)
 
 
 def _ordered(request: Request, shuffled: list[Candidate]) -> tuple[NodeId, ...]:
@@ -255,17 +255,13 @@ def _verdict(request: Request, known: Sequence[Candidate]) -> Verdict:
     if not known:
         return Verdict(str(request), "none: no node of the cluster takes work", None)
     best = min(known, key=lambda candidate: _distance(request, candidate))
-    lacks = [_mismatch(selector, best.labels) for selector in request.labels if not selector.matches(best.labels)]
+    lacks = [selector.mismatch(best.labels) for selector in request.labels if not selector.matches(best.labels)]
     short = request.resources.shortfall(best.total)
     if short:
         lacks.append(f"short of {short}")
     if not _is_allowed(request, best):
         lacks.append("not the node asked for")
     return Verdict(str(request), f"{best.node}, which has {best.total} ({'; '.join(lacks)})", best.node)
-
-
-def _mismatch(selector: LabelSelector, labels: Mapping[str, str]) -> str:
-    return f"{selector.key} is {labels[selector.key]!r}" if selector.key in labels else f"no label {selector.key}"
 
 
 def _distance(request: Request, candidate: Candidate) -> tuple[Any, ...]:

@@ -70,10 +70,13 @@ class Room:
         """Whether there will be room when tasks are done, though actors stay."""
         if self.is_closed:
             return False
-        pools = [self.pool]
+        return any(request.resources.fits(pool.total - pool.held_for_life) for pool in self.pools(request))
+
+    def pools(self, request: Request) -> list[Pool]:
+        """Where what is asked for may come from: the node's pool, or those of the bundles that are meant."""
         if isinstance(request.strategy, InPlacementGroup):
-            pools = [reserved.pool for _, reserved in self._usable(request.strategy)]
-        return any(request.resources.fits(pool.total - pool.held_for_life) for pool in pools)
+            return [reserved.pool for _, reserved in self._usable(request.strategy)]
+        return [self.pool]
 
     def held(self, token: Hashable) -> Resources:
         """What `token` has."""

@@ -87,6 +87,8 @@ class Scheduler:
         # Where this node has placed actors, for those who got a handle before they had a place. The oldest go first.
         self._homes: dict[ActorId, NodeId] = {}
         self._creating: dict[ActorId, asyncio.Task[None]] = {}
+        # The actors that have no place yet, and since when.
+        self.placing: dict[ActorId, tuple[ActorSpec, float]] = {}
         # Done when an actor to be made has its name, cancelled when it does not get it.
         self._claims: dict[ActorId, asyncio.Future[None]] = {}
         self._ending: dict[ActorId, asyncio.Future[None]] = {}
@@ -230,6 +232,13 @@ class Scheduler:
 
     async def place(self, spec: ActorSpec) -> NodeId:
         """Find a node that takes the actor, waiting for room if need be. Raises Unplaceable."""
+        self.placing[spec.actor] = (spec, self.system.loop.time())
+        try:
+            return await self._place(spec)
+        finally:
+            self.placing.pop(spec.actor, None)
+
+    async def _place(self, spec: ActorSpec) -> NodeId:
         while True:
             choice = self.choose(spec.request)
             if isinstance(choice, Verdict):

@@ -42,6 +42,10 @@ class NodeAffinity:
         """Whether `node` is the one asked for."""
         return self.node in (node, node.name, str(node))
 
+    def allows(self, node: NodeId) -> bool:
+        """Whether it may be `node`, for want of the one asked for."""
+        return self.soft or self.means(node)
+
     def __str__(self) -> str:
         return str(self.node)
 

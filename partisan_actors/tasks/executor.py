@@ -78,7 +78,7 @@ class TaskExecutor:
         self._room = scheduler.room
         self._queue: deque[_Waiting] = deque()
         self._coroutines: dict[asyncio.Task[None], TaskSpec] = {}
-        self._running: dict[TaskId, _Waiting] = {}
+        self.running_tasks: dict[TaskId, _Waiting] = {}
         self._idle: list[JobThread] = []
         self._made = 0
         self.running = 0
@@ -113,6 +113,10 @@ class TaskExecutor:
         """How many tasks wait for room."""
         return len(self._queue)
 
+    def waiting_tasks(self) -> list[TaskSpec]:
+        """The tasks that wait for room, in the order in which they will be begun."""
+        return [waiting.spec for waiting in self._queue]
+
     def close(self) -> None:
         """End the threads, those of running tasks when they are done."""
         for thread in self._idle:
@@ -136,7 +140,7 @@ class TaskExecutor:
     def _evicted(self, record: GroupRecord, tokens: tuple[Hashable, ...]) -> None:
         """Running tasks have lost their bundle. Their callers are told; what a thread has begun goes on, unheeded."""
         for token in tokens:
-            waiting = self._running.get(token) if isinstance(token, TaskId) else None
+            waiting = self.running_tasks.get(token) if isinstance(token, TaskId) else None
             if waiting is not None and not waiting.reply.done():
                 waiting.reply.fail(_group_error(record, waiting.spec))
         gone = set(tokens)
@@ -157,7 +161,7 @@ class TaskExecutor:
         while self._queue and self._has_room(self._queue[0].spec):
             waiting = self._queue.popleft()
             self.running += 1
-            self._running[waiting.spec.task] = waiting
+            self.running_tasks[waiting.spec.task] = waiting
             try:
                 function = self._system.code.load(waiting.spec.code)
             except Exception as error:  # noqa: BLE001 - unpickling code runs code: what it raises is the caller's
@@ -238,7 +242,7 @@ class TaskExecutor:
         self.running -= 1
         self.finished += 1
         spec = waiting.spec
-        self._running.pop(spec.task, None)
+        self.running_tasks.pop(spec.task, None)
         if thread is not None and len(self._idle) < THREADS_KEPT:
             self._idle.append(thread)
         elif thread is not None:

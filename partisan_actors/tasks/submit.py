@@ -36,6 +36,24 @@ __all__ = ["TaskSubmitter"]
 FULL_ASKED: Final = 2
 
 
+class Submitted:
+    """A task that is not done: since when, and which node has it, if one has. Its arguments are kept meanwhile."""
+
+    __slots__ = ("_held", "host", "ref", "since", "spec")
+
+    def __init__(self, spec: TaskSpec, ref: ObjectRef[Any], since: float, held: Any) -> None:
+        self.spec = spec
+        self.ref = ref
+        self.since = since
+        self.host: NodeId | None = None
+        self._held = held
+
+    def arguments(self) -> list[ObjectRef[Any]]:
+        """The refs among its arguments that are replaced by their values."""
+        args, kwargs = self._held
+        return [value for value in (*args, *kwargs.values()) if isinstance(value, ObjectRef)]
+
+
 class TaskSubmitter:
     """The tasks that this node has submitted. `submit` may be called from any thread."""
 
@@ -44,6 +62,8 @@ class TaskSubmitter:
         self._scheduler = scheduler
         self._store = store
         self._numbers = itertools.count(1)
+        # What is not done, the oldest first.
+        self.submitted: dict[TaskId, Submitted] = {}
         self._outstanding: Counter[NodeId] = Counter()
         # Of those, what each node does not hold as far as its record goes, which is older.
         self._untold: dict[NodeId, dict[TaskId, Resources]] = {}
@@ -71,7 +91,6 @@ class TaskSubmitter:
         ref = self._store.new_ref()
         if trace is not None:
             ref.add_waiter(lambda: trace.finished(task, ref.exception()))
-        # The arguments stay referenced until the task is done, so refs among them are not dropped on the way.
         held = (args, kwargs)
         if refs:
             ref.add_waiter(refs.release)
@@ -81,6 +100,10 @@ class TaskSubmitter:
             self._system.post(self._start, spec, ref, retries, held, trace)
         return ref
 
+    def work_of(self, ref: ObjectRef[Any]) -> Submitted | None:
+        """The task whose result a ref is, if it is not done."""
+        return next((work for work in self.submitted.values() if work.ref is ref), None)
+
     def _start(
         self, spec: TaskSpec, ref: ObjectRef[Any], retries: Retries, held: Any, trace: SubmittedTask | None
     ) -> None:
@@ -89,12 +112,21 @@ class TaskSubmitter:
     async def _run(
         self, spec: TaskSpec, ref: ObjectRef[Any], retries: Retries, held: Any, trace: SubmittedTask | None
     ) -> None:
+        # The arguments stay referenced until the task is done, so refs among them are not dropped on the way.
+        work = self.submitted[spec.task] = Submitted(spec, ref, self._system.loop.time(), held)
+        try:
+            await self._attempts(work, retries, trace)
+        finally:
+            del self.submitted[spec.task]
+
+    async def _attempts(self, work: Submitted, retries: Retries, trace: SubmittedTask | None) -> None:
+        spec, ref = work.spec, work.ref
         attempt = 0
         while True:
             if trace is not None:
                 trace.attempt = attempt + 1
             try:
-                ref.succeed(await self._once(spec, trace))
+                ref.succeed(await self._once(work, trace))
                 return
             except TaskFailed as error:  # first: the function may itself have met a NodeDown
                 lost: Exception = error
@@ -112,8 +144,9 @@ class TaskSubmitter:
                 ref.fail(lost)
                 return
 
-    async def _once(self, spec: TaskSpec, trace: SubmittedTask | None) -> Any:
+    async def _once(self, work: Submitted, trace: SubmittedTask | None) -> Any:
         """Run it on one node that takes it. Raises what the function raised, or why it could not run."""
+        spec = work.spec
         while True:
             choice = self._scheduler.choose(spec.request, self._outstanding)
             if isinstance(choice, Verdict):
@@ -127,7 +160,11 @@ class TaskSubmitter:
             for _, node in sorted(queues, key=_length):
                 if trace is not None:
                     trace.host = node
-                answer, value = await self._ask(node, spec)
+                work.host = node
+                try:
+                    answer, value = await self._ask(node, spec)
+                finally:
+                    work.host = None
                 if answer != REFUSED:
                     return value
             await self._scheduler.wait_for_news()

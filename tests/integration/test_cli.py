@@ -405,3 +405,38 @@ def test_a_full_mesh_is_joined_without_saying_so(shells: Shells) -> None:
 
     mesh = {"first": ("full_mesh", ["second"]), "second": ("full_mesh", ["first"])}
     wait_until(lambda: found() == mesh, "both to have a neighbour")
+
+
+PENDING = """
+    import os, sys
+    import partisan_actors as pa
+
+    @pa.actor
+    class Holder:
+        def here(self): ...
+
+    with pa.init(address=sys.argv[1], name="script"):
+        holder = Holder.options(num_cpus=1).remote()
+        pa.get(holder.here.remote())
+        second = Holder.options(num_cpus=1, name="second").remote()
+        print("ready", flush=True)
+        sys.stdin.readline()
+"""
+
+
+def test_why_tells_what_is_pending_and_what_each_node_says_to_it(shells: Shells) -> None:
+    node, address = shells.start("--name", "first")
+    assert "nothing pending" in shells.partisan("why").stdout
+    script = shells.script(PENDING, address)
+    script.wait_for("ready")
+
+    # What a node has free is gossip, which takes a moment.
+    wait_until(lambda: "no CPU free" in shells.partisan("why").stdout, "the script to hear that the node is full")
+    text = shells.partisan("why").stdout
+    (row,) = shells.facts("why", "second")["pending"]
+
+    assert "1 pending" in text and "Holder 'second' looks for a node (submitted by script)" in text
+    assert row["reasons"] == ["node first has no CPU free; actors hold 1 CPU for life"]
+    assert shells.facts("why", "no such thing")["pending"] == []
+    script.send(signal.SIGKILL)
+    node.interrupt()

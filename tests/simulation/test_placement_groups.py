@@ -6,8 +6,10 @@ import random
 
 import pytest
 
-from partisan_actors.ids import GroupId
+from partisan_actors.ids import GroupId, NodeId
+from partisan_actors.scheduler.bundle_plan import plan_bundles
 from partisan_actors.scheduler.groups_record import CREATED, INFEASIBLE, PENDING, GroupRecord, GroupStrategy
+from partisan_actors.scheduler.policy import Candidate
 from partisan_actors.scheduler.resources import NOTHING, Resources
 from tests.simulation.group_cluster import GroupCluster
 
@@ -41,8 +43,11 @@ def check_settled(cluster: GroupCluster, group: GroupId) -> None:
         here = {key[1]: is_kept for key, is_kept in node.room.bundles().items() if key[0] == group}
         if known is not None and known[1].state == PENDING:
             assert not any(here.values())  # it may be about to try again
-        else:
-            assert here == {index: True for index, host in hosts.items() if host == node.id}, f"{group} on {node.id}"
+            continue
+        there = {index: True for index, host in hosts.items() if host == node.id}
+        if here != there:
+            assert here.items() <= there.items(), f"{group} on {node.id} where it should not be"
+            assert known is not None and not has_room(cluster, known[1]), f"{group} is not on {node.id}"
     if known is not None and known[1].state == CREATED:
         places = [host for host in known[1].hosts if host is not None]
         assert len(places) == len(known[1].bundles)
@@ -50,6 +55,19 @@ def check_settled(cluster: GroupCluster, group: GroupId) -> None:
             assert len(set(places)) == 1
         if known[1].strategy == "STRICT_SPREAD":
             assert len(set(places)) == len(places)
+
+
+def has_room(cluster: GroupCluster, record: GroupRecord) -> bool:
+    """Whether the bundles that are nowhere would fit somewhere."""
+    kept: list[NodeId | None] = [None] * len(record.bundles)
+    candidates = []
+    for node in cluster.live():
+        candidates.append(Candidate(node.id, cluster.total, node.room.pool.available))
+        for group, index in node.room.bundles():
+            if group == record.group:
+                kept[index] = node.id
+    plan = plan_bundles(record.parts(), record.strategy, candidates, random.Random(0), kept=kept)
+    return plan is not None
 
 
 def make_trouble(cluster: GroupCluster, rng: random.Random) -> None:
