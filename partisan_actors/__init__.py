@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     )
     from partisan_actors.api.remote_calls import NodeResult, multicall, multicall_async, rpc
     from partisan_actors.api.replays import record, replay
-    from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, terminate, wait
+    from partisan_actors.api.results import (
+        as_completed,
+        get,
+        get_actor,
+        get_actor_async,
+        kill,
+        object_locations,
+        put,
+        terminate,
+        wait,
+    )
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, task
     from partisan_actors.api.texts import parse_ref
@@ -56,6 +66,7 @@ if TYPE_CHECKING:
         NoRoute,
         NotYetConnected,
         ObjectLost,
+        ObjectStoreFull,
         Overloaded,
         PartisanError,
         PlacementGroupRemoved,
@@ -69,6 +80,7 @@ if TYPE_CHECKING:
     from partisan_actors.ids import MonitorId, NodeId
     from partisan_actors.node.delivery_options import DeliveryOptions
     from partisan_actors.node.tls import TlsFiles
+    from partisan_actors.objects.locations import ObjectLocation
     from partisan_actors.objects.ref import ObjectRef
     from partisan_actors.scheduler.labels import DoesNotExist, Exists, In, NotIn
     from partisan_actors.scheduler.strategies import InPlacementGroup, NodeAffinity, NodeLabels
@@ -116,8 +128,10 @@ _HOMES = {
     "NodeResult": "partisan_actors.api.remote_calls",
     "NotIn": "partisan_actors.scheduler.labels",
     "NotYetConnected": _ERRORS,
+    "ObjectLocation": "partisan_actors.objects.locations",
     "ObjectLost": _ERRORS,
     "ObjectRef": "partisan_actors.objects.ref",
+    "ObjectStoreFull": _ERRORS,
     "Overloaded": _ERRORS,
     "PartisanError": _ERRORS,
     "PlacementGroup": "partisan_actors.api.groups",
@@ -134,6 +148,7 @@ _HOMES = {
     "Unacknowledged": _ERRORS,
     "Unplaceable": _ERRORS,
     "actor": "partisan_actors.api.actor",
+    "as_completed": "partisan_actors.api.results",
     "available_resources": "partisan_actors.api.cluster",
     "broadcast": "partisan_actors.api.topics",
     "cluster_resources": "partisan_actors.api.cluster",
@@ -161,6 +176,7 @@ _HOMES = {
     "multicall_async": "partisan_actors.api.remote_calls",
     "node_events": "partisan_actors.api.events",
     "nodes": "partisan_actors.api.cluster",
+    "object_locations": "partisan_actors.api.results",
     "on_node_down": "partisan_actors.api.events",
     "on_node_up": "partisan_actors.api.events",
     "parse_ref": "partisan_actors.api.texts",
@@ -218,8 +234,10 @@ __all__ = [
     "NodeResult",
     "NotIn",
     "NotYetConnected",
+    "ObjectLocation",
     "ObjectLost",
     "ObjectRef",
+    "ObjectStoreFull",
     "Overloaded",
     "PartisanError",
     "PlacementGroup",
@@ -236,6 +254,7 @@ __all__ = [
     "Unacknowledged",
     "Unplaceable",
     "actor",
+    "as_completed",
     "available_resources",
     "broadcast",
     "cluster_resources",
@@ -263,6 +282,7 @@ __all__ = [
     "multicall_async",
     "node_events",
     "nodes",
+    "object_locations",
     "on_node_down",
     "on_node_up",
     "parse_ref",
