@@ -30,7 +30,7 @@ from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
 from partisan_actors.wire.payload import Payload, encode_call, is_scalars
 
-__all__ = ["Outbound", "as_sent", "copies_of", "pack_payload"]
+__all__ = ["CopyBuffers", "Outbound", "as_sent", "copies_of", "pack_payload"]
 
 _CALL, _TELL = Kind.CALL, Kind.TELL
 # A thread that sends without pause gives the interpreter away after so many messages, so that the loop can begin to

@@ -24,7 +24,7 @@ from partisan_actors.actors.dead_letters import DeadLetters
 from partisan_actors.actors.inbound import Inbound, encode_reply, encode_reply_error, send_encoded
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.options import CellOptions
-from partisan_actors.actors.outbound import Outbound, copies_of, pack_payload
+from partisan_actors.actors.outbound import CopyBuffers, Outbound, copies_of, pack_payload
 from partisan_actors.actors.reasons import Flushed
 from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, UNREACHABLE, Location, actor_key
 from partisan_actors.actors.replies import Reply
@@ -83,7 +83,7 @@ class ActorSystem:
         # What the services above keep with the system, by name.
         self.extensions: dict[str, Any] = {}
         self.dead_letters = DeadLetters()
-        self.copy_buffers = copies_of
+        self.copy_buffers: CopyBuffers = copies_of
         self.arrived_large: Callable[[Reply[Any], Any, Any], None] = lambda *value: None
         self.on_cell_stopped: list[Callable[[Cell], None]] = []
         self.on_close: list[Callable[[], None]] = []
@@ -253,15 +253,14 @@ class ActorSystem:
             if error is not None:
                 self.tell_failed(cell, message.method.name, error)
             return
-        name = cell.definition.interface.class_name
+        name = f"{cell.definition.interface.class_name}.{message.method.name}"
         if error is None:
             try:
-                what = f"the result of {name}.{message.method.name}"
-                encoded = encode_reply(number, value, what, self.copy_buffers, message.peer)
+                encoded = encode_reply(number, value, f"the result of {name}", self.copy_buffers, message.peer)
             except SerializationError as failure:
                 encoded = encode_reply_error(number, failure)
         else:
-            where = f"{name}.{message.method.name} on node {self.me.name} ({cell.actor})"
+            where = f"{name} on node {self.me.name} ({cell.actor})"
             encoded = encode_reply_error(number, user_error(error, where))
         connection = message.peer.calls
         if is_last and encoded[1] is None and connection is not None and connection.send_from_thread(encoded[0]):
