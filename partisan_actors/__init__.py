@@ -35,7 +35,17 @@ if TYPE_CHECKING:
     )
     from partisan_actors.api.remote_calls import NodeResult, multicall, multicall_async, rpc
     from partisan_actors.api.replays import record, replay
-    from partisan_actors.api.results import get, get_actor, get_actor_async, kill, put, terminate, wait
+    from partisan_actors.api.results import (
+        as_completed,
+        get,
+        get_actor,
+        get_actor_async,
+        kill,
+        object_locations,
+        put,
+        terminate,
+        wait,
+    )
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, task
     from partisan_actors.api.texts import parse_ref
@@ -58,6 +68,7 @@ if TYPE_CHECKING:
         NoRoute,
         NotYetConnected,
         ObjectLost,
+        ObjectStoreFull,
         Overloaded,
         PartisanError,
         PlacementGroupRemoved,
@@ -72,6 +83,7 @@ if TYPE_CHECKING:
     from partisan_actors.node.delivery_options import DeliveryOptions
     from partisan_actors.node.forward_options import ForwardOptions
     from partisan_actors.node.tls import TlsFiles
+    from partisan_actors.objects.locations import ObjectLocation
     from partisan_actors.objects.ref import ObjectRef
     from partisan_actors.scheduler.labels import DoesNotExist, Exists, In, NotIn
     from partisan_actors.scheduler.strategies import InPlacementGroup, NodeAffinity, NodeLabels
@@ -120,8 +132,10 @@ _HOMES = {
     "NodeResult": "partisan_actors.api.remote_calls",
     "NotIn": "partisan_actors.scheduler.labels",
     "NotYetConnected": _ERRORS,
+    "ObjectLocation": "partisan_actors.objects.locations",
     "ObjectLost": _ERRORS,
     "ObjectRef": "partisan_actors.objects.ref",
+    "ObjectStoreFull": _ERRORS,
     "Overloaded": _ERRORS,
     "PartisanError": _ERRORS,
     "PlacementGroup": "partisan_actors.api.groups",
@@ -139,6 +153,7 @@ _HOMES = {
     "Unplaceable": _ERRORS,
     "Why": "partisan_actors.api.why",
     "actor": "partisan_actors.api.actor",
+    "as_completed": "partisan_actors.api.results",
     "available_resources": "partisan_actors.api.cluster",
     "broadcast": "partisan_actors.api.topics",
     "cluster_resources": "partisan_actors.api.cluster",
@@ -167,6 +182,7 @@ _HOMES = {
     "multicall_async": "partisan_actors.api.remote_calls",
     "node_events": "partisan_actors.api.events",
     "nodes": "partisan_actors.api.cluster",
+    "object_locations": "partisan_actors.api.results",
     "on_message": "partisan_actors.api.forwarding",
     "on_node_down": "partisan_actors.api.events",
     "on_node_up": "partisan_actors.api.events",
@@ -227,8 +243,10 @@ __all__ = [
     "NodeResult",
     "NotIn",
     "NotYetConnected",
+    "ObjectLocation",
     "ObjectLost",
     "ObjectRef",
+    "ObjectStoreFull",
     "Overloaded",
     "PartisanError",
     "PlacementGroup",
@@ -246,6 +264,7 @@ __all__ = [
     "Unplaceable",
     "Why",
     "actor",
+    "as_completed",
     "available_resources",
     "broadcast",
     "cluster_resources",
@@ -274,6 +293,7 @@ __all__ = [
     "multicall_async",
     "node_events",
     "nodes",
+    "object_locations",
     "on_message",
     "on_node_down",
     "on_node_up",

@@ -13,6 +13,7 @@
         TaskFailed                             user code raised; also an instance of that exception's class
         TaskCancelled
         ObjectLost                             the value is gone
+        ObjectStoreFull                        free some refs, or raise a limit
         Unplaceable                            no node fits
         PlacementGroupRemoved                  its place is gone
             ActorGroupRemoved (ActorStopped)   the same for an actor
@@ -55,6 +56,7 @@ __all__ = [
     "NodeError",
     "NotYetConnected",
     "ObjectLost",
+    "ObjectStoreFull",
     "Overloaded",
     "PartisanError",
     "PlacementGroupRemoved",
@@ -322,6 +324,22 @@ class ObjectLost(PartisanError):
 
     def _text(self) -> str:
         return f"{self.object}, owned by node {self.owner}, is lost: {self.why}"
+
+
+class ObjectStoreFull(PartisanError):
+    """There is no room for a value: `size` bytes, where of `limit` so many are `used`; `why` says why none is made."""
+
+    _fields = ("size", "limit", "used", "why")
+    size: int
+    limit: int
+    used: int
+    why: str
+
+    def _text(self) -> str:
+        return (
+            f"no room for {self.size} bytes: {self.used} of {self.limit} are in use, and {self.why}. Let go of "
+            "refs, or give the node a larger object_store_bytes_max"
+        )
 
 
 class Unplaceable(PartisanError):

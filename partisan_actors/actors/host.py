@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from partisan_actors.actors.actor import Definition
@@ -18,7 +18,10 @@ from partisan_actors.node.router import Peer
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import Address
 
-__all__ = ["Host", "Running"]
+__all__ = ["CopyBuffers", "Host", "Running"]
+
+# Makes buffers what can be sent later: to a peer, or to nobody knows whom yet. From any thread.
+CopyBuffers = Callable[[Sequence[memoryview], Peer | None], list[Any]]
 
 
 class Running(Protocol):
@@ -44,6 +47,9 @@ class Host(Protocol):
     extensions: dict[str, Any]
     # Told of calls that plain ones may overtake, with their replies.
     under_way: Callable[[Location, Any], None]
+    # What `objects` adds to the way out, and is told of large values that came in: with what they were made of.
+    copy_buffers: CopyBuffers
+    arrived_large: Callable[[Any, Any, Any], None]
 
     def post(self, call: Callable[..., object], *args: Any) -> None:
         """From any thread: call on the loop, in order."""

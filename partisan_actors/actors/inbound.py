@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
-from partisan_actors.actors.host import Host
+from partisan_actors.actors.host import CopyBuffers, Host
 from partisan_actors.actors.outbound import pack_payload
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.errors import ActorStopped, ActorUnavailable, PartisanError, SerializationError, TaskFailed
@@ -18,7 +18,7 @@ from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.envelope import ASKS, REPLIES
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
-from partisan_actors.wire.payload import can_be_sent, decode, encode, encode_value
+from partisan_actors.wire.payload import Payload, can_be_sent, decode, encode, encode_value
 
 __all__ = ["Inbound", "encode_reply", "encode_reply_error"]
 
@@ -29,20 +29,22 @@ _REPLY: Final = Kind.REPLY
 Encoded = tuple[bytes, list[Any] | None]
 
 
-def encode_reply(number: int, value: Any, what: str) -> Encoded:
-    """The reply that carries `value`. Raises SerializationError."""
+def encode_reply(
+    number: int, value: Any, what: str, copy: CopyBuffers | None = None, peer: Peer | None = None
+) -> Encoded:
+    """The reply that carries `value`, encoded or not; `copy` as in `pack_payload`. Raises SerializationError."""
     kind = type(value)
     if kind in _TINY or (kind in _TEXT and len(value) <= INLINE_BYTES_MAX):
         try:
             return pack([_REPLY, number, value]), None
         except (OverflowError, ValueError):  # beyond 64 bits, or text that UTF-8 cannot carry
             pass
-    token = refs_in_message.set(SentRefs())
+    token = refs_in_message.set(SentRefs(returns=False))
     try:
-        payload = encode_value(value, what)
+        payload = value if kind is Payload else encode_value(value, what)
     finally:
         refs_in_message.reset(token)
-    return pack_payload([Kind.REPLY_PICKLED, number], payload)
+    return pack_payload([Kind.REPLY_PICKLED, number], payload, copy, peer)
 
 
 def encode_reply_error(number: int, error: BaseException) -> Encoded:
@@ -140,6 +142,8 @@ class Inbound:
         if reply is not None:
             try:
                 reply.succeed(self._decode(m[2], buffers))
+                if buffers:
+                    self._system.arrived_large(reply, m[2], buffers)
             except Exception as error:  # noqa: BLE001 - unpickling users' values may raise anything
                 reply.fail(_undecodable(error))
 

@@ -11,14 +11,14 @@ import asyncio
 import contextlib
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import get_ident
 from time import sleep
 from typing import Any, Final
 
 from partisan_actors.actors.acked import Acked, Manner
 from partisan_actors.actors.blocking import result_of
-from partisan_actors.actors.host import Host
+from partisan_actors.actors.host import CopyBuffers, Host
 from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
@@ -30,7 +30,7 @@ from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
 from partisan_actors.wire.payload import Payload, encode_call, is_scalars
 
-__all__ = ["Outbound", "pack_payload"]
+__all__ = ["CopyBuffers", "Outbound", "as_sent", "copies_of", "pack_payload"]
 
 _CALL, _TELL = Kind.CALL, Kind.TELL
 # A thread that sends without pause gives the interpreter away after so many messages, so that the loop can begin to
@@ -43,16 +43,27 @@ CLOGGED_BYTES: Final = 8 * 1024 * 1024
 _are_tiny = frozenset({int, float, bool, type(None)}).issuperset
 
 
-def pack_payload(head: list[Any], payload: Payload) -> tuple[bytes, list[Any] | None]:
-    """A message that ends in a payload. A large pickle travels beside it, as its first buffer, announced by None."""
+def pack_payload(
+    head: list[Any], payload: Payload, copy: CopyBuffers | None = None, peer: Peer | None = None
+) -> tuple[bytes, list[Any] | None]:
+    """A message that ends in a payload. A large pickle travels beside it, as its first buffer, announced by None.
+
+    `copy` makes its buffers what is sent to `peer`, if that is known.
+    """
     # A buffer that its owner may still change is copied now: what was sent is what the value was at the call.
-    buffers: list[Any] = [_as_sent(view) for view in payload.buffers]
+    buffers = (copy or copies_of)(payload.buffers, peer) if payload.buffers else []
     if len(payload.body) <= INLINE_BYTES_MAX:
         return pack([*head, payload.body]), buffers or None
     return pack([*head, None]), [payload.body, *buffers]
 
 
-def _as_sent(view: memoryview) -> Any:
+def copies_of(views: Sequence[memoryview], peer: Peer | None) -> list[Any]:
+    """Buffers as they are now, for a message to whomever: `CopyBuffers` without shared memory."""
+    return [as_sent(view) for view in views]
+
+
+def as_sent(view: memoryview) -> Any:
+    """A buffer as it is now, for a message: a copy, unless nobody may write to it."""
     if isinstance(view.obj, bytes) and len(view.obj) == view.nbytes:
         return view.obj
     return view if view.readonly else bytearray(view)
@@ -230,7 +241,7 @@ class Outbound:
         kwargs: dict[str, Any],
         reply: Reply[Any] | None,
     ) -> tuple[bytes, list[Any] | None]:
-        refs = SentRefs()
+        refs = SentRefs(returns=reply is not None)
         token = refs_in_message.set(refs)
         try:
             payload = encode_call(args, kwargs, f"the arguments of {location.class_name}.{method}")
@@ -238,7 +249,7 @@ class Outbound:
             refs_in_message.reset(token)
         if refs and reply is not None:
             reply.add_waiter(refs.release)
-        return pack_payload(head, payload)
+        return pack_payload(head, payload, self._system.copy_buffers, location.peer)
 
     def _traced_call(
         self,

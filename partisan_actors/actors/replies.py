@@ -94,20 +94,24 @@ class Reply(Generic[T_co]):
 
     def __await__(self) -> Generator[Any, None, T_co]:
         if not self._done:
-            loop = asyncio.get_running_loop()
-            future: asyncio.Future[None] = loop.create_future()
-            if loop is self._loop:
-                # On the loop that resolves replies, nothing can happen between the test above and this line.
-                if self._waiters is None:
-                    self._waiters = [future]
-                else:
-                    self._waiters.append(future)
-            else:
-                self.add_waiter(lambda: _resolve_elsewhere(loop, future))
-            yield from future
+            yield from self._future_of_wait()
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[no-any-return]  # users' data
+
+    def _future_of_wait(self) -> asyncio.Future[None]:
+        """What a coroutine that has to wait waits for, on its own loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        if loop is self._loop:
+            # On the loop that resolves replies, nothing can happen between the caller's look and this line.
+            if self._waiters is None:
+                self._waiters = [future]
+            else:
+                self._waiters.append(future)
+        else:
+            self.add_waiter(lambda: _resolve_elsewhere(loop, future))
+        return future
 
     def add_done_callback(self, callback: Callable[[Any], object]) -> None:
         """Call `callback(self)` once done: at once if it is, else on the node's loop, where it must not block."""
@@ -123,10 +127,17 @@ class Reply(Generic[T_co]):
             if self._error is not None:
                 future.set_exception(self._error)
             else:
-                future.set_result(self._value)
+                future.set_result(self.result())
 
         self.add_waiter(copy)
         return future
+
+    def as_future(self) -> asyncio.Future[T_co]:
+        """An `asyncio.Future` of the running loop with the same outcome; to cancel it does not cancel the call.
+
+        Raises RuntimeError outside of a coroutine or call-back.
+        """
+        return asyncio.wrap_future(self.future())
 
     # ---- for those who resolve and compose ----------------------------------------------------------------------
 

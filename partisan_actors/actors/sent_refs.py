@@ -20,11 +20,12 @@ class SentRef(Protocol):
 
 
 class SentRefs:
-    """The refs of one message."""
+    """The refs of one message. One that nothing `returns` from has nobody to keep them."""
 
-    __slots__ = ("__weakref__", "_refs", "loans")
+    __slots__ = ("__weakref__", "_refs", "loans", "returns")
 
-    def __init__(self) -> None:
+    def __init__(self, *, returns: bool = True) -> None:
+        self.returns = returns
         self._refs: list[SentRef] = []
         # By what is lent with the message: a message that is pickled twice lends once.
         self.loans: dict[object, SentRef] = {}

@@ -25,7 +25,7 @@ from partisan_actors.actors.inbound import Inbound, encode_reply, encode_reply_e
 from partisan_actors.actors.keys import described_key, name_key, service_key
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.options import CellOptions
-from partisan_actors.actors.outbound import Outbound, pack_payload
+from partisan_actors.actors.outbound import CopyBuffers, Outbound, copies_of, pack_payload
 from partisan_actors.actors.reasons import Flushed
 from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, UNREACHABLE, Location, actor_key
 from partisan_actors.actors.replies import Reply
@@ -84,6 +84,8 @@ class ActorSystem:
         # What the services above keep with the system, by name.
         self.extensions: dict[str, Any] = {}
         self.dead_letters = DeadLetters()
+        self.copy_buffers: CopyBuffers = copies_of
+        self.arrived_large: Callable[[Reply[Any], Any, Any], None] = lambda *value: None
         self.on_cell_stopped: list[Callable[[Cell], None]] = []
         self.on_close: list[Callable[[], None]] = []
         # What answers the calls of an actor that are not for its methods, by names that no method can have.
@@ -190,7 +192,8 @@ class ActorSystem:
     def reply(self, peer: Peer, number: int, value: Any, cell: Cell, method: str) -> None:
         """A method returned."""
         try:
-            encoded = encode_reply(number, value, f"the result of {cell.definition.interface.class_name}.{method}")
+            what = f"the result of {cell.definition.interface.class_name}.{method}"
+            encoded = encode_reply(number, value, what, self.copy_buffers, peer)
         except SerializationError as error:
             encoded = encode_reply_error(number, error)
         send_encoded(peer, encoded, self._affinity_of(cell))
@@ -215,7 +218,7 @@ class ActorSystem:
     def reply_value(self, peer: Peer, number: int, value: Any, channel: str) -> None:
         """A service answered."""
         try:
-            encoded = encode_reply(number, value, "the answer")
+            encoded = encode_reply(number, value, "the answer", self.copy_buffers, peer)
         except SerializationError as error:
             encoded = encode_reply_error(number, error)
         send_encoded(peer, encoded, 0, channel)
@@ -255,14 +258,14 @@ class ActorSystem:
             if error is not None:
                 self.tell_failed(cell, message.method.name, error)
             return
-        name = cell.definition.interface.class_name
+        name = f"{cell.definition.interface.class_name}.{message.method.name}"
         if error is None:
             try:
-                encoded = encode_reply(number, value, f"the result of {name}.{message.method.name}")
+                encoded = encode_reply(number, value, f"the result of {name}", self.copy_buffers, message.peer)
             except SerializationError as failure:
                 encoded = encode_reply_error(number, failure)
         else:
-            where = f"{name}.{message.method.name} on node {self.me.name} ({cell.actor})"
+            where = f"{name} on node {self.me.name} ({cell.actor})"
             encoded = encode_reply_error(number, user_error(error, where))
         connection = message.peer.calls
         if is_last and encoded[1] is None and connection is not None and connection.send_from_thread(encoded[0]):
@@ -325,12 +328,13 @@ class ActorSystem:
         channel: str = CALLS,
         trace: bytes = b"",
         in_order: bool = True,
+        reply: Reply[Any] | None = None,
     ) -> Any:
         """Ask a service of another node. Raises what it raises, NodeDown, NoRoute, Overloaded, or CallTimeout.
 
         `trace` is the trace context of whoever wants that, for relays. Unless `in_order`, a large one may be overtaken.
         """
-        reply: Reply[Any] = Reply(self.loop)
+        reply = Reply(self.loop) if reply is None else reply
         location = Location(ActorId(node, 0), f"service {service} of {node}", None, can_restart=False)
         location.key = service_key(service)
         location.peer = self.node.router.peer(node)
@@ -339,7 +343,8 @@ class ActorSystem:
             message, buffers = pack([Kind.CALL, number, location.key, method, *args]), None
         else:
             head = [Kind.CALL_PICKLED, number, location.key, method, {"tc": trace} if trace else None]
-            message, buffers = pack_payload(head, encode_call(args, {}, f"a request to {service}"))
+            payload = encode_call(args, {}, f"a request to {service}")
+            message, buffers = pack_payload(head, payload, self.copy_buffers, location.peer)
         if buffers is not None and not in_order:
             channel = self.node.router.channel_without_order(location.peer, buffers, channel)
         # As if the sender were the service: then requests and notes (`notify`) are one stream, of affinity 0.

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any, TypeVar, overload
 
-from partisan_actors.actors.blocking import gate, result_of
+from partisan_actors.actors.blocking import result_of
 from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.terminating import TERMINATE, settle
 from partisan_actors.api import session
 from partisan_actors.api.actor import ActorHandle
 from partisan_actors.api.lookup import find_actor, open_handle
+from partisan_actors.api.waiting import Completed, wait_for_all, wait_for_some
 from partisan_actors.errors import ActorNotFound, CallTimeout
+from partisan_actors.objects.locations import ObjectLocation
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 
-__all__ = ["find_actor", "get", "get_actor", "kill", "put", "terminate", "wait"]
+__all__ = ["as_completed", "find_actor", "get", "get_actor", "kill", "object_locations", "put", "terminate", "wait"]
 
 T = TypeVar("T")
 
@@ -35,69 +37,91 @@ def get(refs: Sequence[ObjectRef[T]], *, timeout: float | None = None) -> list[T
 
 
 def get(refs: ObjectRef[T] | Sequence[ObjectRef[T]], *, timeout: float | None = None) -> T | list[T]:
-    """The value of a ref, or the values of a list of refs, waiting up to `timeout` seconds for all of them.
+    """The value of a ref, or the values of a list of refs in its order, waiting up to `timeout` seconds for them.
 
-    Blocks this thread; on the node's own loop write ``await ref`` instead. Raises the first error among them,
-    CallTimeout (a TimeoutError) when time runs out, TypeError for what is not a ref.
+    Blocks this thread; on the node's own loop write ``await ref`` instead. Raises the first error that is there,
+    without waiting for the others, and CallTimeout (a TimeoutError) when time runs out: with 0, unless all are ready.
+    Raises TypeError for what is neither a ref nor a list of them, ValueError for a negative timeout.
     """
+    _check_timeout(timeout)
     if isinstance(refs, ObjectRef):
         return refs.result(timeout)
-    if isinstance(refs, (str, bytes)) or not isinstance(refs, Sequence):
-        raise TypeError(f"get takes an ObjectRef or a list of them, not {type(refs).__name__}")
-    for ref in refs:
-        if not isinstance(ref, ObjectRef):
-            raise TypeError(f"get takes ObjectRefs, and the list holds a {type(ref).__name__}")
-    deadline = None if timeout is None else time.monotonic() + timeout
-    # The last is likely to be ready last: waiting for it first wakes this thread once, not once for each.
-    for ref in reversed(refs):
-        if not ref.done():
-            ref.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+    _check_refs(refs, "get")
+    wait_for_all(refs, timeout)
     return [ref.result() for ref in refs]
 
 
 def wait(
-    refs: Sequence[ObjectRef[T]], *, num_returns: int = 1, timeout: float | None = None
+    refs: Sequence[ObjectRef[T]], *, num_returns: int = 1, timeout: float | None = None, fetch_local: bool = True
 ) -> tuple[list[ObjectRef[T]], list[ObjectRef[T]]]:
     """Wait until `num_returns` of the refs are ready, or `timeout` seconds have passed.
 
     Returns those that are ready (at most `num_returns`) and the rest, both in the order given. A ref whose call failed
-    is ready. Blocks this thread; on a node's own loop use ``asyncio.wait``. Raises TypeError and ValueError for
-    arguments that make no sense.
+    is ready. Ready means that the value is here, or with ``fetch_local=False`` that it is ready on the node that owns
+    it. Blocks this thread; on a node's own loop use ``asyncio.wait``. Raises TypeError and ValueError for arguments
+    that make no sense; of no refs at all, none is waited for.
     """
-    if isinstance(refs, ObjectRef) or not isinstance(refs, Sequence):
-        raise TypeError("wait takes a list of ObjectRefs")
+    _check_refs(refs, "wait")
     if len(set(map(id, refs))) != len(refs):
         raise ValueError("wait takes each ref once")
+    _check_timeout(timeout)
+    if not refs:
+        return [], []
     if isinstance(num_returns, bool) or not isinstance(num_returns, int) or not 0 < num_returns <= len(refs):
         raise ValueError(f"num_returns is {num_returns!r}; it must be from 1 to the number of refs, {len(refs)}")
-    if timeout is not None and timeout < 0:
-        raise ValueError(f"timeout must not be negative, got {timeout}")
+    ready = wait_for_some(refs, num_returns, timeout, fetch=fetch_local)[:num_returns]
+    chosen = set(ready)
+    return [refs[place] for place in ready], [ref for place, ref in enumerate(refs) if place not in chosen]
+
+
+def as_completed(refs: Sequence[ObjectRef[T]], *, timeout: float | None = None) -> Completed[T]:
+    """The refs one by one, each once it is ready, or has failed: ``for ref in as_completed(refs)``, or ``async for``.
+
+    The loop blocks this thread in between, ``async for`` does not. Raises CallTimeout (a TimeoutError) in the loop when
+    `timeout` seconds after this call some are not ready; TypeError and ValueError as `wait` does.
+    """
+    _check_refs(refs, "as_completed")
+    _check_timeout(timeout)
+    return Completed(list(refs), timeout)
+
+
+def object_locations(refs: Sequence[ObjectRef[Any]], *, timeout: float = 10.0) -> dict[ObjectRef[Any], ObjectLocation]:
+    """Where the values of these refs are, by ref: the nodes that hold them, and how large they are, if that is known.
+
+    Asks the nodes that own them, and blocks meanwhile. Raises ObjectLost for one that is gone, CallTimeout, TypeError
+    for what is not a list of refs, RuntimeError on the node's own loop.
+    """
+    _check_refs(refs, "object_locations")
+    _check_timeout(timeout)
+    store: ObjectStore = session.system().extensions["objects"]
+    if asyncio._get_running_loop() is store.loop:
+        raise RuntimeError("object_locations would block the loop that it waits for")
+    job: Future[list[ObjectLocation]] = asyncio.run_coroutine_threadsafe(store.locate_all(refs), store.loop)
+    try:
+        locations = result_of(job, timeout)
+    except TimeoutError as error:
+        job.cancel()
+        raise CallTimeout(f"the locations of {len(refs)} refs", timeout) from error
+    return dict(zip(refs, locations, strict=True))
+
+
+def _check_refs(refs: Any, what: str) -> None:
+    if isinstance(refs, (ObjectRef, str, bytes, tuple)) or not isinstance(refs, Sequence):
+        takes = "an ObjectRef or a list of them" if what == "get" else "a list of ObjectRefs"
+        hint = ": write list(refs)" if isinstance(refs, tuple) else ""
+        raise TypeError(f"{what} takes {takes}, not {type(refs).__name__}{hint}")
     for ref in refs:
         if not isinstance(ref, ObjectRef):
-            raise TypeError(f"wait takes ObjectRefs, and the list holds a {type(ref).__name__}")
-    if sum(ref.done() for ref in refs) < num_returns:
-        _wait_for(refs, num_returns, timeout)
-    ready = [ref for ref in refs if ref.done()][:num_returns]
-    chosen = set(map(id, ready))
-    return ready, [ref for ref in refs if id(ref) not in chosen]
+            raise TypeError(f"{what} takes ObjectRefs, and the list holds a {type(ref).__name__}")
 
 
-def _wait_for(refs: Sequence[ObjectRef[Any]], count: int, timeout: float | None) -> None:
-    loop = asyncio._get_running_loop()
-    if loop is not None and any(ref._loop is loop for ref in refs):
-        raise RuntimeError("wait would block the loop that it waits for: use asyncio.wait there")
-    ready = gate()
-    for ref in refs:
-        ref.add_waiter(ready.open)
-    deadline = None if timeout is None else time.monotonic() + timeout
-    try:
-        for _ in range(count):
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not ready.wait(left):
-                return
-    finally:
-        for ref in refs:
-            ref.remove_waiter(ready.open)
+def _check_timeout(timeout: object) -> None:
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout takes a number of seconds or None, not {type(timeout).__name__}")
+    if not timeout >= 0:
+        raise ValueError(f"timeout must not be negative, got {timeout}")
 
 
 def put(value: T) -> ObjectRef[T]:

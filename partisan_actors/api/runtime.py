@@ -92,6 +92,7 @@ class Runtime:
         except BaseException:
             await self._export_the_rest()
             raise
+        self.objects.start()
         if self._tracing_options is not None and self._tracing is None:
             self._loading = self.node.loop.create_task(self._start_tracing(self._tracing_options))
 
@@ -113,6 +114,7 @@ class Runtime:
         self.topics.close()
         self.executor.close()
         await self.node.close()
+        self.objects.sharing.close()
         await self._export_the_rest()
 
     async def _export_the_rest(self) -> None:
@@ -148,5 +150,8 @@ class Runtime:
             "channels": {name: asdict(options) for name, options in config.channels.items()},
             "delivery": config.delivery.plain(),
             "forward": config.forward.plain(),
+            "object_store_bytes_max": config.object_store_bytes_max,
+            "spill_dir": config.spill_dir,
+            "shared_memory": config.shared_memory,
             "tracing": asdict(self._tracing_options) if self._tracing_options is not None else None,
         }

@@ -316,6 +316,9 @@ def init(
     resources: Mapping[str, float] | None = None,
     labels: Mapping[str, str] | None = None,
     hosts_actors: bool = False,
+    object_store_bytes_max: int = 0,
+    spill_dir: str = "",
+    shared_memory: bool = True,
     cookie: str | bytes | None = None,
     tls: str | os.PathLike[str] | TlsFiles | None = None,
     insecure: bool = False,
@@ -360,6 +363,9 @@ def init(
             resources=dict(resources or {}),
             labels=dict(labels or {}),
             hosts_actors=hosts_actors or (address is None and count == 0),
+            object_store_bytes_max=object_store_bytes_max,
+            spill_dir=spill_dir,
+            shared_memory=shared_memory,
         )
         session = Session(config, contacts, count, tracing_options(tracing), log_level, any_overlay=overlay is None)
         _session = session

@@ -114,6 +114,9 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         tls=TlsFiles(*settings["tls"]) if settings.get("tls") else None,
         resources=settings.get("resources", {}),
         labels=settings.get("labels", {}),
+        object_store_bytes_max=settings.get("object_store_bytes_max", 0),
+        spill_dir=settings.get("spill_dir", ""),
+        shared_memory=settings.get("shared_memory", True),
     )
 
 

@@ -57,6 +57,9 @@ class NodeConfig:
     `last_record_s` is how long the record of a node that left may take before it is asked whether it still lives.
     `allow_faults` lets commands (`partisan faults`) inject faults, up to killing the process.
     `observer` makes a client that neither listens nor joins, and only asks nodes questions; see `api.observer`.
+    `object_store_bytes_max` bounds the large values that are kept in memory, 0 meaning 30 % of the machine's; beyond
+    it, they are written to files in `spill_dir`, or where temporary files are. With `shared_memory`, nodes of one host
+    map what they would have to send each other; see `docs/objects.md`.
     Raises ConfigError, naming field, value and what is allowed.
     """
 
@@ -95,6 +98,9 @@ class NodeConfig:
     message_bytes_max: int = 2 * 1024**3
     mailbox_max: int = 100_000
     threads_kept: int = 64
+    object_store_bytes_max: int = 0
+    spill_dir: str = ""
+    shared_memory: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", self.name):
@@ -132,9 +138,21 @@ class NodeConfig:
                 raise ConfigError(name, value, "a positive number of seconds, or 0 for never")
         if not isinstance(self.checksums, bool):
             raise ConfigError("checksums", self.checksums, "True or False")
+        limit = self.object_store_bytes_max
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+            raise ConfigError("object_store_bytes_max", limit, "a whole number of bytes, or 0 for 30 % of the memory")
+        if not isinstance(self.spill_dir, str):
+            raise ConfigError("spill_dir", self.spill_dir, "the path of a directory, as text")
+        if not isinstance(self.shared_memory, bool):
+            raise ConfigError("shared_memory", self.shared_memory, "True or False")
         for name in ("dialled_max", "keep_alive_misses", "message_bytes_max", "mailbox_max"):
             if not getattr(self, name) >= 1:
                 raise ConfigError(name, getattr(self, name), "a positive whole number")
+
+    @property
+    def store_bytes_max(self) -> int:
+        """How many bytes of large values this node keeps in memory."""
+        return self.object_store_bytes_max or memory_share(1) * 6 // 10
 
     @property
     def takes_anybody(self) -> bool:

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 # How often somebody looks whether what is waited for still makes progress.
 TICK_S: Final = PATIENCE_S / 6
 # What may be in turn: messages for actors, and answers.
-_IN_TURN: Final = frozenset({*range(Kind.CALL, Kind.REPLY_ERROR + 1), Kind.ACKED})
+_IN_TURN: Final = frozenset({*range(Kind.CALL, Kind.REPLY_ERROR + 1), Kind.ACKED, Kind.MAPPED})
 
 
 class InterleavingHost(Protocol):

@@ -42,6 +42,7 @@ class Ways(Protocol):
     # How large messages leave the lanes to others: see `interleaving`.
     send_apart: Callable[[Peer, bytes, Buffers, str, int], bool]
     channel_without_order: Callable[[Peer, Buffers, str], str]
+    share: Callable[[Peer, bytes, Buffers, str, int, bool], bool]
     without_fallback: frozenset[str]
 
     def send_otherwise(self, peer: Peer, channel: str, index: int, message: bytes, buffers: Buffers | None) -> None:
@@ -112,6 +113,8 @@ class Peer:
 
     def send_large(self, message: bytes, buffers: Buffers, channel: str = CALLS, affinity: int = 0) -> None:
         """Send one message with out-of-band buffers, in order with the others. Raises NodeDown and Overloaded."""
+        if buffers and self.router.share(self, message, buffers, channel, affinity, True):
+            return
         if buffers and self.router.send_apart(self, message, buffers, channel, affinity):
             return
         if self.departures is not None:
@@ -120,6 +123,8 @@ class Peer:
 
     def reply_large(self, message: bytes, buffers: Buffers, channel: str, affinity: int) -> None:
         """Send one message with out-of-band buffers that has no order with others. Raises NodeDown and Overloaded."""
+        if self.router.share(self, message, buffers, channel, affinity, False):
+            return
         channel = self.router.channel_without_order(self, buffers, channel)
         self.send_on(*self.lane_for(channel, affinity), message, buffers)
 

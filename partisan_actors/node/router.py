@@ -84,6 +84,8 @@ class Router:
         # See `peer.Ways`; `interleaving` sets these.
         self.send_apart: Callable[[Peer, bytes, Buffers, str, int], bool] = lambda *message: False
         self.channel_without_order: Callable[[Peer, Buffers, str], str] = lambda peer, buffers, channel: channel
+        # How what nodes of one host share stays where it is: see `objects.sharing`, which sets this.
+        self.share: Callable[[Peer, bytes, Buffers, str, int, bool], bool] = lambda *message: False
         self.without_fallback: frozenset[str] = frozenset()
         self.peers: dict[NodeId, Peer] = {}
         self.me = self._make(host.me)

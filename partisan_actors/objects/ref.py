@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.replies import Reply
 from partisan_actors.ids import NodeId, ObjectId
 
-__all__ = ["ObjectRef", "RefStore", "rebuild_ref"]
+__all__ = ["AWAY", "ObjectRef", "RefStore", "rebuild_ref"]
 
 T_co = TypeVar("T_co", covariant=True)
+
+
+class _Away:
+    """The type of `AWAY`."""
+
+
+# In the place of a value that is known and not in memory now: the store brings it back.
+AWAY: Final = _Away()
 
 
 class RefStore(Protocol):
@@ -24,6 +32,8 @@ class RefStore(Protocol):
 
     loop: asyncio.AbstractEventLoop
     rebuild: Callable[[str, int, int], ObjectRef[Any]]
+    # Who wants to know at once that any ref of this node has failed.
+    on_failure: list[Callable[[], None]]
 
     def new_id(self) -> ObjectId:
         """An id that this node never used."""
@@ -41,6 +51,18 @@ class RefStore(Protocol):
         """The ref for an id that arrived here."""
         ...
 
+    def readiness(self, ref: ObjectRef[Any]) -> Reply[None]:
+        """Resolved once the value of `ref` is ready where it lives, without bringing it here."""
+        ...
+
+    def bring_back(self, ref: ObjectRef[Any]) -> Any:
+        """The value of `ref`, which is AWAY; blocks this thread for as long as reading it takes."""
+        ...
+
+    async def bring_back_async(self, ref: ObjectRef[Any]) -> Any:
+        """The same for coroutines."""
+        ...
+
 
 class ObjectRef(Reply[T_co], Generic[T_co]):
     """A real future: `await ref`, `ref.result(timeout)`, `partisan_actors.get(ref)`, or give it to another call.
@@ -50,7 +72,7 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
     fetched.
     """
 
-    __slots__ = ("_fetch", "_id", "_store")
+    __slots__ = ("_fetch", "_id", "_store", "size_bytes")
 
     def __init__(self, store: RefStore) -> None:
         self._loop = store.loop
@@ -60,6 +82,8 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
         self._waiters = None
         self._store = store
         self._id: ObjectId | None = None
+        # Of the value as it travels, when it is large and that is known here; else 0.
+        self.size_bytes = 0
         self._fetch: Callable[[], None] | None = None
 
     @property
@@ -85,22 +109,53 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
         """This very ref, typed as its value: for a type checker that refuses a ref where an argument goes."""
         return cast("T_co", self)
 
+    @property
+    def store(self) -> RefStore:
+        """The store of the node that this ref belongs to."""
+        return self._store
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether there is an error in place of a value."""
+        return self._error is not None
+
     def __await__(self) -> Generator[Any, None, T_co]:
         if self._fetch is not None:
-            self._start_fetch()
-        return super().__await__()
+            self.begin_fetch()
+        if not self._done:
+            yield from self._future_of_wait()
+        if self._error is not None:
+            raise self._error
+        value = self._value
+        if value is AWAY:
+            value = yield from self._store.bring_back_async(self).__await__()
+        return value  # type: ignore[no-any-return]  # users' data
+
+    def result(self, timeout: float | None = None) -> T_co:
+        if not self._done:
+            self.wait(timeout)
+        if self._error is not None:
+            raise self._error
+        value = self._value
+        return value if value is not AWAY else self._store.bring_back(self)  # type: ignore[no-any-return]  # users' data
 
     def wait(self, timeout: float | None = None) -> None:
         if self._fetch is not None:
-            self._start_fetch()
+            self.begin_fetch()
         super().wait(timeout)
 
     def add_waiter(self, waiter: Callable[[], object]) -> None:
         if self._fetch is not None:
-            self._start_fetch()
+            self.begin_fetch()
         super().add_waiter(waiter)
 
-    def _start_fetch(self) -> None:
+    def fail(self, error: BaseException) -> None:
+        super().fail(error)
+        for tell in list(self._store.on_failure):
+            tell()
+
+    def begin_fetch(self) -> None:
+        """Have the value of a borrowed ref brought here, if nobody has yet."""
         fetch, self._fetch = self._fetch, None
         if fetch is not None:
             fetch()

@@ -2,8 +2,9 @@
 
 A lent object is kept for its borrowers: each borrowing node says when it takes a ref and when it drops its last one,
 and a borrower that goes down drops all of its. A ref on its way is kept by whoever sent it, until its call has
-returned, and for a grace period of GRACE_S seconds where nothing returns. After that, an object that nobody borrows
-lives for as long as somebody on its own node refers to it.
+returned, and for ARRIVAL_S more, as the borrower's word may come later than the answer. Where nothing returns, and
+where a borrower has passed a ref on before it gave its own back, that is GRACE_S. After that, an object that nobody
+borrows lives for as long as somebody on its own node refers to it.
 """
 
 from __future__ import annotations
@@ -13,38 +14,55 @@ import itertools
 import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
+from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.sent_refs import refs_in_message
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.errors import ActorUnavailable, NodeError, ObjectLost, TaskFailed
+from partisan_actors.errors import ActorUnavailable, NodeError, ObjectLost, PartisanError, TaskFailed
 from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
+from partisan_actors.objects.fetching import Fetched, Large, Recent
+from partisan_actors.objects.flow import Flow
+from partisan_actors.objects.keeping import KEPT_BYTES_MIN, Keeping, size_of
+from partisan_actors.objects.locations import ObjectLocation
 from partisan_actors.objects.ref import ObjectRef, rebuild_ref
+from partisan_actors.objects.sharing import Sharing
+from partisan_actors.objects.spilling import Spiller
 from partisan_actors.wire.channels import BULK
-from partisan_actors.wire.payload import decode, encode_value
+from partisan_actors.wire.payload import Payload, decode, encode_value
 
 __all__ = ["ObjectStore"]
 
 logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 60.0
+ARRIVAL_S: Final = 10.0
 FETCH_RETRIES: Final = 3
 FETCH_RETRY_S: Final = 0.2
 SERVICE: Final = "objects"
+# What is so large is not sent before there is room for it; and that is so much at once, in all.
+PULLED_BYTES_MIN: Final = 1024 * 1024
+FETCH_BYTES_MAX: Final = 64 * 1024 * 1024
+RECENT_MAX: Final = 64
+RECENT_SWEEPS: Final = 2
+# In every pickle of a ref, or of an actor's handle, is the name of what makes it again.
+_OURS: Final = b"partisan_actors"
 
 
 class _Lent:
     """A ref that was sent to other nodes, and who has it now."""
 
-    __slots__ = ("borrowers", "ref", "until")
+    __slots__ = ("borrowers", "copies", "ref", "until")
 
     def __init__(self, ref: ObjectRef[Any], until: float) -> None:
         self.ref = ref
         self.borrowers: set[NodeId] = set()
+        self.copies: set[NodeId] = set()  # those of them that have fetched the value
         self.until = until
 
 
@@ -62,10 +80,33 @@ class ObjectStore:
         # How a ref is unpickled. The face puts a function here that also finds the node of plain user code.
         self.rebuild: Callable[[str, int, int], ObjectRef[Any]] = rebuild_ref
         self._borrowed: weakref.WeakValueDictionary[ObjectId, ObjectRef[Any]] = weakref.WeakValueDictionary()
+        self._passed_on: set[ObjectId] = set()  # of what is borrowed
+        self._readiness: weakref.WeakKeyDictionary[ObjectRef[Any], Reply[None]] = weakref.WeakKeyDictionary()
+        self.on_failure: list[Callable[[], None]] = []
+        # Refs that are kept here for a moment after their last use: what is mapped already is not mapped again.
+        self._recent: dict[ObjectId, Recent] = {}
+        config = system.node.config
+        self._spiller = Spiller(system.me, config.spill_dir)
+        self.keeping = Keeping(config.store_bytes_max, self._spiller, self._decode)
+        self.sharing = Sharing(system)
+        self.flow = Flow(FETCH_BYTES_MAX)
+        system.arrived_large = self.arrived_large
+        system.on_close.append(self._close)
         system.extensions["objects"] = self
         system.serve(SERVICE, self, channel=BULK)
         system.node.directory.on_down.append(self._node_down)
         system.node.on_sweep.append(self._sweep)
+
+    def start(self) -> None:
+        """Find shared memory, if there is some; once the name of the cluster is known."""
+        node = self.system.node
+        self._spiller.cluster = node.cluster
+        if node.world.shares_memory and node.config.shared_memory:
+            self.sharing.start(node.config.store_bytes_max)
+
+    def _close(self) -> None:
+        self._recent.clear()
+        self.keeping.close()
 
     def new_id(self) -> ObjectId:
         """An id that this node never used."""
@@ -76,16 +117,58 @@ class ObjectStore:
         return ObjectRef(self)
 
     def put(self, value: Any) -> ObjectRef[Any]:
-        """A ref to `value` as it is now: later changes to it are not seen. Raises SerializationError."""
+        """A ref to `value` as it is now: later changes to it are not seen.
+
+        Raises SerializationError, and ObjectStoreFull when it is large, and what is here already cannot be spilled.
+        """
         payload = encode_value(value, "the value given to put")
-        buffers = [view if view.readonly else bytes(view) for view in payload.buffers]
         ref = self.new_ref()
+        size = size_of(payload.body, payload.buffers)
+        if size >= KEPT_BYTES_MIN:
+            self.keeping.make_room(size)
+            buffers = [_read_only(each) for each in self.system.copy_buffers(payload.buffers, None)]
+        else:
+            buffers = [view if view.readonly else bytes(view) for view in payload.buffers]
+        ref.succeed(value if type(value) in _IMMUTABLE else self._decode(payload.body, buffers))
+        if size >= KEPT_BYTES_MIN:
+            self.keeping.keep(ref, payload.body, buffers, has_refs=_OURS in payload.body)
+        return ref
+
+    def _decode(self, body: Any, buffers: Sequence[Any]) -> Any:
         token = current_system.set(self.system)
         try:
-            ref.succeed(value if type(value) in _IMMUTABLE else decode(payload.body, buffers))
+            return decode(body, buffers)
         finally:
             current_system.reset(token)
-        return ref
+
+    def arrived_large(self, reply: Any, body: Any, buffers: Sequence[Any]) -> None:
+        """The value of `reply`, which is large, is here: it was made of this."""
+        if body is None:
+            body, *buffers = buffers
+        if type(reply) is Fetched:
+            reply.size_bytes = size_of(body, buffers)
+            reply.is_mapped = all(isinstance(buffer, memoryview) for buffer in buffers)
+        elif isinstance(reply, ObjectRef) and not reply.has_failed and size_of(body, buffers) >= KEPT_BYTES_MIN:
+            self.keeping.keep(reply, body, buffers, has_refs=_OURS in body)
+            if self.keeping.bytes_used > self.keeping.bytes_max:
+                self.loop.run_in_executor(None, self.keeping.trim)
+
+    def bring_back(self, ref: ObjectRef[Any]) -> Any:
+        """The value of `ref`, which is on disk; blocks this thread for as long as reading it takes."""
+        try:
+            return self.keeping.bring_back(ref)
+        except OSError as error:
+            raise self._unreadable(ref, error) from error
+
+    async def bring_back_async(self, ref: ObjectRef[Any]) -> Any:
+        """The same for coroutines, on a thread."""
+        running = asyncio.get_running_loop().run_in_executor(None, self.bring_back, ref)
+        return await running
+
+    def _unreadable(self, ref: ObjectRef[Any], error: OSError) -> ObjectLost:
+        return ObjectLost(
+            str(ref.id), str(self.system.me), f"it was written to disk, and cannot be read again: {error}"
+        )
 
     # ---- lending ----------------------------------------------------------------------------------------------
 
@@ -94,19 +177,25 @@ class ObjectStore:
         message = refs_in_message.get()
         if message is not None:
             message.add(ref)
-        if ref.id.node == self.system.me:
-            with self._lock:
-                self._own[ref.id.number] = ref
-                lent = self._lent.get(ref.id.number)
-                if lent is None:
-                    lent = self._lent[ref.id.number] = _Lent(ref, 0.0)
-                lent.until = self.loop.time() + GRACE_S
+        if ref.id.node != self.system.me:
+            self._passed_on.add(ref.id)
+            return
+        with self._lock:
+            self._own[ref.id.number] = ref
+        if message is None or not message.returns:
+            self._keep_lent(ref, GRACE_S)
+
+    def _keep_lent(self, ref: ObjectRef[Any], for_s: float) -> None:
+        with self._lock:
+            lent = self._lent.get(ref.id.number)
+            if lent is None:
+                lent = self._lent[ref.id.number] = _Lent(ref, 0.0)
+            lent.until = max(lent.until, self.loop.time() + for_s)
 
     def arrived(self, ref: ObjectRef[Any]) -> None:
         """The call that `ref` was sent with has returned. That somebody borrows it may be known a moment later."""
-        lent = self._lent.get(ref.id.number) if ref.id.node == self.system.me else None
-        if lent is not None:
-            lent.until = self.loop.time() + GRACE_S
+        if ref.id.node == self.system.me:
+            self._keep_lent(ref, ARRIVAL_S)
 
     async def borrow(self, peer: Peer, number: int) -> None:
         """A node has received a ref to one of our objects."""
@@ -114,31 +203,72 @@ class ObjectStore:
         if lent is not None:
             lent.borrowers.add(peer.node)
 
-    async def give_back(self, peer: Peer, number: int) -> None:
-        """A node has dropped its last ref to one of our objects. It may have passed it on, to one not known yet."""
+    async def give_back(self, peer: Peer, number: int, passed_on: bool) -> None:
+        """A node has dropped its last ref to an object of ours. It may have `passed_on` one, to a node not known."""
         lent = self._lent.get(number)
         if lent is not None:
             lent.borrowers.discard(peer.node)
-            lent.until = self.loop.time() + GRACE_S
+            lent.copies.discard(peer.node)
+            if passed_on:
+                lent.until = max(lent.until, self.loop.time() + GRACE_S)
 
     async def fetch(self, peer: Peer, number: int) -> Any:
         """The value of one of our objects, once it is there. Raises ObjectLost, or what the call raised."""
+        lent = self._must_find(number)
+        ref = lent.ref
+        await self._until_done(ref)
+        lent.copies.add(peer.node)
+        if ref.size_bytes >= PULLED_BYTES_MIN and not ref.has_failed and not self.sharing.is_mate(peer):
+            return Large(ref.size_bytes)
+        return await self._encoded(ref)
+
+    async def pull(self, peer: Peer, number: int) -> Any:
+        """The same, for who has made room for what is `Large`."""
+        return await self._encoded(self._must_find(number).ref)
+
+    async def _encoded(self, ref: ObjectRef[Any]) -> Any:
+        """What answers with the value of `ref`, encoded already if that is kept."""
+        try:
+            if self.keeping.is_spilled(ref):
+                kept = await self.loop.run_in_executor(None, self.keeping.find, ref)
+            else:
+                kept = self.keeping.find(ref)
+        except OSError as error:
+            raise self._unreadable(ref, error) from error
+        return await ref if kept is None else Payload(kept[0], [memoryview(buffer) for buffer in kept[1]])
+
+    async def ready(self, peer: Peer, number: int) -> None:
+        """Answered once one of our objects is there, or its call has failed. Raises ObjectLost."""
+        await self._until_done(self._must_find(number).ref)
+
+    async def locate(self, peer: Peer, number: int) -> list[Any]:
+        """Where one of our objects is, as `ObjectLocation.plain`. Raises ObjectLost."""
+        return self.whereabouts(self._must_find(number).ref).plain()
+
+    def _must_find(self, number: int) -> _Lent:
         lent = self._find_lent(number)
         if lent is None:
             owner = self.system.me
             raise ObjectLost(str(ObjectId(owner, number)), str(owner), "its last reference is gone")
-        return await lent.ref
+        return lent
+
+    async def _until_done(self, ref: ObjectRef[Any]) -> None:
+        if not ref.done():
+            done = self.loop.create_future()
+            ref.add_waiter(partial(_settle, done))
+            await done
 
     def _find_lent(self, number: int) -> _Lent | None:
         lent = self._lent.get(number)
         ref = self._own.get(number) if lent is None else None
         if ref is not None:
-            lent = self._lent[number] = _Lent(ref, self.loop.time() + GRACE_S)
+            lent = self._lent[number] = _Lent(ref, self.loop.time() + ARRIVAL_S)
         return lent
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
         for lent in list(self._lent.values()):
             lent.borrowers.discard(record.node)
+            lent.copies.discard(record.node)
 
     def _sweep(self) -> None:
         now = self.loop.time()
@@ -146,6 +276,11 @@ class ObjectStore:
             for number, lent in list(self._lent.items()):
                 if not lent.borrowers and lent.until < now and lent.ref.done():
                     del self._lent[number]
+        self.keeping.sweep()
+        for identity, recent in list(self._recent.items()):
+            recent.age += 1
+            if recent.age > RECENT_SWEEPS or len(self._recent) > RECENT_MAX:
+                del self._recent[identity]
 
     @property
     def lent_count(self) -> int:
@@ -168,6 +303,9 @@ class ObjectStore:
         with self._lock:
             known = self._borrowed.get(identity)
             if known is not None:
+                recent = self._recent.get(identity)
+                if recent is not None:
+                    recent.age = 0
                 return known
             ref = self._borrowed[identity] = ObjectRef(self)
             ref._id = identity
@@ -186,38 +324,111 @@ class ObjectStore:
         if what == "give_back" and identity in self._borrowed:
             return  # another ref to it arrived meanwhile
         peer = self.system.node.router.peer(identity.node)
+        more: tuple[bool, ...] = ()
+        if what == "give_back":
+            more = (identity in self._passed_on,)
+            self._passed_on.discard(identity)
         if peer.down is None:
-            self.system.notify(identity.node, SERVICE, what, identity.number)
+            self.system.notify(identity.node, SERVICE, what, identity.number, *more)
+
+    def readiness(self, ref: ObjectRef[Any]) -> Reply[None]:
+        """Resolved once the value of `ref` is ready where it lives; for a borrowed one, its owner is asked, once."""
+        if ref.id.node == self.system.me:
+            return ref
+        with self._lock:
+            known = self._readiness.get(ref)
+            if known is None:
+                known = self._readiness[ref] = Reply(self.loop)
+                self._from_anywhere(self._start_asking, ref.id, known)
+        return known
+
+    def _start_asking(self, identity: ObjectId, reply: Reply[None]) -> None:
+        self.system.background.start(self._ask_readiness(identity, reply), f"ask for {identity}")
+
+    async def _ask_readiness(self, identity: ObjectId, reply: Reply[None]) -> None:
+        try:
+            await self._ask_owner(identity, "ready")
+        except PartisanError as error:  # then there is no value to wait for, and whoever gets it hears why
+            logger.debug("%s will not be ready: %s", identity, error)
+        finally:
+            reply.succeed(None)
+
+    def whereabouts(self, ref: ObjectRef[Any]) -> ObjectLocation:
+        """Where the value of `ref` is, as far as this node knows without asking; from the loop."""
+        owner = ref.id.node
+        if owner != self.system.me:
+            nodes = (owner, self.system.me) if ref.done() and not ref.has_failed else (owner,)
+            return ObjectLocation(nodes, ref.size_bytes)
+        if not ref.done() or ref.has_failed:
+            return ObjectLocation(())
+        lent = self._lent.get(ref.id.number)
+        nodes = (owner, *(sorted(lent.copies) if lent is not None else ()))
+        return ObjectLocation(nodes, ref.size_bytes, self.keeping.is_spilled(ref))
+
+    async def locate_all(self, refs: Sequence[ObjectRef[Any]]) -> list[ObjectLocation]:
+        """Where the values of these refs are, by their owners' knowledge. Raises ObjectLost."""
+        return list(await asyncio.gather(*map(self._locate, refs)))
+
+    async def _locate(self, ref: ObjectRef[Any]) -> ObjectLocation:
+        if ref.id.node == self.system.me:
+            return self.whereabouts(ref)
+        try:
+            return ObjectLocation.of_plain(await self._ask_owner(ref.id, "locate"))
+        except NodeError as error:
+            raise self._lost(ref.id, error) from error
 
     def start_fetch(self, ref: ObjectRef[Any]) -> None:
         """Somebody waits for a borrowed value: get it."""
         self.system.background.start(self._fetch(ref), f"fetch {ref.id}")
 
     async def _fetch(self, ref: ObjectRef[Any]) -> None:
-        owner, number = ref.id
+        owner = ref.id.node
         try:
-            ref.succeed(await self._ask_owner(owner, number))
+            reply = Fetched(self.loop)
+            value = await self._ask_owner(ref.id, "fetch", reply)
+            if type(value) is Large:
+                async with self.flow.room_for(value.size_bytes):
+                    reply = Fetched(self.loop)
+                    value = await self._ask_owner(ref.id, "pull", reply)
+            ref.size_bytes = reply.size_bytes
+            if reply.is_mapped:
+                self._recent[ref.id] = Recent(ref)
+            ref.succeed(value)
         except asyncio.CancelledError:
             ref.fail(ObjectLost(str(ref.id), str(owner), "this node stopped before its value had come"))
             raise
         except Exception as error:  # noqa: BLE001 - what the owner's value is, or why there is none
             if isinstance(error, NodeError) and not isinstance(error, TaskFailed) and not self._is_up(owner):
-                error = ObjectLost(str(ref.id), str(owner), f"its owner cannot be reached: {error}")
+                error = self._lost(ref.id, error)
             ref.fail(error)
 
-    async def _ask_owner(self, owner: NodeId, number: int) -> Any:
-        for _ in range(FETCH_RETRIES):
+    def _lost(self, identity: ObjectId, error: Exception) -> ObjectLost:
+        return ObjectLost(str(identity), str(identity.node), f"its owner cannot be reached: {error}")
+
+    async def _ask_owner(self, identity: ObjectId, what: str, reply: Reply[Any] | None = None) -> Any:
+        owner, number = identity
+        for tries_left in reversed(range(FETCH_RETRIES + 1)):
             try:
-                return await self.system.request(owner, SERVICE, "fetch", number, channel=BULK)
+                return await self.system.request(owner, SERVICE, what, number, channel=BULK, reply=reply)
             except ActorUnavailable as error:
                 # Only a broken connection, perhaps: ask again, which is safe. Or the value is this very error.
-                if isinstance(error, TaskFailed):
+                if isinstance(error, TaskFailed) or not tries_left:
                     raise
+            reply = Fetched(self.loop) if reply is not None else None
             await asyncio.sleep(FETCH_RETRY_S)
-        return await self.system.request(owner, SERVICE, "fetch", number, channel=BULK)
+        raise AssertionError("the last try returns or raises")
 
     def _is_up(self, node: NodeId) -> bool:
         return self.system.node.directory.is_up(node)
+
+
+def _settle(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
+
+
+def _read_only(buffer: Any) -> Any:
+    return memoryview(buffer).toreadonly() if isinstance(buffer, bytearray) else buffer
 
 
 _IMMUTABLE: Final = frozenset({int, float, bool, str, bytes, type(None)})

@@ -384,7 +384,9 @@ class SimulatedCluster:
             **self._settings,
         )
         config = with_own_options(config, joins=name != DRIVER)  # in a star, the driver is the server
-        world = World(lambda: EPOCH_NS + self.clock.now_ns, rng.randbytes, lambda: 1, lambda: "simulated")
+        world = World(
+            lambda: EPOCH_NS + self.clock.now_ns, rng.randbytes, lambda: 1, lambda: "simulated", shares_memory=False
+        )
         # Those that are up before it, so that the first one waits for nobody.
         node.begin(config, world, self._wires.door(name, node.loop), lambda: self._up_before(name))
 

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from partisan_actors.wire.codec import pack, unpack, unpacker
 from partisan_actors.wire.frames import Kind
-from partisan_actors.wire.in_turn import without_turn
+from partisan_actors.wire.in_turn import WRAPPERS, without_turn
 
 __all__ = ["ASKS", "REPLIES", "Envelope", "head_of", "inner_of", "meta_of", "trace_in"]
 
@@ -55,7 +55,7 @@ def head_of(message: bytes) -> tuple[int, int]:
     head.feed(message[:_HEAD_BYTES_MAX])
     head.read_array_header()
     kind: int = head.unpack()
-    if kind == Kind.IN_TURN:
+    while kind in WRAPPERS:
         head.unpack()
         head.unpack()
         kind = head.unpack()

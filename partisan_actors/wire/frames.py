@@ -121,4 +121,8 @@ class Kind:
     ACK: Final = 19  # stream, epoch, last, early numbers, clocks delivered by label
     FORSAKEN: Final = 20  # label, clock: nothing of that label up to that clock comes any more
     TELL_ACKED: Final = 21  # call, tell: answered with nil once the tell is in the actor's mailbox
-    COUNT: Final = 22
+    MAPPED: Final = (
+        22  # transfer, number of pieces, *message, *pieces: its buffers are shared memory, see objects.sharing
+    )
+    MAPPED_TAKEN: Final = 23  # transfer, whether they could be mapped
+    COUNT: Final = 24

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -10,10 +11,12 @@ from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 
-__all__ = ["IN_TURN_FIELDS", "in_turn", "stream_of", "without_turn"]
+__all__ = ["IN_TURN_FIELDS", "WRAPPERS", "in_turn", "spliced", "stream_of", "without_turn"]
 
 # What stands before the fields of the message itself: kind, stream, transfer.
 IN_TURN_FIELDS: Final = 3
+# The kinds that stand before the fields of another message, with two more fields each.
+WRAPPERS: Final = frozenset({Kind.IN_TURN, Kind.MAPPED})
 
 
 def in_turn(message: bytes, stream: int, transfer: int) -> bytes:
@@ -22,6 +25,11 @@ def in_turn(message: bytes, stream: int, transfer: int) -> bytes:
     >>> in_turn(pack([Kind.TELL, 7]), 5, 1) == pack([Kind.IN_TURN, 5, 1, Kind.TELL, 7])
     True
     """
+    return spliced([Kind.IN_TURN, stream, transfer], message)
+
+
+def spliced(before: Sequence[Any], message: bytes, after: Sequence[Any] = ()) -> bytes:
+    """A packed message with further fields before and behind its own, which are not packed again."""
     first = message[0]
     if first & 0xF0 == 0x90:
         count, start = first & 0x0F, 1
@@ -29,12 +37,18 @@ def in_turn(message: bytes, stream: int, transfer: int) -> bytes:
         count, start = int.from_bytes(message[1:3], "big"), 3
     else:
         count, start = int.from_bytes(message[1:5], "big"), 5
-    return _array_header(count + IN_TURN_FIELDS) + pack(Kind.IN_TURN) + pack(stream) + pack(transfer) + message[start:]
+    head = _array_header(count + len(before) + len(after))
+    return b"".join((head, *map(pack, before), message[start:], *map(pack, after)))
 
 
 def without_turn(plain: list[Any]) -> list[Any]:
-    """An unpacked message as it was before `in_turn`; any other message as it is."""
-    return plain[IN_TURN_FIELDS:] if plain[0] == Kind.IN_TURN else plain
+    """An unpacked message as it was before `in_turn` and `mapped`; any other message as it is.
+
+    The pieces of one that is mapped stay behind its own fields.
+    """
+    while plain[0] in WRAPPERS:
+        plain = plain[IN_TURN_FIELDS:]
+    return plain
 
 
 def stream_of(channel: str, affinity: int) -> int:

@@ -160,7 +160,12 @@ class KeptBuffers:
 
 def _kept_from(*buffers: Any) -> KeptBuffers:
     # Pickle shows what was read-only over there through a read-only view; the memory below is ours.
-    return KeptBuffers(buffer.obj if isinstance(buffer, memoryview) else buffer for buffer in buffers)
+    return KeptBuffers(buffer.obj if _shows_its_own(buffer) else buffer for buffer in buffers)
+
+
+def _shows_its_own(buffer: Any) -> bool:
+    # Shared memory has several readers, and stays behind its read-only view.
+    return isinstance(buffer, memoryview) and isinstance(buffer.obj, (bytes, bytearray))
 
 
 class _BesideBytes:

@@ -175,6 +175,7 @@ def test_a_ref_that_waits_in_a_mailbox_is_kept_for_longer_than_the_grace(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(object_store, "GRACE_S", 0.0)
+    monkeypatch.setattr(object_store, "ARRIVAL_S", 0.0)
     keeper, store = Keeper.remote(), _store()
     blocked = keeper.wait_for.remote(str(tmp_path / "open"))
 
@@ -193,6 +194,7 @@ def _store() -> Any:
 
 def test_what_nobody_borrows_any_more_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(object_store, "GRACE_S", 2.0)
+    monkeypatch.setattr(object_store, "ARRIVAL_S", 2.0)
     keeper, store = Keeper.remote(), _store()
     ref = pa.put(b"kept")
     number = ref.id.number

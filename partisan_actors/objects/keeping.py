@@ -1,0 +1,185 @@
+"""The large values that a node owns, as they travel: encoded once, kept under a limit, and on disk beyond it.
+
+The rules this file keeps:
+
+1. Only values of KEPT_BYTES_MIN or more are counted, and kept here; they are what others are sent, without encoding.
+2. When there is no room, what was used least lately is written to disk, and its ref's value is AWAY until somebody
+   wants it. A file stays for as long as its value lives, so a value that comes and goes is written once.
+3. What cannot be written stays in memory. Then `make_room` raises ObjectStoreFull; what is here already is readable.
+4. Memory that user code itself holds on to, an array it was given, is its own and not counted.
+
+Any thread may call; what finalizers do takes no lock.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from partisan_actors.errors import ObjectStoreFull
+from partisan_actors.objects.ref import AWAY, ObjectRef
+from partisan_actors.objects.spilling import Spilled, Spiller
+
+__all__ = ["KEPT_BYTES_MIN", "Keeping", "Kept", "size_of"]
+
+KEPT_BYTES_MIN: Final = 256 * 1024
+
+
+class Kept:
+    """One value. `body` is None while it is on disk only."""
+
+    __slots__ = ("body", "buffers", "has_refs", "ref", "size", "spilled")
+
+    def __init__(
+        self, ref: weakref.ref[ObjectRef[Any]], body: Any, buffers: Sequence[Any], size: int, has_refs: bool
+    ) -> None:
+        self.ref = ref
+        self.has_refs = has_refs
+        self.body: Any = body
+        self.buffers = buffers
+        self.size = size
+        self.spilled: Spilled | None = None
+
+
+class Keeping:
+    """The large values of one node. `decode` makes a value of what is kept."""
+
+    def __init__(self, bytes_max: int, spiller: Spiller, decode: Callable[[Any, Sequence[Any]], Any]) -> None:
+        self.bytes_max = bytes_max
+        self.bytes_used = 0
+        self.spilled_count = self.restored_count = 0
+        self._spiller = spiller
+        self._decode = decode
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, Kept] = OrderedDict()  # by the id of the ref; what was used last is last
+        self._gone: deque[tuple[int, Kept]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def make_room(self, size: int) -> None:
+        """See to it that so many bytes more may be kept. Raises ObjectStoreFull, naming the figures and the reason."""
+        with self._lock:
+            self._settle()
+            self._make_room(size)
+
+    def _make_room(self, size: int) -> None:
+        why = "that is more than all of it" if size > self.bytes_max else "what has refs in it is not written to disk"
+        for kept in list(self._kept.values()):
+            if self.bytes_used + size <= self.bytes_max:
+                return
+            if kept.body is not None and not kept.has_refs:
+                try:
+                    self._spill(kept)
+                except OSError as error:
+                    why = f"nothing more can be written to disk ({error})"
+                    break
+        if self.bytes_used + size > self.bytes_max:
+            raise ObjectStoreFull(size, self.bytes_max, self.bytes_used, why)
+
+    def keep(self, ref: ObjectRef[Any], body: Any, buffers: Sequence[Any], *, has_refs: bool = False) -> None:
+        """Keep what the value of `ref`, which is there, was made of, for as long as there is that ref.
+
+        What `has_refs` inside keeps those as well, and is never written to disk.
+        """
+        kept = Kept(weakref.ref(ref), body, buffers, size_of(body, buffers), has_refs)
+        ref.size_bytes = kept.size
+        with self._lock:
+            self._settle()
+            self._kept[id(ref)] = kept
+            self.bytes_used += kept.size
+        weakref.finalize(ref, self._ref_gone, id(ref), kept).atexit = False
+
+    def find(self, ref: ObjectRef[Any]) -> tuple[Any, Sequence[Any]] | None:
+        """What the value of `ref` is made of, from memory or from disk; None when it is not kept. Raises OSError."""
+        with self._lock:
+            self._settle()
+            kept = self._kept.get(id(ref))
+            if kept is None:
+                return None
+            self._kept.move_to_end(id(ref))
+            if kept.body is not None:
+                return kept.body, kept.buffers
+            assert kept.spilled is not None
+            return self._spiller.read(kept.spilled)
+
+    def is_spilled(self, ref: ObjectRef[Any]) -> bool:
+        """Whether the value of `ref` is on disk only."""
+        kept = self._kept.get(id(ref))
+        return kept is not None and kept.ref() is ref and kept.body is None
+
+    def bring_back(self, ref: ObjectRef[Any]) -> Any:
+        """The value of `ref`, which was AWAY. Raises OSError."""
+        with self._lock:
+            self._settle()
+            value = ref._value
+            if value is not AWAY:
+                return value
+            kept = self._kept[id(ref)]
+            self._kept.move_to_end(id(ref))
+            if kept.body is None:
+                assert kept.spilled is not None
+                with suppress(ObjectStoreFull):  # it has to be readable all the same
+                    self._make_room(kept.size)
+                kept.body, kept.buffers = self._spiller.read(kept.spilled)
+                self.bytes_used += kept.size
+                self.restored_count += 1
+            body, buffers = kept.body, kept.buffers
+        value = self._decode(body, buffers)  # not with the lock: it may run code of users
+        with self._lock:
+            if kept.body is not None and ref._value is AWAY:
+                ref._value = value
+        return value
+
+    def trim(self) -> None:
+        """Spill what is over the limit, as far as that can be done."""
+        with suppress(ObjectStoreFull):
+            self.make_room(0)
+
+    def _spill(self, kept: Kept) -> None:
+        ref = kept.ref()
+        if ref is None:
+            return  # it is about to be forgotten
+        if kept.spilled is None:
+            kept.spilled = self._spiller.write(kept.body, kept.buffers)
+            self.spilled_count += 1
+        ref._value = AWAY
+        kept.body, kept.buffers = None, ()
+        self.bytes_used -= kept.size
+
+    def _ref_gone(self, key: int, kept: Kept) -> None:
+        self._gone.append((key, kept))
+        if self._lock.acquire(blocking=False):  # else whoever has it, or comes next, does this
+            try:
+                self._settle()
+            finally:
+                self._lock.release()
+
+    def _settle(self) -> None:
+        """Let go of what belonged to refs that are gone. With the lock."""
+        while self._gone:
+            key, kept = self._gone.popleft()
+            if self._kept.get(key) is kept:
+                del self._kept[key]
+            if kept.body is not None:
+                self.bytes_used -= kept.size
+            if kept.spilled is not None:
+                self._spiller.remove(kept.spilled.path)
+
+    def sweep(self) -> None:
+        """Let go of what nobody has let go of yet."""
+        with self._lock:
+            self._settle()
+
+    def close(self) -> None:
+        """The node has stopped: take all files away."""
+        self._spiller.close()
+
+
+def size_of(body: Any, buffers: Sequence[Any]) -> int:
+    """How many bytes an encoded value has."""
+    return len(body) + sum(memoryview(buffer).nbytes for buffer in buffers)
