@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
+from partisan_actors.actors.encoding import Encoded, pack_payload
 from partisan_actors.actors.host import CopyBuffers, Host
-from partisan_actors.actors.outbound import pack_payload
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.errors import ActorStopped, ActorUnavailable, PartisanError, SerializationError, TaskFailed
 from partisan_actors.node.router import Peer
@@ -25,8 +25,6 @@ __all__ = ["Inbound", "encode_reply", "encode_reply_error"]
 _TINY: Final = frozenset({int, float, bool, type(None)})
 _TEXT: Final = frozenset({str, bytes})
 _REPLY: Final = Kind.REPLY
-
-Encoded = tuple[bytes, list[Any] | None]
 
 
 def encode_reply(

@@ -17,10 +17,13 @@ from typing import Any, Final
 
 from partisan_actors.actors.acked import Acked
 from partisan_actors.actors.actor import Definition
+from partisan_actors.actors.cancelling import Cancelling
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.code import CodeStore
+from partisan_actors.actors.consuming import Streams
 from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.dead_letters import DeadLetters
+from partisan_actors.actors.groups import make_cell
 from partisan_actors.actors.inbound import Inbound, encode_reply, encode_reply_error, send_encoded
 from partisan_actors.actors.keys import described_key, name_key, service_key
 from partisan_actors.actors.mailbox import Message
@@ -105,6 +108,8 @@ class ActorSystem:
         self.acked = Acked(self, node.delivery, node.config.channels)
         self.outbound = out = Outbound(self, self.acked, node.config.channels)
         self.ask, self.tell, self.tell_newest = out.ask, out.tell, out.tell_newest
+        self.streams = Streams(self)
+        self.cancelling = Cancelling(self, lambda: list(node.router.peers.values()), out._drain)
         node.interleaving.message_lost = Inbound(self).message_lost
         node.connection_lost_error = self._connection_lost
         node.directory.on_down.append(self._node_down)
@@ -122,7 +127,7 @@ class ActorSystem:
         """Make an actor of this node; its constructor runs soon. Calls that arrive meanwhile wait."""
         key = actor_key(actor)
         self._tombstones.pop(key, None)
-        cell = self.cells[key] = Cell(self, actor, key, definition, options)
+        cell = self.cells[key] = make_cell(self, actor, key, definition, options)
         if options.name is not None:
             self.cells[name_key(options.name)] = cell
         self.loop.call_soon(cell.start, args, kwargs)
@@ -416,6 +421,7 @@ class ActorSystem:
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
         self.node.router.mark_down(record.node, why)
+        self.streams.node_down(record.node)
         peer = self.node.router.peer(record.node)
         for location in list(self._locations.values()):
             if location.peer is peer:
