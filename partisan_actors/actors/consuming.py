@@ -36,6 +36,7 @@ class Incoming:
 
     def __init__(self, streams: Streams, what: str, ahead: int, make_ref: Callable[[], Any]) -> None:
         self._streams = streams
+        self.host = streams.host
         self._what = what
         self._make_ref = make_ref
         self._step = max(1, ahead // 4)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from partisan_actors.node.router import Peer
 from partisan_actors.wire.channels import CALLS

@@ -20,7 +20,7 @@ from partisan_actors.wire.envelope import ASKS, REPLIES
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
 from partisan_actors.wire.payload import Payload, can_be_sent, decode, encode, encode_value
 
-__all__ = ["Inbound", "encode_reply", "encode_reply_error"]
+__all__ = ["Inbound", "encode_answer", "encode_reply", "encode_reply_error"]
 
 _TINY: Final = frozenset({int, float, bool, type(None)})
 _TEXT: Final = frozenset({str, bytes})
@@ -43,6 +43,16 @@ def encode_reply(
     finally:
         refs_in_message.reset(token)
     return pack_payload([Kind.REPLY_PICKLED, number], payload, copy, peer)
+
+
+def encode_answer(
+    number: int, value: Any, what: str, copy: CopyBuffers | None = None, peer: Peer | None = None
+) -> Encoded:
+    """The reply that carries `value`, or why that cannot be sent."""
+    try:
+        return encode_reply(number, value, what, copy, peer)
+    except SerializationError as error:
+        return encode_reply_error(number, error)
 
 
 def encode_reply_error(number: int, error: BaseException) -> Encoded:

@@ -85,7 +85,12 @@ class Outgoing:
                 pass
         what = f"item {self.sent} of {self._what}"
         payload = encode_call((value,), {}, what)
-        return pack_payload([Kind.TELL_PICKLED, KEY, "item", {"stream": self.number, "index": self.sent}], payload)
+        return pack_payload(
+            [Kind.TELL_PICKLED, KEY, "item", {"stream": self.number, "index": self.sent}],
+            payload,
+            self._host.copy_buffers,
+            self.peer,
+        )
 
     # ---- on the loop ----------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from partisan_actors.actors.consuming import Streams
 from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.dead_letters import DeadLetters
 from partisan_actors.actors.groups import make_cell
-from partisan_actors.actors.inbound import Inbound, encode_reply, encode_reply_error, send_encoded
+from partisan_actors.actors.inbound import Inbound, encode_answer, encode_reply_error, send_encoded
 from partisan_actors.actors.keys import described_key, name_key, service_key
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.options import CellOptions
@@ -44,7 +44,6 @@ from partisan_actors.errors import (
     NodeDown,
     NotYetConnected,
     PartisanError,
-    SerializationError,
     TaskFailed,
 )
 from partisan_actors.ids import ActorId, NodeId
@@ -196,11 +195,8 @@ class ActorSystem:
 
     def reply(self, peer: Peer, number: int, value: Any, cell: Cell, method: str) -> None:
         """A method returned."""
-        try:
-            what = f"the result of {cell.definition.interface.class_name}.{method}"
-            encoded = encode_reply(number, value, what, self.copy_buffers, peer)
-        except SerializationError as error:
-            encoded = encode_reply_error(number, error)
+        what = f"the result of {cell.definition.interface.class_name}.{method}"
+        encoded = encode_answer(number, value, what, self.copy_buffers, peer)
         send_encoded(peer, encoded, self._affinity_of(cell))
 
     def reply_failed(self, peer: Peer, number: int, error: BaseException, cell: Cell, method: str) -> None:
@@ -222,11 +218,7 @@ class ActorSystem:
 
     def reply_value(self, peer: Peer, number: int, value: Any, channel: str) -> None:
         """A service answered."""
-        try:
-            encoded = encode_reply(number, value, "the answer", self.copy_buffers, peer)
-        except SerializationError as error:
-            encoded = encode_reply_error(number, error)
-        send_encoded(peer, encoded, 0, channel)
+        send_encoded(peer, encode_answer(number, value, "the answer", self.copy_buffers, peer), 0, channel)
 
     def tell_failed(self, cell: Cell, method: str, error: BaseException) -> None:
         """Nobody waits for this error, so it is logged, once."""
@@ -265,10 +257,7 @@ class ActorSystem:
             return
         name = f"{cell.definition.interface.class_name}.{message.method.name}"
         if error is None:
-            try:
-                encoded = encode_reply(number, value, f"the result of {name}", self.copy_buffers, message.peer)
-            except SerializationError as failure:
-                encoded = encode_reply_error(number, failure)
+            encoded = encode_answer(number, value, f"the result of {name}", self.copy_buffers, message.peer)
         else:
             where = f"{name} on node {self.me.name} ({cell.actor})"
             encoded = encode_reply_error(number, user_error(error, where))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, NoReturn, TypeVar
 
 from partisan_actors.actors.consuming import ENDED, Incoming
+from partisan_actors.actors.host import Host
 from partisan_actors.objects.ref import ObjectRef
 
 __all__ = ["ObjectRefGenerator"]
@@ -43,7 +44,7 @@ class ObjectRefGenerator(Iterator[ObjectRef[T_co]], AsyncIterator[ObjectRef[T_co
             if ref is not None:
                 taken: ObjectRef[T_co] = ref
                 return taken
-            if asyncio._get_running_loop() is changed._loop:
+            if asyncio._get_running_loop() is incoming.host.loop:
                 raise RuntimeError(f"the next item of {incoming} is not here yet, and its loop cannot block: async for")
             changed.wait()
 
@@ -78,8 +79,9 @@ class ObjectRefGenerator(Iterator[ObjectRef[T_co]], AsyncIterator[ObjectRef[T_co
     # ---- for `wait`, which takes generators beside refs: done means that the next item is here -------------------
 
     @property
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        return self._incoming.changed()._loop
+    def store(self) -> Host:
+        """What knows the loop that fills it."""
+        return self._incoming.host
 
     def done(self) -> bool:
         """As `next_ready`."""
