@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from partisan_actors.actors.down import Down, Exit
     from partisan_actors.actors.subscriptions import Subscription
     from partisan_actors.api.actor import ActorClass, ActorHandle, actor
+    from partisan_actors.api.cancel import cancel
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
+    from partisan_actors.api.configured import ConfiguredMethod, StreamMethod
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
     from partisan_actors.api.fault_rules import faults
     from partisan_actors.api.forwarding import forward, on_message
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
         SerializationError,
         TaskCancelled,
         TaskFailed,
+        TooManyCalls,
         Unacknowledged,
         Unplaceable,
     )
@@ -85,6 +88,7 @@ if TYPE_CHECKING:
     from partisan_actors.node.tls import TlsFiles
     from partisan_actors.objects.locations import ObjectLocation
     from partisan_actors.objects.ref import ObjectRef
+    from partisan_actors.objects.stream import ObjectRefGenerator
     from partisan_actors.scheduler.labels import DoesNotExist, Exists, In, NotIn
     from partisan_actors.scheduler.strategies import InPlacementGroup, NodeAffinity, NodeLabels
     from partisan_actors.telemetry.tracing import TracingOptions
@@ -110,6 +114,7 @@ _HOMES = {
     "CallTimeout": _ERRORS,
     "ChannelOptions": "partisan_actors.wire.channels",
     "ConfigError": _ERRORS,
+    "ConfiguredMethod": "partisan_actors.api.configured",
     "DeliveryOptions": "partisan_actors.node.delivery_options",
     "DoesNotExist": "partisan_actors.scheduler.labels",
     "Down": "partisan_actors.actors.down",
@@ -136,6 +141,7 @@ _HOMES = {
     "ObjectLost": _ERRORS,
     "ObjectRef": "partisan_actors.objects.ref",
     "ObjectStoreFull": _ERRORS,
+    "ObjectRefGenerator": "partisan_actors.objects.stream",
     "Overloaded": _ERRORS,
     "PartisanError": _ERRORS,
     "PlacementGroup": "partisan_actors.api.groups",
@@ -144,10 +150,12 @@ _HOMES = {
     "ReplayMismatch": _ERRORS,
     "SerializationError": _ERRORS,
     "Session": "partisan_actors.api.session",
+    "StreamMethod": "partisan_actors.api.configured",
     "Subscription": "partisan_actors.actors.subscriptions",
     "TaskCancelled": _ERRORS,
     "TaskFailed": _ERRORS,
     "TlsFiles": "partisan_actors.node.tls",
+    "TooManyCalls": _ERRORS,
     "TracingOptions": "partisan_actors.telemetry.tracing",
     "Unacknowledged": _ERRORS,
     "Unplaceable": _ERRORS,
@@ -156,6 +164,7 @@ _HOMES = {
     "as_completed": "partisan_actors.api.results",
     "available_resources": "partisan_actors.api.cluster",
     "broadcast": "partisan_actors.api.topics",
+    "cancel": "partisan_actors.api.cancel",
     "cluster_resources": "partisan_actors.api.cluster",
     "current_actor": "partisan_actors.api.monitors",
     "demonitor": "partisan_actors.api.monitors",
@@ -221,6 +230,7 @@ __all__ = [
     "CallTimeout",
     "ChannelOptions",
     "ConfigError",
+    "ConfiguredMethod",
     "DeliveryOptions",
     "DoesNotExist",
     "Down",
@@ -247,6 +257,7 @@ __all__ = [
     "ObjectLost",
     "ObjectRef",
     "ObjectStoreFull",
+    "ObjectRefGenerator",
     "Overloaded",
     "PartisanError",
     "PlacementGroup",
@@ -255,10 +266,12 @@ __all__ = [
     "ReplayMismatch",
     "SerializationError",
     "Session",
+    "StreamMethod",
     "Subscription",
     "TaskCancelled",
     "TaskFailed",
     "TlsFiles",
+    "TooManyCalls",
     "TracingOptions",
     "Unacknowledged",
     "Unplaceable",
@@ -267,6 +280,7 @@ __all__ = [
     "as_completed",
     "available_resources",
     "broadcast",
+    "cancel",
     "cluster_resources",
     "current_actor",
     "demonitor",

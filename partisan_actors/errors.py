@@ -9,6 +9,7 @@
             ActorUnavailable                   cannot be reached now; the call may or may not have run
             ActorExists (ValueError)           the name is taken
             MailboxFull                        slow down
+            TooManyCalls                       slow down
         CallTimeout (TimeoutError)             it may still happen
         TaskFailed                             user code raised; also an instance of that exception's class
         TaskCancelled
@@ -66,6 +67,7 @@ __all__ = [
     "SerializationError",
     "TaskCancelled",
     "TaskFailed",
+    "TooManyCalls",
     "Unacknowledged",
     "Unplaceable",
 ]
@@ -177,6 +179,18 @@ class MailboxFull(ActorError):
 
     def _text(self) -> str:
         return f"the mailbox of actor {self.actor} is full ({self.limit} messages): the call did not run; slow down"
+
+
+class TooManyCalls(ActorError):
+    """So many calls through one handle are unanswered, its `max_pending_calls`; this one was not sent."""
+
+    _fields = ("actor", "limit")
+    limit: int
+
+    def _text(self) -> str:
+        return (
+            f"{self.limit} calls of actor {self.actor} through this handle are unanswered: nothing was sent; slow down"
+        )
 
 
 class CallTimeout(PartisanError, TimeoutError):

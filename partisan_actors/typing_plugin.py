@@ -5,8 +5,8 @@ on with `plugins = ["partisan_actors.typing_plugin"]` under `[tool.mypy]`. Nothi
 
 - A class under `@actor` has `remote`, which takes what its constructor takes, `options` and `cls`.
 - `handle.name` on an `ActorHandle[C]` is an `ActorMethod` with the parameters and the result of `C.name`; for an
-  `async def`, the result is what awaiting it gives. A name that `C` does not have is an error. A method that
-  `ActorMethod` cannot describe (overloaded, or generic in its own right) stays unchecked.
+  `async def`, the result is what awaiting it gives; a generator is a `StreamMethod`. A name that `C` does not have is
+  an error. A method that `ActorMethod` cannot describe (overloaded, or generic in its own right) stays unchecked.
 - Each parameter of a remote call accepts an ObjectRef of its type as well, by position or by keyword.
 """
 
@@ -44,7 +44,9 @@ _ACTOR_CLASS = "partisan_actors.api.actor.ActorClass"
 _LOCAL_METHOD = "partisan_actors.api.typed.LocalMethod"
 _HANDLE = "partisan_actors.api.actor.ActorHandle"
 _OBJECT_REF = "partisan_actors.objects.ref.ObjectRef"
+_STREAM = "partisan_actors.api.configured.StreamMethod"
 _COROUTINE = "typing.Coroutine"
+_GENERATORS = frozenset({"typing.Generator", "typing.Iterator", "typing.AsyncGenerator", "typing.AsyncIterator"})
 
 # The decorators of functions, without options and with.
 _OF_FUNCTIONS = frozenset(
@@ -63,6 +65,10 @@ _CALLS = frozenset(
         "partisan_actors.api.typed.LocalMethod.tell",
         "partisan_actors.api.methods.ActorMethod.remote",
         "partisan_actors.api.methods.ActorMethod.tell",
+        "partisan_actors.api.configured.ConfiguredMethod.remote",
+        "partisan_actors.api.configured.ConfiguredMethod.tell",
+        "partisan_actors.api.configured.StreamMethod.remote",
+        "partisan_actors.api.configured.StreamMethod.tell",
         "partisan_actors.api.methods.AckedMethod.remote",
         "partisan_actors.api.methods.AckedMethod.tell",
         "partisan_actors.api.task.RemoteFunction.remote",
@@ -155,9 +161,14 @@ class PartisanPlugin(Plugin):
         member = get_proper_type(context.api.expr_checker.analyze_external_member_access(name, actor, context.context))
         if isinstance(member, Instance) and member.type.fullname == _LOCAL_METHOD:  # under @method
             return unchecked.copy_modified(args=list(member.args[:2]))
+        if isinstance(member, Instance) and member.type.fullname == _STREAM:
+            return member
         if not isinstance(member, CallableType) or member.variables:
             return unchecked
-        return unchecked.copy_modified(args=[_parameters(member), self._awaited(get_proper_type(member.ret_type))])
+        result = get_proper_type(member.ret_type)
+        if isinstance(result, Instance) and result.type.fullname in _GENERATORS:
+            return Instance(self._info(_STREAM), [_parameters(member), result.args[0]])
+        return unchecked.copy_modified(args=[_parameters(member), self._awaited(result)])
 
     def _awaited(self, result: ProperType) -> Type:
         if isinstance(result, Instance) and result.type.has_base(_COROUTINE):

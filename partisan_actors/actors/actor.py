@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from partisan_actors.actors.method_options import MARK, PLAIN, MethodOptions
 from partisan_actors.errors import ConfigError
 
 __all__ = ["AnyMethods", "Definition", "Interface", "Method", "name_of"]
@@ -24,13 +25,18 @@ HOOKS: Final = ("on_start", "on_stop")
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One callable method: its name, kind, and how many positional arguments it takes (`most` is None for any)."""
+    """One callable method: its name, kind, and how many positional arguments it takes (`most` is None for any).
+
+    `options` is what it says of calls of it; `streams` tells whether it is a generator.
+    """
 
     name: str
     kind: str
     least: int
     most: int | None
     signature: inspect.Signature | None = None
+    options: MethodOptions = PLAIN
+    streams: bool = False
 
     def bind(self, where: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Raise TypeError, naming the method, when it cannot be called like this."""
@@ -44,13 +50,20 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What callers know of a class: its name, its methods, and why its other attributes cannot be called."""
+    """What callers know of a class: its name, its methods, and why its other attributes cannot be called.
+
+    And of how its actors were made, as far as calls go: the names of their `groups`, how often calls are tried again,
+    and how many of one handle may be unanswered (None: any number).
+    """
 
     class_name: str
     methods: Mapping[str, Method]
     constructor: Method
     doc: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    max_task_retries: int = 0
+    pending_max: int | None = None
 
     def has_no(self, name: str) -> AttributeError:
         """The error for a call of what is no remote method."""
@@ -102,9 +115,6 @@ class Definition:
             function = attribute.__func__ if isinstance(attribute, (staticmethod, classmethod)) else attribute
             if not callable(function) or isinstance(function, type):
                 continue
-            if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-                refused[name] = "it is a generator: streaming methods are not supported, return a list"
-                continue
             methods[name] = _method(name, function, bound=not isinstance(attribute, staticmethod))
         constructor = _method("__init__", _maker(actor_class), bound=True)
         doc = inspect.getdoc(actor_class) or ""
@@ -129,11 +139,15 @@ def name_of(named: Any) -> str:
 
 
 def _method(name: str, function: Any, bound: bool) -> Method:
-    kind = ASYNC if inspect.iscoroutinefunction(inspect.unwrap(function)) else SYNC
+    inner = inspect.unwrap(function)
+    streams = inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
+    kind = ASYNC if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner) else SYNC
+    options: MethodOptions = getattr(function, MARK, getattr(inner, MARK, PLAIN))
+    options.check_for(name, streams)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # written in C, without a signature
-        return Method(name, kind, 0, None)
+        return Method(name, kind, 0, None, None, options, streams)
     parameters = list(signature.parameters.values())
     if function is object.__init__:
         parameters = parameters[:1]  # object's constructor claims *args, and refuses them
@@ -146,4 +160,4 @@ def _method(name: str, function: Any, bound: bool) -> Method:
     # Annotations and defaults may be anything, also what cannot be sent; callers need neither.
     bare = [p.replace(annotation=p.empty, default=p.empty if p.default is p.empty else ...) for p in parameters]
     least = len(required) if not keyword_needed else 1_000_000  # always take the careful way
-    return Method(name, kind, least, None if any_number else len(positional), inspect.Signature(bare))
+    return Method(name, kind, least, None if any_number else len(positional), inspect.Signature(bare), options, streams)

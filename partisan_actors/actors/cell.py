@@ -18,22 +18,26 @@ import inspect
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from sys import getrefcount
 from typing import Any, Final
 
 from partisan_actors.actors.actor import ASYNC, Definition
-from partisan_actors.actors.arguments import call_when_ready, invoke
+from partisan_actors.actors.arguments import begin, invoke
 from partisan_actors.actors.context import current_cell, current_owner, current_system
 from partisan_actors.actors.hooks import construct, has_no_constructor, run_hook, run_stop_hook
 from partisan_actors.actors.host import Host
+from partisan_actors.actors.interruptions import own_slot
+from partisan_actors.actors.made_calls import begin_noting
 from partisan_actors.actors.mailbox import Inbox, Message
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.reasons import ActorExit, raised
 from partisan_actors.actors.ref import described
+from partisan_actors.actors.refusing import Refusing
 from partisan_actors.actors.stepping import UNSHARED, Stepper, enter_task, leave_task
 from partisan_actors.actors.threads import JobThread
-from partisan_actors.actors.tracing import ActivationTrace, begin_serving, finish_serving, refuse_serving
-from partisan_actors.errors import ActorStopped, MailboxFull, PartisanError
+from partisan_actors.actors.tracing import ActivationTrace, begin_serving, finish_serving
+from partisan_actors.errors import PartisanError
 from partisan_actors.ids import ActorId
 from partisan_actors.node.router import Peer
 from partisan_actors.wire.codec import pack
@@ -54,7 +58,7 @@ _REPLY: Final = Kind.REPLY
 _EMPTY: Final = ()
 
 
-class Cell:
+class Cell(Refusing):
     """One actor of this node."""
 
     __slots__ = (
@@ -105,6 +109,7 @@ class Cell:
         context.run(current_cell.set, self)
         context.run(current_system.set, system)
         context.run(current_owner.set, options.owner)
+        begin_noting(context)
         self._copy_context = context.copy
         self._coroutines = definition.coroutines
         self._is_pumping = False
@@ -187,21 +192,18 @@ class Cell:
         if self.state in (STOPPING, STOPPED):
             return
         was_alive = self.state in (ALIVE, FINISHING)
-        self.state = FINISHING if finishes and was_alive and self.stepper.active else STOPPING
+        self.state = FINISHING if finishes and was_alive and self.has_coroutines else STOPPING
         self._is_closed = True
         self.reason = reason
-        waiting = list(self.mailbox)
-        self.mailbox = _EMPTY
-        if self._inbox is not None:
-            # What runs goes on, as a thread cannot be stopped; its caller is told now, and its reply will find nobody.
-            waiting += self._inbox.empty_out()
-        for message in waiting:
-            self._refuse(message, self._stopped_error())
+        # What runs on a thread goes on, as that cannot be stopped; its caller is told now, and its reply finds nobody.
+        for message in self.empty_out():
+            self.refuse(message, self.stopped_error())
         if self.state == FINISHING:
             return
-        for step, item in list(self.stepper.active.items()):
-            self._refuse(item, self._stopped_error())
-            step.cancel()
+        for stepper in self.steppers():
+            for step, item in list(stepper.active.items()):
+                self.refuse(item, self.stopped_error())
+                step.cancel()
         hook = getattr(self.instance, "on_stop", None) if was_alive and run_hook else None
         if hook is None:
             self._stopped()
@@ -217,6 +219,10 @@ class Cell:
 
     def _lease(self) -> JobThread:
         return self.system.threads.lease(self)
+
+    def new_context(self) -> Context:
+        """What a message is handled in."""
+        return self._copy_context()
 
     # ---- messages ---------------------------------------------------------------------------------------------
 
@@ -239,7 +245,7 @@ class Cell:
         try:
             coroutine = getattr(self.instance, name)(*m[4:])
         except BaseException as error:  # noqa: BLE001 - arguments that do not fit, or a decorator of the user's
-            self._finished(self._message(peer, m), None, error)
+            self.finished(self._message(peer, m), None, error)
             return
         steps = stepper.steps
         step = steps.spare or steps.make_spare()
@@ -258,15 +264,15 @@ class Cell:
                 try:
                     connection.send(pack([_REPLY, m[1], value]))
                 except (OverflowError, PartisanError):  # beyond 64 bits, or a caller that does not read
-                    self._finished(self._message(peer, m), value, None)
+                    self.finished(self._message(peer, m), value, None)
                 else:
                     self.processed += 1
             else:
-                self._finished(self._message(peer, m), value, None)
+                self.finished(self._message(peer, m), value, None)
         except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
             leave_task(loop, step)
             steps.retire(step)
-            self._finished(self._message(peer, m), None, error)
+            self.finished(self._message(peer, m), None, error)
         else:
             leave_task(loop, step)
             step.adopt(stepper, self._message(peer, m), coroutine, context, yielded)
@@ -287,14 +293,14 @@ class Cell:
         method = self.definition.interface.methods.get(name)
         if method is None:
             if not self.system.signal(self, peer, number, name, args):
-                self._no_method(peer, number, name)
+                self.no_method(peer, number, name)
             return
         if meta is not None:
             meta["arrived"] = self.system.recorder.clock()
             meta["ahead"] = self.mailbox_size
         message = Message(peer, number, method, args, kwargs, meta)
         if self.state not in (ALIVE, STARTING):
-            self._refuse(message, self._stopped_error())
+            self.refuse(message, self.stopped_error())
         elif self._is_closed or self.mailbox or len(self.stepper.active) >= self._concurrency:
             self._enqueue(message)
         elif method.kind != ASYNC:
@@ -308,18 +314,12 @@ class Cell:
 
     def _enqueue(self, message: Message) -> None:
         if self.mailbox_size >= self.options.mailbox_max:
-            self._overflow(message)
+            self.overflow(message)
             return
         if not self.mailbox:
             self.mailbox = deque()
         assert isinstance(self.mailbox, deque)
         self.mailbox.append(message)
-
-    def _overflow(self, message: Message) -> None:
-        error = MailboxFull(str(self), self.options.mailbox_max)
-        self._refuse(message, error)
-        if message.number is None:
-            self.system.dead_letter(self, message.method.name, f"its mailbox is full ({error.limit})")
 
     def _pump(self) -> None:
         """Start whatever may start, in order."""
@@ -349,27 +349,22 @@ class Cell:
         if message.meta is not None:
             context.run(begin_serving, self.system.recorder, message)
         try:
-            function = getattr(self.instance, message.method.name)
-            args, kwargs = message.args, message.kwargs
-            if callable(args):
-                args, kwargs = context.run(args)
-                coroutine = call_when_ready(function, args, kwargs)
-            else:
-                coroutine = function(*args)
+            coroutine = begin(self.system, self, message, context)
         except BaseException as error:  # noqa: BLE001 - user code, or arguments that cannot be unpickled here
-            self._finished(message, None, error)
+            self.finished(message, None, error)
             return
         self.stepper.run(message, coroutine, context)
 
     def ended(self, item: Message, value: Any, error: BaseException | None) -> None:
         """A coroutine that had to wait, or that was not called plainly, has ended."""
-        self._finished(item, value, error)
+        self.finished(item, value, error)
 
-    def _finished(self, message: Message, value: Any, error: BaseException | None) -> None:
+    def finished(self, message: Message, value: Any, error: BaseException | None) -> None:
+        """A message was handled: it is answered."""
         self.processed += 1
         if isinstance(error, ActorExit):
             self.stop(raised(error), finishes=True)
-            self._refuse(message, self._stopped_error())
+            self.refuse(message, self.stopped_error())
             return
         number = message.number
         if number is None:
@@ -385,7 +380,7 @@ class Cell:
         if self.mailbox:
             # Not here: this may be inside another message's step.
             self.system.loop.call_soon(self._pump)
-        elif self.state == FINISHING and not self.stepper.active:
+        elif self.state == FINISHING and not self.has_coroutines:
             self.stop(self.reason)
 
     # ---- blocking methods, on the actor's thread --------------------------------------------------------------
@@ -395,10 +390,14 @@ class Cell:
         if inbox is None:
             inbox = self._inbox = Inbox()
         elif len(inbox) >= self.options.mailbox_max:
-            self._overflow(message)
+            self.overflow(message)
             return
         if inbox.put(message):
-            self._lease().run(self._drain)
+            self.send_to_thread()
+
+    def send_to_thread(self) -> None:
+        """Have the actor's thread look at its inbox."""
+        self._lease().run(self._drain)
 
     def _drain(self) -> None:
         """On the actor's thread."""
@@ -413,7 +412,11 @@ class Cell:
             context = self._copy_context()
             if message.meta is not None:
                 context.run(begin_serving, self.system.recorder, message)
-            value, error = invoke(context, self.instance, message.method.name, message.args, message.kwargs)
+            value, error = own_slot().run(message, context, partial(invoke, self.system, self, message, context))
+            if message.method.streams and not isinstance(error, ActorExit):
+                # By way of the loop, as its items: so the answer is behind them.
+                self.system.post(self.finished, message, value, error)
+                return
             if not isinstance(error, ActorExit):
                 self.system.outcome(self, message, value, error, is_last)
                 return
@@ -421,27 +424,9 @@ class Cell:
         # Nothing runs after the method that ended the actor.
         assert self._inbox is not None
         self._inbox.running = None
-        self.system.post(self._finished, message, None, self.exit)
+        self.system.post(self.finished, message, None, self.exit)
 
     def _unblocked(self) -> None:
         if not self.is_blocked():
             self.stepper.release()
             self._pump()
-
-    # ---- refusals ---------------------------------------------------------------------------------------------
-
-    def _refuse(self, message: Message, error: PartisanError) -> None:
-        if message.meta is not None:
-            refuse_serving(self.system.recorder, self, message, error)
-        if message.number is not None:
-            self.system.reply_error(message.peer, message.number, error)
-
-    def _stopped_error(self) -> PartisanError:
-        return self.cause or ActorStopped(str(self), self.reason)
-
-    def _no_method(self, peer: Peer, number: int | None, name: str) -> None:
-        error = self.definition.interface.has_no(name)
-        if number is not None:
-            self.system.reply_failed(peer, number, error, self, name)
-        else:
-            self.system.dead_letter(self, name, str(error))

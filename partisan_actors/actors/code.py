@@ -23,11 +23,14 @@ class CodeStore:
         self._decoded: dict[bytes, Any] = {}
         self._hashes: weakref.WeakKeyDictionary[Any, bytes] = weakref.WeakKeyDictionary()
 
-    def add(self, code: Any, what: str) -> bytes:
-        """Encode a class or function; returns its hash. Raises SerializationError naming `what`."""
+    def add(self, code: Any, what: str, sent: Any = None) -> bytes:
+        """Encode a class or function, or `sent`, which arrives as it; returns its hash.
+
+        Raises SerializationError naming `what`.
+        """
         known = self._hashes.get(code)
         if known is None or known not in self._blobs:
-            known = self.keep(encode_code(code, what))
+            known = self.keep(encode_code(code if sent is None else sent, what))
             self._hashes[code] = known
             self._decoded.setdefault(known, code)
         return known

@@ -31,6 +31,7 @@ class Running(Protocol):
     actor: ActorId
     definition: Definition
     processed: int
+    instance: Any
 
 
 class Host(Protocol):
@@ -38,6 +39,7 @@ class Host(Protocol):
 
     me: NodeId
     loop: asyncio.AbstractEventLoop
+    thread_id: int
     recorder: Recorder
     background: Background
     steps: Steps

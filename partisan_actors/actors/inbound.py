@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
+from partisan_actors.actors.encoding import Encoded, pack_payload
 from partisan_actors.actors.host import CopyBuffers, Host
-from partisan_actors.actors.outbound import pack_payload
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.errors import ActorStopped, ActorUnavailable, PartisanError, SerializationError, TaskFailed
 from partisan_actors.node.router import Peer
@@ -20,13 +20,11 @@ from partisan_actors.wire.envelope import ASKS, REPLIES
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
 from partisan_actors.wire.payload import Payload, can_be_sent, decode, encode, encode_value
 
-__all__ = ["Inbound", "encode_reply", "encode_reply_error"]
+__all__ = ["Inbound", "encode_answer", "encode_reply", "encode_reply_error"]
 
 _TINY: Final = frozenset({int, float, bool, type(None)})
 _TEXT: Final = frozenset({str, bytes})
 _REPLY: Final = Kind.REPLY
-
-Encoded = tuple[bytes, list[Any] | None]
 
 
 def encode_reply(
@@ -45,6 +43,16 @@ def encode_reply(
     finally:
         refs_in_message.reset(token)
     return pack_payload([Kind.REPLY_PICKLED, number], payload, copy, peer)
+
+
+def encode_answer(
+    number: int, value: Any, what: str, copy: CopyBuffers | None = None, peer: Peer | None = None
+) -> Encoded:
+    """The reply that carries `value`, or why that cannot be sent."""
+    try:
+        return encode_reply(number, value, what, copy, peer)
+    except SerializationError as error:
+        return encode_reply_error(number, error)
 
 
 def encode_reply_error(number: int, error: BaseException) -> Encoded:

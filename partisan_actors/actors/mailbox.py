@@ -83,6 +83,23 @@ class Inbox:
             run(message, queue.empty())
             self.running = None
 
+    def take_out(self, is_wanted: Callable[[Message], bool]) -> tuple[list[Message], bool]:
+        """On the loop: take some of the waiting messages out; the others keep their order.
+
+        Returns them, and whether the caller got the claim, and must send the thread to `drain`.
+        """
+        waiting: list[Message] = []
+        while True:
+            try:
+                waiting.append(self._queue.get_nowait())
+            except Empty:
+                break
+        taken = [message for message in waiting if is_wanted(message)]
+        kept = [message for message in waiting if not is_wanted(message)]
+        for message in kept:
+            self._queue.put(message)
+        return taken, bool(kept) and self._claim.acquire(blocking=False)
+
     def empty_out(self) -> list[Message]:
         """The actor ends: take out every message, the one that runs last."""
         messages = []

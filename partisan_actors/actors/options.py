@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from partisan_actors.ids import NodeId
 
@@ -27,3 +28,4 @@ class CellOptions:
     trap_exit: bool = False
     trace: bytes = b""
     stop_timeout_s: float = 5.0
+    concurrency_groups: Mapping[str, int] = field(default_factory=dict)

@@ -11,13 +11,14 @@ import asyncio
 import contextlib
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from threading import get_ident
 from time import sleep
 from typing import Any, Final
 
 from partisan_actors.actors.acked import Acked, Manner
 from partisan_actors.actors.blocking import result_of
+from partisan_actors.actors.encoding import as_sent, copies_of, pack_payload
 from partisan_actors.actors.host import CopyBuffers, Host
 from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
@@ -27,8 +28,8 @@ from partisan_actors.errors import CallTimeout, PartisanError
 from partisan_actors.node.router import Peer
 from partisan_actors.wire.channels import BULK, CALLS, ChannelOptions
 from partisan_actors.wire.codec import pack
-from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
-from partisan_actors.wire.payload import Payload, encode_call, is_scalars
+from partisan_actors.wire.frames import Kind
+from partisan_actors.wire.payload import encode_call, is_scalars
 
 __all__ = ["CopyBuffers", "Outbound", "as_sent", "copies_of", "pack_payload"]
 
@@ -43,37 +44,11 @@ CLOGGED_BYTES: Final = 8 * 1024 * 1024
 _are_tiny = frozenset({int, float, bool, type(None)}).issuperset
 
 
-def pack_payload(
-    head: list[Any], payload: Payload, copy: CopyBuffers | None = None, peer: Peer | None = None
-) -> tuple[bytes, list[Any] | None]:
-    """A message that ends in a payload. A large pickle travels beside it, as its first buffer, announced by None.
-
-    `copy` makes its buffers what is sent to `peer`, if that is known.
-    """
-    # A buffer that its owner may still change is copied now: what was sent is what the value was at the call.
-    buffers = (copy or copies_of)(payload.buffers, peer) if payload.buffers else []
-    if len(payload.body) <= INLINE_BYTES_MAX:
-        return pack([*head, payload.body]), buffers or None
-    return pack([*head, None]), [payload.body, *buffers]
-
-
-def copies_of(views: Sequence[memoryview], peer: Peer | None) -> list[Any]:
-    """Buffers as they are now, for a message to whomever: `CopyBuffers` without shared memory."""
-    return [as_sent(view) for view in views]
-
-
-def as_sent(view: memoryview) -> Any:
-    """A buffer as it is now, for a message: a copy, unless nobody may write to it."""
-    if isinstance(view.obj, bytes) and len(view.obj) == view.nbytes:
-        return view.obj
-    return view if view.readonly else bytearray(view)
-
-
 class Outbound:
     """Sends calls and tells for one actor system."""
 
     def __init__(self, system: Host, acked: Acked, channels: Mapping[str, ChannelOptions]) -> None:
-        self._system = system
+        self._system = self.host = system
         self._acked = acked
         # Where threads are told of overload, and do not wait.
         self._without_waiting = frozenset(name for name, options in channels.items() if options.overflow == "error")
@@ -127,6 +102,21 @@ class Outbound:
         else:
             self._post(location, number, message, buffers, reply, channel, timeout_s, _sender(location, partition))
 
+    def dispatch(
+        self,
+        location: Location,
+        number: int,
+        message: bytes,
+        buffers: list[Any] | None,
+        reply: Reply[Any] | None,
+        channel: str,
+        timeout_s: float | None,
+        partition: int | None,
+    ) -> None:
+        """Send what is encoded already, in its place among the other messages of this caller."""
+        send = self._submit if get_ident() == self._thread_id else self._post
+        send(location, number, message, buffers, reply, channel, timeout_s, _sender(location, partition))
+
     def tell(
         self,
         location: Location,
@@ -174,8 +164,7 @@ class Outbound:
         told, buffers = self._encode_tell(location, method, args, kwargs, channel)
         number = self.next_number()
         message = pack([Kind.TELL_ACKED, number, told])
-        send = self._submit if get_ident() == self._thread_id else self._post
-        send(location, number, message, buffers, reply, channel, timeout_s, _sender(location, partition))
+        self.dispatch(location, number, message, buffers, reply, channel, timeout_s, partition)
 
     def _encode_tell(
         self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str

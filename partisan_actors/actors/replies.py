@@ -87,7 +87,12 @@ class Reply(Generic[T_co]):
     def _block(self, timeout: float | None) -> None:
         done = gate(once=True)
         self.add_waiter(done.open)
-        if not done.wait(timeout):
+        try:
+            is_open = done.wait(timeout)
+        except BaseException:  # the waiting call was cancelled
+            self.remove_waiter(done.open)
+            raise
+        if not is_open:
             self.remove_waiter(done.open)
             if not self._done:
                 raise CallTimeout(str(self), timeout or 0.0)

@@ -83,4 +83,4 @@ def is_idle(cell: Cell) -> bool:
     """Whether an actor has nothing to do, and nothing that waits."""
     if cell.state != ALIVE:
         return cell.state != STARTING
-    return not (cell.mailbox_size or cell.is_thread_busy or cell.stepper.active or cell.stepper.held)
+    return not (cell.mailbox_size or cell.is_thread_busy or cell.has_coroutines)

@@ -196,7 +196,7 @@ class Subscriptions:
             return None
         if cell.instance is not None and cell.instance is not owner:  # None in the constructor
             return None
-        methods = cell.definition.interface.methods
+        methods = {name: each for name, each in cell.definition.interface.methods.items() if not each.streams}
         if callback.__name__ not in methods:
             raise ConfigError("callback", callback.__name__, f"a remote method: {', '.join(sorted(methods)) or 'none'}")
         return cell

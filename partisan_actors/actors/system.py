@@ -17,11 +17,14 @@ from typing import Any, Final
 
 from partisan_actors.actors.acked import Acked
 from partisan_actors.actors.actor import Definition
+from partisan_actors.actors.cancelling import Cancelling
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.code import CodeStore
+from partisan_actors.actors.consuming import Streams
 from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.dead_letters import DeadLetters
-from partisan_actors.actors.inbound import Inbound, encode_reply, encode_reply_error, send_encoded
+from partisan_actors.actors.groups import make_cell
+from partisan_actors.actors.inbound import Inbound, encode_answer, encode_reply_error, send_encoded
 from partisan_actors.actors.keys import described_key, name_key, service_key
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.options import CellOptions
@@ -42,7 +45,6 @@ from partisan_actors.errors import (
     NodeDown,
     NotYetConnected,
     PartisanError,
-    SerializationError,
     TaskFailed,
 )
 from partisan_actors.ids import ActorId, NodeId
@@ -105,6 +107,8 @@ class ActorSystem:
         self.acked = Acked(self, node.delivery, node.config.channels)
         self.outbound = out = Outbound(self, self.acked, node.config.channels)
         self.ask, self.tell, self.tell_newest = out.ask, out.tell, out.tell_newest
+        self.streams = Streams(self)
+        self.cancelling = Cancelling(self, lambda: list(node.router.peers.values()), out._drain)
         node.interleaving.message_lost = Inbound(self).message_lost
         node.connection_lost_error = self._connection_lost
         node.directory.on_down.append(self._node_down)
@@ -122,7 +126,7 @@ class ActorSystem:
         """Make an actor of this node; its constructor runs soon. Calls that arrive meanwhile wait."""
         key = actor_key(actor)
         self._tombstones.pop(key, None)
-        cell = self.cells[key] = Cell(self, actor, key, definition, options)
+        cell = self.cells[key] = make_cell(self, actor, key, definition, options)
         if options.name is not None:
             self.cells[name_key(options.name)] = cell
         self.loop.call_soon(cell.start, args, kwargs)
@@ -191,11 +195,8 @@ class ActorSystem:
 
     def reply(self, peer: Peer, number: int, value: Any, cell: Cell, method: str) -> None:
         """A method returned."""
-        try:
-            what = f"the result of {cell.definition.interface.class_name}.{method}"
-            encoded = encode_reply(number, value, what, self.copy_buffers, peer)
-        except SerializationError as error:
-            encoded = encode_reply_error(number, error)
+        what = f"the result of {cell.definition.interface.class_name}.{method}"
+        encoded = encode_answer(number, value, what, self.copy_buffers, peer)
         send_encoded(peer, encoded, self._affinity_of(cell))
 
     def reply_failed(self, peer: Peer, number: int, error: BaseException, cell: Cell, method: str) -> None:
@@ -217,11 +218,7 @@ class ActorSystem:
 
     def reply_value(self, peer: Peer, number: int, value: Any, channel: str) -> None:
         """A service answered."""
-        try:
-            encoded = encode_reply(number, value, "the answer", self.copy_buffers, peer)
-        except SerializationError as error:
-            encoded = encode_reply_error(number, error)
-        send_encoded(peer, encoded, 0, channel)
+        send_encoded(peer, encode_answer(number, value, "the answer", self.copy_buffers, peer), 0, channel)
 
     def tell_failed(self, cell: Cell, method: str, error: BaseException) -> None:
         """Nobody waits for this error, so it is logged, once."""
@@ -250,10 +247,7 @@ class ActorSystem:
             return
         name = f"{cell.definition.interface.class_name}.{message.method.name}"
         if error is None:
-            try:
-                encoded = encode_reply(number, value, f"the result of {name}", self.copy_buffers, message.peer)
-            except SerializationError as failure:
-                encoded = encode_reply_error(number, failure)
+            encoded = encode_answer(number, value, f"the result of {name}", self.copy_buffers, message.peer)
         else:
             where = f"{name} on node {self.me.name} ({cell.actor})"
             encoded = encode_reply_error(number, user_error(error, where))
@@ -399,6 +393,7 @@ class ActorSystem:
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
         self.node.router.mark_down(record.node, why)
+        self.streams.node_down(record.node)
         peer = self.node.router.peer(record.node)
         for location in list(self._locations.values()):
             if location.peer is peer:

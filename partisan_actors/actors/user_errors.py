@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from typing import Final
 
-from partisan_actors.errors import TaskFailed
+from partisan_actors.actors.interruptions import Interrupted
+from partisan_actors.errors import TaskCancelled, TaskFailed
 
 __all__ = ["traceback_text", "user_error"]
 
@@ -13,7 +15,9 @@ _NOT_USERS: Final = ("partisan_actors.actors", "partisan_actors.tasks")
 
 
 def user_error(error: BaseException, where: str) -> TaskFailed:
-    """What the caller of user code that raised gets."""
+    """What the caller of user code that raised gets. Code that was cancelled has been: a TaskCancelled, too."""
+    if isinstance(error, (asyncio.CancelledError, Interrupted)):
+        return TaskFailed.of(TaskCancelled(where), where, traceback_text(error))
     return TaskFailed.of(error, where, traceback_text(error))
 
 

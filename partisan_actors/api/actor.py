@@ -10,6 +10,7 @@ import contextlib
 import functools
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from partisan_actors.actors.actor import Definition, Interface
@@ -23,8 +24,10 @@ from partisan_actors.actors.tracing import LifeTrace
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
 from partisan_actors.api.capture import captured_placement
+from partisan_actors.api.class_code import ByName
+from partisan_actors.api.configured import Pending
 from partisan_actors.api.lookup import find_actor, known_actor
-from partisan_actors.api.methods import ActorMethod
+from partisan_actors.api.methods import ActorMethod, bind_method
 from partisan_actors.api.options import ActorOptions
 from partisan_actors.errors import ActorExists, ConfigError
 from partisan_actors.ids import ActorId, NodeId
@@ -82,7 +85,8 @@ class ActorHandle(Generic[T_co]):
             raise AttributeError(name) if is_private else interface.has_no(name)
         label, system = self._label, self._system
         channel = CALLS if label is None else system.acked.manner(CALLS, label)
-        bound: ActorMethod[..., Any] = ActorMethod(system, self._location, method, channel)
+        pending = self.__dict__.setdefault("_pending", Pending())
+        bound: ActorMethod[..., Any] = bind_method(system, self._location, interface, name, channel, pending)
         bound._hold = self._hold
         self.__dict__[name] = bound
         return bound
@@ -188,6 +192,21 @@ class ActorClass(Generic[P, T_co]):
         # Read at the first use: a class that refers to itself by its own name is unpickled while it is still empty.
         return Definition.of(self.cls)
 
+    @property
+    def _interface(self) -> Interface:
+        """What handles of its actors know. Raises ConfigError for a method in a group that there is not."""
+        interface, options = self._definition.interface, self._options
+        groups = tuple(options.concurrency_groups)
+        for method in interface.methods.values():
+            group = method.options.concurrency_group
+            if group is not None and group not in groups:
+                known = ", ".join(groups) or "nothing, as there are no concurrency_groups"
+                raise ConfigError(f"concurrency_group of {interface.class_name}.{method.name}", group, known)
+        pending_max = options.max_pending_calls if options.max_pending_calls != -1 else None
+        if not groups and not options.max_task_retries and pending_max is None:
+            return interface
+        return replace(interface, groups=groups, max_task_retries=options.max_task_retries, pending_max=pending_max)
+
     @takes_references
     def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> ActorHandle[T_co]:
         """Create an actor with these constructor arguments. Returns its handle at once; it is placed meanwhile.
@@ -241,7 +260,7 @@ class ActorClass(Generic[P, T_co]):
         return f"<actor class {self.__module__}.{self.__qualname__}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ActorClass, (self.cls, self._options)
+        return ActorClass, (ByName.of(self.cls) or self.cls, self._options)
 
 
 if TYPE_CHECKING:
@@ -322,7 +341,7 @@ def _create(
 ) -> ActorHandle[T]:
     options = actor_class._options
     runtime: Runtime = system.extensions["runtime"]
-    interface = actor_class._definition.interface
+    interface = actor_class._interface
     actor_id = ActorId(system.me, system.next_actor_number())
     location = system.location(actor_id, interface.class_name, options.name, options.max_restarts != 0, None)
     if options.causal is not None:
@@ -343,7 +362,7 @@ def _create(
     spec = ActorSpec(
         actor=actor_id,
         class_name=interface.class_name,
-        code=system.code.add(actor_class.cls, f"the class {interface.class_name}"),
+        code=system.code.add(actor_class.cls, f"the class {interface.class_name}", ByName.of(actor_class.cls)),
         body=body,
         buffers=buffers,
         request=options.request(captured_placement(runtime.scheduler) if options.is_capturable else None),
@@ -360,6 +379,7 @@ def _create(
         counted=counted,
         stop_timeout_s=options.stop_timeout,
         quorum=options.quorum,
+        concurrency_groups=dict(options.concurrency_groups),
     )
     system.post(runtime.scheduler.create, spec, location, refs, trace)
     if options.name is not None and asyncio._get_running_loop() is None:

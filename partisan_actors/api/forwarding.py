@@ -21,6 +21,7 @@ from partisan_actors.actors.references import ActorText, parse
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
 from partisan_actors.api.actor import ActorHandle, handle_of
+from partisan_actors.api.call_options import Way
 from partisan_actors.api.lookup import named_actor
 from partisan_actors.api.methods import AckedMethod, ActorMethod
 from partisan_actors.api.on_loop import on_loop
@@ -190,9 +191,10 @@ def _options(
     is_acked = isinstance(method, AckedMethod)
     if is_acked and ack is False:
         raise ConfigError("ack", ack, "True: the method that is the reference is acknowledged")
-    own = method._manner if isinstance(method, AckedMethod) else method._channel
+    way = method._way if isinstance(method, AckedMethod) else Way(method._channel, None, method._partition)
+    own = way.channel
     own_channel, own_label = (own.channel, own.label) if isinstance(own, Manner) else (own, None)
-    has_key = partition_key is not None or method._partition is not None
+    has_key = partition_key is not None or way.partition is not None
     chosen = {
         "ack": not is_acked and (defaults.ack if ack is None else ack),
         "channel": channel or (defaults.channel if own_channel == CALLS and defaults.channel != CALLS else None),

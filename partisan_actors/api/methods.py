@@ -8,23 +8,38 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from partisan_actors.actors.acked import Manner
-from partisan_actors.actors.actor import Method
+from partisan_actors.actors.actor import Interface, Method
 from partisan_actors.actors.holding import Hold
+from partisan_actors.actors.made_calls import has_run, made_calls, note_call
+from partisan_actors.actors.method_options import MethodOptions
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.api.call_options import Way, method_options
 from partisan_actors.api.calls import takes_references
+from partisan_actors.api.configured import ConfiguredMethod, Pending, StreamMethod, is_plain
 from partisan_actors.errors import ConfigError
 from partisan_actors.objects.ref import ObjectRef
-from partisan_actors.wire.channels import CALLS, partition_of
+from partisan_actors.wire.channels import CALLS
 
-__all__ = ["AckedMethod", "ActorMethod"]
+__all__ = ["AckedMethod", "ActorMethod", "bind_method"]
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
+
+
+def bind_method(
+    system: ActorSystem, location: Location, interface: Interface, name: str, channel: str, pending: Pending
+) -> Any:
+    """The method of that name of an actor, as its handle gives it. Raises KeyError."""
+    method = interface.methods[name]
+    if is_plain(interface, method):
+        return ActorMethod(system, location, method, channel, interface=interface, pending=pending)
+    kind: type[ConfiguredMethod[..., Any]] = StreamMethod if method.streams else ConfiguredMethod
+    return kind(system, location, interface, method, pending, MethodOptions(), Way(channel))
 
 
 class ActorMethod(Generic[P, R_co]):
@@ -34,12 +49,14 @@ class ActorMethod(Generic[P, R_co]):
         "_ask",
         "_channel",
         "_hold",
+        "_interface",
         "_least",
         "_location",
         "_method",
         "_most",
         "_name",
         "_partition",
+        "_pending",
         "_store",
         "_system",
         "_tell",
@@ -54,8 +71,12 @@ class ActorMethod(Generic[P, R_co]):
         channel: str = CALLS,
         timeout: float | None = None,
         partition: int | None = None,
+        interface: Interface | None = None,
+        pending: Pending | None = None,
     ) -> None:
         self._system = system
+        self._interface = interface
+        self._pending = pending
         self._store = system.extensions["objects"]
         self._ask: Callable[..., None] = system.ask
         self._tell: Callable[..., None] = system.tell
@@ -86,6 +107,8 @@ class ActorMethod(Generic[P, R_co]):
         if kwargs or not self._least <= len(args) <= self._most:
             self._method.bind(f"{self._location.class_name}.{self._name}", args, kwargs)
         ref: ObjectRef[R_co] = ObjectRef(self._store)
+        if has_run and (made := made_calls.get()) is not None:
+            note_call(made, ref)
         self._ask(self._location, self._name, args, kwargs, ref, self._channel, self._timeout)
         return ref
 
@@ -119,6 +142,32 @@ class ActorMethod(Generic[P, R_co]):
         partition_key: int | str | None = ...,
         causal: str | None = ...,
     ) -> ActorMethod[P, R_co]: ...
+    @overload
+    def options(
+        self,
+        *,
+        concurrency_group: str = ...,
+        max_task_retries: int = ...,
+        retry_exceptions: bool | Sequence[type[BaseException]] = ...,
+        timeout: float | None = ...,
+        channel: str | None = ...,
+        partition_key: int | str | None = ...,
+        causal: str | None = ...,
+    ) -> ConfiguredMethod[P, ObjectRef[R_co]]: ...
+    @overload
+    def options(
+        self,
+        *,
+        num_returns: int | Literal["streaming", "dynamic"] = ...,
+        generator_backpressure: int = ...,
+        concurrency_group: str = ...,
+        max_task_retries: int = ...,
+        retry_exceptions: bool | Sequence[type[BaseException]] = ...,
+        timeout: float | None = ...,
+        channel: str | None = ...,
+        partition_key: int | str | None = ...,
+        causal: str | None = ...,
+    ) -> ConfiguredMethod[P, Any]: ...
     def options(
         self,
         *,
@@ -127,26 +176,35 @@ class ActorMethod(Generic[P, R_co]):
         partition_key: int | str | None = None,
         causal: str | None = None,
         ack: bool = False,
-    ) -> ActorMethod[P, R_co] | AckedMethod[P, R_co]:
+        **call: Any,
+    ) -> ActorMethod[P, R_co] | AckedMethod[P, R_co] | ConfiguredMethod[P, Any]:
         """The same method with a deadline of `timeout` seconds, over another `channel`, or with other promises.
 
         Messages of one `partition_key` to one node share a lane of their channel, and arrive in order, whoever they are
         for: a number k takes lane k modulo the number of lanes. Without a key, sender and receiver are the key.
         `causal` is a label of the cluster's `causal_labels`: what is sent under it is delivered after what it may be an
         answer to, and once. With `ack` it is sent until it is acknowledged, and `tell` returns a ref; see AckedMethod.
-        Raises ConfigError.
+
+        `num_returns`, `concurrency_group`, `max_task_retries`, `retry_exceptions` and `generator_backpressure` take the
+        place of what `method` says of the method, or `actor` of the actor. Raises ConfigError.
         """
-        manner = _manner_of(self._system, self._channel, channel, causal, ack)
-        partition = self._partition if partition_key is None else partition_of(partition_key)
-        timeout = _check_timeout(timeout) or self._timeout
+        way = Way(self._channel, self._timeout, self._partition).changed(
+            self._system, timeout=timeout, channel=channel, partition_key=partition_key, causal=causal, ack=ack
+        )
+        options = method_options(call)
         if ack:
-            assert isinstance(manner, Manner)
-            acked: AckedMethod[P, R_co] = AckedMethod(
-                self._system, self._location, self._method, manner, timeout, partition
-            )
+            if call:
+                raise ConfigError("ack", True, f"False together with {', '.join(call)}")
+            acked: AckedMethod[P, R_co] = AckedMethod(self._system, self._location, self._method, way)
             acked._hold = self._hold
             return acked
-        made: ActorMethod[P, R_co] = ActorMethod(self._system, self._location, self._method, manner, timeout, partition)
+        made: ActorMethod[P, R_co] | ConfiguredMethod[P, Any]
+        if options == MethodOptions():
+            made = ActorMethod(self._system, self._location, self._method, *way, self._interface, self._pending)
+        else:
+            interface = self._interface or Interface(self._location.class_name, {}, self._method)
+            pending = self._pending or Pending()
+            made = ConfiguredMethod(self._system, self._location, interface, self._method, pending, options, way)
         made._hold = self._hold
         return made
 
@@ -172,25 +230,15 @@ class AckedMethod(Generic[P, R_co]):
         "_hold",
         "_least",
         "_location",
-        "_manner",
         "_method",
         "_most",
         "_name",
-        "_partition",
         "_store",
         "_system",
-        "_timeout",
+        "_way",
     )
 
-    def __init__(
-        self,
-        system: ActorSystem,
-        location: Location,
-        method: Method,
-        manner: Manner,
-        timeout: float | None,
-        partition: int | None,
-    ) -> None:
+    def __init__(self, system: ActorSystem, location: Location, method: Method, way: Way) -> None:
         self._system = system
         self._store = system.extensions["objects"]
         self._location = location
@@ -198,9 +246,7 @@ class AckedMethod(Generic[P, R_co]):
         self._name = method.name
         self._least = method.least
         self._most = sys.maxsize if method.most is None else method.most
-        self._manner = manner
-        self._timeout = timeout
-        self._partition = partition
+        self._way = way
         self._hold: Hold | None = None
 
     @takes_references
@@ -209,8 +255,9 @@ class AckedMethod(Generic[P, R_co]):
         if kwargs or not self._least <= len(args) <= self._most:
             self._method.bind(f"{self._location.class_name}.{self._name}", args, kwargs)
         ref: ObjectRef[R_co] = ObjectRef(self._store)
-        how = (self._manner, self._timeout, self._partition)
-        self._system.ask(self._location, self._name, args, kwargs, ref, *how)
+        if has_run and (made := made_calls.get()) is not None:
+            note_call(made, ref)
+        self._system.ask(self._location, self._name, args, kwargs, ref, *self._way)
         return ref
 
     @takes_references
@@ -223,8 +270,9 @@ class AckedMethod(Generic[P, R_co]):
         if kwargs or not self._least <= len(args) <= self._most:
             self._method.bind(f"{self._location.class_name}.{self._name}", args, kwargs)
         ref: ObjectRef[None] = ObjectRef(self._store)
-        how = (self._manner, self._timeout, self._partition)
-        self._system.outbound.tell_acked(self._location, self._name, args, kwargs, ref, *how)
+        manner, timeout, partition = self._way
+        assert isinstance(manner, Manner)
+        self._system.outbound.tell_acked(self._location, self._name, args, kwargs, ref, manner, timeout, partition)
         return ref
 
     def options(
@@ -236,11 +284,10 @@ class AckedMethod(Generic[P, R_co]):
         causal: str | None = None,
     ) -> AckedMethod[P, R_co]:
         """The same with other options, and still acknowledged; see `ActorMethod.options`. Raises ConfigError."""
-        manner = _manner_of(self._system, self._manner, channel, causal, ack=True)
-        assert isinstance(manner, Manner)
-        partition = self._partition if partition_key is None else partition_of(partition_key)
-        timeout = _check_timeout(timeout) or self._timeout
-        made: AckedMethod[P, R_co] = AckedMethod(self._system, self._location, self._method, manner, timeout, partition)
+        way = self._way.changed(
+            self._system, timeout=timeout, channel=channel, partition_key=partition_key, causal=causal, ack=True
+        )
+        made: AckedMethod[P, R_co] = AckedMethod(self._system, self._location, self._method, way)
         made._hold = self._hold
         return made
 
@@ -252,22 +299,3 @@ class AckedMethod(Generic[P, R_co]):
 
     def __repr__(self) -> str:
         return f"<method {self._name} of {self._location}, acknowledged>"
-
-
-def _check_timeout(timeout: Any) -> float | None:
-    """The deadline of a call. Raises ConfigError."""
-    if timeout is None or (isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and timeout > 0):
-        return timeout
-    raise ConfigError("timeout", timeout, "a positive number of seconds")
-
-
-def _manner_of(system: ActorSystem, current: str, channel: str | None, causal: str | None, ack: bool) -> str:
-    """The channel of a call, as a Manner if it is to be acknowledged: what is not given stays. Raises ConfigError."""
-    channels = system.node.config.channels
-    if channel is not None and channel not in channels:
-        raise ConfigError("channel", channel, f"one of {', '.join(channels)}")
-    if not isinstance(ack, bool):
-        raise ConfigError("ack", ack, "True or False")
-    name, label = (current.channel, current.label) if isinstance(current, Manner) else (current, None)
-    name, label = channel or name, causal if causal is not None else label
-    return system.acked.manner(name, label) if ack or label is not None else name

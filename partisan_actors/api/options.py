@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDict
 
+from partisan_actors.actors.method_options import MethodOptions, check_count
 from partisan_actors.errors import ConfigError
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.tasks.retry import Retries
@@ -91,6 +92,10 @@ class ActorOptions(_Placed):
     `on_exit`. `causal` is the causal label of all that is sent through its handles; see `ActorMethod.options`. Its
     `on_stop` has `stop_timeout` seconds. One with `quorum=True` is made, named and restarted only where more than half
     of the known nodes are.
+
+    `concurrency_groups` maps names to how many calls of a group are in progress at once; methods are in a group by
+    `method(concurrency_group=...)`, or by call. `max_task_retries` (-1: without limit) is how often a call is made
+    again which was lost with the actor's node, `max_pending_calls` how many of one handle may be unanswered.
     """
 
     name: str | None = None
@@ -104,6 +109,9 @@ class ActorOptions(_Placed):
     causal: str | None = None
     stop_timeout: float = 5.0
     quorum: bool = False
+    concurrency_groups: Mapping[str, int] = field(default_factory=dict)
+    max_task_retries: int = 0
+    max_pending_calls: int | None = None
 
     def check(self) -> None:
         self.request()
@@ -127,6 +135,14 @@ class ActorOptions(_Placed):
         stop_s = self.stop_timeout
         if isinstance(stop_s, bool) or not isinstance(stop_s, (int, float)) or not 0 < stop_s <= STOP_TIMEOUT_MAX:
             raise ConfigError("stop_timeout", stop_s, f"seconds, more than 0 and at most {STOP_TIMEOUT_MAX:g}")
+        MethodOptions(max_task_retries=self.max_task_retries).check()
+        if self.max_pending_calls not in (None, -1):
+            check_count("max_pending_calls", self.max_pending_calls, 1, 1_000_000, ", or None for any number")
+        groups = self.concurrency_groups
+        if not isinstance(groups, Mapping) or not all(isinstance(name, str) and name for name in groups):
+            raise ConfigError("concurrency_groups", groups, 'a map from names to numbers, as {"io": 2}')
+        for name, most in groups.items():
+            check_count(f"concurrency_groups[{name!r}]", most, 1, 100_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +204,9 @@ class ActorKeywords(_PlacedKeywords, total=False):
     causal: str | None
     stop_timeout: float
     quorum: bool
+    concurrency_groups: Mapping[str, int]
+    max_task_retries: int
+    max_pending_calls: int | None
 
 
 class TaskKeywords(_PlacedKeywords, total=False):

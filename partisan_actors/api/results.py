@@ -19,6 +19,7 @@ from partisan_actors.errors import ActorNotFound, CallTimeout
 from partisan_actors.objects.locations import ObjectLocation
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
+from partisan_actors.objects.stream import ObjectRefGenerator
 from partisan_actors.scheduler.scheduler import Scheduler
 
 __all__ = ["as_completed", "find_actor", "get", "get_actor", "kill", "object_locations", "put", "terminate", "wait"]
@@ -57,9 +58,10 @@ def wait(
     """Wait until `num_returns` of the refs are ready, or `timeout` seconds have passed.
 
     Returns those that are ready (at most `num_returns`) and the rest, both in the order given. A ref whose call failed
-    is ready. Ready means that the value is here, or with ``fetch_local=False`` that it is ready on the node that owns
-    it. Blocks this thread; on a node's own loop use ``asyncio.wait``. Raises TypeError and ValueError for arguments
-    that make no sense; of no refs at all, none is waited for.
+    is ready, and so is a generator whose next item, or end, is here. Ready means that the value is here, or with
+    ``fetch_local=False`` that it is ready on the node that owns it. Blocks this thread; on a node's own loop use
+    ``asyncio.wait``. Raises TypeError and ValueError for arguments that make no sense; of no refs at all, none is
+    waited for.
     """
     _check_refs(refs, "wait")
     if len(set(map(id, refs))) != len(refs):
@@ -111,7 +113,7 @@ def _check_refs(refs: Any, what: str) -> None:
         hint = ": write list(refs)" if isinstance(refs, tuple) else ""
         raise TypeError(f"{what} takes {takes}, not {type(refs).__name__}{hint}")
     for ref in refs:
-        if not isinstance(ref, ObjectRef):
+        if not isinstance(ref, (ObjectRef, ObjectRefGenerator) if what == "wait" else ObjectRef):
             raise TypeError(f"{what} takes ObjectRefs, and the list holds a {type(ref).__name__}")
 
 

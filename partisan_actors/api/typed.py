@@ -1,15 +1,19 @@
 """`method` and `typed`: how a checker without plugins gets to know the methods behind a handle.
 
-Both return what they are given. A checker then finds `typed(handle).add` on the actor's own class, where `@method`
-makes it a LocalMethod: callable, as `self.add(1)` in the class needs it, and with `remote`, `tell` and `options`.
+Both return what they are given; `method` with options notes them on the function. A checker then finds
+`typed(handle).add` on the actor's own class, where `@method` makes it a LocalMethod: callable, as `self.add(1)` in the
+class needs it, and with `remote`, `tell` and `options`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
+from partisan_actors.actors.method_options import MARK
 from partisan_actors.api.actor import ActorHandle
+from partisan_actors.api.call_options import method_options
+from partisan_actors.api.configured import ConfiguredMethod, StreamMethod
 from partisan_actors.api.methods import AckedMethod, ActorMethod
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 L_co = TypeVar("L_co", covariant=True)
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class LocalMethod(Protocol[P, R_co, L_co]):
@@ -53,6 +59,32 @@ class LocalMethod(Protocol[P, R_co, L_co]):
         partition_key: int | str | None = ...,
         causal: str | None = ...,
     ) -> ActorMethod[P, R_co]: ...
+    @overload
+    def options(
+        self,
+        *,
+        concurrency_group: str = ...,
+        max_task_retries: int = ...,
+        retry_exceptions: bool | Sequence[type[BaseException]] = ...,
+        timeout: float | None = ...,
+        channel: str | None = ...,
+        partition_key: int | str | None = ...,
+        causal: str | None = ...,
+    ) -> ConfiguredMethod[P, ObjectRef[R_co]]: ...
+    @overload
+    def options(
+        self,
+        *,
+        num_returns: int | Literal["streaming", "dynamic"] = ...,
+        generator_backpressure: int = ...,
+        concurrency_group: str = ...,
+        max_task_retries: int = ...,
+        retry_exceptions: bool | Sequence[type[BaseException]] = ...,
+        timeout: float | None = ...,
+        channel: str | None = ...,
+        partition_key: int | str | None = ...,
+        causal: str | None = ...,
+    ) -> ConfiguredMethod[P, Any]: ...
 
 
 class DefinedMethod(Protocol[P, R_co, L_co]):
@@ -64,15 +96,64 @@ class DefinedMethod(Protocol[P, R_co, L_co]):
     def __get__(self, instance: object, owner: Any, /) -> LocalMethod[P, R_co, L_co]: ...
 
 
+class DefinedStream(Protocol[P, T_co]):
+    """A generator method under `@method`, in its class."""
+
+    @overload
+    def __get__(self, instance: None, owner: Any, /) -> Callable[Concatenate[Any, P], Any]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any, /) -> StreamMethod[P, T_co]: ...
+
+
+class MethodDecorator(Protocol):
+    """What `method` with options gives: with other results than one, checkers do not know what a call returns."""
+
+    def __call__(self, function: F, /) -> F: ...
+
+
+@overload
+def method(  # type: ignore[overload-overlap]  # the last is for what is neither a generator nor a coroutine function
+    function: Callable[Concatenate[Any, P], Iterator[T]], /
+) -> DefinedStream[P, T]: ...
+@overload
+def method(  # type: ignore[overload-overlap]  # as above
+    function: Callable[Concatenate[Any, P], AsyncIterator[T]], /
+) -> DefinedStream[P, T]: ...
 @overload
 def method(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
 ) -> DefinedMethod[P, R, Coroutine[Any, Any, R]]: ...
 @overload
 def method(function: Callable[Concatenate[Any, P], R], /) -> DefinedMethod[P, R, R]: ...
-def method(function: Any, /) -> Any:
-    """Let every checker know a method behind `typed`. The function is returned as it is."""
-    return function
+@overload
+def method(
+    *,
+    num_returns: int | Literal["streaming", "dynamic"] = ...,
+    concurrency_group: str = ...,
+    max_task_retries: int = ...,
+    retry_exceptions: bool | Sequence[type[BaseException]] = ...,
+    generator_backpressure: int = ...,
+) -> MethodDecorator: ...
+def method(function: Any = None, /, **options: Any) -> Any:
+    """Say of a method how it is called; the function itself is returned. As ``@method`` it is for type checkers only.
+
+    `num_returns` is how many refs a call gives: 0 gives None, n a list of n, for a tuple or a list of n results. For
+    generators it is "streaming" (their default: an `ObjectRefGenerator`) or "dynamic" (one ref to the list of refs).
+    `concurrency_group` names one of the actor's groups. `max_task_retries` further attempts (-1: without limit) are
+    made when a call is lost with its actor's node, and, with `retry_exceptions` True or a list of classes, also when it
+    raises (one of) them. A generator is never more than `generator_backpressure` items ahead of whoever takes them.
+    All of them can be set for one call, too: ``handle.name.options(...)``. Raises ConfigError.
+    """
+    if function is not None:
+        return function
+    made = method_options(options)
+
+    def mark(decorated: Any) -> Any:
+        plain = decorated.__func__ if isinstance(decorated, (staticmethod, classmethod)) else decorated
+        setattr(plain, MARK, made)
+        return decorated
+
+    return mark
 
 
 @overload

@@ -17,6 +17,7 @@ from partisan_actors.actors.blocking import gate
 from partisan_actors.actors.replies import while_blocked
 from partisan_actors.errors import CallTimeout
 from partisan_actors.objects.ref import ObjectRef
+from partisan_actors.objects.stream import ObjectRefGenerator
 
 __all__ = ["Completed", "wait_for_all", "wait_for_some"]
 
@@ -65,7 +66,7 @@ def wait_for_some(refs: Sequence[ObjectRef[Any]], count: int, timeout: float | N
     Without `fetch`, one that is ready where it lives counts, too, and nothing is brought here. Raises RuntimeError on
     the loop that the refs wait for.
     """
-    waitables: list[Any] = [ref if fetch or ref.done() else ref.store.readiness(ref) for ref in refs]
+    waitables: list[Any] = [ref if fetch or ref.done() else _readiness(ref) for ref in refs]
     if sum(each.done() for each in waitables) < count:
         _check_loop(refs, "wait would block the loop that it waits for: use asyncio.wait there")
         bell = gate()
@@ -81,6 +82,11 @@ def wait_for_some(refs: Sequence[ObjectRef[Any]], count: int, timeout: float | N
             for each in waitables:
                 each.remove_waiter(bell.open)
     return [position for position, each in enumerate(waitables) if each.done()]
+
+
+def _readiness(ref: Any) -> Any:
+    """What tells when it is ready where it lives: a generator's items come by themselves."""
+    return ref if isinstance(ref, ObjectRefGenerator) else ref.store.readiness(ref)
 
 
 class Completed(Generic[T]):

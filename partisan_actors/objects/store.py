@@ -94,6 +94,7 @@ class ObjectStore:
         system.on_close.append(self._close)
         system.extensions["objects"] = self
         system.serve(SERVICE, self, channel=BULK)
+        system.cancelling.find_object = self._own.get
         system.node.directory.on_down.append(self._node_down)
         system.node.on_sweep.append(self._sweep)
 

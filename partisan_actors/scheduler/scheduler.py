@@ -314,6 +314,7 @@ class Scheduler:
             trap_exit=spec.trap_exit,
             trace=spec.trace,
             stop_timeout_s=spec.stop_timeout_s,
+            concurrency_groups=spec.concurrency_groups,
         )
         if spec.counted:
             self.scope.begin(spec.actor, spec.actor.node, spec.life)

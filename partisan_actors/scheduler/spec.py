@@ -43,6 +43,7 @@ class ActorSpec:
     counted: bool = False
     stop_timeout_s: float = 5.0
     quorum: bool = False
+    concurrency_groups: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.class_name} {self.name!r}" if self.name else f"{self.class_name} ({self.actor})"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 import cloudpickle
@@ -29,6 +30,7 @@ __all__ = [
     "encode_code",
     "encode_value",
     "encode_whole",
+    "is_by_value",
     "is_scalars",
 ]
 
@@ -129,6 +131,12 @@ def encode_code(code: Any, what: str) -> bytes:
         path, why = _culprit(code, error)
         raise SerializationError(what, path, why) from error
     return encoded
+
+
+def is_by_value(module: ModuleType) -> bool:
+    """Whether what that module defines is to be copied, and not imported, as `cloudpickle` was told."""
+    names = cloudpickle.list_registry_pickle_by_value()
+    return any(module.__name__ == name or module.__name__.startswith(f"{name}.") for name in names)
 
 
 def _by_value_registered() -> bool:

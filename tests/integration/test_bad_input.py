@@ -223,8 +223,6 @@ def test_calling_what_is_no_method_says_what_there_is(shop: Any) -> None:
         shop.buy.remote()
     with pytest.raises(AttributeError, match="it is a property: call a method instead"):
         shop.owner.remote()
-    with pytest.raises(AttributeError, match="it is a generator: streaming methods are not supported"):
-        shop.stream.remote()
     with pytest.raises(AttributeError, match="its attributes can only be changed by its own methods"):
         shop.size = 4
 

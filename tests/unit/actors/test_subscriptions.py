@@ -335,7 +335,7 @@ class Listener:
         return "subscribed"
 
     def pieces(self, value: Any) -> Iterator[Any]:
-        """No remote method: a generator."""
+        """A generator: nobody would take what it gives."""
         yield value
 
 

@@ -1,0 +1,157 @@
+"""Ending blocking code of users from outside: an exception that is raised in its thread, and a flag that it may ask.
+
+The rules this file keeps:
+
+1. `Interrupted` is raised in the code that was to be ended, at most once, and in no other: not in what the thread runs
+   next, and not in ours. A thread that waits in one of our gates is woken, and raises it there itself; any other gets
+   it from the interpreter, at the next line of Python it runs. What is pending when the code ends is taken back.
+2. Only native code that never returns to Python (a long ``time.sleep``) is not reached; it runs to its end unheeded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from partisan_actors.actors.blocking import Gate, own_gates
+
+__all__ = ["Interrupted", "Slot", "is_cancelled", "own_slot", "slots"]
+
+Outcome = tuple[Any, BaseException | None]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Raised in blocking code whose call was cancelled. As for Ctrl-C, ``except Exception`` does not catch it."""
+
+
+class Slot:
+    """What one thread runs now, and the way to end it."""
+
+    __slots__ = ("_gate", "_lock", "context", "ident", "is_cancelled", "token")
+
+    def __init__(self) -> None:
+        self.ident = threading.get_ident()
+        self._lock = threading.Lock()
+        self._gate: _Wakeable | None = None
+        # Whatever names what runs; None between two of them.
+        self.token: Any = None
+        self.context: Context | None = None
+        self.is_cancelled = False
+
+    def run(self, token: Any, context: Context, call: Callable[[], Outcome]) -> Outcome:
+        """On the slot's own thread: ``call()``, which may be interrupted meanwhile."""
+        self.is_cancelled = False
+        self.context = context
+        outcome: Outcome | None = None
+        try:
+            self.token = token
+            outcome = call()
+            with self._lock:
+                self.token = None
+                if self.is_cancelled:
+                    _raise_in(self.ident, None)
+        except Interrupted as late:  # it came between the user's code and this
+            with self._lock:
+                self.token = None
+            outcome = outcome or (None, late)
+        self.context = None
+        return outcome
+
+    def interrupt(self, token: Any) -> bool:
+        """From any thread: end what runs, if it still is `token`. Returns whether it is."""
+        with self._lock:
+            if self.token is not token:
+                return False
+            if not self.is_cancelled:
+                self.is_cancelled = True
+                if self._gate is not None:
+                    self._gate.wake()
+                else:
+                    _raise_in(self.ident, Interrupted)
+            return True
+
+    def wait_at(self, gate: _Wakeable, wait: Callable[[], bool]) -> bool:
+        """On the slot's own thread: wait, and be woken by `interrupt`."""
+        with self._lock:
+            self._gate = gate if self.token is not None else None
+        try:
+            return wait()
+        finally:
+            with self._lock:
+                self._gate = None
+                was_woken, gate.is_woken = gate.is_woken, False
+            if was_woken:
+                raise Interrupted
+
+
+class _Wakeable:
+    """A gate that an interruption opens, too."""
+
+    def __init__(self, slot: Slot, inner: Gate) -> None:
+        self._slot = slot
+        self._inner = inner
+        self.open: Callable[[], None] = inner.open
+        self.is_woken = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._slot.wait_at(self, lambda: self._inner.wait(timeout))
+
+    def wake(self) -> None:
+        self.is_woken = True
+        self._inner.open()
+
+
+class _Queue:
+    """A gate that is cheap to open more often than it is waited at."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[None] = SimpleQueue()
+
+    def open(self) -> None:
+        self._queue.put(None)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        try:
+            self._queue.get(timeout=timeout)
+        except Empty:
+            return False
+        return True
+
+
+class _OwnSlot(threading.local):
+    slot: Slot | None = None
+
+
+_own = _OwnSlot()
+# Every thread that can be interrupted, by its number. Threads that end leave theirs to the next of that number.
+slots: dict[int, Slot] = {}
+
+
+def own_slot() -> Slot:
+    """The slot of this thread, which can be interrupted from now on."""
+    slot = _own.slot
+    if slot is None:
+        slot = _own.slot = slots[threading.get_ident()] = Slot()
+        own, make = slot, own_gates.make
+        own_gates.make = lambda: _Wakeable(own, make() if make is not None else _Queue())
+    return slot
+
+
+def is_cancelled() -> bool:
+    """Whether the call that the running code belongs to was cancelled."""
+    slot = _own.slot
+    if slot is not None:
+        return slot.is_cancelled
+    task = asyncio.current_task() if asyncio._get_running_loop() is not None else None
+    return task is not None and task.cancelling() > 0
+
+
+def _raise_in(ident: int, error: type[BaseException] | None) -> None:
+    import ctypes  # a node may never need it
+
+    what = ctypes.py_object(error) if error is not None else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), what)

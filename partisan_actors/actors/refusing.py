@@ -1,0 +1,106 @@
+"""What a cell says to those whose messages it does not handle, and how messages are taken back while they wait."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from partisan_actors.actors.tracing import refuse_serving
+from partisan_actors.errors import ActorStopped, MailboxFull
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.actor import Definition
+    from partisan_actors.actors.host import Host
+    from partisan_actors.actors.mailbox import Inbox, Message
+    from partisan_actors.actors.options import CellOptions
+    from partisan_actors.actors.stepping import Stepper
+    from partisan_actors.errors import PartisanError
+    from partisan_actors.ids import ActorId
+    from partisan_actors.node.router import Peer
+
+__all__ = ["Refusing"]
+
+
+class Refusing:
+    """A part of `Cell`, which has the state."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        system: Host
+        actor: ActorId
+        key: bytes
+        definition: Definition
+        options: CellOptions
+        processed: int
+        instance: object
+        reason: str
+        cause: PartisanError | None
+        mailbox: deque[Message] | tuple[()]
+        stepper: Stepper
+        _inbox: Inbox | None
+
+        def send_to_thread(self) -> None:
+            """Have the actor's thread look at its inbox."""
+
+    # ---- refusals -------------------------------------------------------------------------------------------------
+
+    def refuse(self, message: Message, error: PartisanError) -> None:
+        """Whoever sent it is told that it is not handled, or why it was given up."""
+        if message.meta is not None:
+            refuse_serving(self.system.recorder, self, message, error)
+        if message.number is not None:
+            self.system.reply_error(message.peer, message.number, error)
+
+    def overflow(self, message: Message) -> None:
+        """There is no room for it."""
+        error = MailboxFull(str(self), self.options.mailbox_max)
+        self.refuse(message, error)
+        if message.number is None:
+            self.system.dead_letter(self, message.method.name, f"its mailbox is full ({error.limit})")
+
+    def stopped_error(self) -> PartisanError:
+        """What those get who call an actor that has ended."""
+        return self.cause or ActorStopped(str(self), self.reason)
+
+    def no_method(self, peer: Peer, number: int | None, name: str) -> None:
+        """There is no method of that name."""
+        error = self.definition.interface.has_no(name)
+        if number is not None:
+            self.system.reply_failed(peer, number, error, self, name)
+        else:
+            self.system.dead_letter(self, name, str(error))
+
+    # ---- what waits, and what runs --------------------------------------------------------------------------------
+
+    def take_out(self, is_wanted: Callable[[Message], bool]) -> list[Message]:
+        """Take some of the waiting messages out: they are not handled."""
+        taken = [message for message in self.mailbox if is_wanted(message)]
+        if taken:
+            self.mailbox = deque(message for message in self.mailbox if not is_wanted(message)) or ()  # type: ignore[misc]  # Cell has the slot
+        if self._inbox is not None and len(self._inbox):
+            more, has_claim = self._inbox.take_out(is_wanted)
+            taken += more
+            if has_claim:
+                self.send_to_thread()
+        return taken
+
+    def empty_out(self) -> list[Message]:
+        """The actor ends: take out what waits, and what runs on threads."""
+        messages, self.mailbox = list(self.mailbox), ()  # type: ignore[misc]  # Cell has the slot
+        return messages + (self._inbox.empty_out() if self._inbox is not None else [])
+
+    def steppers(self) -> list[Stepper]:
+        """What runs its coroutines."""
+        return [self.stepper]
+
+    @property
+    def has_coroutines(self) -> bool:
+        """Whether any of its coroutines is in progress."""
+        return any(stepper.active or stepper.held for stepper in self.steppers())
+
+    def on_threads(self) -> list[Message]:
+        """The messages that are handled on threads now."""
+        running = self._inbox.running if self._inbox is not None else None
+        return [running] if running is not None else []
