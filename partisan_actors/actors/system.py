@@ -26,6 +26,7 @@ from partisan_actors.actors.keys import described_key, name_key, service_key
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.outbound import CopyBuffers, Outbound, copies_of, pack_payload
+from partisan_actors.actors.posting import Posting
 from partisan_actors.actors.reasons import Flushed
 from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, UNREACHABLE, Location, actor_key
 from partisan_actors.actors.replies import Reply
@@ -99,8 +100,7 @@ class ActorSystem:
         self._locations: weakref.WeakValueDictionary[ActorId, Location] = weakref.WeakValueDictionary()
         self._locating = threading.Lock()
         self._tombstones: OrderedDict[bytes, tuple[str, str, PartisanError | None]] = OrderedDict()
-        self._posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._is_awake = False
+        self.post = Posting(node.loop).post
         self.next_actor_number: Callable[[], int] = itertools.count(1).__next__  # 0 is for services
         self.acked = Acked(self, node.delivery, node.config.channels)
         self.outbound = out = Outbound(self, self.acked, node.config.channels)
@@ -234,16 +234,6 @@ class ActorSystem:
 
     # ---- from an actor's thread to the loop -------------------------------------------------------------------
 
-    def post(self, call: Callable[..., object], *args: Any) -> None:
-        """Call on the loop, in order; from any thread. One wake-up for as many as come meanwhile."""
-        self._posted.append((call, args))
-        if not self._is_awake:
-            self._is_awake = True
-            try:
-                self.loop.call_soon_threadsafe(self._run_posted)
-            except RuntimeError:  # the loop is closed: the node has ended before its actor's method did
-                return
-
     def outcome(self, cell: Cell, message: Message, value: Any, error: BaseException | None, is_last: bool) -> None:
         """On an actor's thread: a blocking method ended.
 
@@ -271,13 +261,6 @@ class ActorSystem:
         if is_last and encoded[1] is None and connection is not None and connection.send_from_thread(encoded[0]):
             return
         self.post(send_encoded, message.peer, encoded, self._affinity_of(cell))
-
-    def _run_posted(self) -> None:
-        self._is_awake = False
-        posted = self._posted
-        for _ in range(len(posted)):
-            call, args = posted.popleft()
-            call(*args)
 
     def _affinity_of(self, cell: Cell) -> int:
         return int.from_bytes(cell.key[-4:], "big")
