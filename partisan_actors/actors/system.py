@@ -11,7 +11,7 @@ import itertools
 import logging
 import threading
 import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -19,13 +19,14 @@ from partisan_actors.actors.acked import Acked
 from partisan_actors.actors.actor import Definition
 from partisan_actors.actors.cancelling import Cancelling
 from partisan_actors.actors.cell import Cell
+from partisan_actors.actors.cells import Cells
 from partisan_actors.actors.code import CodeStore
 from partisan_actors.actors.consuming import Streams
 from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.dead_letters import DeadLetters
 from partisan_actors.actors.groups import make_cell
 from partisan_actors.actors.inbound import Inbound, encode_answer, encode_reply_error, send_encoded
-from partisan_actors.actors.keys import described_key, name_key, service_key
+from partisan_actors.actors.keys import service_key
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.outbound import CopyBuffers, Outbound, copies_of, pack_payload
@@ -39,8 +40,6 @@ from partisan_actors.actors.threads import ActorThread, JobThread, Threads
 from partisan_actors.actors.tracing import finish_serving, record_stop
 from partisan_actors.actors.user_errors import traceback_text, user_error
 from partisan_actors.errors import (
-    ActorNotFound,
-    ActorStopped,
     ActorUnavailable,
     NodeDown,
     NotYetConnected,
@@ -62,7 +61,6 @@ __all__ = ["ActorSystem"]
 
 logger = logging.getLogger(__name__)
 
-TOMBSTONES_MAX: Final = 20_000
 RESTART_PATIENCE_S: Final = 30.0
 HOOKS_S: Final = 1.0
 
@@ -82,7 +80,8 @@ class ActorSystem:
         self.code = CodeStore()
         self.steps = Steps(node.loop)
         self.threads = Threads(node.config.name, node.config.threads_kept, make_thread)
-        self.cells: dict[bytes, Any] = {}
+        self._table = Cells(node.me)
+        self.cells: dict[bytes, Any] = self._table
         self.dispatch = node.dispatch
         # What the services above keep with the system, by name.
         self.extensions: dict[str, Any] = {}
@@ -101,7 +100,6 @@ class ActorSystem:
         self.where_now: Callable[[ActorId], NodeId | PartisanError | None] = lambda actor: None
         self._locations: weakref.WeakValueDictionary[ActorId, Location] = weakref.WeakValueDictionary()
         self._locating = threading.Lock()
-        self._tombstones: OrderedDict[bytes, tuple[str, str, PartisanError | None]] = OrderedDict()
         self.post = Posting(self.loop).post
         self.next_actor_number: Callable[[], int] = itertools.count(1).__next__  # 0 is for services
         self.acked = Acked(self, node.delivery, node.config.channels)
@@ -124,23 +122,14 @@ class ActorSystem:
         kwargs: dict[str, Any],
     ) -> Cell:
         """Make an actor of this node; its constructor runs soon. Calls that arrive meanwhile wait."""
-        key = actor_key(actor)
-        self._tombstones.pop(key, None)
-        cell = self.cells[key] = make_cell(self, actor, key, definition, options)
-        if options.name is not None:
-            self.cells[name_key(options.name)] = cell
+        cell = make_cell(self, actor, actor_key(actor), definition, options)
+        self._table.put(cell)
         self.loop.call_soon(cell.start, args, kwargs)
         return cell
 
     def cell_stopped(self, cell: Cell) -> None:
         """A cell ended. Callers who come later are told why."""
-        if self.cells.get(cell.key) is cell:
-            del self.cells[cell.key]
-        if cell.options.name is not None and self.cells.get(name_key(cell.options.name)) is cell:
-            del self.cells[name_key(cell.options.name)]
-        self._tombstones[cell.key] = (str(cell), cell.reason, cell.cause)
-        while len(self._tombstones) > TOMBSTONES_MAX:
-            self._tombstones.popitem(last=False)
+        self._table.drop(cell)
         if cell.options.trace:
             record_stop(self.recorder, cell, cell.options.trace, cell.reason)
         for tell in list(self.on_cell_stopped):
@@ -148,7 +137,7 @@ class ActorSystem:
 
     def local_cells(self) -> list[Cell]:
         """The actors of this node, services left out."""
-        return [cell for key, cell in self.cells.items() if isinstance(cell, Cell) and cell.key == key]
+        return self._table.actors()
 
     def cell(self, actor: ActorId) -> Cell | None:
         """The cell of an actor of this node."""
@@ -157,16 +146,11 @@ class ActorSystem:
 
     def refuse(self, peer: Peer, number: int | None, key: bytes) -> None:
         """A message named an actor that is not here."""
-        known = self._tombstones.get(key)
-        error: PartisanError
-        if known is not None:
-            error = known[2] or ActorStopped(known[0], known[1])
-        else:
-            error = ActorNotFound(f"{described_key(key)} on node {self.me}")
+        whom, error = self._table.missing(key)
         if number is not None:
             self.reply_error(peer, number, error)
         else:
-            self.dead_letter(known[0] if known else f"actor {described_key(key)}", "tell", str(error))
+            self.dead_letter(whom, "tell", str(error))
 
     async def close(self, hooks_s: float = HOOKS_S) -> None:
         """The node stops: every actor ends, its `on_stop` within `hooks_s` seconds, and every caller is told."""

@@ -138,9 +138,9 @@ async def test_what_is_sent_to_a_node_reaches_whoever_takes_it_there_in_order(no
 
         cancel()
         await until(lambda: cluster[node].system.cells.get(b"@inbox") is None)
-        before = cluster[node].system.dead_letter_count
+        before = cluster[node].system.dead_letters.count
         pa.forward(life, "nobody")
-        await until(lambda: cluster[node].system.dead_letter_count == before + 1)
+        await until(lambda: cluster[node].system.dead_letters.count == before + 1)
         with pytest.raises(ActorNotFound, match="on_message"):
             await pa.forward(life, "nobody", ack=True)
 
@@ -183,15 +183,15 @@ async def test_what_means_nobody_is_told_or_counted() -> None:
             pa.forward(NodeId("b", 1), 1)
         with pytest.raises(AttributeError, match="on_message"):
             pa.forward(Deaf.remote(), 1)
-        before = b.dead_letter_count
+        before = b.dead_letters.count
         pa.forward(("nobody", "b"), 1)
-        await until(lambda: b.dead_letter_count == before + 1)
-        assert b.dead_letters[-1][0] == "actor named 'nobody'"
+        await until(lambda: b.dead_letters.count == before + 1)
+        assert b.dead_letters.last[-1][0] == "actor named 'nobody'"
         with pytest.raises(ActorNotFound, match="named 'nobody'"):
             await pa.forward(("nobody", "b"), 1, ack=True)
-        before = a.dead_letter_count
+        before = a.dead_letters.count
         pa.forward(ActorId(actor.node, 999_999), 1)  # nobody was ever called so: its maker says so
-        await until(lambda: a.dead_letter_count == before + 1)
+        await until(lambda: a.dead_letters.count == before + 1)
 
 
 async def test_a_name_on_a_node_means_whoever_has_it_when_the_message_arrives() -> None:
