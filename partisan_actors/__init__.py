@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from partisan_actors.api.cancel import cancel
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.configured import ConfiguredMethod, StreamMethod
+    from partisan_actors.api.drains import drain
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
     from partisan_actors.api.fault_rules import faults
     from partisan_actors.api.forwarding import forward, on_message
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     from partisan_actors.objects.stream import ObjectRefGenerator
     from partisan_actors.scheduler.labels import DoesNotExist, Exists, In, NotIn
     from partisan_actors.scheduler.strategies import InPlacementGroup, NodeAffinity, NodeLabels
+    from partisan_actors.tasks.draining import Drained
     from partisan_actors.telemetry.tracing import TracingOptions
     from partisan_actors.wire.channels import ChannelOptions
 
@@ -118,6 +120,7 @@ _HOMES = {
     "DeliveryOptions": "partisan_actors.node.delivery_options",
     "DoesNotExist": "partisan_actors.scheduler.labels",
     "Down": "partisan_actors.actors.down",
+    "Drained": "partisan_actors.tasks.draining",
     "Exists": "partisan_actors.scheduler.labels",
     "Exit": "partisan_actors.actors.down",
     "ForwardOptions": "partisan_actors.node.forward_options",
@@ -168,6 +171,7 @@ _HOMES = {
     "cluster_resources": "partisan_actors.api.cluster",
     "current_actor": "partisan_actors.api.monitors",
     "demonitor": "partisan_actors.api.monitors",
+    "drain": "partisan_actors.api.drains",
     "evict": "partisan_actors.api.membership",
     "exit": "partisan_actors.api.monitors",
     "exit_actor": "partisan_actors.api.monitors",
@@ -234,6 +238,7 @@ __all__ = [
     "DeliveryOptions",
     "DoesNotExist",
     "Down",
+    "Drained",
     "Exists",
     "Exit",
     "ForwardOptions",
@@ -284,6 +289,7 @@ __all__ = [
     "cluster_resources",
     "current_actor",
     "demonitor",
+    "drain",
     "evict",
     "exit",
     "exit_actor",

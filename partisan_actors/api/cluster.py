@@ -15,7 +15,7 @@ def nodes() -> list[dict[str, Any]]:
     """One row for every node this process knows of, ended ones too. Any thread may ask.
 
     A row has the keys name, id, state ("up", "suspect", "down" or "left"), addresses, host, pid, overlay, hosts_actors,
-    resources, available, labels, actors, neighbours, suspected_by and is_me.
+    resources, available, labels, actors, neighbours, suspected_by, draining and is_me.
     """
     system = session.system()
     return [node_row(record, system.me.name) for record in system.node.directory]

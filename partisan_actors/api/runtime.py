@@ -22,6 +22,7 @@ from partisan_actors.node.overlays import shared_options
 from partisan_actors.node.world import World
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
+from partisan_actors.tasks.draining import Draining
 from partisan_actors.tasks.executor import TaskExecutor
 from partisan_actors.tasks.rpc import NodeCalls
 from partisan_actors.tasks.submit import TaskSubmitter
@@ -69,6 +70,7 @@ class Runtime:
         self.objects = ObjectStore(self.system)
         self.executor = TaskExecutor(self.system, self.scheduler)
         self.submitter = TaskSubmitter(self.system, self.scheduler, self.objects)
+        self.draining = Draining(self.system, self.scheduler, self.executor)
         self.calls = NodeCalls(self.system, self.objects)
         self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor)
         self.pending = PendingWork(self.system, self.scheduler, self.submitter, self.executor)

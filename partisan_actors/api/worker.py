@@ -73,6 +73,7 @@ async def run_node(settings: dict[str, Any], stop: asyncio.Event) -> None:
     """Be the node that the parent described until `stop` is set."""
     config = with_own_options(config_of(settings), joins=bool(settings["contacts"]))
     runtime = Runtime(config, tracing_of(settings))
+    runtime.draining.on_drained = stop.set
     if settings.get("stops_on_request"):
         runtime.control.on_stop = stop.set
     session.adopt(runtime)  # first: with tracing, calls come before `start` returns

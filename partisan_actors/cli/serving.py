@@ -126,7 +126,8 @@ async def serve(plan: StartPlan, story: Story) -> ExitCode:
             end.is_started = True
             runtime = session.runtime
             sessions.adopt(runtime)
-            runtime.control.on_stop = end.stop.set
+            runtime.control.on_stop = runtime.draining.on_drained = end.stop.set
+            runtime.draining.children = [f"{session.node_name}-w{number}" for number in range(1, plan.nodes)]
             if runtime.node.credentials is not None:
                 end.on_hangup = runtime.node.credentials.reload
             settle_in()

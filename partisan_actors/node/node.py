@@ -270,6 +270,11 @@ class Node:
         else:
             self._presence.part(node)
 
+    def announce(self) -> None:
+        """Something is new about this node: tell the others, when its turn comes."""
+        if not self.is_closing:
+            self._presence.renew()
+
     def _neighbours_changed(self) -> None:
         for tell in self.on_neighbours:
             tell()

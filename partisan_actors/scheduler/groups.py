@@ -94,13 +94,19 @@ class Groups:
         return next((record for record in self.all() if record.name == name and not record.is_over), None)
 
     def give_up(self, group: GroupId) -> None:
-        """This node wants to have its bundles of the group no more: the work in them has gone."""
+        """This node does not want its bundles of the group any more."""
         known = self._protocol.records.get(group)
         if known is not None:
             stamp, record = known
             here = tuple(record.here(self._node.me))
             if here:
                 self._carry_out([Report(self._protocol.acting(record), group, stamp, here)])
+
+    def give_up_unused(self) -> None:
+        """This node is to be empty: it gives up its bundles of groups that have no work in them here."""
+        for group in dict.fromkeys(group for group, _ in self._room.bundles()):
+            if not self._room.has_work(group):
+                self.give_up(group)
 
     # ---- where work goes --------------------------------------------------------------------------------------
 

@@ -190,6 +190,11 @@ class Guardian:
         return 2 * directory.live_count > known
 
     @property
+    def restarting(self) -> int:
+        """How many actors this node is about to make again, here or elsewhere."""
+        return len(self._reliving) + len(self._acting)
+
+    @property
     def record_count(self) -> int:
         """How many records this node keeps."""
         return len(self._records)

@@ -165,6 +165,10 @@ class Room:
             self._drop(key)
         return bool(late)
 
+    def has_work(self, group: GroupId) -> bool:
+        """Whether anything is in a bundle of the group here."""
+        return any(key[0] == group for key in self._inside.values())
+
     def bundles(self) -> dict[BundleKey, bool]:
         """The bundles that are here, and whether for good."""
         return {key: reserved.until is None for key, reserved in self._reserved.items()}

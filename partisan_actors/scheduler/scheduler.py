@@ -31,9 +31,7 @@ from partisan_actors.actors.user_errors import user_error
 from partisan_actors.errors import (
     ActorExists,
     ActorGroupRemoved,
-    ActorStopped,
     ActorUnavailable,
-    InternalError,
     NodeError,
     PartisanError,
     Unplaceable,
@@ -50,6 +48,7 @@ from partisan_actors.scheduler.policy import Request, Verdict
 from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.room import Room
 from partisan_actors.scheduler.spec import ActorSpec
+from partisan_actors.scheduler.unmade import why_not_made
 from partisan_actors.wire.payload import decode
 
 __all__ = ["Scheduler"]
@@ -113,19 +112,27 @@ class Scheduler:
         for tell in self.on_room:
             tell()
 
+    def close_room(self) -> None:
+        """Take no new work any more, and say so. Tasks that wait here go elsewhere."""
+        self.room.is_closed = True
+        self.node.announce()
+        self._bundles_changed()
+
     def _bundles_changed(self) -> None:
         for tell in self.on_room_taken:
             tell()
         self.room_made()
 
     def _evicted(self, record: GroupRecord, tokens: tuple[Hashable, ...]) -> None:
-        """Actors have lost their bundle, and end with it."""
+        """Actors have lost their bundle, and end with it, or are restarted where it is now if they may be."""
         why = f"its {record} is over, as {record.why}" if record.is_over else f"its bundle of {record} was moved"
         for token in tokens:
             cell = self.system.cell(token) if isinstance(token, ActorId) else None
-            if cell is not None:
+            if cell is not None and record.is_over:
                 cell.cause = ActorGroupRemoved(str(cell), why)
                 cell.stop(why)
+            elif cell is not None:
+                self.guardian.end_life(cell, why)
 
     def request_of(self, actor: ActorId) -> Request | None:
         """What an actor of this node was placed by."""
@@ -178,7 +185,7 @@ class Scheduler:
                 self.names.release(spec)
             if host is not None:
                 self.system.notify(host, SERVICE, "stop_here", *spec.actor.node, spec.actor.number)
-            self.system.fail_location(location, _why_not_made(spec, error))
+            self.system.fail_location(location, why_not_made(spec, error))
             if not isinstance(error, Exception):
                 raise
         else:
@@ -429,14 +436,6 @@ class Scheduler:
             "available": self.room.pool.available.plain(),
             "held": self.room.pool.held_for_life.plain(),
             "actors": len(cells),
+            "draining": self.room.is_closed,
             "load": float(sum(1 for cell in cells if cell.is_thread_busy or cell.stepper.active)),
         }
-
-
-def _why_not_made(spec: ActorSpec, error: BaseException) -> PartisanError:
-    if isinstance(error, PartisanError):
-        return error
-    if isinstance(error, asyncio.CancelledError):
-        return ActorStopped(str(spec), "it was killed, or its maker stopped, before it had a place")
-    logger.error("creating %s failed", spec, exc_info=error)
-    return InternalError(f"creating {spec} failed: {error}", repr(error))

@@ -440,3 +440,17 @@ def test_why_tells_what_is_pending_and_what_each_node_says_to_it(shells: Shells)
     assert shells.facts("why", "no such thing")["pending"] == []
     script.send(signal.SIGKILL)
     node.interrupt()
+
+
+def test_drain_empties_a_node_and_what_it_started_and_ends_both(shells: Shells) -> None:
+    _, address = shells.start("--name", "first")
+    second, _ = shells.start("--name", "second", "--join", address, "--nodes", "2")
+
+    unknown = shells.partisan("drain", "nobody", "--address", address)
+    text = shells.partisan("drain", "second", "--address", address)
+
+    assert unknown.returncode == 2 and "no node 'nobody' is up" in unknown.stderr
+    assert text.returncode == 0, text.stderr
+    assert "node second is drained: 0 actors moved, 0 ended, 0 tasks left; it ends" in text.stdout
+    assert second.wait() == 0
+    second.assert_nothing_left()

@@ -1,0 +1,50 @@
+"""`partisan drain`: empty a node, and end it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from partisan_actors.api.inspection import LIVE
+from partisan_actors.api.observer import Observer
+from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
+from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.cli.table import counted
+from partisan_actors.tasks.draining import DRAIN, DRAIN_GRACE_S, Drained
+
+__all__ = ["drain"]
+
+
+@click.command()
+@click.argument("name")
+@click.option("--timeout", default=60.0, show_default=True, metavar="SECONDS", help="What may take that long to end.")
+@json_option
+@target_options
+def drain(target: Target, name: str, timeout: float, as_json: bool) -> None:
+    """Empty the node NAME, and end it.
+
+    It takes no new work. Its tasks finish, its restartable actors are restarted elsewhere, the others have SECONDS to
+    end by themselves. Then a node that `partisan start` runs ends, with the processes it started, which are drained
+    too; the node of a program stays, empty. Exits with 0 when nothing is left.
+    """
+    if not timeout >= 0:
+        raise Failure(f"--timeout {timeout:g}: expected seconds from 0", ExitCode.USAGE)
+
+    async def question(observer: Observer) -> Drained:
+        live = [row for row in await observer.members() if row["state"] in LIVE]
+        chosen = [row for row in live if row["name"] == name]
+        if not chosen:
+            raise Failure(f"no node {name!r} is up; there are {', '.join(row['name'] for row in live)}", ExitCode.USAGE)
+        patience_s = timeout + 2 * DRAIN_GRACE_S
+        answer = await observer.ask(observer.contact, DRAIN, "drain_node", name, timeout, timeout_s=patience_s)
+        return Drained(*answer)
+
+    drained = ask(target, question)
+    if as_json:
+        show_json(asdict(drained))
+    else:
+        click.echo(
+            f"node {name} is drained: {counted(drained.moved, 'actor')} moved, {drained.ended} ended, "
+            f"{counted(drained.left, 'task')} left; {'it ends' if drained.stops else 'its program goes on'}"
+        )

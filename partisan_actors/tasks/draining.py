@@ -1,0 +1,147 @@
+"""Emptying a node before it ends: no new work, and what is here finishes, moves, or ends at a deadline.
+
+Tasks that are queued go elsewhere at once, and running ones finish. An actor that may be restarted is, on another node,
+as soon as it has nothing to do, or has had IDLE_S; that counts as one of its restarts. Other actors have until the
+deadline to end by themselves, and are ended then. Bundles of placement groups are reserved anew elsewhere when the work
+in them has gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from partisan_actors.actors.cell import Cell
+from partisan_actors.actors.restart import may_restart
+from partisan_actors.actors.system import ActorSystem
+from partisan_actors.errors import CallTimeout, NodeDown, PartisanError
+from partisan_actors.ids import NodeId
+from partisan_actors.node.router import Peer
+from partisan_actors.scheduler.scheduler import Scheduler
+from partisan_actors.tasks.executor import TaskExecutor
+
+__all__ = ["DRAIN", "DRAIN_GRACE_S", "Drained", "Draining"]
+
+DRAIN: Final = "drain"
+IDLE_S: Final = 5.0
+LOOK_AGAIN_S: Final = 0.1
+# How long what is ended at the deadline may take for that, and the answer for its way.
+HOOKS_S: Final = 5.0
+DRAIN_GRACE_S: Final = 15.0
+WHY: Final = "its node is drained"
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What became of the work of a node.
+
+    `moved` actors were restarted elsewhere, `ended` ones were ended at the deadline, `left` tasks were running still
+    and run again elsewhere, as far as they may, when the node goes. `stops` says whether its process ends now; that of
+    a program that called `init` does not.
+    """
+
+    node: str
+    moved: int
+    ended: int
+    left: int
+    stops: bool
+
+
+class Draining:
+    """Drains this node when somebody asks it to. There is no way back but a restart of the node."""
+
+    def __init__(self, system: ActorSystem, scheduler: Scheduler, executor: TaskExecutor) -> None:
+        # Ends the process, when that runs nothing but nodes. What it started is drained with it, by name.
+        self.on_drained: Callable[[], None] | None = None
+        self.children: list[str] = []
+        self._system = system
+        self._scheduler = scheduler
+        self._executor = executor
+        self._job: asyncio.Task[Drained] | None = None
+        self._idle_by: dict[Cell, float] = {}
+        self._moved = 0
+        system.serve(DRAIN, self)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether this node takes no new work any more."""
+        return self._scheduler.room.is_closed
+
+    async def drain(self, peer: Peer, timeout_s: float) -> list[Any]:
+        """Another node, or a command, asks. Who asks again meanwhile gets the same answer."""
+        if self._job is None:
+            self._job = self._system.background.start(self._drain(timeout_s), "drain this node")
+        drained = await asyncio.shield(self._job)
+        if self.on_drained is not None:
+            self.on_drained()  # the answer leaves before the node does
+        return [drained.node, drained.moved, drained.ended, drained.left, drained.stops]
+
+    async def drain_node(self, peer: Peer, name: str, timeout_s: float) -> list[Any]:
+        """A command asks for another node, or this one, by name. Raises NodeDown."""
+        record = self._system.node.directory.records.get(name)
+        if record is None or not record.is_live:
+            raise NodeDown(name, "no node of that name is up")
+        drained = await ask_to_drain(self._system, record.node, timeout_s)
+        return [drained.node, drained.moved, drained.ended, drained.left, drained.stops]
+
+    async def _drain(self, timeout_s: float) -> Drained:
+        loop = self._system.loop
+        deadline = loop.time() + timeout_s
+        self._scheduler.close_room()
+        children = [
+            self._system.background.start(self._drain_child(name, timeout_s), f"drain {name}") for name in self.children
+        ]
+        while not self._is_empty() and loop.time() < deadline:
+            self._move(loop.time())
+            self._scheduler.groups.give_up_unused()
+            await self._scheduler.wait_for_news(LOOK_AGAIN_S)
+        left = self._executor.running
+        ended = await self._end_the_rest()
+        if children:
+            await asyncio.wait(children)
+        return Drained(self._system.me.name, self._moved, ended, left, self.on_drained is not None)
+
+    async def _drain_child(self, name: str, timeout_s: float) -> None:
+        record = self._system.node.directory.records.get(name)
+        if record is not None and record.is_live:
+            await ask_to_drain(self._system, record.node, timeout_s)
+
+    def _is_empty(self) -> bool:
+        work = self._executor.running + self._executor.queued + len(self._system.local_cells())
+        return not work and not self._scheduler.room.bundles() and not self._scheduler.guardian.restarting
+
+    def _move(self, now: float) -> None:
+        """Have those actors restarted elsewhere that may be, and have nothing to do or have had their time."""
+        for cell in self._system.local_cells():
+            if cell.actor not in self._scheduler.hosted or not may_restart(
+                cell.options.life, cell.options.max_restarts
+            ):
+                continue
+            is_idle = not (cell.mailbox_size or cell.is_thread_busy or cell.stepper.active)
+            if is_idle or now >= self._idle_by.setdefault(cell, now + IDLE_S):
+                self._idle_by.pop(cell, None)
+                self._moved += self._scheduler.guardian.end_life(cell, WHY)
+
+    async def _end_the_rest(self) -> int:
+        rest = self._system.local_cells()
+        for cell in rest:
+            cell.stop(WHY)
+        deadline = self._system.loop.time() + HOOKS_S
+        while self._system.local_cells() and self._system.loop.time() < deadline:
+            await self._scheduler.wait_for_news(LOOK_AGAIN_S)
+        return len(rest)
+
+
+async def ask_to_drain(system: ActorSystem, node: NodeId, timeout_s: float) -> Drained:
+    """Drain that node, and return when it is empty or `timeout_s` has passed. Raises NodeDown, and what requests do."""
+    try:
+        answer = await system.request(node, DRAIN, "drain", float(timeout_s), timeout_s=timeout_s + DRAIN_GRACE_S)
+    except CallTimeout:
+        raise CallTimeout(f"draining node {node.name}", timeout_s + DRAIN_GRACE_S) from None
+    except PartisanError:
+        if system.node.directory.is_up(node):
+            raise
+        return Drained(node.name, 0, 0, 0, True)  # somebody else's request ended it
+    return Drained(*answer)
