@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         monitor,
         unlink,
     )
+    from partisan_actors.api.namespaces import list_named_actors
     from partisan_actors.api.remote_calls import NodeResult, multicall, multicall_async, rpc
     from partisan_actors.api.replays import record, replay
     from partisan_actors.api.results import (
@@ -189,6 +190,7 @@ _HOMES = {
     "kill": "partisan_actors.api.results",
     "leave": "partisan_actors.api.membership",
     "link": "partisan_actors.api.monitors",
+    "list_named_actors": "partisan_actors.api.namespaces",
     "method": "partisan_actors.api.typed",
     "monitor": "partisan_actors.api.monitors",
     "multicall": "partisan_actors.api.remote_calls",
@@ -307,6 +309,7 @@ __all__ = [
     "kill",
     "leave",
     "link",
+    "list_named_actors",
     "method",
     "monitor",
     "multicall",

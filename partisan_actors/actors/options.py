@@ -15,7 +15,8 @@ class CellOptions:
     """How one actor runs. `owner` is the node whose end ends it, None for a detached one; `life` counts restarts.
 
     With `trap_exit`, exit signals are told to it and do not end it. `trace` is the trace context in which it
-    is made, in wire form; empty when that is not traced. Its `on_stop` has `stop_timeout_s` seconds.
+    is made, in wire form; empty when that is not traced. Its `on_stop` has `stop_timeout_s` seconds. Its
+    own names, and those of what it makes, are in `namespace`.
     """
 
     name: str | None = None
@@ -29,3 +30,4 @@ class CellOptions:
     trace: bytes = b""
     stop_timeout_s: float = 5.0
     concurrency_groups: Mapping[str, int] = field(default_factory=dict)
+    namespace: str = ""

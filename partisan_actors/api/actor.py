@@ -28,6 +28,7 @@ from partisan_actors.api.class_code import ByName
 from partisan_actors.api.configured import Pending
 from partisan_actors.api.lookup import find_actor, known_actor
 from partisan_actors.api.methods import ActorMethod, bind_method
+from partisan_actors.api.namespaces import key_here, running_namespace
 from partisan_actors.api.options import ActorOptions
 from partisan_actors.errors import ActorExists, ConfigError
 from partisan_actors.ids import ActorId, NodeId
@@ -227,7 +228,7 @@ class ActorClass(Generic[P, T_co]):
         if not self._options.get_if_exists or self._options.name is None:
             return _create(system, self, args, kwargs)
         while True:
-            existing = _find_existing(system, self._options.name)
+            existing = _find_existing(system, key_here(system, self._options.name, self._options.namespace))
             if existing is not None:
                 return existing
             with contextlib.suppress(ActorExists):  # somebody else was faster: take theirs
@@ -380,6 +381,7 @@ def _create(
         stop_timeout_s=options.stop_timeout,
         quorum=options.quorum,
         concurrency_groups=dict(options.concurrency_groups),
+        namespace=running_namespace(system) if options.namespace is None else options.namespace,
     )
     system.post(runtime.scheduler.create, spec, location, refs, trace)
     if options.name is not None and asyncio._get_running_loop() is None:
@@ -387,10 +389,10 @@ def _create(
     return handle
 
 
-def _find_existing(system: ActorSystem, name: str) -> ActorHandle[Any] | None:
+def _find_existing(system: ActorSystem, key: str) -> ActorHandle[Any] | None:
     if asyncio._get_running_loop() is system.loop:
         # The loop cannot wait for the name's home. What this node has heard of is moments old.
-        existing: ActorHandle[Any] | None = known_actor(system, name)
+        existing: ActorHandle[Any] | None = known_actor(system, key)
     else:
-        existing = find_actor(system, name)
+        existing = find_actor(system, key)
     return existing

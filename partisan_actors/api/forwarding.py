@@ -24,6 +24,7 @@ from partisan_actors.api.actor import ActorHandle, handle_of
 from partisan_actors.api.call_options import Way
 from partisan_actors.api.lookup import named_actor
 from partisan_actors.api.methods import AckedMethod, ActorMethod
+from partisan_actors.api.namespaces import key_here
 from partisan_actors.api.on_loop import on_loop
 from partisan_actors.api.targets import method_of_running_actor, target_of, until_stopped
 from partisan_actors.errors import ConfigError, NodeDown
@@ -140,7 +141,7 @@ def _method_of_text(system: ActorSystem, text: str) -> ActorMethod[..., Any] | A
     except ConfigError:
         if text.startswith(("actor:", "monitor:")):
             raise
-        return _message_method(named_actor(system, text))
+        return _message_method(named_actor(system, key_here(system, text, None)))
     if isinstance(found, ActorText):
         return _message_method(handle_of(system, found.actor, found.name, found.can_restart, found.at, _UNKNOWN))
     return _method_of(system, found)

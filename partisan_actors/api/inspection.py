@@ -83,6 +83,7 @@ class Inspection:
                 "id": str(cell.actor),
                 "class": cell.definition.interface.class_name,
                 "name": cell.options.name,
+                "namespace": cell.options.namespace,
                 "node": self._system.me.name,
                 "state": cell.state,
                 "mailbox": cell.mailbox_size,

@@ -10,41 +10,43 @@ from partisan_actors.actors.context import current_system
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorNotFound, CallTimeout
 from partisan_actors.ids import NodeId
+from partisan_actors.scheduler.namespaces import name_of, shown
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.wire.payload import decode
 
 __all__ = ["find_actor", "known_actor", "named_actor", "open_handle"]
 
 
-def find_actor(system: ActorSystem, name: str, timeout: float = 10.0) -> Any | None:
-    """The actor of that name, or None. Blocks this thread."""
-    if not isinstance(name, str):
-        raise TypeError(f"an actor's name is a str, not {type(name).__name__}")
+def find_actor(system: ActorSystem, key: str, timeout: float = 10.0) -> Any | None:
+    """The actor whose name has that key, or None. Blocks this thread."""
     if asyncio._get_running_loop() is system.loop:
         raise RuntimeError("get_actor would block the node's own loop: use `await get_actor_async(name)` there")
     scheduler: Scheduler = system.extensions["scheduler"]
-    job = asyncio.run_coroutine_threadsafe(scheduler.names.find(name), system.loop)
+    job = asyncio.run_coroutine_threadsafe(scheduler.names.find(key), system.loop)
     try:
         return open_handle(system, *result_of(job, timeout))
     except ActorNotFound:
         return None
     except TimeoutError as error:
         job.cancel()
-        raise CallTimeout(f"looking for actor {name!r}", timeout) from error
+        raise CallTimeout(f"looking for actor {name_of(key)[1]!r}", timeout) from error
 
 
-def named_actor(system: ActorSystem, name: str) -> Any:
-    """The actor of that name: a thread waits for the answer, a loop gets what is known here. Raises ActorNotFound."""
-    handle = find_actor(system, name) if asyncio._get_running_loop() is None else known_actor(system, name)
+def named_actor(system: ActorSystem, key: str) -> Any:
+    """The actor whose name has that key. A thread waits for the answer, a loop gets what is known here.
+
+    Raises ActorNotFound.
+    """
+    handle = find_actor(system, key) if asyncio._get_running_loop() is None else known_actor(system, key)
     if handle is None:
-        raise ActorNotFound(repr(name))
+        raise ActorNotFound(shown(key))
     return handle
 
 
-def known_actor(system: ActorSystem, name: str) -> Any | None:
-    """The actor of that name, if this node has heard of it. Blocks nobody; on any loop."""
+def known_actor(system: ActorSystem, key: str) -> Any | None:
+    """The actor whose name has that key, if this node has heard of it. Blocks nobody; on any loop."""
     scheduler: Scheduler = system.extensions["scheduler"]
-    known = scheduler.names.known(name)
+    known = scheduler.names.known(key)
     return None if known is None else open_handle(system, *known)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDic
 
 from partisan_actors.actors.method_options import MethodOptions, check_count
 from partisan_actors.errors import ConfigError
+from partisan_actors.scheduler.namespaces import check_namespace
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.tasks.retry import Retries
 
@@ -84,7 +85,7 @@ class ActorOptions(_Placed):
     `num_cpus`, `num_gpus`, `memory` (bytes) and custom `resources` are held for its life; `placement` is "default",
     "spread", "pack", "random", a NodeAffinity, NodeLabels or InPlacementGroup; `labels` select nodes, and
     `fallback_strategy` lists labels that will do, too. (`scheduling_strategy` and `label_selector` are Ray's names for
-    `placement` and `labels`.) `name` is unique in the cluster, and with
+    `placement` and `labels`.) `name` is unique in its `namespace`, and with
     `get_if_exists` an existing actor of that name is returned. `max_restarts` (-1: without limit) is how often it is
     made again after its node is lost. `lifetime="detached"` lets it outlive the node that made it. `max_concurrency`
     bounds how many coroutines of it are in progress, `mailbox_max` how many messages may wait. `dedicated_thread` gives
@@ -112,11 +113,16 @@ class ActorOptions(_Placed):
     concurrency_groups: Mapping[str, int] = field(default_factory=dict)
     max_task_retries: int = 0
     max_pending_calls: int | None = None
+    namespace: str | None = None
 
     def check(self) -> None:
         self.request()
-        if self.name is not None and not (isinstance(self.name, str) and 0 < len(self.name) <= 256):
+        if self.name is not None and not (
+            isinstance(self.name, str) and 0 < len(self.name) <= 256 and "\0" not in self.name
+        ):
             raise ConfigError("name", self.name, "a text of 1 to 256 characters")
+        if self.namespace is not None:
+            check_namespace(self.namespace)
         if self.get_if_exists and self.name is None:
             raise ConfigError("get_if_exists", self.get_if_exists, "False, unless the actor has a name")
         if self.lifetime not in (None, "detached"):
@@ -207,6 +213,7 @@ class ActorKeywords(_PlacedKeywords, total=False):
     concurrency_groups: Mapping[str, int]
     max_task_retries: int
     max_pending_calls: int | None
+    namespace: str | None
 
 
 class TaskKeywords(_PlacedKeywords, total=False):

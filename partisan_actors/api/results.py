@@ -14,12 +14,14 @@ from partisan_actors.actors.terminating import TERMINATE, settle
 from partisan_actors.api import session
 from partisan_actors.api.actor import ActorHandle
 from partisan_actors.api.lookup import find_actor, open_handle
+from partisan_actors.api.namespaces import key_here
 from partisan_actors.api.waiting import Completed, wait_for_all, wait_for_some
 from partisan_actors.errors import ActorNotFound, CallTimeout
 from partisan_actors.objects.locations import ObjectLocation
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.objects.stream import ObjectRefGenerator
+from partisan_actors.scheduler.namespaces import shown
 from partisan_actors.scheduler.scheduler import Scheduler
 
 __all__ = ["as_completed", "find_actor", "get", "get_actor", "kill", "object_locations", "put", "terminate", "wait"]
@@ -154,22 +156,24 @@ def terminate(actor: ActorHandle[Any]) -> ObjectRef[None]:
     return told
 
 
-def get_actor(name: str, *, timeout: float = 10.0) -> ActorHandle[Any]:
-    """The actor of that name, wherever it is in the cluster.
+def get_actor(name: str, *, namespace: str | None = None, timeout: float = 10.0) -> ActorHandle[Any]:
+    """The actor of that name, wherever it is in the cluster; in the running code's namespace unless one is given.
 
     Raises ActorNotFound (a LookupError). Blocks this thread; on the node's own loop use `get_actor_async`.
     """
-    handle: ActorHandle[Any] | None = find_actor(session.system(), name, timeout)
+    system = session.system()
+    key = key_here(system, name, namespace)
+    handle: ActorHandle[Any] | None = find_actor(system, key, timeout)
     if handle is None:
-        raise ActorNotFound(repr(name))
+        raise ActorNotFound(shown(key))
     return handle
 
 
-async def get_actor_async(name: str) -> ActorHandle[Any]:
+async def get_actor_async(name: str, *, namespace: str | None = None) -> ActorHandle[Any]:
     """`get_actor` for coroutines. Raises ActorNotFound."""
     system = session.system()
     scheduler: Scheduler = system.extensions["scheduler"]
-    job = asyncio.run_coroutine_threadsafe(scheduler.names.find(name), system.loop)
+    job = asyncio.run_coroutine_threadsafe(scheduler.names.find(key_here(system, name, namespace)), system.loop)
     handle: ActorHandle[Any] = open_handle(system, *await asyncio.wrap_future(job))
     return handle
 

@@ -149,6 +149,7 @@ class Runtime:
             "tls": config.tls.plain() if config.tls is not None else None,
             "session_resume_s": config.session_resume_s,
             "checksums": config.checksums,
+            "namespace": config.namespace,
             "channels": {name: asdict(options) for name, options in config.channels.items()},
             "delivery": config.delivery.plain(),
             "forward": config.forward.plain(),

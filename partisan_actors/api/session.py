@@ -323,16 +323,15 @@ def init(
     tls: str | os.PathLike[str] | TlsFiles | None = None,
     insecure: bool = False,
     data_dir: str = "",
+    namespace: str = "",
     tracing: bool | TracingOptions | None = None,
     log_level: str = "WARNING",
     ignore_reinit_error: bool = False,
 ) -> Session:
     """Make this process a node: of a local cluster with one worker process per core, or of a running one.
 
-    Without `address`, `workers` processes are started (default: one per core) and end with it. With
-    ``address="host:port"`` of any node, it joins that node's cluster; with ``address="auto"`` the one at
-    $PARTISAN_ADDRESS, or else the only one here. It binds to loopback unless told. More: `docs/reference/api.md`.
-
+    Without `address`, `workers` processes are started (default: one per core) and end with it. With "host:port" of any
+    node, it joins that node's cluster; with "auto" the one at $PARTISAN_ADDRESS, or else the only one here.
     Returns a `Session`, for ``with``, ``async with`` (the node then lives on the running loop), or neither. Raises
     ConfigError, NotYetConnected (no answer), AuthenticationError (other cookies), RuntimeError (there is a session).
     """
@@ -360,6 +359,7 @@ def init(
             insecure=insecure,
             tls=find_tls(tls),
             data_dir=data_dir,
+            namespace=namespace,
             resources=dict(resources or {}),
             labels=dict(labels or {}),
             hosts_actors=hosts_actors or (address is None and count == 0),

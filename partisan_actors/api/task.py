@@ -11,6 +11,7 @@ from partisan_actors.actors.actor import name_of
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
 from partisan_actors.api.capture import captured_placement
+from partisan_actors.api.namespaces import running_namespace
 from partisan_actors.api.options import TaskOptions
 from partisan_actors.errors import ConfigError
 from partisan_actors.objects.ref import ObjectRef
@@ -66,7 +67,9 @@ class RemoteFunction(Generic[P, R_co]):
         code = system.code.add(self.function, f"the function {name}")
         options = self._options
         captured = captured_placement(runtime.scheduler) if options.is_capturable else None
-        return runtime.submitter.submit(code, name, args, kwargs, options.request(captured), options.retries())
+        return runtime.submitter.submit(
+            code, name, args, kwargs, options.request(captured), options.retries(), running_namespace(system)
+        )
 
     def options(self, /, **options: Unpack[TaskKeywords]) -> RemoteFunction[P, R_co]:
         """The same function with other options; see `TaskOptions`. Raises ConfigError naming what is wrong."""

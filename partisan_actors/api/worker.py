@@ -107,6 +107,7 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         channels=check_channels(settings["channels"]),
         session_resume_s=settings.get("session_resume_s", 10.0),
         checksums=settings.get("checksums", False),
+        namespace=settings.get("namespace", ""),
         delivery=DeliveryOptions.of(settings.get("delivery", {})),
         forward=ForwardOptions.of(settings.get("forward", {})),
         cookie=bytes.fromhex(settings["cookie"]),

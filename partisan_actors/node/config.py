@@ -56,6 +56,7 @@ class NodeConfig:
     `docs/delivery.md`. It is enough that one of two nodes wants it.
     `last_record_s` is how long the record of a node that left may take before it is asked whether it still lives.
     `allow_faults` lets commands (`partisan faults`) inject faults, up to killing the process.
+    `namespace` is where the names of actors are that code of this process makes or looks for.
     `observer` makes a client that neither listens nor joins, and only asks nodes questions; see `api.observer`.
     `object_store_bytes_max` bounds the large values that are kept in memory, 0 meaning 30 % of the machine's; beyond
     it, they are written to files in `spill_dir`, or where temporary files are. With `shared_memory`, nodes of one host
@@ -101,6 +102,7 @@ class NodeConfig:
     object_store_bytes_max: int = 0
     spill_dir: str = ""
     shared_memory: bool = True
+    namespace: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", self.name):
@@ -127,6 +129,8 @@ class NodeConfig:
                 raise ConfigError("labels", dict(self.labels), "a map from text to text")
         if self.tls is not None and not isinstance(self.tls, TlsFiles):
             raise ConfigError("tls", self.tls, "TlsFiles(cert, key, ca), or None")
+        if not isinstance(self.namespace, str) or len(self.namespace) > 256 or "\0" in self.namespace:
+            raise ConfigError("namespace", self.namespace, "a text of at most 256 characters")
         if not isinstance(self.data_dir, str):
             raise ConfigError("data_dir", self.data_dir, "the path of a directory, as text")
         for name in ("dial_timeout_s", "idle_close_s", "suspicion_s", "load_period_s", "last_record_s"):

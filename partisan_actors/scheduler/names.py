@@ -5,6 +5,8 @@ the home alone, so two claims of one name meet there. When a home goes down the 
 During a partition each side may give out the same name once; when it heals the older claim stays, and the other actor
 keeps running unnamed.
 
+A name is meant in its namespace: what this module calls a name is the key of both (see `namespaces`).
+
 What becomes of a claim is told to everybody as the entry ``name/<name>`` of the replicated map, with the stamp
 ``(order, phase)``: the home gives each claim its order, and for one claim the phases are claimed, settled on a host
 (for the first life, the second, ...), released. Whoever knows of such a step writes it, always the same value for the
@@ -26,6 +28,7 @@ from partisan_actors.errors import ActorExists, ActorNotFound, ActorUnavailable,
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.node import Node
+from partisan_actors.scheduler.namespaces import shown
 from partisan_actors.scheduler.spec import ActorSpec
 
 __all__ = ["Names"]
@@ -69,17 +72,17 @@ class Names:
 
     async def register(self, spec: ActorSpec) -> ActorSpec:
         """Claim the name of an actor that is to be made; returns the spec with its claim. Raises ActorExists."""
-        name, wanted = spec.name or "", _entry_of(spec, None)
+        name, wanted = spec.name_key or "", _entry_of(spec, None)
         order, taken = await self._ask_home(name, "claim", wanted)
         if taken is not None:
-            raise ActorExists(name, taken)
+            raise ActorExists(spec.name or "", taken)
         self._write(name, (order, _CLAIMED), wanted)
         return replace(spec, claim=order)
 
     def settle(self, spec: ActorSpec, host: NodeId) -> None:
         """The actor of a name has a place, or a new one."""
-        if spec.name is not None:
-            self._write(spec.name, (spec.claim, _SETTLED + spec.life), _entry_of(spec, host))
+        if spec.name_key is not None:
+            self._write(spec.name_key, (spec.claim, _SETTLED + spec.life), _entry_of(spec, host))
 
     def release(self, spec: ActorSpec) -> asyncio.Task[None] | None:
         """The actor ended for good: its name is free again, when the job that this returns is done."""
@@ -89,12 +92,13 @@ class Names:
 
     async def release_now(self, spec: ActorSpec) -> None:
         """`release`; returns when the name may be claimed again. Nothing happens when another actor has it."""
-        if spec.name is None:
+        name = spec.name_key
+        if name is None:
             return
         if spec.claim:
-            self._write(spec.name, (spec.claim, _RELEASED), None)
+            self._write(name, (spec.claim, _RELEASED), None)
         with contextlib.suppress(NodeError, ActorUnavailable):  # then the home hears of it by gossip
-            await self._ask_home(spec.name, "withdraw", _plain(spec.actor))
+            await self._ask_home(name, "withdraw", _plain(spec.actor))
 
     def tell_again(self, specs: Iterable[ActorSpec], down: NodeId) -> None:
         """Tell of those actors, which this node runs, what went down with that node if it had not told yet.
@@ -103,13 +107,14 @@ class Names:
         """
         live = [record.node for record in self._node.directory.live()]
         for spec in specs:
-            if spec.name is None:
+            name = spec.name_key
+            if name is None:
                 continue
             if spec.actor.node == down:
                 self.settle(spec, self._node.me)
-            if rendezvous(spec.name, [*live, down])[0] == down:
+            if rendezvous(name, [*live, down])[0] == down:
                 settled = (spec.claim, _SETTLED + spec.life)
-                telling = self._ask_home(spec.name, "learn", settled, _entry_of(spec, self._node.me))
+                telling = self._ask_home(name, "learn", settled, _entry_of(spec, self._node.me))
                 self._system.background.start(telling, f"tell the new home of the name {spec.name}")
 
     async def find(self, name: str) -> tuple[bytes, NodeId | None]:
@@ -118,7 +123,7 @@ class Names:
         while True:
             found: dict[str, Any] | None = self._entry(name) or await self._ask_home(name, "lookup")
             if found is None:
-                raise ActorNotFound(repr(name))
+                raise ActorNotFound(shown(name))
             if not self._is_orphaned(found) or self._system.loop.time() > deadline:
                 return self._found(found)
             await asyncio.sleep(RETRY_S)  # its host will tell

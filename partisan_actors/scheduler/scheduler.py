@@ -322,6 +322,7 @@ class Scheduler:
             trace=spec.trace,
             stop_timeout_s=spec.stop_timeout_s,
             concurrency_groups=spec.concurrency_groups,
+            namespace=spec.namespace,
         )
         if spec.counted:
             self.scope.begin(spec.actor, spec.actor.node, spec.life)

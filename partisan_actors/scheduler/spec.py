@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from partisan_actors.ids import ActorId, NodeId
+from partisan_actors.scheduler.namespaces import key_of
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.wire.payload import KeptBuffers, Payload
 
@@ -19,7 +20,7 @@ class ActorSpec:
     `owner` is the node whose end ends the actor, or None for a detached one. `claim` is the order that the home of its
     name gave it, 0 before it has. `life` counts restarts so far. `trace` is the trace context in which it is made, in
     wire form; empty when that is not traced. A `counted` one ends when nobody has a handle of it any more.
-    One with a `quorum` is made again only where most nodes are.
+    Its name is in a `namespace`. One with a `quorum` is made again only where most nodes are.
     """
 
     actor: ActorId
@@ -44,9 +45,15 @@ class ActorSpec:
     stop_timeout_s: float = 5.0
     quorum: bool = False
     concurrency_groups: Mapping[str, int] = field(default_factory=dict)
+    namespace: str = ""
 
     def __str__(self) -> str:
         return f"{self.class_name} {self.name!r}" if self.name else f"{self.class_name} ({self.actor})"
+
+    @property
+    def name_key(self) -> str | None:
+        """The key of its name, if it has one."""
+        return key_of(self.namespace, self.name) if self.name is not None else None
 
     @staticmethod
     def arguments(payload: Payload) -> tuple[bytes, KeptBuffers]:

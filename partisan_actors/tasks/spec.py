@@ -16,7 +16,8 @@ class TaskSpec:
     """One call. `code` is the hash of the function, `body` and `buffers` its arguments, encoded.
 
     `owner` is the node whose end makes the result useless: the caller's, or the one that the caller works for.
-    `trace` is the caller's trace context in wire form, empty when the call is not traced.
+    `trace` is the caller's trace context in wire form, empty when the call is not traced. Names of
+    actors in it are in `namespace`.
     """
 
     task: TaskId
@@ -27,6 +28,7 @@ class TaskSpec:
     request: Request
     owner: NodeId
     trace: bytes = b""
+    namespace: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.task})"

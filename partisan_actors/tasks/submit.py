@@ -71,7 +71,14 @@ class TaskSubmitter:
         system.node.directory.on_down.append(lambda record, why: self._told(record))
 
     def submit(
-        self, code: bytes, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], request: Request, retries: Retries
+        self,
+        code: bytes,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        request: Request,
+        retries: Retries,
+        namespace: str = "",
     ) -> ObjectRef[Any]:
         """Run the function of that hash somewhere. Raises SerializationError for arguments that cannot be sent."""
         if self._system.closed is not None:
@@ -87,7 +94,7 @@ class TaskSubmitter:
         context = trace.context.pack() if trace is not None else b""
         task = TaskId(self._system.me, next(self._numbers))
         owner = current_owner.get() or self._system.me
-        spec = TaskSpec(task, name, code, payload.body, buffers, request, owner, context)
+        spec = TaskSpec(task, name, code, payload.body, buffers, request, owner, context, namespace)
         ref = self._store.new_ref()
         if trace is not None:
             ref.add_waiter(lambda: trace.finished(task, ref.exception()))
