@@ -105,8 +105,8 @@ class Host(Protocol):
         """What the running code contributes to the choice of a lane."""
         ...
 
-    def lane_of(self, location: Location, channel: str) -> int:
-        """The lane that a message of the running code to an actor takes."""
+    def lane_of(self, location: Location, channel: str, partition: int | None = None) -> int:
+        """The lane that a message of the running code to an actor takes, or one with that partition key."""
         ...
 
     def addresses_for(self, peer: Peer, channel: str, lane: int) -> tuple[Address | None, Address | None]:

@@ -40,14 +40,16 @@ class _Sent:
 
     __slots__ = ("_channel", "_host", "_lane", "_location", "_method", "_number", "_started_ns", "context")
 
-    def __init__(self, host: Host, location: Location, method: str, channel: str, number: int) -> None:
+    def __init__(
+        self, host: Host, location: Location, method: str, channel: str, number: int, partition: int | None = None
+    ) -> None:
         recorder = host.recorder
         self.context = recorder.begin()
         self._host = host
         self._location = location
         self._method = method
         self._channel = channel
-        self._lane = host.lane_of(location, channel)
+        self._lane = host.lane_of(location, channel, partition)
         self._number = number
         self._started_ns = recorder.clock()
 

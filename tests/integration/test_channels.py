@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import partisan_actors as pa
+from partisan_actors.telemetry.records import AskFinished, TellSent
 from tests.integration.on_loop import on_loop
 from tests.integration.programs import wait_until
 
@@ -93,6 +94,23 @@ def test_a_call_may_go_over_a_channel_of_the_users(lanes: pa.Session) -> None:
     assert pa.get(log.read.remote()) == [(1, number) for number in range(EACH)]
     peers = on_loop(lanes, lambda: list(lanes.runtime.node.router.peers.values()))
     assert any(lane is not None for peer in peers for lane in peer.lanes["gossip"])
+
+
+def test_traces_say_which_lane_a_partition_key_has_chosen(lanes: pa.Session) -> None:
+    log, recorder = Log.remote(), lanes.runtime.system.recorder
+    pa.get(log.read.remote())
+    recorder.configure(enabled=True)
+    try:
+        for key in (0, 3, 6):
+            pa.get(log.write.options(partition_key=key).remote(1, key))
+            log.write.options(partition_key=key).tell(1, key)
+        records = recorder.take(10_000)
+    finally:
+        recorder.configure(enabled=False)
+
+    asked = [record.lane for record in records if isinstance(record, AskFinished)]
+    told = [record.lane for record in records if isinstance(record, TellSent)]
+    assert asked == told == [0, 3, 6 % LANES]
 
 
 def test_a_channel_nobody_configured_is_refused(lanes: pa.Session) -> None:
