@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import asdict
 from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
@@ -105,6 +106,10 @@ class Inspection:
             "overlay_options": shared_options(node.config),
             "broadcast": node.config.broadcast,
             "broadcast_options": dict(node.config.broadcast_options),
+            "channels": {name: asdict(options) for name, options in node.config.channels.items()},
+            "session_resume_s": node.config.session_resume_s,
+            "checksums": node.config.checksums,
+            "delivery": node.config.delivery.plain(),
             "pid": os.getpid(),
             "python": sys.version.split()[0],
             "uptime_s": round(time.monotonic() - self._started, 1),
