@@ -81,7 +81,8 @@ class Outbound:
         number = self.next_number()
         buffers: list[Any] | None = None
         if self._recorder.enabled:
-            message, buffers = self._traced_call(number, location, method, args, kwargs, reply, channel, partition)
+            trace = CallTrace(self._system, location, method, channel, number, partition)
+            message, buffers = self._traced_call(trace, number, location, method, args, kwargs, reply)
         elif not kwargs and (_are_tiny(map(type, args)) or is_scalars(args)):
             try:
                 message = pack([_CALL, number, location.key, method, *args])
@@ -176,7 +177,8 @@ class Outbound:
         partition: int | None,
     ) -> tuple[bytes, list[Any] | None]:
         if self._recorder.enabled:
-            return self._traced_tell(location, method, args, kwargs, channel, partition)
+            trace = TellTrace(self._system, location, method, channel, self.next_number(), partition)
+            return self._traced_tell(trace, location, method, args, kwargs)
         if not kwargs and is_scalars(args):
             with contextlib.suppress(OverflowError, ValueError):  # as in `ask`
                 return pack([_TELL, location.key, method, *args]), None
@@ -248,16 +250,14 @@ class Outbound:
 
     def _traced_call(
         self,
+        trace: CallTrace,
         number: int,
         location: Location,
         method: str,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         reply: Reply[Any],
-        channel: str,
-        partition: int | None,
     ) -> tuple[bytes, list[Any] | None]:
-        trace = CallTrace(self._system, location, method, channel, number, partition)
         meta, is_sampled = trace.meta(), trace.context.is_sampled
         encoded: tuple[bytes, list[Any] | None] | None = None
         if not kwargs and is_scalars(args):
@@ -276,15 +276,8 @@ class Outbound:
         return encoded
 
     def _traced_tell(
-        self,
-        location: Location,
-        method: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        channel: str,
-        partition: int | None,
+        self, trace: TellTrace, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[bytes, list[Any] | None]:
-        trace = TellTrace(self._system, location, method, channel, self.next_number(), partition)
         meta = trace.meta()
         encoded: tuple[bytes, list[Any] | None] | None = None
         if not kwargs and is_scalars(args):

@@ -49,7 +49,8 @@ class _Sent:
         self._location = location
         self._method = method
         self._channel = channel
-        self._lane = host.lane_of(location, channel, partition)
+        affinity = location.affinity ^ host.sender_affinity() if partition is None else partition
+        self._lane = affinity % host.node.lanes[channel]
         self._number = number
         self._started_ns = recorder.clock()
 

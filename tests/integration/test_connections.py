@@ -13,6 +13,7 @@ import partisan_actors as pa
 from partisan_actors.api import session as sessions
 from partisan_actors.ids import NodeId
 from partisan_actors.node.router import lane_of
+from tests.integration.on_loop import on_loop
 from tests.integration.programs import wait_until
 from tests.nodes import TestNode, config_of, until
 
@@ -23,7 +24,7 @@ UP_WITHIN_S = 30.0
 
 @pa.actor
 class Door:
-    def open_lanes(self, peer: NodeId) -> dict[str, int]:
+    async def open_lanes(self, peer: NodeId) -> dict[str, int]:
         return open_lanes(peer)
 
 
@@ -37,17 +38,17 @@ def test_all_lanes_of_all_channels_are_up_at_once_and_there_is_one_connection_fo
     with pa.init(workers=1, channels=dict.fromkeys(CHANNELS, LANES)) as session:
         node = session.runtime.node
         door = Door.remote()
-        (worker,) = (record for record in node.directory.live() if record.node != node.me)
+        (worker,) = (record for record in on_loop(session, node.directory.live) if record.node != node.me)
         began = time.perf_counter()
 
         pa.join(worker.addresses[0], timeout=UP_WITHIN_S)
 
         print(f"{len(CHANNELS) * LANES} lanes were up after {time.perf_counter() - began:.3f} s")
-        peer = node.router.peer(worker.node)
-        assert all(lane is not None for name in CHANNELS for lane in peer.lanes[name])
+        lanes = on_loop(session, lambda: dict(node.router.peer(worker.node).lanes))
+        assert all(lane is not None for name in CHANNELS for lane in lanes[name])
         exactly = dict.fromkeys(CHANNELS, LANES)
-        wait_until(lambda: open_lanes(worker.node) == exactly, "one connection for each lane here")
-        wait_until(lambda: pa.get(door.open_lanes.remote(node.me)) == exactly, "one connection for each lane there")
+        wait_until(lambda: on_loop(session, lambda: open_lanes(worker.node)) == exactly, "all connections here")
+        wait_until(lambda: pa.get(door.open_lanes.remote(node.me)) == exactly, "all connections there")
 
 
 class Proxy:
