@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         placement_group_table,
         remove_placement_group,
     )
+    from partisan_actors.api.handles import with_options
     from partisan_actors.api.membership import evict, join, leave, update_members
     from partisan_actors.api.methods import AckedMethod, ActorMethod
     from partisan_actors.api.monitors import (
@@ -218,6 +219,7 @@ _HOMES = {
     "update_members": "partisan_actors.api.membership",
     "wait": "partisan_actors.api.results",
     "why": "partisan_actors.api.why",
+    "with_options": "partisan_actors.api.handles",
 }
 
 # The keys of _HOMES: written out, because type checkers export only what they can read here.
@@ -337,6 +339,7 @@ __all__ = [
     "update_members",
     "wait",
     "why",
+    "with_options",
 ]
 
 

@@ -38,9 +38,10 @@ class TestNode(Node):
 
     __test__ = False
 
-    def __init__(self, config: NodeConfig, network: MemoryNetwork) -> None:
+    def __init__(self, config: NodeConfig, network: MemoryNetwork | None) -> None:
         loop = asyncio.get_running_loop()
-        super().__init__(config, loop, transport=MemoryTransport(loop, network), incarnation=1)
+        transport = MemoryTransport(loop, network) if network is not None else None  # real sockets
+        super().__init__(config, loop, transport=transport, incarnation=1)
         self.told: list[Any] = []
         self.asked: list[tuple[Peer, int]] = []
         self.lost: list[str] = []

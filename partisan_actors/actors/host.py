@@ -14,6 +14,7 @@ from partisan_actors.actors.threads import Threads
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.background import Background
+from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import Address
@@ -38,6 +39,7 @@ class Host(Protocol):
     """The actor system of one node, as its parts see it. Its methods are documented where they are, in `system`."""
 
     me: NodeId
+    node: Node
     loop: asyncio.AbstractEventLoop
     thread_id: int
     recorder: Recorder
@@ -103,10 +105,6 @@ class Host(Protocol):
 
     def sender_affinity(self) -> int:
         """What the running code contributes to the choice of a lane."""
-        ...
-
-    def lane_of(self, location: Location, channel: str) -> int:
-        """The lane that a message of the running code to an actor takes."""
         ...
 
     def addresses_for(self, peer: Peer, channel: str, lane: int) -> tuple[Address | None, Address | None]:

@@ -81,7 +81,8 @@ class Outbound:
         number = self.next_number()
         buffers: list[Any] | None = None
         if self._recorder.enabled:
-            message, buffers = self._traced_call(number, location, method, args, kwargs, reply, channel)
+            trace = CallTrace(self._system, location, method, channel, number, partition)
+            message, buffers = self._traced_call(trace, number, location, method, args, kwargs, reply)
         elif not kwargs and (_are_tiny(map(type, args)) or is_scalars(args)):
             try:
                 message = pack([_CALL, number, location.key, method, *args])
@@ -127,7 +128,7 @@ class Outbound:
         partition: int | None = None,
     ) -> None:
         """Send a message nobody answers; `partition` as in `ask`. Raises SerializationError for what cannot be sent."""
-        message, buffers = self._encode_tell(location, method, args, kwargs, channel)
+        message, buffers = self._encode_tell(location, method, args, kwargs, channel, partition)
         send = self._submit if get_ident() == self._thread_id else self._post
         send(location, 0, message, buffers, None, channel, None, _sender(location, partition))
 
@@ -141,7 +142,7 @@ class Outbound:
         partition: int | None = None,
     ) -> None:
         """As `tell`, in place of what the same sender told the same method, if that still waits to be written."""
-        message, buffers = self._encode_tell(location, method, args, kwargs, channel)
+        message, buffers = self._encode_tell(location, method, args, kwargs, channel, partition)
         sender = _sender(location, partition)
         affinity = location.affinity ^ (self._system.sender_affinity() if sender is None else sender)
         if get_ident() == self._thread_id:
@@ -161,16 +162,23 @@ class Outbound:
         partition: int | None = None,
     ) -> None:
         """As `tell`; `reply` gets None once the message is in the actor's mailbox, or why it is not."""
-        told, buffers = self._encode_tell(location, method, args, kwargs, channel)
+        told, buffers = self._encode_tell(location, method, args, kwargs, channel, partition)
         number = self.next_number()
         message = pack([Kind.TELL_ACKED, number, told])
         self.dispatch(location, number, message, buffers, reply, channel, timeout_s, partition)
 
     def _encode_tell(
-        self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str
+        self,
+        location: Location,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        channel: str,
+        partition: int | None,
     ) -> tuple[bytes, list[Any] | None]:
         if self._recorder.enabled:
-            return self._traced_tell(location, method, args, kwargs, channel)
+            trace = TellTrace(self._system, location, method, channel, self.next_number(), partition)
+            return self._traced_tell(trace, location, method, args, kwargs)
         if not kwargs and is_scalars(args):
             with contextlib.suppress(OverflowError, ValueError):  # as in `ask`
                 return pack([_TELL, location.key, method, *args]), None
@@ -242,15 +250,14 @@ class Outbound:
 
     def _traced_call(
         self,
+        trace: CallTrace,
         number: int,
         location: Location,
         method: str,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         reply: Reply[Any],
-        channel: str,
     ) -> tuple[bytes, list[Any] | None]:
-        trace = CallTrace(self._system, location, method, channel, number)
         meta, is_sampled = trace.meta(), trace.context.is_sampled
         encoded: tuple[bytes, list[Any] | None] | None = None
         if not kwargs and is_scalars(args):
@@ -269,9 +276,8 @@ class Outbound:
         return encoded
 
     def _traced_tell(
-        self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str
+        self, trace: TellTrace, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[bytes, list[Any] | None]:
-        trace = TellTrace(self._system, location, method, channel, self.next_number())
         meta = trace.meta()
         encoded: tuple[bytes, list[Any] | None] | None = None
         if not kwargs and is_scalars(args):

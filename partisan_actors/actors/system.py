@@ -248,10 +248,6 @@ class ActorSystem:
         cell = current_cell.get()
         return 0 if cell is None else int.from_bytes(cell.key[-4:], "big")
 
-    def lane_of(self, location: Location, channel: str) -> int:
-        """The lane that a message of the running code to an actor takes."""
-        return (location.affinity ^ self.sender_affinity()) % self.node.lanes[channel]
-
     def addresses_for(self, peer: Peer, channel: str, lane: int) -> tuple[Address | None, Address | None]:
         """Where a node can be dialled, and where the connection ends that messages for it go on first."""
         known = self.node.addresses.addresses_of(peer.node)

@@ -40,14 +40,17 @@ class _Sent:
 
     __slots__ = ("_channel", "_host", "_lane", "_location", "_method", "_number", "_started_ns", "context")
 
-    def __init__(self, host: Host, location: Location, method: str, channel: str, number: int) -> None:
+    def __init__(
+        self, host: Host, location: Location, method: str, channel: str, number: int, partition: int | None = None
+    ) -> None:
         recorder = host.recorder
         self.context = recorder.begin()
         self._host = host
         self._location = location
         self._method = method
         self._channel = channel
-        self._lane = host.lane_of(location, channel)
+        affinity = location.affinity ^ host.sender_affinity() if partition is None else partition
+        self._lane = affinity % host.node.lanes[channel]
         self._number = number
         self._started_ns = recorder.clock()
 

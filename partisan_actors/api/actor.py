@@ -26,6 +26,7 @@ from partisan_actors.api.calls import takes_references
 from partisan_actors.api.capture import captured_placement
 from partisan_actors.api.class_code import ByName
 from partisan_actors.api.configured import Pending
+from partisan_actors.api.handle_options import PLAIN, HandleOptions
 from partisan_actors.api.lookup import find_actor, known_actor
 from partisan_actors.api.methods import ActorMethod, bind_method
 from partisan_actors.api.namespaces import key_here, running_namespace
@@ -35,7 +36,6 @@ from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.spec import ActorSpec
 from partisan_actors.telemetry.records import LifecycleStep
-from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.payload import encode_call
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class ActorHandle(Generic[T_co]):
     _location: Location
     _interface: Interface
     _system: ActorSystem
-    _label: str | None
+    _options: HandleOptions
     _hold: Hold | None
 
     def __init__(
@@ -72,11 +72,11 @@ class ActorHandle(Generic[T_co]):
         system: ActorSystem,
         location: Location,
         interface: Interface,
-        label: str | None = None,
+        options: HandleOptions = PLAIN,
         hold: Hold | None = None,
     ) -> None:
-        """`label` is the causal label of whatever is sent through this handle. Without `hold` it is not counted."""
-        self.__dict__.update(_location=location, _interface=interface, _system=system, _label=label, _hold=hold)
+        """`options` say how what goes through this handle is sent. Without `hold` it is not counted."""
+        self.__dict__.update(_location=location, _interface=interface, _system=system, _options=options, _hold=hold)
 
     def __getattr__(self, name: str) -> ActorMethod[..., Any]:
         interface = self._interface
@@ -84,10 +84,9 @@ class ActorHandle(Generic[T_co]):
         if method is None:
             is_private = name.startswith("_") and name not in interface.refused
             raise AttributeError(name) if is_private else interface.has_no(name)
-        label, system = self._label, self._system
-        channel = CALLS if label is None else system.acked.manner(CALLS, label)
         pending = self.__dict__.setdefault("_pending", Pending())
-        bound: ActorMethod[..., Any] = bind_method(system, self._location, interface, name, channel, pending)
+        way = self._options.way(self._system)
+        bound: ActorMethod[..., Any] = bind_method(self._system, self._location, interface, name, way, pending)
         bound._hold = self._hold
         self.__dict__[name] = bound
         return bound
@@ -126,7 +125,7 @@ class ActorHandle(Generic[T_co]):
             location.can_restart,
             host,
             self._interface,
-            self._label,
+            None if self._options == PLAIN else tuple(self._options),
             loan,
         )
 
@@ -144,10 +143,11 @@ def _rebuild(
     can_restart: bool,
     host: NodeId | None,
     interface: Interface,
-    label: str | None,
+    options: tuple[str, int | None, str | None] | None,
     loan: tuple[NodeId, int] | None,
 ) -> ActorHandle[Any]:
-    return handle_of(session.system(), ActorId(node, number), name, can_restart, host, interface, label, loan)
+    how = PLAIN if options is None else HandleOptions(*options)
+    return handle_of(session.system(), ActorId(node, number), name, can_restart, host, interface, how, loan)
 
 
 def handle_of(
@@ -157,10 +157,10 @@ def handle_of(
     can_restart: bool,
     host: NodeId | None,
     interface: Interface,
-    label: str | None = None,
+    options: HandleOptions = PLAIN,
     loan: tuple[NodeId, int] | None = None,
 ) -> ActorHandle[Any]:
-    """The handle of an actor that was on `host`, when somebody last knew; `label` is causal.
+    """The handle of an actor that was on `host`, when somebody last knew.
 
     It is counted if it was lent: by that node, under that number.
     """
@@ -171,7 +171,7 @@ def handle_of(
         system.post(scheduler.locate, location)
     holding: Holding = system.extensions["holding"]
     hold = holding.received(location, *loan) if loan is not None else None
-    return ActorHandle(system, location, interface, label, hold)
+    return ActorHandle(system, location, interface, options, hold)
 
 
 class ActorClass(Generic[P, T_co]):
@@ -345,13 +345,13 @@ def _create(
     interface = actor_class._interface
     actor_id = ActorId(system.me, system.next_actor_number())
     location = system.location(actor_id, interface.class_name, options.name, options.max_restarts != 0, None)
-    if options.causal is not None:
-        system.acked.manner(CALLS, options.causal)  # which there is, or it is said here
+    how = PLAIN.changed(options.channel, options.partition_key, options.causal)
+    how.way(system)  # channel and label exist, or it is said here
     # Who has a name can be found by it, and who is detached is on its own.
     counted = options.name is None and options.lifetime is None
     holding: Holding = system.extensions["holding"]
     hold = holding.of(location, is_new=True) if counted else None
-    handle: ActorHandle[T] = ActorHandle(system, location, interface, options.causal, hold)
+    handle: ActorHandle[T] = ActorHandle(system, location, interface, how, hold)
     refs = SentRefs()
     token = refs_in_message.set(refs)
     try:

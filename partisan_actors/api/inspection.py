@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import asdict
 from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
@@ -106,6 +107,10 @@ class Inspection:
             "overlay_options": shared_options(node.config),
             "broadcast": node.config.broadcast,
             "broadcast_options": dict(node.config.broadcast_options),
+            "channels": {name: asdict(options) for name, options in node.config.channels.items()},
+            "session_resume_s": node.config.session_resume_s,
+            "checksums": node.config.checksums,
+            "delivery": node.config.delivery.plain(),
             "pid": os.getpid(),
             "python": sys.version.split()[0],
             "uptime_s": round(time.monotonic() - self._started, 1),
@@ -121,7 +126,9 @@ class Inspection:
             "refused_connections": node.refused_connections,
             "broken_connections": node.broken_connections,
             "resumed_lanes": node.sessions.resumed,
+            "stalled_connections": node.keep_alive.one_way.cut_count,
             "damaged_frames": node.sessions.damaged_frames,
+            "compression": node.dialling.compression_facts(),
             "refusals": node.refusals.facts(),
             "troubles": node.troubles.facts(),
             "insecure": node.config.takes_anybody,

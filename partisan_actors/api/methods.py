@@ -32,14 +32,14 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 def bind_method(
-    system: ActorSystem, location: Location, interface: Interface, name: str, channel: str, pending: Pending
+    system: ActorSystem, location: Location, interface: Interface, name: str, way: Way, pending: Pending
 ) -> Any:
     """The method of that name of an actor, as its handle gives it. Raises KeyError."""
     method = interface.methods[name]
     if is_plain(interface, method):
-        return ActorMethod(system, location, method, channel, interface=interface, pending=pending)
+        return ActorMethod(system, location, method, *way, interface, pending)
     kind: type[ConfiguredMethod[..., Any]] = StreamMethod if method.streams else ConfiguredMethod
-    return kind(system, location, interface, method, pending, MethodOptions(), Way(channel))
+    return kind(system, location, interface, method, pending, MethodOptions(), way)
 
 
 class ActorMethod(Generic[P, R_co]):

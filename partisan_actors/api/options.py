@@ -12,6 +12,7 @@ from partisan_actors.errors import ConfigError
 from partisan_actors.scheduler.namespaces import check_namespace
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.tasks.retry import Retries
+from partisan_actors.wire.channels import partition_of
 
 if TYPE_CHECKING:
     from partisan_actors.scheduler.strategies import InPlacementGroup, NodeAffinity, NodeLabels, Strategy
@@ -90,9 +91,9 @@ class ActorOptions(_Placed):
     made again after its node is lost. `lifetime="detached"` lets it outlive the node that made it. `max_concurrency`
     bounds how many coroutines of it are in progress, `mailbox_max` how many messages may wait. `dedicated_thread` gives
     its blocking methods one thread for life. With `trap_exit` exit signals do not end it, but are told to its method
-    `on_exit`. `causal` is the causal label of all that is sent through its handles; see `ActorMethod.options`. Its
-    `on_stop` has `stop_timeout` seconds. One with `quorum=True` is made, named and restarted only where more than half
-    of the known nodes are.
+    `on_exit`. `channel`, `partition_key` and the causal label `causal` are those of all that is sent through its
+    handles, unless a method says otherwise; see `ActorMethod.options`. Its `on_stop` has `stop_timeout` seconds. One
+    with `quorum=True` is made, named and restarted only where more than half of the known nodes are.
 
     `concurrency_groups` maps names to how many calls of a group are in progress at once; methods are in a group by
     `method(concurrency_group=...)`, or by call. `max_task_retries` (-1: without limit) is how often a call is made
@@ -114,6 +115,8 @@ class ActorOptions(_Placed):
     max_task_retries: int = 0
     max_pending_calls: int | None = None
     namespace: str | None = None
+    channel: str | None = None
+    partition_key: int | str | None = None
 
     def check(self) -> None:
         self.request()
@@ -131,6 +134,10 @@ class ActorOptions(_Placed):
             raise ConfigError("max_restarts", self.max_restarts, "a whole number, or -1 for no limit")
         if self.causal is not None and not isinstance(self.causal, str):
             raise ConfigError("causal", self.causal, "a causal label, or None")
+        if self.channel is not None and not isinstance(self.channel, str):
+            raise ConfigError("channel", self.channel, "the name of a channel, or None")
+        if self.partition_key is not None:
+            partition_of(self.partition_key)
         for name in ("max_concurrency", "mailbox_max"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -214,6 +221,8 @@ class ActorKeywords(_PlacedKeywords, total=False):
     max_task_retries: int
     max_pending_calls: int | None
     namespace: str | None
+    channel: str | None
+    partition_key: int | str | None
 
 
 class TaskKeywords(_PlacedKeywords, total=False):

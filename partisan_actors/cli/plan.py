@@ -15,6 +15,7 @@ from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.tls import TlsFiles
 from partisan_actors.wire.addresses import format_address, is_loopback, parse_address
+from partisan_actors.wire.channels import check_channels
 
 __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "StartPlan", "advertise_addresses", "bind_addresses", "nested", "pairs"]
 
@@ -81,7 +82,9 @@ class StartPlan:
         """The first node. Raises ConfigError."""
         tls = TlsFiles(*self.tls) if self.tls else None
         lists = {name: tuple(self.config[name]) for name in ("bind", "advertise")}
-        return NodeConfig(**{**self.config, **lists, "cookie": bytes.fromhex(self.cookie), "tls": tls})
+        channels = check_channels(self.config.get("channels", {}))
+        made = {"channels": channels, "cookie": bytes.fromhex(self.cookie), "tls": tls}
+        return NodeConfig(**{**self.config, **lists, **made})
 
     def worker_settings(self) -> dict[str, Any]:
         """What the other nodes are told: everything but name and port is as for the first."""

@@ -55,6 +55,38 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
     metavar="K=V",
     help="An option of the broadcast tree, such as trees=per_root. [default: as joined]",
 )
+@click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    callback=nested,
+    metavar="K=V",
+    help="A channel: NAME=LANES, or an option of it, such as bulk.compression=zlib.",
+)
+@click.option(
+    "--session-resume",
+    "session_resume_s",
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a lane whose connection broke may take to go on; 0: not at all.",
+)
+@click.option("--checksums", is_flag=True, help="Find damage that TCP does not.")
+@click.option(
+    "--causal-label",
+    "causal_labels",
+    multiple=True,
+    metavar="LABEL",
+    help="A label of causal order, the same on all nodes.",
+)
+@click.option(
+    "--delivery-option",
+    "delivery_options",
+    multiple=True,
+    callback=nested,
+    metavar="K=V",
+    help="A bound of acknowledged and causal messages, such as give_up_s=60.",
+)
 @click.option("--routing", default="auto", show_default=True, type=click.Choice(ROUTINGS))
 @click.option("--name", help="The node's name; with --nodes the others are NAME-w1 and so on. [default: random]")
 @click.option("--cluster", default="", metavar="NAME", help="The cluster's name. [default: random, or as joined]")
@@ -156,6 +188,10 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         "overlay": DEFAULT_OVERLAY if options["overlay"] is None else options["overlay"],
         "overlay_options": options["overlay_options"],
         "broadcast_options": options["broadcast_options"],
+        "channels": options["channels"],
+        "session_resume_s": options["session_resume_s"],
+        "checksums": options["checksums"],
+        "delivery": {"causal_labels": list(options["causal_labels"]), **options["delivery_options"]},
         "routing": options["routing"],
         "resources": {"memory": memory_share(options["nodes"]), **options["resources"]},
         "labels": options["labels"],

@@ -12,6 +12,7 @@ from typing import Any, Final
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.binding import listen
+from partisan_actors.node.compression import ChannelCompression
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.half_open import HalfOpen, half_open_max
 from partisan_actors.node.tls import Credentials
@@ -57,6 +58,7 @@ class Dialling:
         self._identity = identity
         self._token_bytes = token_bytes
         self._credentials = credentials
+        self._compression = ChannelCompression(config.channels)
         self._connections: set[Connection] = set()
         # Whoever connects has longer to say who they are than an answer may take: they may be one of many at once.
         self._half_open = HalfOpen(loop, half_open_max(), config.dial_timeout_s * HELLO_PERIODS)
@@ -79,6 +81,10 @@ class Dialling:
     def bytes_in(self) -> int:
         """How many bytes have come to this node, on all its connections there ever were."""
         return self._bytes_of_closed + sum(connection.bytes_in for connection in self._connections)
+
+    def compression_facts(self) -> dict[str, dict[str, Any]]:
+        """What compression has saved on its connections, by channel; see `ChannelCompression.facts`."""
+        return self._compression.facts(self._connections)
 
     async def listen(self) -> tuple[str, ...]:
         """Accept connections at the configured addresses; returns the bound ones. Raises ConfigError."""
@@ -125,6 +131,7 @@ class Dialling:
         options = self._config.channels.get(connection.handshake.channel)
         if options is not None:
             connection.queue_bytes_max, connection.priority = options.queue_bytes_max, options.priority
+        self._compression.opened(connection)
         opening = self._opening.get(connection)
         if opening is not None and not opening.done():
             opening.set_result(connection)
@@ -133,6 +140,7 @@ class Dialling:
         """To be told by the owner: `connection` is gone."""
         self._half_open.discard(connection)
         self._bytes_of_closed += connection.bytes_in
+        self._compression.closed(connection)
         self._connections.discard(connection)
         opening = self._opening.get(connection)
         if opening is not None and not opening.done():

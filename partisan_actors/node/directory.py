@@ -170,6 +170,11 @@ class Directory:
         """Whether that life of that node is up, as far as is known here."""
         return node in self._live
 
+    def is_doubtful(self, node: NodeId) -> bool:
+        """Whether that life of that node is suspected to be over, or is."""
+        record = self.find(node)
+        return record is not None and record.state != UP
+
     def find(self, node: NodeId) -> NodeRecord | None:
         """The record of that life of that node, up or not; None when unknown or forgotten."""
         record = self.records.get(node.name)

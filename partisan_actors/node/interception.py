@@ -25,6 +25,7 @@ from partisan_actors.ids import NodeId
 from partisan_actors.node.dialling import Dialling
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.transport.connection import Connection
+from partisan_actors.transport.superseding import Waiting
 from partisan_actors.wire.channels import CALLS, CONTROL
 from partisan_actors.wire.codec import unpack
 from partisan_actors.wire.envelope import Envelope, inner_of
@@ -385,9 +386,9 @@ def _intercepted(base: Any, interception: Interception) -> type:
             else:
                 self.send_large(message, buffers)
 
-        def send_waiting(self, waiting: Iterable[tuple[bytes, Sequence[Any] | None]]) -> None:
+        def send_waiting(self, waiting: Waiting) -> None:
             for message, buffers in waiting:
-                act = partial(base.send_waiting, self, [(message, buffers)])
+                act = partial(base.send_waiting, self, Waiting([(message, buffers)]))
                 interception.leaves(self, message, buffers, act)
 
         def send_from_thread(self, message: bytes) -> bool:

@@ -22,9 +22,12 @@ however busy.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
+from partisan_actors.ids import NodeId
 from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.one_way import OneWay
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.transport.connection import Connection
 from partisan_actors.wire.codec import pack
@@ -51,8 +54,16 @@ class Phase:
 class KeepAlive:
     """Watches the connections of one router."""
 
-    def __init__(self, router: Router, config: NodeConfig, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        router: Router,
+        config: NodeConfig,
+        loop: asyncio.AbstractEventLoop,
+        is_doubtful: Callable[[NodeId], bool],
+    ) -> None:
+        """`is_doubtful` says whether a node is suspected, or down."""
         self._router = router
+        self.one_way = OneWay(router, config, is_doubtful)
         self._loop = loop
         self._period_s = config.keep_alive_s or LOOK_S
         self._misses = config.keep_alive_misses
@@ -73,8 +84,10 @@ class KeepAlive:
         while True:
             due = self._loop.time() + self._period_s
             await asyncio.sleep(self._period_s)
+            self.one_way.tell()
             if self._loop.time() - due > self._period_s / 2:
                 continue  # this loop was stalled: what the others sent is still unread
+            self.one_way.check()
             self.check(self._loop.time())
 
     def check(self, now: float) -> None:

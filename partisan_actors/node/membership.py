@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -23,6 +22,7 @@ from partisan_actors.node.driver import Driver
 from partisan_actors.node.presence import Presence
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.transport.flusher import Flusher
+from partisan_actors.transport.superseding import Waiting
 from partisan_actors.wire.addresses import parse_address
 from partisan_actors.wire.channels import CONTROL
 
@@ -219,7 +219,7 @@ class Membership:
         for channel, lanes in peer.lanes.items():
             for index, connection in enumerate(lanes):
                 if connection is None and (channel, index) not in peer.waiting and self._host.router.can_dial(peer):
-                    peer.waiting[channel, index] = deque()
+                    peer.waiting[channel, index] = Waiting()
                     self._host.dial(peer, channel, index)
 
     # ---- leaving ----------------------------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from partisan_actors.errors import NoRoute, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.protocols.delivery.turns import Arrivals, Departures
+from partisan_actors.transport.superseding import Waiting
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.in_turn import in_turn, stream_of
 
@@ -92,7 +92,7 @@ class Peer:
         self.open: list[Connection] = []
         self.leaving: dict[Connection, float] = {}
         self.pending: dict[int, Pending] = {}
-        self.waiting: dict[tuple[str, int], deque[tuple[bytes, Buffers | None]]] = {}
+        self.waiting: dict[tuple[str, int], Waiting] = {}
         self.sent_code: set[bytes] = set()
         self.down: str | None = None
         self.is_self = False
@@ -142,10 +142,16 @@ class Peer:
         """Send one message in place of one of the same key that still waits. Raises NodeDown, NoRoute, Overloaded."""
         channel, index = self.lane_for(channel, affinity)
         connection = self.lanes[channel][index]
-        if connection is None:
-            self.send_on(channel, index, message, buffers)
-        else:
+        if connection is not None:
             connection.send_newest(key, message, buffers)
+            return
+        waiting = self.waiting.get((channel, index))
+        if waiting is not None and waiting.supersede(key, message, buffers):
+            return
+        self.send_on(channel, index, message, buffers)
+        waiting = self.waiting.get((channel, index))
+        if waiting is not None:
+            waiting.places[key] = len(waiting) - 1
 
     def lane_for(self, channel: str, affinity: int) -> tuple[str, int]:
         """The lane that messages of that affinity take: always the same, whichever connections there are.

@@ -18,7 +18,6 @@ The rules this file keeps:
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from partisan_actors.errors import AuthenticationError, NodeDown, NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.peer import Buffers, Peer, Pending
+from partisan_actors.transport.superseding import Waiting
 from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL
 from partisan_actors.wire.codec import unpack
 
@@ -159,7 +159,7 @@ class Router:
         channel, index = lane_of(connection)
         if peer.lanes[channel][index] is connection:
             self._take_off(peer, channel, index)
-            peer.waiting[channel, index] = deque()
+            peer.waiting[channel, index] = Waiting()
 
     def keep(self, peer: Peer, connection: Connection) -> None:
         """`connection` stays after all."""
@@ -173,7 +173,7 @@ class Router:
             peer.calls = connection
             peer.direct = None if peer.departures is not None and peer.departures.streams else connection
         self._host.lane_opened(peer, connection)
-        connection.send_waiting(peer.waiting.pop((channel, index), ()))
+        connection.send_waiting(peer.waiting.pop((channel, index), Waiting()))
         if not was_connected:
             self._host.connected(peer)
 
@@ -232,7 +232,7 @@ class Router:
         if not self.can_dial(peer):
             return False
         if peer.lanes[CONTROL][0] is None and (CONTROL, 0) not in peer.waiting:
-            peer.waiting[CONTROL, 0] = deque()
+            peer.waiting[CONTROL, 0] = Waiting()
             self._host.dial(peer, CONTROL, 0)
         return True
 
@@ -255,7 +255,7 @@ class Router:
                 return
             self._host.relay(peer.node, message, buffers, channel)
         elif self._host.can_dial(peer.node):
-            peer.waiting[channel, index] = deque([(message, buffers)])
+            peer.waiting[channel, index] = Waiting([(message, buffers)])
             self._dial(peer, channel, index)
         elif self._host.routing == "direct":
             raise NoRoute(str(peer.node), "no address of it is known and routing is 'direct'")
@@ -282,7 +282,7 @@ class Router:
         connection = next(iter(peer.connections()), None)
         is_new = channel in peer.lanes and (channel, 0) not in peer.waiting
         if connection is not None and is_new and not self._must_relay(peer, channel) and self.can_dial(peer):
-            peer.waiting[channel, 0] = deque()
+            peer.waiting[channel, 0] = Waiting()
             self._dial(peer, channel, 0)
         return connection
 
@@ -292,12 +292,12 @@ class Router:
         for other, connection in enumerate(peer.lanes[channel][: peer.usable.get(channel)]):
             key = channel, other
             if connection is None and key not in peer.waiting and not self._is_leaving(peer, channel, other):
-                peer.waiting[key] = deque()
+                peer.waiting[key] = Waiting()
                 self._host.dial(peer, channel, other)
 
     def dial_failed(self, peer: Peer, channel: str, index: int, error: Exception) -> bool:
         """That lane could not be opened: what waits for it is relayed, or fails. Returns whether it was relayed."""
-        waiting = peer.waiting.pop((channel, index), ())
+        waiting = peer.waiting.pop((channel, index), Waiting())
         # Who answers that it has no such lane can be reached, and not on that one.
         if self._host.routing == "auto" and not isinstance(error, AuthenticationError):
             peer.relay_until = self._host.loop.time() + REDIAL_AFTER_S

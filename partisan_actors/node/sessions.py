@@ -6,8 +6,9 @@ The rules this file keeps:
    part. Both sides dial, for each of them may be the one that can. When they meet, the connection of the side that had
    dialled first counts: while it dials, it does not take the other one's.
 2. Its session ends when nobody listens where the peer did, or somebody else does; when the peer does not know it; when
-   the peer is down; after `session_resume_s`; or when damaged frames are all that comes. Then the lane closes, and what
-   was asked on it fails, as if there had been no sessions. So it does at once when SUSPENDED_MAX lanes wait already.
+   the peer is down; after `session_resume_s`; or when damaged frames, or none, are all that comes. Then the lane
+   closes, and what was asked on it fails, as if there had been no sessions. So it does at once when SUSPENDED_MAX lanes
+   wait already.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
+from partisan_actors.node.one_way import Stalled
 from partisan_actors.node.router import Peer, Router, lane_of
 from partisan_actors.transport.receiver import DamagedFrame
 from partisan_actors.wire.handshake import Resume
@@ -78,7 +80,8 @@ class Sessions:
         self.damaged_frames += is_damage
         if peer is None or peer.down is not None or host.is_closing:
             return False
-        if (is_damage and connection.session.is_hopeless()) or len(self._jobs) >= SUSPENDED_MAX:
+        is_fruitless = is_damage or isinstance(error, Stalled)
+        if (is_fruitless and connection.session.is_hopeless()) or len(self._jobs) >= SUSPENDED_MAX:
             return False
         channel, index = lane_of(connection)
         logger.info("the connection to node %s, %s/%d, broke: %s", peer.node, channel, index, error)

@@ -18,15 +18,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from partisan_actors.errors import Overloaded, ProtocolError
 from partisan_actors.transport.flusher import Flusher
+from partisan_actors.transport.framing import Framing
 from partisan_actors.transport.large import Unframed, mixed_frames
 from partisan_actors.transport.receiver import Receiver, ReceiverOwner
 from partisan_actors.transport.session import ACKNOWLEDGED_WEIGHT, Session, pieces_of
-from partisan_actors.transport.superseding import Superseding
+from partisan_actors.transport.superseding import Superseding, Waiting
 from partisan_actors.transport.thread_writer import ThreadWriter
 from partisan_actors.wire.frames import (
     ACK,
@@ -37,13 +38,11 @@ from partisan_actors.wire.frames import (
     HEADER,
     HELLO,
     HELLO_HEADER,
-    checksums,
 )
 from partisan_actors.wire.handshake import Handshake
 
 __all__ = ["Connection", "ConnectionOwner"]
 
-_HEADER_BYTES = HEADER.size
 _pack_header = HEADER.pack
 
 # A turn of the loop that sends much is flushed on the way, so that the other side can begin: at so many messages, and
@@ -79,7 +78,7 @@ class ConnectionOwner(ReceiverOwner, Protocol):
         ...
 
 
-class Connection(Superseding, Receiver):
+class Connection(Superseding, Framing, Receiver):
     """One lane. Not thread-safe: every method belongs to the loop's thread."""
 
     def __init__(
@@ -194,6 +193,7 @@ class Connection(Superseding, Receiver):
             transport.abort()
         old.is_suspended, old.is_paused = False, True
         self.session, self._large = old.session, old.session.large
+        self.frame_with(old.packer)
         self.queue_bytes_max, self._queued = old.queue_bytes_max, old._queued
         self._out, old._out = old._out, []
         self._frames, old._frames = old._frames, deque()
@@ -212,20 +212,20 @@ class Connection(Superseding, Receiver):
         self._go_on()
 
     def acknowledge_if_due(self) -> None:
-        """Say what was received, if anything was since we said something."""
+        """Say what was received, if anything was since we said something. It is not taken for a sign of life."""
         if self.session.untold and self.session.is_kept:
-            self._acknowledge()
+            self._acknowledge(1)
 
-    def _acknowledge(self) -> None:
+    def _acknowledge(self, count: int = 0) -> None:
         if self._transport is None or self._is_choked or self._is_ended:
             return  # as soon as anything can be written
         writer = self._thread_writer
         if writer is None:
-            self._transport.write(self._empty_frame(ACK))
+            self._transport.write(self._empty_frame(ACK, count))
         elif writer.claim_for_loop():
             try:
                 self._write_rest(self._transport, writer)
-                self._transport.write(self._empty_frame(ACK))
+                self._transport.write(self._empty_frame(ACK, count))
             finally:
                 writer.lock.release()
 
@@ -274,7 +274,7 @@ class Connection(Superseding, Receiver):
                 return False
             if self._frames or session.is_full or self._is_ended:
                 return False
-            frame = self._header(len(message), BATCH, 1, message) + message
+            frame = b"".join(self._framed(BATCH, 1, message))
             # Kept before it is sent: its acknowledgement may be here before this thread is back.
             session.keep(frame, len(frame))
             sent = writer.send(frame)
@@ -292,8 +292,9 @@ class Connection(Superseding, Receiver):
         if self._thread_writer is None and self._transport is not None:
             self._thread_writer = ThreadWriter.of(self._transport)
 
-    def send_waiting(self, waiting: Iterable[tuple[bytes, Sequence[Any] | None]]) -> None:
+    def send_waiting(self, waiting: Waiting) -> None:
         """Queue messages that were admitted before the connection opened."""
+        self._take_places(waiting)
         self._out += [message if buffers is None else (message, buffers) for message, buffers in waiting]
         if self._out and not self.is_marked:
             self.is_marked = True
@@ -350,11 +351,12 @@ class Connection(Superseding, Receiver):
             self._write_frames(transport)
         elif body:
             session = self.session
-            size, received = len(body), session.received
-            checks = checksums(size, BATCH, len(out), received, body) if self._is_checked else (0, 0)
-            frame = _pack_header(size, BATCH, len(out), received, *checks) + body
-            self.bytes_out += size
-            is_full = session.keep(frame, size + _HEADER_BYTES)
+            if self.is_plain:
+                frame = _pack_header(len(body), BATCH, len(out), session.received, 0, 0) + body
+            else:
+                frame = b"".join(self._framed(BATCH, len(out), body))
+            self.bytes_out += len(frame)
+            is_full = session.keep(frame, len(frame))
             transport.write(frame)
             if is_full:
                 self._is_full = self.is_paused = True
@@ -366,12 +368,13 @@ class Connection(Superseding, Receiver):
         written, is_full = 0, False
         while frames and (self._is_ended or (written < TURN_BYTES and not is_full)):
             kind, count, body = frames.popleft()
-            length = sum(map(len, body))
-            frame = (self._header(length, kind, count, *body), *body)
-            is_full = session.keep(frame, length + _HEADER_BYTES)
+            frame = self._framed(kind, count, *body)
+            size = sum(map(len, frame))
+            is_full = session.keep(frame, size)
             pieces += frame
-            written += length
-        self.bytes_out += written
+            # Of what is compressed, a turn's worth is what it was before: that is what takes time.
+            written += sum(map(len, body))
+            self.bytes_out += size
         transport.writelines(pieces)
         if is_full:
             self._is_full = True
@@ -391,15 +394,6 @@ class Connection(Superseding, Receiver):
         self._frames += mixed_frames(out)
         if self._frames:
             self._write_frames(transport)
-
-    def _header(self, length: int, kind: int, count: int, *body: Any) -> bytes:
-        received = self.session.received
-        checks = checksums(length, kind, count, received, *body) if self._is_checked else (0, 0)
-        return _pack_header(length, kind, count, received, *checks)
-
-    def _empty_frame(self, kind: int) -> bytes:
-        self.session.untold = 0
-        return self._header(0, kind, 0)
 
     def _admit(self, size: int) -> None:
         self._queued += size
@@ -446,5 +440,6 @@ class Connection(Superseding, Receiver):
                 identity, is_ours = handshake.connection_id, handshake.dialler
                 self.session = Session(identity, is_ours=is_ours, is_kept=handshake.sessions)
             self._is_checked = handshake.checksums
+            self.frame_with(self.packer)
             self.is_open = True
             self.owner.opened(self)

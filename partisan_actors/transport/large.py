@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import BATCH, BATCH_BYTES_MAX, CHUNK, CHUNK_BYTES, LARGE
+
+if TYPE_CHECKING:
+    from partisan_actors.transport.room import Room
 
 __all__ = ["Incoming", "Unframed", "large_frames", "mixed_frames"]
 
@@ -17,47 +20,54 @@ Unframed = tuple[int, int, Sequence[Any]]
 
 
 class Incoming:
-    """A large message while its buffers arrive."""
+    """A large message while its buffers arrive. Raises MemoryError when there is no room.
+
+    There is room for a buffer when its first byte is due, and if it is long, not for all of it at once: see `room`.
+    """
 
     def __init__(self, message: list[Any], sizes: list[int]) -> None:
         self.message = message
         self.missing = sum(map(abs, sizes))
-        self._targets = [_room().bytearray_of(size) if size > 0 else _BytesTarget(-size) for size in sizes]
-        self._views = [
-            target.view if isinstance(target, _BytesTarget) else memoryview(target) for target in self._targets
-        ]
-        self._index = 0
+        self._sizes = sizes
+        # The buffers of which something has come, or is next to come, and how much of the last one is filled.
+        self._rooms: list[Room] = []
         self._filled = 0
+        self._go_on()
 
     @property
     def buffers(self) -> list[bytes | bytearray]:
         """The buffers, once nothing is missing."""
-        self._views.clear()
-        return [target.finish() if isinstance(target, _BytesTarget) else target for target in self._targets]
+        rooms, self._rooms = self._rooms, []
+        return [room.finish() for room in rooms]
 
     def room(self, most: int) -> memoryview:
         """Where the next bytes of this chunk go; never more than `most`."""
-        view = self._views[self._index]
+        view = self._rooms[-1].view
         return view[self._filled : min(len(view), self._filled + most)]
 
     def filled(self, count: int) -> None:
         """`count` bytes were written to what `room` gave."""
         self.missing -= count
         self._filled += count
-        if self._filled == len(self._views[self._index]):
-            self._index += 1
+        if self._filled == len(self._rooms[-1].view) and self.missing:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        rooms = self._rooms
+        if rooms and not rooms[-1].is_whole:
+            rooms[-1].grow()
+        else:
+            rooms.append(_room().room_for(self._sizes[len(rooms)]))
             self._filled = 0
 
     def rewind(self, count: int) -> None:
         """The last `count` bytes will come again: what a chunk that did not arrive in whole had filled."""
         self.missing += count
-        while count:
-            if self._filled == 0:
-                self._index -= 1
-                self._filled = len(self._views[self._index])
-            step = min(count, self._filled)
-            self._filled -= step
-            count -= step
+        while count > self._filled:
+            count -= self._filled
+            self._rooms.pop()
+            self._filled = self._rooms[-1].size
+        self._filled -= count
 
     def copy(self, part: memoryview) -> None:
         """Bytes that came in the shared buffer."""
@@ -67,21 +77,6 @@ class Incoming:
             room[:] = part[:count]
             self.filled(count)
             part = part[count:]
-
-
-class _BytesTarget:
-    """Room for a `bytes` object that is filled from the socket and then handed over without a copy."""
-
-    __slots__ = ("_made", "view")
-
-    def __init__(self, size: int) -> None:
-        self._made: bytes
-        self._made, self.view = _room().bytes_of(size)
-
-    def finish(self) -> bytes:
-        """The bytes."""
-        self.view.release()
-        return self._made
 
 
 @cache

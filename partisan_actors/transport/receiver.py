@@ -15,10 +15,12 @@ from partisan_actors.transport.flusher import Flusher
 from partisan_actors.transport.large import Incoming
 from partisan_actors.transport.session import ACKNOWLEDGED_WEIGHT, Session
 from partisan_actors.wire.codec import unpacker
+from partisan_actors.wire.compression import PACKED, unpacked
 from partisan_actors.wire.frames import (
     ACK,
     BATCH,
     CHUNK,
+    CHUNK_BYTES,
     COUNTED,
     END,
     FRAME_BYTES_MAX,
@@ -78,9 +80,13 @@ class Receiver(asyncio.BufferedProtocol):
         # The frame that is here in part: its header, what it still lacks, and the checksum of what there is.
         self._is_in_frame = False
         self._length, self._kind, self._count, self._received_there, self._checksum = 0, 0, 0, 0, 0
+        self._is_packed = False
         self._left = 0
         self._sum = 0
         self._body = bytearray()
+        # How much came out of compressed frames in this turn of the loop, and what was read behind too much of it.
+        self._unpacked = 0
+        self._behind = b""
         self._transport: asyncio.Transport | None = None
         self._large: Incoming | None = None
         self._room = memoryview(b"")
@@ -124,7 +130,7 @@ class Receiver(asyncio.BufferedProtocol):
         """The other end says what it has received, while the window of the session is full."""
 
     @abstractmethod
-    def _acknowledge(self) -> None:
+    def _acknowledge(self, count: int = 0) -> None:
         """Say what was received, for nothing was sent that says so."""
 
     @abstractmethod
@@ -138,12 +144,12 @@ class Receiver(asyncio.BufferedProtocol):
             self._hand_over()
         large = self._large
         if large is not None:
-            if self._left:
+            if self._left and not self._is_packed:
                 # The rest of this chunk goes straight to where it belongs,
                 self._room = large.room(self._left)
                 return self._room
-            # and nothing of it shall come together with its header.
-            return self._flusher.receive_view[: _HEADER_BYTES - len(self._head)]
+            # and nothing of it shall come together with its header, or what is before that.
+            return self._flusher.receive_view[: self._left or _HEADER_BYTES - len(self._head)]
         return self._flusher.receive_view
 
     def buffer_updated(self, count: int) -> None:
@@ -151,7 +157,7 @@ class Receiver(asyncio.BufferedProtocol):
         flusher = self._flusher
         flusher.receiving = True
         try:
-            if self._large is not None and self._left:
+            if self._large is not None and self._left and not self._is_packed:
                 self._filled(self._large, count)
             else:
                 view = flusher.receive_view
@@ -172,6 +178,7 @@ class Receiver(asyncio.BufferedProtocol):
                         return
                 self._parse(view[:count])
                 self._is_at_frame = self.is_open and not self._is_in_frame and not self._head and self._large is None
+                self._is_at_frame = self._is_at_frame and not self._behind
         except AuthenticationError as error:
             if not self.handshake.done:
                 self.handshake.refuse(error.why)
@@ -186,6 +193,8 @@ class Receiver(asyncio.BufferedProtocol):
             self.cut(error)
         except PartisanError as error:
             self.abort(error)
+        except MemoryError:
+            self.abort(ProtocolError("no room for what it sends"))
         except (msgpack.UnpackException, ValueError, TypeError, IndexError, KeyError) as error:
             self.abort(_malformed(error))
         finally:
@@ -217,10 +226,18 @@ class Receiver(asyncio.BufferedProtocol):
             self._flusher.soon(self._read_on)
 
     def _read_on(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._unpacked = 0
+        if self._behind:
+            self.buffer_updated(0)
+        # Else there was too much once more, and this is called again.
+        if not self._behind and self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def _parse(self, view: memoryview) -> None:
+        if self._behind:
+            view, self._behind = memoryview(self._behind + view), b""
         position, end = 0, len(view)
         while position < end:
             if not self._is_in_frame:
@@ -231,7 +248,9 @@ class Receiver(asyncio.BufferedProtocol):
             self._left -= len(part)
             if self._is_checked:
                 self._sum = crc32(part, self._sum)
-            if self._kind == BATCH:
+            if self._is_packed:
+                self._body += part
+            elif self._kind == BATCH:
                 self._unpacker.feed(part)
             elif self._kind == CHUNK and self._large is not None:
                 self._large.copy(part)
@@ -239,6 +258,11 @@ class Receiver(asyncio.BufferedProtocol):
                 self._body += part
             if self._left == 0:
                 self._finish_frame()
+                if self._unpacked >= CHUNK_BYTES:
+                    # A few bytes may have been much, and it is somebody else's turn.
+                    self._behind = bytes(view[position:])
+                    self._rest_from_reading()
+                    return
 
     def _parse_header(self, view: memoryview, position: int, end: int) -> int:
         layout = HEADER if self.is_open else HELLO_HEADER
@@ -251,6 +275,9 @@ class Receiver(asyncio.BufferedProtocol):
                 self._sum, _ = checksums(length, kind, count, received)
                 if self._sum != check:
                     raise DamagedFrame("the checksum of a header is wrong")
+            self._is_packed = self.is_open and kind >= PACKED
+            if self._is_packed:
+                kind -= PACKED
             self._check_header(length, kind)
             self._length, self._kind, self._count = length, kind, count
             self._received_there, self._checksum = received, total
@@ -282,6 +309,8 @@ class Receiver(asyncio.BufferedProtocol):
         if self._is_checked and self._sum != self._checksum:
             raise DamagedFrame("the checksum of a frame is wrong")
         self._is_in_frame = False
+        if self._is_packed:
+            self._unpack()
         if self._kind == HELLO:
             self.handshake.receive(self._take_body())
             self._shook_hands()
@@ -296,6 +325,8 @@ class Receiver(asyncio.BufferedProtocol):
                 self._begin_large(self._take_body())
             case kind if kind == END:
                 self._ended()
+            case kind if kind == ACK and self._count:
+                self.bytes_in -= _HEADER_BYTES
         if self._kind in COUNTED:
             self.session.take(self._length)
         if self._large is not None and self._large.missing == 0:
@@ -304,6 +335,17 @@ class Receiver(asyncio.BufferedProtocol):
                 self._flusher.soon(self._hand_over)
             else:
                 self._hand_over()
+
+    def _unpack(self) -> None:
+        large = self._large
+        body = unpacked(self._take_body(), FRAME_BYTES_MAX if large is None else min(large.missing, FRAME_BYTES_MAX))
+        self._unpacked += len(body)
+        if self._kind == BATCH:
+            self._unpacker.feed(body)
+        elif large is not None:
+            large.copy(memoryview(body))
+        else:
+            self._body += body
 
     def _take_body(self) -> bytes:
         body, self._body = bytes(self._body), bytearray()
@@ -347,7 +389,7 @@ class Receiver(asyncio.BufferedProtocol):
         """No byte comes any more. What is here in whole is handled, what is here in part will come again."""
         self._hand_over()
         large, self._large = self._large, None
-        if large is not None and self._is_in_frame and self._kind == CHUNK:
+        if large is not None and self._is_in_frame and self._kind == CHUNK and not self._is_packed:
             large.rewind(self._length - self._left)
         self._room = memoryview(b"")
         self.session.large = large

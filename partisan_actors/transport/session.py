@@ -111,6 +111,16 @@ class Session:
         """Whether nothing more may be sent now."""
         return self._cost >= WINDOW_COST
 
+    @property
+    def oldest_unacknowledged(self) -> tuple[int, int] | None:
+        """The number of the oldest frame that the other end has not acknowledged, and its size; None: it has all."""
+        number = self.heard
+        try:
+            frame = self._kept[(number - self._forgotten) & _MASK]
+        except IndexError:
+            return None
+        return number, len(frame) if type(frame) is bytes else sum(map(len, frame))
+
     def makes_room(self) -> bool:
         """The other end was heard, while this one may not send: whether it may go on.
 

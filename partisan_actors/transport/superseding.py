@@ -9,7 +9,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["Superseding"]
+__all__ = ["Superseding", "Waiting"]
+
+
+class Waiting(list[tuple[bytes, Sequence[Any] | None]]):
+    """What waits for a connection that is not open yet, in order: messages with their buffers, if any.
+
+    `places` says where the newest of each key stands: a later one takes its place here, or on the connection.
+    """
+
+    __slots__ = ("places",)
+
+    def __init__(self, items: Sequence[tuple[bytes, Sequence[Any] | None]] = ()) -> None:
+        super().__init__(items)
+        self.places: dict[object, int] = {}
+
+    def supersede(self, key: object, message: bytes, buffers: Sequence[Any] | None) -> bool:
+        """Put a message in place of the one with that key. False, and nothing is done, if there is none."""
+        place = self.places.get(key)
+        if place is None:
+            return False
+        self[place] = (message, buffers)
+        return True
 
 
 class Superseding:
@@ -49,6 +70,12 @@ class Superseding:
             self.send_large(message, buffers)
         if self._places_in is self._out:
             self._places[key] = place
+
+    def _take_places(self, waiting: Waiting) -> None:
+        """What has waited is about to be queued: it can be superseded as before."""
+        if waiting.places:
+            self._places = {key: len(self._out) + place for key, place in waiting.places.items()}
+            self._places_in = self._out
 
 
 def _size(message: bytes, buffers: Sequence[Any] | None) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.wire.compression import Compression
 
 __all__ = ["BROADCAST", "BUILT_IN", "BULK", "CALLS", "CONTROL", "ChannelOptions", "check_channels", "partition_of"]
 
@@ -42,6 +43,10 @@ class ChannelOptions:
 
     `priority` is the order in which a node writes what it has to send in one turn of its loop: higher first.
 
+    `compression` is what its frames are compressed with where that makes them shorter: True or a level of zlib from 1
+    to 9, or a name and perhaps a level, "zlib:6", "lz4", "zstd:3" (lz4 and zstd need their packages). 0, False and None
+    are none. Large arguments travel on the bulk channel, and as it says.
+
     `fallback` sends over "calls" what is for a peer without that channel; otherwise such messages fail with `NoRoute`.
     """
 
@@ -52,6 +57,7 @@ class ChannelOptions:
     overflow: str = "wait"
     priority: int = 0
     fallback: bool = True
+    compression: str | int | None = None
 
     def __post_init__(self) -> None:
         if not _is_whole(self.parallelism) or not 1 <= self.parallelism <= LANES_MAX:
@@ -63,6 +69,7 @@ class ChannelOptions:
                 raise ConfigError(name, getattr(self, name), "True or False")
         if self.overflow not in OVERFLOWS:
             raise ConfigError("overflow", self.overflow, " or ".join(map(repr, OVERFLOWS)))
+        Compression.parse(self.compression)
         if not _is_whole(self.priority) or abs(self.priority) > PRIORITY_MAX:
             raise ConfigError("priority", self.priority, f"a whole number from -{PRIORITY_MAX} to {PRIORITY_MAX}")
 

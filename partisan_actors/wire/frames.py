@@ -3,7 +3,7 @@
 A connection begins with HELLO frames ``u32 length (little-endian) | u8 kind | u32 0 | body``, which look the same in
 all versions of the protocol, so that two that do not understand each other can say so. Then it is a sequence of frames
 ``u32 length | u8 kind | u32 count | u32 received | u32 checksum of that | u32 checksum of all | body``. The count is
-the number of messages in a BATCH, and 0 in other frames: a decoder that knows how many to expect need not find out by
+the number of messages in a BATCH, and 0 in most others: a decoder that knows how many to expect need not find out by
 failing. `received` is how many frames of the session the sender has taken in, modulo 2**32, ACK and END not counted;
 see `transport.session`. The checksums are CRC-32, or 0 on connections that do without; there are two so that nobody
 waits for a body of the wrong length.
@@ -14,8 +14,12 @@ waits for a body of the wrong length.
              negative size is that of a bytes object, a positive one of a buffer that the receiver may write to
 - CHUNK      raw bytes of the buffers of the last LARGE, in order; no other frame that counts comes before they are
              complete
-- ACK        no body: only there to say what was received
+- ACK        no body: only there to say what was received; with a count of 1 because time has passed, and then it is not
+             taken for traffic, or a sign of life
 - END        no body: the sender closes, and nothing of this session will come on another connection
+
+A BATCH, LARGE or CHUNK whose kind is that and PACKED is compressed (`wire.compression`); its length and its checksums
+are those of what travels.
 
 A message is a msgpack array whose first item is its kind, one of the constants of `Kind`.
 """

@@ -27,6 +27,7 @@ import msgpack
 
 from partisan_actors.errors import AuthenticationError, ProtocolError, ResumeDeclined
 from partisan_actors.ids import NodeId
+from partisan_actors.wire.compression import readable
 
 __all__ = ["MAGIC", "PROTOCOL_VERSION", "Handshake", "Identity", "Resume"]
 
@@ -99,6 +100,7 @@ class Handshake:
     `welcome`, `decline` or `refuse`. `resume` is what the dialler wants to go on with, if it does; it learns
     `received_there`, or ResumeDeclined is raised.
     `sessions` is what this side can do and becomes what both can; `checksums` what it wants, and what either wants.
+    `read_there` becomes the names of the compressions that the other side reads: none, if it does not know of any.
     """
 
     me: Identity
@@ -111,6 +113,7 @@ class Handshake:
     resume: Resume | None = None
     sessions: bool = True
     checksums: bool = False
+    read_there: tuple[str, ...] = ()
     peer: Identity | None = None
     done: bool = False
     approve: Callable[[Identity], None] | None = None
@@ -228,12 +231,14 @@ class Handshake:
         self._agree(said)
         self._say({"type": "proof", "proof": self._proof(b"dialler")})
 
-    def _abilities(self) -> dict[str, bool]:
-        return {"sessions": self.sessions, "checksums": self.checksums}
+    def _abilities(self) -> dict[str, Any]:
+        return {"sessions": self.sessions, "checksums": self.checksums, "compressions": list(readable())}
 
     def _agree(self, said: dict[str, Any]) -> None:
         self.sessions = self.sessions and said.get("sessions") is True
         self.checksums = self.checksums or said.get("checksums") is True
+        names = said.get("compressions")
+        self.read_there = tuple(name for name in readable() if name in names) if isinstance(names, list) else ()
 
     def _asked(self) -> bool:
         return self.dialler and bool(self._heard) and self.resume is not None

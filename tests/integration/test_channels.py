@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import partisan_actors as pa
+from partisan_actors.telemetry.records import AskFinished, TellSent
+from partisan_actors.wire.channels import partition_of
 from tests.integration.on_loop import on_loop
 from tests.integration.programs import wait_until
 
@@ -93,6 +96,92 @@ def test_a_call_may_go_over_a_channel_of_the_users(lanes: pa.Session) -> None:
     assert pa.get(log.read.remote()) == [(1, number) for number in range(EACH)]
     peers = on_loop(lanes, lambda: list(lanes.runtime.node.router.peers.values()))
     assert any(lane is not None for peer in peers for lane in peer.lanes["gossip"])
+
+
+@pa.actor(channel="gossip", partition_key=1)
+class Gossip:
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+
+    def hear(self, number: int) -> int:
+        self.heard.append(number)
+        return len(self.heard)
+
+    def pass_on(self, other: pa.ActorHandle[Gossip], number: int) -> tuple[str, int | None]:
+        pa.get(other.hear.remote(number))
+        return other.hear._channel, other.hear._partition
+
+
+def how(handle: Any) -> tuple[str, int | None]:
+    return handle.hear._channel, handle.hear._partition
+
+
+def test_a_class_and_a_handle_say_how_their_methods_are_sent_and_a_method_may_differ(lanes: pa.Session) -> None:
+    plain = Gossip.options(channel="calls").remote()
+    gossip = Gossip.remote()
+    quick = pa.with_options(gossip, channel="calls", partition_key="key")
+
+    assert how(gossip) == ("gossip", 1)
+    assert how(plain) == ("calls", 1)
+    assert how(quick) == ("calls", partition_of("key")) and quick == gossip
+    assert how(pa.with_options(quick, partition_key=7)) == ("calls", 7)
+    other = gossip.hear.options(channel="calls")
+    assert (other._channel, other._partition) == ("calls", 1)
+    for number, each in enumerate((gossip, quick), start=1):
+        assert pa.get(each.hear.remote(number)) == number
+
+
+def test_how_a_handle_sends_goes_where_it_is_sent(lanes: pa.Session) -> None:
+    first, second = (Gossip.options(placement="spread").remote() for _ in range(2))
+
+    assert pa.get(first.pass_on.remote(second, 1)) == ("gossip", 1)
+    other = pa.with_options(second, channel="calls", partition_key=3)
+    assert pa.get(first.pass_on.remote(other, 2)) == ("calls", 3)
+    named = Gossip.options(name="gossip of the tests", channel="state").remote()
+    assert how(pa.get_actor("gossip of the tests")) == ("state", 1)
+    with pytest.raises(pa.ConfigError, match=r"only \.tell"):
+        named.hear.remote(1)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"channel": "nope"}, r"channel = 'nope'.*calls.*gossip"),
+        ({"channel": 7}, "the name of a channel"),
+        ({"partition_key": -1}, "partition_key"),
+        ({"causal": "nope"}, "nope"),
+        ({"chanel": "calls"}, "did you mean 'channel'"),
+    ],
+)
+def test_what_a_class_cannot_have_is_refused(lanes: pa.Session, options: dict[str, Any], text: str) -> None:
+    with pytest.raises(pa.ConfigError, match=text):
+        Gossip.options(**options).remote()
+
+
+def test_what_a_handle_cannot_have_is_refused(lanes: pa.Session) -> None:
+    gossip = Gossip.remote()
+
+    with pytest.raises(pa.ConfigError, match="channel = 'nope'"):
+        pa.with_options(gossip, channel="nope")
+    with pytest.raises(pa.ConfigError, match="partition_key"):
+        pa.with_options(gossip, partition_key=1.5)  # type: ignore[arg-type]  # what is wrong on purpose
+
+
+def test_traces_say_which_lane_a_partition_key_has_chosen(lanes: pa.Session) -> None:
+    log, recorder = Log.remote(), lanes.runtime.system.recorder
+    pa.get(log.read.remote())
+    recorder.configure(enabled=True)
+    try:
+        for key in (0, 3, 6):
+            pa.get(log.write.options(partition_key=key).remote(1, key))
+            log.write.options(partition_key=key).tell(1, key)
+        records = recorder.take(10_000)
+    finally:
+        recorder.configure(enabled=False)
+
+    asked = [record.lane for record in records if isinstance(record, AskFinished)]
+    told = [record.lane for record in records if isinstance(record, TellSent)]
+    assert asked == told == [0, 3, 6 % LANES]
 
 
 def test_a_channel_nobody_configured_is_refused(lanes: pa.Session) -> None:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from partisan_actors.transport import session as session_module
 from partisan_actors.transport.connection import Connection
 from partisan_actors.transport.flusher import Flusher
+from partisan_actors.transport.framing import Packer
 from partisan_actors.transport.session import Session
 from partisan_actors.wire.codec import pack
+from partisan_actors.wire.compression import Compression
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.handshake import Handshake, Resume
 from tests.wiring import Wire, handshake
@@ -37,7 +39,7 @@ class Turns:
 class Side:
     """One end of a lane, and the connection that it has at the moment."""
 
-    def __init__(self, name: str, checksums: bool) -> None:
+    def __init__(self, name: str, checksums: bool, compressed: bool = False) -> None:
         self.name = name
         self.turns = Turns()
         self.flusher = Flusher(self.turns, 4096)  # type: ignore[arg-type]  # the part of a loop that it uses
@@ -47,6 +49,7 @@ class Side:
         self.current: Connection | None = None
         self.wire: Any = None
         self._checksums = checksums
+        self._compressed = compressed
         self.breaches: list[BaseException | None] = []
 
     def connect(self, *, dialler: bool, nonce: bytes) -> None:
@@ -69,7 +72,8 @@ class Side:
         buffers: Any = None
         if rng.random() < 0.3:
             sizes = [rng.choice((1, 100, 5000)) for _ in range(rng.randint(1, 3))]
-            buffers = [rng.choice((bytes, bytearray))(rng.randbytes(size)) for size in sizes]
+            contents = [rng.choice((rng.randbytes(size), bytes(size))) for size in sizes]
+            buffers = [rng.choice((bytes, bytearray))(content) for content in contents]
             self.current.send_large(pack([Kind.TELL, number]), buffers)
         else:
             self.current.send(pack([Kind.TELL, number]))
@@ -102,6 +106,8 @@ class Side:
 
     def opened(self, connection: Connection) -> None:
         side = connection.handshake
+        if self._compressed and connection.packer is None:
+            connection.frame_with(Packer(Compression("zlib", 1)))
         if side.resume is None:
             self.current = connection
             return
@@ -146,12 +152,18 @@ def connect(dialler: Side, acceptor: Side, rng: random.Random, *, to_the_end: bo
 
 
 @settings(deadline=None, max_examples=60)
-@given(seed=st.integers(0, 2**32), breaks=st.integers(0, 8), checksums=st.booleans(), window=st.booleans())
+@given(
+    seed=st.integers(0, 2**32),
+    breaks=st.integers(0, 8),
+    checksums=st.booleans(),
+    window=st.booleans(),
+    compressed=st.booleans(),
+)
 def test_wherever_connections_break_everything_arrives_once_and_in_order(
-    seed: int, breaks: int, checksums: bool, window: bool
+    seed: int, breaks: int, checksums: bool, window: bool, compressed: bool
 ) -> None:
     rng = random.Random(seed)
-    sides = Side("a", checksums), Side("b", checksums)
+    sides = Side("a", checksums, compressed), Side("b", checksums, compressed)
     # A small window, too, so that it is full again and again; but not before an acknowledgement is due.
     before = session_module.WINDOW_COST
     session_module.WINDOW_COST = 160 * session_module.FRAME_COST if window else before
@@ -186,10 +198,12 @@ def test_wherever_connections_break_everything_arrives_once_and_in_order(
 
 
 @settings(deadline=None, max_examples=50)
-@given(seed=st.integers(0, 2**32), flips=st.integers(1, 8))
-def test_with_checksums_no_damaged_frame_is_ever_handled_and_all_arrive_in_the_end(seed: int, flips: int) -> None:
+@given(seed=st.integers(0, 2**32), flips=st.integers(1, 8), compressed=st.booleans())
+def test_with_checksums_no_damaged_frame_is_ever_handled_and_all_arrive_in_the_end(
+    seed: int, flips: int, compressed: bool
+) -> None:
     rng = random.Random(seed)
-    one, other = Side("a", True), Side("b", True)
+    one, other = Side("a", True, compressed), Side("b", True, compressed)
     connect(one, other, rng)
     for _ in range(flips):
         for _ in range(rng.randint(1, 20)):

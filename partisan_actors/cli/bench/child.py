@@ -87,7 +87,9 @@ OWN_LOOP: Mapping[str, Callable[[Plan, comparisons.Open], comparisons.Comparison
     "in-flight": comparisons.in_flight,
     "without-sessions": comparisons.in_flight,
     "with-checksums": comparisons.in_flight,
+    "compressed-in-flight": comparisons.in_flight,
     "bytes-argument": comparisons.bytes_argument,
+    "compressed-bytes-argument": comparisons.bytes_argument,
     "tls-await": comparisons.await_own_loop,
     "tls-in-flight": comparisons.in_flight,
     "tls-bytes-argument": comparisons.bytes_argument,
@@ -95,6 +97,8 @@ OWN_LOOP: Mapping[str, Callable[[Plan, comparisons.Open], comparisons.Comparison
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "without-sessions": {"session_resume_s": 0.0},
     "with-checksums": {"checksums": True},
+    "compressed-in-flight": {"channels": {"calls": {"compression": "zlib"}}},
+    "compressed-bytes-argument": {"channels": {"bulk": {"compression": "zlib"}}},
 }
 BACKGROUND: Mapping[str, Callable[[Plan], comparisons.Comparisons]] = {
     "await-other-thread": comparisons.await_other_thread,

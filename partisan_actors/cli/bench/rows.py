@@ -135,6 +135,15 @@ _RATE_ROWS = (
         CALLS_IN_FLIGHT,
     ),
     Row(
+        "compressed-in-flight",
+        f"{CALLS_IN_FLIGHT:,} calls in flight, zlib",
+        Quantity.RATE,
+        _at_least(0.25),
+        "calls/s",
+        "The same with the calls and their answers compressed by zlib, level 1.",
+        CALLS_IN_FLIGHT,
+    ),
+    Row(
         "in-flight-plain-thread",
         f"{CALLS_IN_FLIGHT:,} calls in flight, plain thread",
         Quantity.RATE,
@@ -150,6 +159,16 @@ _RATE_ROWS = (
         _at_least(1.0),
         "MiB/s",
         "One at a time, own loop; the method answers with the length it received.",
+        PAYLOAD_BYTES / (1 << 20),
+    ),
+    Row(
+        "compressed-bytes-argument",
+        "1 MiB of zeros as argument, zlib",
+        Quantity.RATE,
+        _at_least(0.05),
+        "MiB/s",
+        "The same zeros, with the bulk channel compressed by zlib, level 1: 6 KiB on the wire. The floor sends them as "
+        "they are. Here the wire is memory; where it is a network, it decides.",
         PAYLOAD_BYTES / (1 << 20),
     ),
 )

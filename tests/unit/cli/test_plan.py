@@ -10,6 +10,7 @@ import pytest
 
 from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_addresses, nested, pairs
 from partisan_actors.errors import ConfigError
+from partisan_actors.wire.channels import BUILT_IN
 
 
 def plan(contacts: tuple[str, ...] = (), nodes: int = 1, bind: str = "127.0.0.1:0", **config: object) -> StartPlan:
@@ -51,6 +52,15 @@ def test_a_plan_survives_the_way_to_the_background() -> None:
 
     assert second == first
     assert second.node_config().cookie == b"a secret"
+
+
+def test_channels_and_delivery_are_as_they_were_given() -> None:
+    given = {"bulk": {"compression": "zlib:6"}, "telemetry": 2}
+    config = plan(channels=given, delivery={"causal_labels": ["orders"], "give_up_s": 60}).node_config()
+
+    assert config.channels["bulk"] == replace(BUILT_IN["bulk"], compression="zlib:6")
+    assert config.channels["telemetry"].parallelism == 2
+    assert (list(config.delivery.causal_labels), config.delivery.give_up_s) == (["orders"], 60)
 
 
 def test_the_other_nodes_are_like_the_first_but_for_name_and_port() -> None:

@@ -109,3 +109,54 @@ class _Beside:
 
     async def __aexit__(self, *error: object) -> None:
         await self._node.close()
+
+
+MONOTONIC = {"state": {"monotonic": True}, "wide": {"monotonic": True, "parallelism": 2}}
+
+
+def tell_newest(a: TestNode, b: TestNode, value: object, key: str, channel: str = "state", lane: int = 0) -> None:
+    a.peer(b).send_newest(pack([Kind.TELL, b"actor", "method", value]), None, channel, lane, key)
+
+
+async def test_while_a_lane_is_dialled_a_later_message_takes_the_place_of_one_of_its_key() -> None:
+    async with nodes("a", "b", channels=check_channels(MONOTONIC)) as (a, b):
+        for number in range(100):
+            tell_newest(a, b, ["x", number], "x")
+            tell_newest(a, b, ["y", number], "y")
+            if number == 50:
+                a.peer(b).send(pack([Kind.TELL, b"actor", "method", "plain"]), "state")
+        assert len(a.peer(b).waiting["state", 0]) == 3
+        await until(lambda: len(b.told) == 3)
+
+        assert b.told == [["x", 99], ["y", 99], "plain"]
+
+
+async def test_what_has_waited_for_its_lane_is_superseded_until_it_is_written() -> None:
+    async with nodes("a", "b", channels=check_channels(MONOTONIC)) as (a, b):
+        tell_newest(a, b, 1, "x")
+        opened = a.router._host.lane_opened
+        late: list[int] = []
+
+        def lane_opened(peer: Peer, connection: object) -> None:
+            opened(peer, connection)  # type: ignore[arg-type]  # it is one
+            # In the same turn of the loop, and behind what has waited.
+            a.loop.call_soon(lambda: (late.append(2), tell_newest(a, b, 2, "x")))
+            connection.is_paused = True  # type: ignore[attr-defined]  # a slow peer, for a turn
+            a.loop.call_soon(connection._go_on)  # type: ignore[attr-defined]  # as above
+
+        a.router._host.lane_opened = lane_opened  # type: ignore[method-assign]  # a spy
+        await until(lambda: late and b.told)
+
+        assert b.told == [2]
+
+
+async def test_lanes_and_moments_do_not_mix_in_what_waits() -> None:
+    async with nodes("a", "b", channels=check_channels(MONOTONIC)) as (a, b):
+        for number in range(10):
+            tell_newest(a, b, ["even", number], "x", "wide", 0)
+            tell_newest(a, b, ["odd", number], "x", "wide", 1)
+        await until(lambda: len(b.told) == 2)
+        assert sorted(b.told) == [["even", 9], ["odd", 9]]
+
+        tell_newest(a, b, "again", "x", "wide", 0)
+        await until(lambda: len(b.told) == 3)
