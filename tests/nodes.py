@@ -16,7 +16,7 @@ from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 
 COOKIE = b"a cookie of tests"
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 async def until(condition: Callable[[], Any], what: str = "") -> None:

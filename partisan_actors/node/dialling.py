@@ -68,6 +68,12 @@ class Dialling:
         self.on_made: Callable[[Connection], None] | None = None
         self.refuses: Callable[[NodeId | None], bool] | None = None
 
+    def give_up(self, why: str) -> None:
+        """Whoever is being dialled is not any more: `open` raises."""
+        for opening in self._opening.values():
+            if not opening.done():
+                opening.set_exception(ConnectionAbortedError(why))
+
     def connections(self) -> list[Connection]:
         """Every connection there is."""
         return list(self._connections)

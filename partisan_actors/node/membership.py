@@ -17,6 +17,7 @@ from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig
+from partisan_actors.node.dialling import Dialling
 from partisan_actors.node.directory import LEFT, PREFIX, Directory
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.presence import Presence
@@ -62,6 +63,7 @@ class MembershipHost(Protocol):
     directory: Directory
     router: Router
     driver: Driver
+    dialling: Dialling
     flusher: Flusher
     on_left: list[Callable[[str], None]]
     has_left: bool
@@ -252,6 +254,7 @@ class Membership:
         for tell in list(host.on_left):
             tell(why)
         others = [peer for peer in host.router.peers.values() if not peer.is_self and not peer.is_observer]
+        host.dialling.give_up(why)
         host.driver.forget()
         host.directory.forget_others(why)
         for peer in others:

@@ -330,7 +330,7 @@ class _Stream(asyncio.Transport):
             self._lose(ConnectionResetError("the other side closed"))
         else:
             view = memoryview(data)
-            while len(view) and not self._is_lost:
+            while len(view) and not self._is_closing:  # whoever has closed a socket reads no more of it
                 target = self._protocol.get_buffer(len(view))
                 count = min(len(target), len(view))
                 target[:count] = view[:count]

@@ -137,7 +137,7 @@ class _Stream(asyncio.Transport):
 
     def _feed(self, data: bytes) -> None:
         view = memoryview(data)
-        while len(view) and not self._is_lost:
+        while len(view) and not self._is_closing:  # whoever has closed a socket reads no more of it
             target = self.protocol.get_buffer(len(view))
             count = min(len(target), len(view))
             target[:count] = view[:count]

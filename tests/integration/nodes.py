@@ -102,7 +102,7 @@ async def nodes(*names: str, **settings: Any) -> AsyncIterator[Nodes]:
             await runtime.close()
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+async def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
     """The first true answer of `condition`. Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
         while not (answer := condition()):

@@ -20,6 +20,23 @@ DEMO = """
     sys.exit(run(["demo", *sys.argv[1:]]))
 """
 
+# When it is done, it goes on until it is interrupted: whoever does that may be late.
+ENDLESS = """
+    import asyncio
+    import sys
+    from partisan_actors.cli.demo import command
+    from partisan_actors.cli.main import run
+
+    play, command.TIMEOUT_S = command.play, 1000.0
+
+    async def play_and_stay(plan, say):
+        await play(plan, say)
+        await asyncio.Event().wait()
+
+    command.play = play_and_stay
+    sys.exit(run(["demo", *sys.argv[1:]]))
+"""
+
 # A plain index that has never heard of half of the files.
 WRONG = """
     import sys
@@ -107,7 +124,7 @@ def test_an_answer_that_differs_from_the_plain_index_makes_the_exit_status_1(pro
 
 @pytest.mark.parametrize("moment", ["nodes are up", "killing node"])
 def test_ctrl_c_ends_the_demo_at_once_without_a_traceback(programs: Programs, moment: str) -> None:
-    program = programs.start(DEMO, *SMALL)
+    program = programs.start(ENDLESS, *SMALL)
     program.wait_for(moment)
 
     program.interrupt()

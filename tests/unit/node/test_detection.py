@@ -16,7 +16,8 @@ from partisan_actors.wire.codec import decode_message
 from partisan_actors.wire.frames import Kind
 from tests.nodes import TestNode, overlay, until
 
-QUICK = {"keep_alive_s": 0.05, "suspicion_s": 0.3, "load_period_s": 0.02}
+# A timer that is late by a quarter of the period is a stall, after which a node judges nobody.
+QUICK = {"keep_alive_s": 0.2, "suspicion_s": 1.0, "load_period_s": 0.02}
 
 
 def freeze(node: Any) -> Callable[[], None]:
@@ -108,7 +109,7 @@ async def test_whoever_finds_the_same_says_so_and_the_suspicion_ends_sooner() ->
         *others, victim = made
         freeze(victim)
 
-        await until(lambda: len(others[0].directory.records["f"].suspected_by) == 4)
+        await until(lambda: len(others[0].directory.records["f"].suspected_by) >= 4)
 
         # Without confirmations it would take 60 s.
         def patience_s() -> list[float]:

@@ -215,6 +215,27 @@ async def test_who_is_put_out_is_alone_and_may_come_back(name: str) -> None:
         await until(lambda: agreed(a, b, c))
 
 
+async def test_what_a_node_was_dialling_when_it_left_does_not_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with overlay("a", "b", "c", overlay="client_server", load_period_s=0.1) as (_, b, c):
+        await until(lambda: not c.peer(b).is_connected)
+        may_dial, transport = asyncio.Event(), c.dialling._transport
+        dial = transport.dial
+
+        async def dial_later(*arguments: Any) -> None:
+            await may_dial.wait()
+            await dial(*arguments)
+
+        monkeypatch.setattr(transport, "dial", dial_later)
+        assert c.router.connect(c.peer(b)), "it is being dialled"
+        await until(lambda: c.dialling.connection_count > 1)
+
+        await c.membership.leave()
+        may_dial.set()
+        await until(lambda: not c.dialling._opening)
+
+        assert is_alone(c)
+
+
 async def test_who_is_no_neighbour_is_dialled_to_be_put_out() -> None:
     async with overlay("a", "b", "c", overlay="client_server", load_period_s=0.1) as (a, b, c):
         await until(lambda: not b.peer(c).is_connected)
