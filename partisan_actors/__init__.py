@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         wait,
     )
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
-    from partisan_actors.api.task import RemoteFunction, task
+    from partisan_actors.api.task import RemoteFunction, StreamFunction, task
     from partisan_actors.api.texts import parse_ref
     from partisan_actors.api.topics import broadcast, subscribe
     from partisan_actors.api.typed import method, typed
@@ -145,8 +145,8 @@ _HOMES = {
     "ObjectLocation": "partisan_actors.objects.locations",
     "ObjectLost": _ERRORS,
     "ObjectRef": "partisan_actors.objects.ref",
-    "ObjectStoreFull": _ERRORS,
     "ObjectRefGenerator": "partisan_actors.objects.stream",
+    "ObjectStoreFull": _ERRORS,
     "Overloaded": _ERRORS,
     "PartisanError": _ERRORS,
     "PlacementGroup": "partisan_actors.api.groups",
@@ -155,6 +155,7 @@ _HOMES = {
     "ReplayMismatch": _ERRORS,
     "SerializationError": _ERRORS,
     "Session": "partisan_actors.api.session",
+    "StreamFunction": "partisan_actors.api.task",
     "StreamMethod": "partisan_actors.api.configured",
     "Subscription": "partisan_actors.actors.subscriptions",
     "TaskCancelled": _ERRORS,
@@ -265,8 +266,8 @@ __all__ = [
     "ObjectLocation",
     "ObjectLost",
     "ObjectRef",
-    "ObjectStoreFull",
     "ObjectRefGenerator",
+    "ObjectStoreFull",
     "Overloaded",
     "PartisanError",
     "PlacementGroup",
@@ -275,6 +276,7 @@ __all__ = [
     "ReplayMismatch",
     "SerializationError",
     "Session",
+    "StreamFunction",
     "StreamMethod",
     "Subscription",
     "TaskCancelled",

@@ -173,7 +173,7 @@ class Cancelling:
         for stepper in cell.steppers():
             for step, message in list(stepper.active.items()):
                 if _key(message) in wanted:
-                    self._children(step.get_context(), recursive)
+                    self.children(step.get_context(), recursive)
                     step.cancel()
                     self._be_patient(cell, message, partial(_is_active, stepper, step, message))
         for message in cell.on_threads():
@@ -187,11 +187,12 @@ class Cancelling:
             if slot.token is token:
                 context = slot.context
                 if slot.interrupt(token):
-                    self._children(context, recursive)
+                    self.children(context, recursive)
                     return True
         return False
 
-    def _children(self, context: Context | None, recursive: bool) -> None:
+    def children(self, context: Context | None, recursive: bool) -> None:
+        """Cancel what has been called in that context, if `recursive`."""
         if recursive:
             for ref in calls_made_in(context):
                 self._cancel(ref, True)

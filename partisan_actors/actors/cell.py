@@ -109,7 +109,7 @@ class Cell(Refusing):
         context.run(current_cell.set, self)
         context.run(current_system.set, system)
         context.run(current_owner.set, options.owner)
-        begin_noting(context)
+        context.run(begin_noting)
         self._copy_context = context.copy
         self._coroutines = definition.coroutines
         self._is_pumping = False

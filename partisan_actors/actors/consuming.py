@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.host import Host, Running
 from partisan_actors.actors.mailbox import Message
-from partisan_actors.actors.producing import KEY, Outgoing
+from partisan_actors.actors.producing import KEY, Outgoing, run_async, run_sync
 from partisan_actors.actors.replies import Reply
 from partisan_actors.errors import PartisanError, SerializationError, TaskCancelled
 from partisan_actors.ids import NodeId
@@ -205,6 +205,25 @@ class _Guard:
         self._incoming.lost(error)
 
 
+class StreamedTask(Protocol):
+    """A task, as far as it matters here: `stream` is 0 for one that is no generator."""
+
+    @property
+    def name(self) -> str:
+        """The function's."""
+        ...
+
+    @property
+    def stream(self) -> int:
+        """The number of the stream at its caller."""
+        ...
+
+    @property
+    def ahead(self) -> int:
+        """How many items it may be ahead."""
+        ...
+
+
 class Streams:
     """Both ends of the streams of one node. It stands among the cells and takes their messages at once."""
 
@@ -240,6 +259,28 @@ class Streams:
         if peer is not None:
             self.outgoing[peer.node, number] = out
         return out
+
+    def through(self, peer: Peer, task: StreamedTask, result: Any) -> Any:
+        """On a thread: what a task returned; if it is a generator for a stream, run it and count its items."""
+        if not task.stream:
+            return result
+        out = self.open(peer, task.stream, task.ahead, 0, task.name)
+        try:
+            return run_sync(self.host, out, result)
+        finally:
+            self.host.post(self.close, out)
+
+    async def through_soon(self, peer: Peer, task: StreamedTask, generator: Any) -> int:
+        """The same of an async generator, on the loop."""
+        out = self.open(peer, task.stream, task.ahead, 0, task.name)
+
+        async def begin() -> Any:
+            return generator
+
+        try:
+            return await run_async(out, begin)
+        finally:
+            self.close(out)
 
     def close(self, out: Outgoing) -> None:
         """That generator has ended."""

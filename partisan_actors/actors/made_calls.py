@@ -56,9 +56,9 @@ def note_call(made: MadeCalls, ref: Any) -> None:
     made.add(ref)
 
 
-def begin_noting(context: Context) -> None:
-    """What runs in that context, and in copies of it, may call."""
-    context.run(made_calls.set, NONE_YET)
+def begin_noting() -> None:
+    """What runs in the current context, and in copies of it, may call."""
+    made_calls.set(NONE_YET)
     if not has_run:
         has_run.append(True)
 

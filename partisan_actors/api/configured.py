@@ -27,7 +27,7 @@ from partisan_actors.objects.stream import ObjectRefGenerator
 if TYPE_CHECKING:
     from partisan_actors.api.calls import RemoteCall
 
-__all__ = ["ConfiguredMethod", "Pending", "StreamMethod", "collect", "is_plain", "spread"]
+__all__ = ["Collected", "ConfiguredMethod", "Pending", "StreamMethod", "collect", "is_plain", "spread"]
 
 logger = logging.getLogger(__name__)
 
@@ -238,7 +238,7 @@ def spread(refs: list[ObjectRef[Any]], where: str, value: Any, error: BaseExcept
             ref.succeed(value[index])
 
 
-class _Collected(NamedTuple):
+class Collected(NamedTuple):
     """The work behind refs that are made of a whole stream."""
 
     cancel: Callable[[bool], None]
@@ -258,7 +258,7 @@ def collect(
     def cancel(recursive: bool) -> None:
         system.cancelling.cancel(incoming.outcome, recursive)
 
-    work = _Collected(cancel)
+    work = Collected(cancel)
     system.cancelling.watch(refs, work)
 
     def take() -> None:

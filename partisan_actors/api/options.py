@@ -163,22 +163,32 @@ class TaskOptions(_Placed):
     """Options of a task: what it needs while it runs (one CPU unless said otherwise), where, and what is retried.
 
     `max_retries` (-1: without limit) further attempts are made when its node is lost; with `retry_exceptions` True, or
-    a list of exception classes, also when the function raises.
+    a list of exception classes, also when the function raises. `num_returns` is how many refs a call gives: 0 gives
+    None, n a list of n; for generators also "streaming" (their default: an ObjectRefGenerator) and "dynamic" (one ref
+    to the list of refs). A generator is never more than `generator_backpressure` items ahead of whoever takes them.
     """
 
     num_cpus: float = 1
     name: str | None = None
     max_retries: int = 3
     retry_exceptions: Any = False
+    num_returns: Any = None
+    generator_backpressure: int | None = None
 
     def retries(self) -> Retries:
         """What is retried. Raises ConfigError."""
         kinds = self.retry_exceptions
         return Retries(self.max_retries, tuple(kinds) if isinstance(kinds, list) else kinds)
 
+    def of_calls(self) -> MethodOptions:
+        """What a call gives. Raises ConfigError."""
+        given = {"num_returns": self.num_returns, "generator_backpressure": self.generator_backpressure}
+        return MethodOptions.of(given)
+
     def check(self) -> None:
         self.request()
         self.retries()
+        self.of_calls()
         if self.name is not None and not isinstance(self.name, str):
             raise ConfigError("name", self.name, "a text, for people to read")
 
@@ -231,3 +241,5 @@ class TaskKeywords(_PlacedKeywords, total=False):
     name: str | None
     max_retries: int
     retry_exceptions: bool | Sequence[type[BaseException]]
+    num_returns: int | Literal["streaming", "dynamic"] | None
+    generator_backpressure: int | None

@@ -21,7 +21,8 @@ from partisan_actors.scheduler.policy import Request
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.strategies import InPlacementGroup, NodeAffinity
 from partisan_actors.tasks.executor import TaskExecutor
-from partisan_actors.tasks.submit import Submitted, TaskSubmitter
+from partisan_actors.tasks.submit import TaskSubmitter
+from partisan_actors.tasks.submitted import Submitted
 
 __all__ = ["PENDING_WORK", "ROWS_MAX", "WARN_S", "PendingWork"]
 

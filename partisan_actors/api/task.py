@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from partisan_actors.actors.actor import name_of
+from partisan_actors.actors.consuming import Incoming
+from partisan_actors.actors.method_options import STREAM_AHEAD, STREAMING
+from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
 from partisan_actors.api.capture import captured_placement
+from partisan_actors.api.configured import Collected, collect, spread
 from partisan_actors.api.namespaces import running_namespace
 from partisan_actors.api.options import TaskOptions
 from partisan_actors.errors import ConfigError
 from partisan_actors.objects.ref import ObjectRef
+from partisan_actors.objects.stream import ObjectRefGenerator
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from partisan_actors.api.calls import RemoteCall
     from partisan_actors.api.options import TaskKeywords
     from partisan_actors.api.runtime import Runtime
 
-__all__ = ["RemoteFunction", "task"]
+__all__ = ["RemoteFunction", "StreamFunction", "task"]
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class RemoteFunction(Generic[P, R_co]):
@@ -36,6 +48,7 @@ class RemoteFunction(Generic[P, R_co]):
     """
 
     def __init__(self, function: Callable[P, Any], options: TaskOptions) -> None:
+        options.of_calls().check_for(getattr(function, "__name__", "the task"), _is_generator(function))
         functools.update_wrapper(cast(Any, self), function)
         self.function = function
         self._options = options
@@ -50,7 +63,7 @@ class RemoteFunction(Generic[P, R_co]):
 
     @takes_references
     def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> ObjectRef[R_co]:
-        """Run the function with these arguments. Returns at once.
+        """Run the function with these arguments. Returns at once: a ref, or what `num_returns` says.
 
         Raises TypeError when the arguments do not fit, SerializationError when one cannot be sent; everything else,
         Unplaceable included, is in the ref. A top-level ref among the arguments is replaced by its value.
@@ -67,13 +80,40 @@ class RemoteFunction(Generic[P, R_co]):
         code = system.code.add(self.function, f"the function {name}")
         options = self._options
         captured = captured_placement(runtime.scheduler) if options.is_capturable else None
-        return runtime.submitter.submit(
-            code, name, args, kwargs, options.request(captured), options.retries(), running_namespace(system)
-        )
+        what = (code, name, args, kwargs, options.request(captured), options.retries(), running_namespace(system))
+        submit = partial(runtime.submitter.submit, *what)
+        returns = options.num_returns
+        if returns in (None, 1) and not self._streams:
+            return submit()
+        made: Any = self._streamed(system, name, submit) if self._streams else _several(system, name, submit(), returns)
+        return made  # type: ignore[no-any-return]  # what it is depends on the options
+
+    @property
+    def _streams(self) -> bool:
+        return _is_generator(self.function)
+
+    def _streamed(self, system: ActorSystem, name: str, submit: Callable[..., ObjectRef[Any]]) -> Any:
+        new_ref: Callable[[], ObjectRef[Any]] = system.extensions["objects"].new_ref
+        ahead = self._options.generator_backpressure or STREAM_AHEAD
+        incoming = Incoming(system.streams, name, ahead, new_ref)
+        total = submit(incoming, ahead)
+        work = Collected(partial(system.cancelling.cancel, total))
+        system.cancelling.watch([incoming.outcome], work)
+
+        def ended() -> None:
+            system.cancelling.ended([incoming.outcome])
+            error = total.exception()
+            incoming.ended(None if error is not None else total.result(), error)
+
+        total.add_waiter(ended)
+        returns = self._options.num_returns
+        if returns is None or returns == STREAMING:
+            return ObjectRefGenerator(incoming)
+        return collect(system, incoming, returns, name, new_ref)
 
     def options(self, /, **options: Unpack[TaskKeywords]) -> RemoteFunction[P, R_co]:
         """The same function with other options; see `TaskOptions`. Raises ConfigError naming what is wrong."""
-        return RemoteFunction(self.function, self._options.with_(options))
+        return type(self)(self.function, self._options.with_(options))
 
     if not TYPE_CHECKING:  # a type checker says so by itself
 
@@ -86,16 +126,59 @@ class RemoteFunction(Generic[P, R_co]):
         return f"<task {self.function.__module__}.{self.function.__qualname__}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RemoteFunction, (self.function, self._options)
+        return type(self), (self.function, self._options)
+
+
+class StreamFunction(RemoteFunction[P, T_co], Generic[P, T_co]):
+    """What `@task` makes of a generator: `remote(...)` gives an ObjectRefGenerator, unless `num_returns` says else."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def remote(self) -> RemoteCall[P, ObjectRefGenerator[T_co]]: ...  # type: ignore[override]  # see above
+
+
+def _is_generator(function: Any) -> bool:
+    inner = inspect.unwrap(function)
+    return inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
+
+
+def _several(system: ActorSystem, name: str, ref: ObjectRef[Any], count: int) -> list[ObjectRef[Any]] | None:
+    """No ref, or several, for the results that `ref` will have."""
+    refs = [system.extensions["objects"].new_ref() for _ in range(count)]
+    system.cancelling.watch(refs, Collected(partial(system.cancelling.cancel, ref)))
+
+    def ended() -> None:
+        system.cancelling.ended(refs)
+        error = ref.exception()
+        if refs:
+            spread(refs, name, None if error is not None else ref.result(), error)
+        elif error is not None:
+            logger.error("task %s, called with num_returns=0, failed", name, exc_info=error)
+
+    ref.add_waiter(ended)
+    return refs or None
 
 
 class TaskDecorator(Protocol):
     """What `task` with options gives."""
 
     @overload
+    def __call__(self, function: Callable[P, Iterator[T]], /) -> StreamFunction[P, T]: ...
+    @overload
+    def __call__(self, function: Callable[P, AsyncIterator[T]], /) -> StreamFunction[P, T]: ...
+    @overload
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> RemoteFunction[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> RemoteFunction[P, R]: ...
+
+
+@overload
+def task(function: Callable[P, Iterator[T]], /) -> StreamFunction[P, T]: ...
+
+
+@overload
+def task(function: Callable[P, AsyncIterator[T]], /) -> StreamFunction[P, T]: ...
 
 
 @overload
@@ -124,8 +207,5 @@ def task(function: Any = None, /, **options: Any) -> Any:
 def _decorate(function: Callable[P, Any], options: TaskOptions) -> RemoteFunction[P, Any]:
     if not callable(function) or isinstance(function, type):
         raise ConfigError("@task", function, "a function; for a class there is @actor")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigError(
-            "@task", function, "a function that returns: streaming tasks are not supported, return a list"
-        )
-    return RemoteFunction(function, options)
+    kind: type[RemoteFunction[P, Any]] = StreamFunction if _is_generator(function) else RemoteFunction
+    return kind(function, options)

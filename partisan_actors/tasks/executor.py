@@ -19,6 +19,8 @@ from typing import Any, Final
 from partisan_actors.actors.actor import name_of
 from partisan_actors.actors.arguments import wait_for_arguments
 from partisan_actors.actors.context import current_owner, current_system
+from partisan_actors.actors.interruptions import own_slot
+from partisan_actors.actors.made_calls import begin_noting
 from partisan_actors.actors.replies import Reply, while_blocked
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.threads import JobThread
@@ -61,12 +63,15 @@ class _TurnedAway(Exception):
 class _Waiting:
     """A task in the queue."""
 
-    __slots__ = ("reply", "spec", "trace")
+    __slots__ = ("context", "peer", "reply", "spec", "trace")
 
-    def __init__(self, spec: TaskSpec, reply: Reply[Any], trace: ServedTask | None) -> None:
+    def __init__(self, spec: TaskSpec, peer: Peer, reply: Reply[Any], trace: ServedTask | None) -> None:
         self.spec = spec
+        self.peer = peer
         self.reply = reply
         self.trace = trace
+        # What it runs in.
+        self.context = contextvars.Context()
 
 
 class TaskExecutor:
@@ -101,12 +106,26 @@ class TaskExecutor:
         reply: Reply[Any] = Reply(self._system.loop)
         is_traced = self._system.recorder.enabled and spec.trace
         trace = ServedTask(self._system, spec, peer, len(self._queue)) if is_traced else None
-        self._queue.append(_Waiting(spec, reply, trace))
+        self._queue.append(_Waiting(spec, peer, reply, trace))
         self._start_waiting()
         try:
             return DONE, await reply
         except _TurnedAway:
             return REFUSED, None
+
+    async def cancel(self, peer: Peer, number: int, recursive: bool) -> None:
+        """Whoever submitted a task wants it no more. It may not be here, not yet, or no more."""
+        task = TaskId(peer.node, number)
+        for waiting in [waiting for waiting in self._queue if waiting.spec.task == task]:
+            self._drop(waiting, TaskCancelled(str(waiting.spec)))
+            self._start_waiting()
+        running = self.running_tasks.get(task)
+        if running is None or self._system.cancelling.interrupt(running, recursive):
+            return
+        for job, spec in list(self._coroutines.items()):
+            if spec.task == task:
+                self._system.cancelling.children(running.context, recursive)
+                job.cancel()
 
     @property
     def queued(self) -> int:
@@ -168,9 +187,9 @@ class TaskExecutor:
                 self._leave(waiting, None, error)
                 self._done(waiting, None, user_error(error, f"loading {waiting.spec}"), None)
                 continue
-            if inspect.iscoroutinefunction(function):
+            if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
                 running = self._run_async(waiting, function)
-                job = self._system.background.start(running, f"task {waiting.spec}", contextvars.Context())
+                job = self._system.background.start(running, f"task {waiting.spec}", waiting.context)
                 self._coroutines[job] = waiting.spec
                 job.add_done_callback(self._coroutines.pop)
             else:
@@ -187,7 +206,8 @@ class TaskExecutor:
     # ---- on a thread ------------------------------------------------------------------------------------------
 
     def _run(self, waiting: _Waiting, function: Callable[..., Any], thread: JobThread) -> None:
-        value, error = contextvars.Context().run(self._call, waiting, function)
+        call = partial(waiting.context.run, self._call, waiting, function)
+        value, error = own_slot().run(waiting, waiting.context, call)
         self._system.post(self._done, waiting, value, error, thread)
 
     def _call(self, waiting: _Waiting, function: Callable[..., Any]) -> tuple[Any, BaseException | None]:
@@ -196,7 +216,7 @@ class TaskExecutor:
         while_blocked.set(lambda: self._lending(waiting.spec))
         try:
             args, kwargs = wait_for_arguments(*_arguments(waiting.spec))
-            outcome = function(*args, **kwargs), None
+            outcome = self._system.streams.through(waiting.peer, waiting.spec, function(*args, **kwargs)), None
         except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
             outcome = None, error
         self._leave(waiting, function, outcome[1])
@@ -230,7 +250,11 @@ class TaskExecutor:
             args, kwargs = _arguments(waiting.spec)
             ready = [await value if isinstance(value, Reply) else value for value in args]
             named = {key: await value if isinstance(value, Reply) else value for key, value in kwargs.items()}
-            value = await function(*ready, **named)
+            value = function(*ready, **named)
+            if waiting.spec.stream:
+                value = await self._system.streams.through_soon(waiting.peer, waiting.spec, value)
+            else:
+                value = await value
         except asyncio.CancelledError:
             error = TaskCancelled(str(waiting.spec))
         except Exception as caught:  # noqa: BLE001 - user code: whatever it raises is the caller's
@@ -263,6 +287,7 @@ class TaskExecutor:
         current_system.set(self._system)
         current_task.set(spec)
         current_owner.set(spec.owner)
+        begin_noting()
         if waiting.trace is not None:
             waiting.trace.begin()
 

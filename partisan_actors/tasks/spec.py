@@ -16,8 +16,9 @@ class TaskSpec:
     """One call. `code` is the hash of the function, `body` and `buffers` its arguments, encoded.
 
     `owner` is the node whose end makes the result useless: the caller's, or the one that the caller works for.
-    `trace` is the caller's trace context in wire form, empty when the call is not traced. Names of
-    actors in it are in `namespace`.
+    `trace` is the caller's trace context in wire form, empty when the call is not traced. Names of actors in it are in
+    `namespace`. A generator gives its items to the caller's stream of that number, and is at most so many `ahead` of
+    it. `attempt` counts from 1.
     """
 
     task: TaskId
@@ -29,6 +30,9 @@ class TaskSpec:
     owner: NodeId
     trace: bytes = b""
     namespace: str = ""
+    stream: int = 0
+    ahead: int = 0
+    attempt: int = 1
 
     def __str__(self) -> str:
         return f"{self.name} ({self.task})"

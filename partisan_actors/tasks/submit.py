@@ -14,7 +14,9 @@ import threading
 from collections import Counter
 from typing import Any, Final
 
+from partisan_actors.actors.consuming import Incoming
 from partisan_actors.actors.context import current_owner
+from partisan_actors.actors.made_calls import has_run, made_calls, note_call
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorUnavailable, NodeError, TaskCancelled, TaskFailed, Unplaceable
@@ -28,30 +30,13 @@ from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import NEEDS_CODE, REFUSED, SERVICE
 from partisan_actors.tasks.retry import Retries
 from partisan_actors.tasks.spec import TaskSpec
+from partisan_actors.tasks.submitted import Submitted
 from partisan_actors.tasks.tracing import SubmittedTask
 from partisan_actors.wire.payload import KeptBuffers, encode_call
 
 __all__ = ["TaskSubmitter"]
 
 FULL_ASKED: Final = 2
-
-
-class Submitted:
-    """A task that is not done: since when, and which node has it, if one has. Its arguments are kept meanwhile."""
-
-    __slots__ = ("_held", "host", "ref", "since", "spec")
-
-    def __init__(self, spec: TaskSpec, ref: ObjectRef[Any], since: float, held: Any) -> None:
-        self.spec = spec
-        self.ref = ref
-        self.since = since
-        self.host: NodeId | None = None
-        self._held = held
-
-    def arguments(self) -> list[ObjectRef[Any]]:
-        """The refs among its arguments that are replaced by their values."""
-        args, kwargs = self._held
-        return [value for value in (*args, *kwargs.values()) if isinstance(value, ObjectRef)]
 
 
 class TaskSubmitter:
@@ -79,8 +64,13 @@ class TaskSubmitter:
         request: Request,
         retries: Retries,
         namespace: str = "",
+        incoming: Incoming | None = None,
+        ahead: int = 0,
     ) -> ObjectRef[Any]:
-        """Run the function of that hash somewhere. Raises SerializationError for arguments that cannot be sent."""
+        """Run the function of that hash somewhere. Raises SerializationError for arguments that cannot be sent.
+
+        A generator gives its items, at most so many `ahead`, to `incoming`; then the value is how many those were.
+        """
         if self._system.closed is not None:
             raise self._system.closed
         refs = SentRefs()
@@ -98,42 +88,42 @@ class TaskSubmitter:
         ref = self._store.new_ref()
         if trace is not None:
             ref.add_waiter(lambda: trace.finished(task, ref.exception()))
-        held = (args, kwargs)
+        work = Submitted(self._system, SERVICE, spec, ref, (args, kwargs), incoming, ahead)
+        self._system.cancelling.watch([ref], work)
+        if has_run and (made := made_calls.get()) is not None:
+            note_call(made, ref)
         if refs:
             ref.add_waiter(refs.release)
         if threading.get_ident() == self._system.thread_id:
-            self._start(spec, ref, retries, held, trace)
+            self._start(work, retries, trace)
         else:
-            self._system.post(self._start, spec, ref, retries, held, trace)
+            self._system.post(self._start, work, retries, trace)
         return ref
 
     def work_of(self, ref: ObjectRef[Any]) -> Submitted | None:
         """The task whose result a ref is, if it is not done."""
         return next((work for work in self.submitted.values() if work.ref is ref), None)
 
-    def _start(
-        self, spec: TaskSpec, ref: ObjectRef[Any], retries: Retries, held: Any, trace: SubmittedTask | None
-    ) -> None:
-        self._system.background.start(self._run(spec, ref, retries, held, trace), f"submit {spec}")
+    def _start(self, work: Submitted, retries: Retries, trace: SubmittedTask | None) -> None:
+        work.job = self._system.background.start(self._run(work, retries, trace), f"submit {work.spec}")
 
-    async def _run(
-        self, spec: TaskSpec, ref: ObjectRef[Any], retries: Retries, held: Any, trace: SubmittedTask | None
-    ) -> None:
-        # The arguments stay referenced until the task is done, so refs among them are not dropped on the way.
-        work = self.submitted[spec.task] = Submitted(spec, ref, self._system.loop.time(), held)
+    async def _run(self, work: Submitted, retries: Retries, trace: SubmittedTask | None) -> None:
+        self.submitted[work.spec.task] = work
         try:
             await self._attempts(work, retries, trace)
         finally:
-            del self.submitted[spec.task]
+            del self.submitted[work.spec.task]
+            self._system.cancelling.ended([work.ref])
 
     async def _attempts(self, work: Submitted, retries: Retries, trace: SubmittedTask | None) -> None:
-        spec, ref = work.spec, work.ref
         attempt = 0
         while True:
+            attempt += 1
             if trace is not None:
-                trace.attempt = attempt + 1
+                trace.attempt = attempt
+            work.begin(attempt)
             try:
-                ref.succeed(await self._once(work, trace))
+                work.ref.succeed(await self._once(work, trace))
                 return
             except TaskFailed as error:  # first: the function may itself have met a NodeDown
                 lost: Exception = error
@@ -141,14 +131,13 @@ class TaskSubmitter:
             except (NodeError, ActorUnavailable) as error:
                 lost, is_lost = error, True
             except asyncio.CancelledError:
-                ref.fail(self._system.closed or TaskCancelled(str(spec)))
+                work.ref.fail(self._system.closed or TaskCancelled(str(work.spec)))
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller waits for it
-                ref.fail(error)
+                work.ref.fail(error)
                 return
-            attempt += 1
-            if not retries.allow(attempt, lost, node_lost=is_lost):
-                ref.fail(lost)
+            if work.is_cancelled or not retries.allow(attempt, lost, node_lost=is_lost):
+                work.ref.fail(lost)
                 return
 
     async def _once(self, work: Submitted, trace: SubmittedTask | None) -> Any:
