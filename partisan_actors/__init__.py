@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         terminate,
         wait,
     )
+    from partisan_actors.api.runtime_context import RuntimeContext, get_runtime_context
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, StreamFunction, task
     from partisan_actors.api.texts import parse_ref
@@ -153,6 +154,7 @@ _HOMES = {
     "PlacementGroupRemoved": _ERRORS,
     "RemoteFunction": "partisan_actors.api.task",
     "ReplayMismatch": _ERRORS,
+    "RuntimeContext": "partisan_actors.api.runtime_context",
     "SerializationError": _ERRORS,
     "Session": "partisan_actors.api.session",
     "StreamFunction": "partisan_actors.api.task",
@@ -186,6 +188,7 @@ _HOMES = {
     "get_current_placement_group": "partisan_actors.api.groups",
     "get_gpu_ids": "partisan_actors.api.gpus",
     "get_placement_group": "partisan_actors.api.groups",
+    "get_runtime_context": "partisan_actors.api.runtime_context",
     "init": "partisan_actors.api.session",
     "is_initialized": "partisan_actors.api.session",
     "join": "partisan_actors.api.membership",
@@ -274,6 +277,7 @@ __all__ = [
     "PlacementGroupRemoved",
     "RemoteFunction",
     "ReplayMismatch",
+    "RuntimeContext",
     "SerializationError",
     "Session",
     "StreamFunction",
@@ -307,6 +311,7 @@ __all__ = [
     "get_current_placement_group",
     "get_gpu_ids",
     "get_placement_group",
+    "get_runtime_context",
     "init",
     "is_initialized",
     "join",

@@ -9,7 +9,7 @@ from typing import Any
 from partisan_actors.actors.consuming import Streams
 from partisan_actors.actors.host import Host, Running
 from partisan_actors.actors.mailbox import Message
-from partisan_actors.actors.producing import run_async, run_sync
+from partisan_actors.actors.producing import Outgoing, run_async, run_sync
 from partisan_actors.actors.replies import Reply
 
 __all__ = ["begin", "call_when_ready", "invoke", "wait_for_arguments"]
@@ -64,6 +64,7 @@ async def _stream(host: Host, cell: Running, message: Message, context: Context,
         return await run_async(out, generator)
     finally:
         streams.close(out)
+        _count(message, out)
 
 
 def invoke(host: Host, cell: Running, message: Message, context: Context) -> tuple[Any, BaseException | None]:
@@ -91,3 +92,9 @@ def _run_stream(host: Host, cell: Running, message: Message, context: Context, g
         return context.run(run_sync, host, out, generator)
     finally:
         host.post(streams.close, out)
+        _count(message, out)
+
+
+def _count(message: Message, out: Outgoing) -> None:
+    if message.meta is not None:
+        message.meta["items"] = out.sent  # for its trace

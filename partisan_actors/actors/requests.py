@@ -84,9 +84,14 @@ class Request:
             trace = CallTrace(host, self.location, self.method, channel, number)
             meta.update(trace.meta())
             if trace.context.is_sampled:
-                reply.add_waiter(lambda: trace.finished(reply.exception(), self.location.peer))
+                reply.add_waiter(lambda: self._finished(trace, reply, attempt))
         message, buffers = self._encoded(number, meta)
         self._outbound.dispatch(self.location, number, message, buffers, reply, channel, timeout_s, partition)
+
+    def _finished(self, trace: CallTrace, reply: Reply[Any], attempt: int) -> None:
+        error = reply.exception()
+        items = reply.result() if error is None and "stream" in self._extras else None
+        trace.finished(error, self.location.peer, attempt, items)
 
     def tell(self) -> None:
         """Send it as a tell; from any thread."""

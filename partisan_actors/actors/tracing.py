@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from partisan_actors.actors.context import request_meta
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.telemetry.failure import Failure
@@ -69,8 +70,10 @@ class CallTrace(_Sent):
 
     __slots__ = ()
 
-    def finished(self, error: BaseException | None, peer: Peer | None) -> None:
-        """The reply is there."""
+    def finished(
+        self, error: BaseException | None, peer: Peer | None, attempt: int = 1, items: int | None = None
+    ) -> None:
+        """The reply is there; of a generator, with how many items it gave."""
         host, location = self._host, self._location
         is_elsewhere = peer is not None and not peer.is_self
         server, first_hop = (
@@ -88,10 +91,11 @@ class CallTrace(_Sent):
                 self._channel if is_elsewhere else "",
                 self._lane,
                 peer.node if peer is not None else None,
-                1,
+                attempt,
                 server,
                 first_hop,
                 self._number,
+                items,
             )
         )
 
@@ -129,8 +133,9 @@ class TellTrace(_Sent):
 
 
 def begin_serving(recorder: Recorder, message: Message) -> None:
-    """A traced message leaves the mailbox: its span becomes the current one. Runs in the message's own context."""
+    """A message with extras leaves the mailbox: its span becomes the current one. Runs in its own context."""
     meta = message.meta
+    request_meta.set(meta)
     wire = meta.get("tc") if meta is not None else None
     if meta is not None and isinstance(wire, bytes) and recorder.enabled:
         context = recorder.child_of(TraceContext.unpack(wire))
@@ -180,7 +185,7 @@ def _record_served(
     if message.number is None:
         recorder.record(TellProcessed(*fields, meta.get("id")))
     else:
-        recorder.record(AskServed(*fields, message.number))
+        recorder.record(AskServed(*fields, message.number, meta.get("items")))
 
 
 class LifeTrace:

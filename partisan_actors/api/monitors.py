@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from partisan_actors.actors.cell import Cell
@@ -198,6 +199,8 @@ def current_actor() -> ActorHandle[Any]:
     system = session.system()
     cell = _running_or_raise(system, "current_actor")
     interface, options = cell.definition.interface, cell.options
+    if options.concurrency_groups:
+        interface = replace(interface, groups=tuple(options.concurrency_groups))
     can_restart = options.max_restarts != 0
     location = system.location(cell.actor, interface.class_name, options.name, can_restart, system.me)
     _on_loop(system, system.found, location, system.me)

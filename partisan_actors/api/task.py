@@ -136,6 +136,7 @@ class StreamFunction(RemoteFunction[P, T_co], Generic[P, T_co]):
 
         @property
         def remote(self) -> RemoteCall[P, ObjectRefGenerator[T_co]]: ...  # type: ignore[override]  # see above
+        def options(self, /, **options: Unpack[TaskKeywords]) -> StreamFunction[P, T_co]: ...
 
 
 def _is_generator(function: Any) -> bool:

@@ -329,16 +329,11 @@ def test_get_wait_and_kill_take_what_they_take(shop: Any) -> None:
         (lambda: pa.actor(total.function), pa.ConfigError, "expected a class"),
         (lambda: pa.task(5), pa.ConfigError, "expected a function"),  # type: ignore[call-overload]  # and this
         (lambda: pa.task(_Holder), pa.ConfigError, "for a class there is @actor"),
-        (lambda: pa.task(_stream), pa.ConfigError, "streaming tasks are not supported"),
     ]
 
     for mistake, kind, message in mistakes:
         with pytest.raises(kind, match=message):
             mistake()
-
-
-def _stream() -> Any:
-    yield 1
 
 
 # ---- nothing is left -------------------------------------------------------------------------------------------------

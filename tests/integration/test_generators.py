@@ -16,6 +16,7 @@ import pytest
 
 import partisan_actors as pa
 from partisan_actors.api import session
+from partisan_actors.telemetry.records import AskFinished, AskServed
 from partisan_actors.wire.channels import check_channels
 from tests.integration.nodes import nodes, until
 from tests.integration.programs import wait_until
@@ -369,3 +370,28 @@ async def test_the_loop_of_a_node_cannot_block_for_the_next_item() -> None:
         stream.close()
         with contextlib.suppress(pa.TaskCancelled):
             await stream.completed()
+
+
+# ---- traces ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["count", "count_soon"])
+async def test_a_stream_is_one_span_at_each_end_and_says_how_many_items_it_had(name: str) -> None:
+    async with nodes("a", "b") as cluster:
+        recorders = {each: cluster[each].recorder for each in ("a", "b")}
+        for recorder in recorders.values():
+            recorder.configure(enabled=True)
+        with cluster.at("a"):
+            source = Source.options(placement=pa.NodeAffinity("b")).remote()
+            stream = getattr(source, name).remote(20)
+        assert len([await ref async for ref in stream]) == 20
+        await until(lambda: all(recorder.waiting for recorder in recorders.values()))
+
+        records = {each: recorder.take(1000) for each, recorder in recorders.items()}
+        (asked,) = [record for record in records["a"] if isinstance(record, AskFinished)]
+        (served,) = [record for record in records["b"] if isinstance(record, AskServed)]
+        assert (asked.method, asked.stream_items, asked.attempt, asked.failure) == (name, 20, 1, None)
+        assert (served.method, served.stream_items, served.failure) == (name, 20, None)
+        assert asked.context.trace_id == served.context.trace_id
+        for recorder in recorders.values():
+            recorder.configure(enabled=False)

@@ -27,6 +27,22 @@ class Source:
         return self.pair()
 
 
+@pa.task
+def squares(most: int) -> Iterator[int]:
+    yield from range(most)
+
+
+@pa.task(num_cpus=2)
+async def letters() -> AsyncIterator[str]:
+    yield "a"
+
+
+def tasks() -> None:
+    assert_type(squares.remote(5), pa.ObjectRefGenerator[int])
+    assert_type(letters.remote(), pa.ObjectRefGenerator[str])
+    assert_type(squares.options(generator_backpressure=2).remote(5), pa.ObjectRefGenerator[int])
+
+
 def streaming(handle: pa.ActorHandle[Source]) -> None:
     source = pa.typed(handle)
     stream = source.numbers.remote(5)
