@@ -164,14 +164,19 @@ def _several(system: ActorSystem, name: str, ref: ObjectRef[Any], count: int) ->
 class TaskDecorator(Protocol):
     """What `task` with options gives."""
 
+    # First, because it is what the checkers take for a function without annotations.
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> RemoteFunction[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, Iterator[T]], /) -> StreamFunction[P, T]: ...
     @overload
     def __call__(self, function: Callable[P, AsyncIterator[T]], /) -> StreamFunction[P, T]: ...
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> RemoteFunction[P, R]: ...
-    @overload
     def __call__(self, function: Callable[P, R], /) -> RemoteFunction[P, R]: ...
+
+
+@overload
+def task(function: Callable[P, Coroutine[Any, Any, R]], /) -> RemoteFunction[P, R]: ...
 
 
 @overload
@@ -180,10 +185,6 @@ def task(function: Callable[P, Iterator[T]], /) -> StreamFunction[P, T]: ...
 
 @overload
 def task(function: Callable[P, AsyncIterator[T]], /) -> StreamFunction[P, T]: ...
-
-
-@overload
-def task(function: Callable[P, Coroutine[Any, Any, R]], /) -> RemoteFunction[P, R]: ...
 
 
 @overload

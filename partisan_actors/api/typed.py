@@ -111,6 +111,10 @@ class MethodDecorator(Protocol):
     def __call__(self, function: F, /) -> F: ...
 
 
+@overload  # first, because it is what the checkers take for a method without annotations
+def method(
+    function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
+) -> DefinedMethod[P, R, Coroutine[Any, Any, R]]: ...
 @overload
 def method(  # type: ignore[overload-overlap]  # the last is for what is neither a generator nor a coroutine function
     function: Callable[Concatenate[Any, P], Iterator[T]], /
@@ -119,10 +123,6 @@ def method(  # type: ignore[overload-overlap]  # the last is for what is neither
 def method(  # type: ignore[overload-overlap]  # as above
     function: Callable[Concatenate[Any, P], AsyncIterator[T]], /
 ) -> DefinedStream[P, T]: ...
-@overload
-def method(
-    function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
-) -> DefinedMethod[P, R, Coroutine[Any, Any, R]]: ...
 @overload
 def method(function: Callable[Concatenate[Any, P], R], /) -> DefinedMethod[P, R, R]: ...
 @overload
