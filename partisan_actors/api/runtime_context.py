@@ -9,7 +9,9 @@ from partisan_actors.actors.context import current_cell, request_meta
 from partisan_actors.actors.interruptions import is_cancelled
 from partisan_actors.api import session
 from partisan_actors.api.capture import running_request
+from partisan_actors.api.namespaces import running_namespace
 from partisan_actors.ids import ActorId, NodeId, TaskId
+from partisan_actors.scheduler.namespaces import name_of
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import current_task
 
@@ -21,7 +23,8 @@ class RuntimeContext:
     """What the code that asked is. The fields of an actor are None outside of actors, those of a task outside of tasks.
 
     `cluster` is the name of the cluster, `resources` what the actor or the task holds, by name, `labels` those of the
-    node. `attempt` counts from 1 how often this call or task has been begun, as far as its caller knows.
+    node, `namespace` the one in which names of actors are. `attempt` counts from 1 how often this call or task has been
+    begun, as far as its caller knows.
     """
 
     node_id: NodeId
@@ -35,6 +38,7 @@ class RuntimeContext:
     attempt: int = 1
     resources: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    namespace: str = ""
 
     def is_cancelled(self) -> bool:
         """Whether the running call or task was cancelled. Ask in the code itself: it tells of whoever asks."""
@@ -49,7 +53,7 @@ def get_runtime_context() -> RuntimeContext:
     name = None
     if cell is not None:
         known = scheduler.hosted.get(cell.actor)
-        name = known.name if known is not None else None
+        name = name_of(known.name)[1] if known is not None and known.name is not None else None
     request = running_request(scheduler)
     meta = request_meta.get() or {}
     return RuntimeContext(
@@ -64,4 +68,5 @@ def get_runtime_context() -> RuntimeContext:
         attempt=task.attempt if task is not None else meta.get("attempt", 1),
         resources=request.resources.plain() if request is not None else {},
         labels=dict(system.node.config.labels),
+        namespace=running_namespace(system),
     )
