@@ -28,6 +28,7 @@ from partisan_actors.scheduler.policy import Request, Verdict
 from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import NEEDS_CODE, REFUSED, SERVICE
+from partisan_actors.tasks.locality import argument_bytes, nearest
 from partisan_actors.tasks.retry import Retries
 from partisan_actors.tasks.spec import TaskSpec
 from partisan_actors.tasks.submitted import Submitted
@@ -142,9 +143,11 @@ class TaskSubmitter:
 
     async def _once(self, work: Submitted, trace: SubmittedTask | None) -> Any:
         """Run it on one node that takes it. Raises what the function raised, or why it could not run."""
-        spec = work.spec
+        spec, refs = work.spec, work.arguments()
         while True:
-            choice = self._scheduler.choose(spec.request, self._outstanding)
+            sizes = argument_bytes(self._store, self._system.node.directory, refs) if refs else None
+            near = nearest(sizes) if sizes and spec.request.strategy == "default" else ()
+            choice = self._scheduler.choose(spec.request, self._outstanding, sizes)
             if isinstance(choice, Verdict):
                 raise Unplaceable(str(spec), choice.needed, choice.best_node)
             # A node queues what it has no room for yet, so the shortest queue is a good place too. Where there was no
@@ -153,7 +156,9 @@ class TaskSubmitter:
             queues = [(2 * self._outstanding[node] + self._is_filled(node, spec), node) for node in choice.nodes]
             queues += [(2 * self._outstanding[node] + 1, node) for node in choice.full[:FULL_ASKED]]
             queues += [(2 * self._outstanding[node] + 2, node) for node in choice.busy]
-            for _, node in sorted(queues, key=_length):
+            # Who has the arguments comes first while it has room; a queue there is no better than elsewhere.
+            queues += [(-1, node) for node in choice.nodes if node in near and not self._is_filled(node, spec)]
+            for node in dict.fromkeys(node for _, node in sorted(queues, key=_length)):
                 if trace is not None:
                     trace.host = node
                 work.host = node

@@ -1,0 +1,39 @@
+"""Tasks go where their large arguments are, when those are on another host."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+
+import partisan_actors as pa
+from partisan_actors.actors.context import current_system
+from tests.integration.nodes import nodes, until
+
+
+@pa.task
+async def where(*values: bytes) -> str:
+    system = current_system.get()
+    assert system is not None
+    return str(system.me.name)
+
+
+async def test_a_task_goes_to_the_node_that_has_fetched_its_argument_and_spread_does_not() -> None:
+    async with nodes("a", "b", "c", resources={"num_cpus": 4.0}) as cluster:
+        guest = await cluster.add("guest", hosts_actors=False)
+        for name, runtime in cluster.runtimes.items():
+            own = partial(str, f"host of {name}")
+            runtime.node.world = replace(runtime.node.world, host_name=own, shares_memory=False)
+            runtime.node.announce()
+        await until(lambda: len({record.host for record in guest.node.directory.live()}) == 4)
+        with cluster.at("guest"):
+            value = pa.put(bytes(1_000_000))
+            # It fetches what it is given, and has it from then on.
+            assert await where.options(placement=pa.NodeAffinity("b")).remote(value) == "b"
+            await until(lambda: cluster["b"].node.me in guest.objects.whereabouts(value).nodes)
+
+            assert [await where.remote(value) for _ in range(4)] == ["b"] * 4
+            await until(lambda: guest.node.directory.records["b"].available["num_cpus"] == 4)
+            assert await asyncio.gather(*[where.remote(value) for _ in range(3)]) == ["b"] * 3
+            spread = where.options(placement="spread")
+            assert set(await asyncio.gather(*[spread.remote(value) for _ in range(3)])) == {"a", "b", "c"}
