@@ -11,11 +11,24 @@ from partisan_actors.actors.context import current_system
 from tests.integration.nodes import nodes, until
 
 
-@pa.task
-async def where(*values: bytes) -> str:
+def here() -> str:
     system = current_system.get()
     assert system is not None
     return str(system.me.name)
+
+
+@pa.task
+async def where(*values: bytes) -> str:
+    return here()
+
+
+@pa.actor
+class Keeper:
+    """Has fetched what it is given a ref of, and keeps it."""
+
+    async def keep(self, refs: list[pa.ObjectRef[bytes]]) -> int:
+        self.refs = refs
+        return len(await refs[0])
 
 
 async def test_a_task_goes_to_the_node_that_has_fetched_its_argument_and_spread_does_not() -> None:
@@ -28,8 +41,8 @@ async def test_a_task_goes_to_the_node_that_has_fetched_its_argument_and_spread_
         await until(lambda: len({record.host for record in guest.node.directory.live()}) == 4)
         with cluster.at("guest"):
             value = pa.put(bytes(1_000_000))
-            # It fetches what it is given, and has it from then on.
-            assert await where.options(placement=pa.NodeAffinity("b")).remote(value) == "b"
+            keeper = Keeper.options(placement=pa.NodeAffinity("b")).remote()
+            assert await keeper.keep.remote([value]) == 1_000_000
             await until(lambda: cluster["b"].node.me in guest.objects.whereabouts(value).nodes)
 
             assert [await where.remote(value) for _ in range(4)] == ["b"] * 4

@@ -303,6 +303,21 @@ async def _retried(actor: Any) -> str:
                 await asyncio.sleep(0.01)
 
 
+async def test_work_bound_to_a_node_that_crashed_is_refused_and_says_which_node() -> None:
+    async with nodes("a", "b", "c") as cluster:
+        with cluster.at("a"):
+            life = cluster["b"].node.me
+            actor = Where.options(placement=pa.NodeAffinity(life)).remote()
+            assert await actor.node.remote() == "b"
+
+            await cluster.crash("b")
+
+            await until(lambda: not cluster["a"].node.directory.is_up(life))
+            with pytest.raises(pa.Unplaceable, match=rf"needs 1 CPU, node {life}; .*not the node asked for") as caught:
+                await asyncio.wait_for(places(1, placement=pa.NodeAffinity(life), num_cpus=1), 30)
+            assert caught.value.best_node.startswith(("a~", "c~"))
+
+
 async def test_a_handle_that_arrives_after_its_actor_was_restarted_elsewhere_works() -> None:
     async with nodes("a", "b", "c") as cluster:
         with cluster.at("a"):

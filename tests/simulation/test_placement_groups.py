@@ -8,8 +8,9 @@ import pytest
 
 from partisan_actors.ids import GroupId, NodeId
 from partisan_actors.scheduler.bundle_plan import plan_bundles
+from partisan_actors.scheduler.groups_protocol import Cancel
 from partisan_actors.scheduler.groups_record import CREATED, INFEASIBLE, PENDING, GroupRecord, GroupStrategy
-from partisan_actors.scheduler.policy import Candidate
+from partisan_actors.scheduler.policy import Candidate, Request
 from partisan_actors.scheduler.resources import NOTHING, Resources
 from tests.simulation.group_cluster import GroupCluster
 
@@ -248,3 +249,38 @@ def test_an_end_that_everybody_knows_is_forgotten() -> None:
     cluster.run(120.0)
 
     assert all(group not in node.machine.records for node in cluster.live())
+
+
+def test_a_node_that_has_no_room_for_what_it_is_to_keep_says_so_and_another_takes_it() -> None:
+    cluster = GroupCluster(8, 3, Resources.of(num_cpus=2))
+    group = created(cluster, "PACK", 2)
+    cluster.run(5.0)
+    (host,) = cluster.nodes["n0"].machine.records[group][1].hosts
+    assert host is not None
+    there = cluster.nodes[host.name].room
+    there.forget(group)
+    assert there.acquire("somebody else", Request.parse(num_cpus=1), for_life=True)
+
+    cluster.run(20.0)
+
+    assert cluster.nodes["n0"].machine.records[group][1].hosts != (host,)
+    check_settled(cluster, group)
+
+
+def test_an_answer_that_comes_too_late_frees_what_was_prepared() -> None:
+    node = GroupCluster(9, 2, Resources.of(num_cpus=2)).nodes["n0"]
+    group = GroupId(node.id, 1)
+
+    assert node.machine.answered(node.id, group, (3, 0), True, 0.0) == [Cancel(node.id, group, (3, 0))]
+    assert node.machine.answered(node.id, group, (3, 0), False, 0.0) == []
+
+
+def test_nothing_is_prepared_for_a_decision_that_is_older_than_what_is_known() -> None:
+    cluster = GroupCluster(10, 2, Resources.of(num_cpus=2))
+    group = created(cluster, "PACK", 1)
+    cluster.run(5.0)
+    node = cluster.nodes["n1"]
+    stamp, _ = node.machine.records[group]
+
+    assert not node.machine.asked_to_prepare(group, stamp, {0: Resources.of(num_cpus=1)}, cluster.now)
+    assert node.machine.asked_to_prepare(group, (stamp[0] + 1, 0), {0: Resources.of(num_cpus=1)}, cluster.now)
