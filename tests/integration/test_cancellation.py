@@ -37,8 +37,8 @@ class Worker:
         self.runs += 1
 
     def spin(self) -> None:
-        self.note("spins")
         try:
+            self.note("spins")
             while True:
                 time.sleep(0.001)
         except KeyboardInterrupt:
@@ -46,19 +46,21 @@ class Worker:
             raise
 
     def spin_while_wanted(self) -> str:
-        self.note("spins")
         try:
+            self.note("spins")
             while True:
                 time.sleep(0.001)
         except KeyboardInterrupt:
             return "gone on"
 
     def sleep_deeply(self, name: str) -> None:
-        self.note("sleeps")
-        while not (self.folder / name).exists():
+        while True:
             try:
-                time.sleep(0.005)
-            except KeyboardInterrupt:
+                self.note("sleeps")
+                while not (self.folder / name).exists():
+                    time.sleep(0.005)
+                return
+            except KeyboardInterrupt:  # it may come anywhere
                 self.note("stirred")
 
     async def nap(self) -> None:

@@ -22,7 +22,7 @@ from partisan_actors.node.router import Router
 from partisan_actors.protocols.delivery import causal, retransmission
 from partisan_actors.scheduler.strategies import NodeAffinity
 from tests.integration.nodes import Nodes, nodes
-from tests.nodes import quiet
+from tests.nodes import quiet, stop_the_clock
 
 CALLS = 40
 # Nothing else happens on its own for so long.
@@ -65,9 +65,7 @@ def watched(patch: pytest.MonkeyPatch, cluster: Nodes) -> Counter[str]:
     counted(patch, counts, retransmission.Outbox, "push")
     counted(patch, counts, causal.Causality, "emit")
     loop = asyncio.get_running_loop()
-    # What time brings is no business of these calls, and a slow machine has more of it.
-    for timer in loop._scheduled:  # type: ignore[attr-defined]  # of asyncio's own loop
-        timer.cancel()
+    stop_the_clock()
 
     def make(loop: asyncio.AbstractEventLoop, job: Any, **options: Any) -> asyncio.Task[Any]:
         counts["tasks"] += 1

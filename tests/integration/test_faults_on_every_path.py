@@ -19,7 +19,7 @@ from partisan_actors.wire.channels import check_channels
 from partisan_actors.wire.envelope import Envelope
 from partisan_actors.wire.frames import Kind
 from tests.integration.nodes import Nodes, nodes, until
-from tests.nodes import quiet
+from tests.nodes import quiet, stop_the_clock
 
 LABEL = "orders"
 CHANNELS: Any = {"wide": 4, "newest": {"monotonic": True}}
@@ -138,6 +138,7 @@ async def scene() -> AsyncIterator[Scene]:
             with cluster.at("b"):
                 pa.on_message(lambda message: None)
                 pa.subscribe("topic", _ignore)
+            stop_the_clock()
             await quiet(200)
             yield Scene(cluster, target, ref)
 

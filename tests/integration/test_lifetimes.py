@@ -125,9 +125,8 @@ async def test_named_and_detached_actors_need_no_handle() -> None:
             assert await other.add.remote("it") == ["it"]
             del other
 
-            await until(lambda: told == ["out of scope"])
+            await until(lambda: told == ["out of scope"] and workers(cluster) == 2)
 
-            assert workers(cluster) == 2
             assert await (await pa.get_actor_async("known")).add.remote("it") == ["it"]
 
 

@@ -85,7 +85,7 @@ async def test_many_who_get_or_create_one_name_at_once_get_one_actor() -> None:
         with cluster.at("c"):
             assert handles[0] == await pa.get_actor_async("one")
             assert await handles[0].names.remote() == ["one"]
-        assert sum(cluster.where().values()) == 1
+        await until(lambda: sum(cluster.where().values()) == 1)
 
 
 async def test_a_name_is_free_right_after_a_kill_and_after_the_end_of_its_owner() -> None:

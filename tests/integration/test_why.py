@@ -98,11 +98,11 @@ async def test_a_task_says_which_of_its_arguments_are_not_ready_and_so_does_a_bo
 async def test_what_waits_for_long_is_logged_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(pending, "WARN_S", 0.2)
     async with nodes("a", resources={"num_cpus": 1.0}) as cluster:
         with cluster.at("a") as runtime, caplog.at_level(logging.WARNING, logger=pending.__name__):
             running = wait_for.remote(str(tmp_path))
             await until((tmp_path / "begun").exists)
+            monkeypatch.setattr(pending, "WARN_S", 0.2)
             queued = after.options(name="patient").remote(1)
             actor = Holder.options(num_cpus=1).remote()
             begun = runtime.node.loop.time()

@@ -48,7 +48,7 @@ def test_what_a_killed_process_leaves_behind_is_swept(tmp_path: Path) -> None:
         "(place.path / 'file').write_bytes(b'data')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+    subprocess.run([sys.executable, "-c", program], timeout=150, check=False)
     mine = Place(base, "c", NODE)
     assert (base / "c" / "b~1" / "file").exists()
 
