@@ -112,6 +112,7 @@ async def test_two_actors_of_one_node_with_one_name_each_get_what_is_forwarded_i
         for name in ("a", "other"):
             with cluster.at(name):
                 logs.append(await asyncio.to_thread(Log.options(name="log").remote))
+                assert await logs[-1].heard.remote() == [], "it has a place"
         for name in ("a", "other"):
             with cluster.at(name):
                 pa.forward(("log", "a"), f"from {name}")
