@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from partisan_actors.actors.down import Down, Exit
     from partisan_actors.actors.subscriptions import Subscription
     from partisan_actors.api.actor import ActorClass, ActorHandle, actor
+    from partisan_actors.api.actor_states import list_actors
     from partisan_actors.api.cancel import cancel
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.configured import ConfiguredMethod, StreamMethod
@@ -195,6 +196,7 @@ _HOMES = {
     "kill": "partisan_actors.api.results",
     "leave": "partisan_actors.api.membership",
     "link": "partisan_actors.api.monitors",
+    "list_actors": "partisan_actors.api.actor_states",
     "list_named_actors": "partisan_actors.api.namespaces",
     "method": "partisan_actors.api.typed",
     "monitor": "partisan_actors.api.monitors",
@@ -318,6 +320,7 @@ __all__ = [
     "kill",
     "leave",
     "link",
+    "list_actors",
     "list_named_actors",
     "method",
     "monitor",

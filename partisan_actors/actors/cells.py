@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.keys import described_key, name_key
+from partisan_actors.actors.namespaces import key_of
 from partisan_actors.errors import ActorNotFound, ActorStopped, PartisanError
 from partisan_actors.ids import NodeId
 
@@ -27,14 +28,14 @@ class Cells(dict[bytes, Any]):
         """An actor begins."""
         self._tombstones.pop(cell.key, None)
         self[cell.key] = cell
-        if cell.options.name is not None:
-            self[name_key(cell.options.name)] = cell
+        named = _name_key(cell)
+        if named is not None:
+            self[named] = cell
 
     def drop(self, cell: Cell) -> None:
         """An actor has ended. Another one may have its name, or be its next life, by now."""
-        keys = [cell.key] if cell.options.name is None else [cell.key, name_key(cell.options.name)]
-        for key in keys:
-            if self.get(key) is cell:
+        for key in (cell.key, _name_key(cell)):
+            if key is not None and self.get(key) is cell:
                 del self[key]
         self._tombstones[cell.key] = (str(cell), cell.cause or ActorStopped(str(cell), cell.reason))
         while len(self._tombstones) > TOMBSTONES_MAX:
@@ -51,3 +52,8 @@ class Cells(dict[bytes, Any]):
             return known
         whom = described_key(key)
         return f"actor {whom}", ActorNotFound(f"{whom} on node {self._me}")
+
+
+def _name_key(cell: Cell) -> bytes | None:
+    options = cell.options
+    return name_key(key_of(options.namespace, options.name)) if options.name is not None else None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from partisan_actors.actors.namespaces import shown
+
 __all__ = ["INBOX", "KEY_BYTES", "described_key", "is_service", "name_key", "service_key"]
 
 KEY_BYTES: Final = 12
@@ -25,7 +27,7 @@ def service_key(name: str) -> bytes:
 
 
 def name_key(name: str) -> bytes:
-    """The key of the actor of that name on whichever node the message is sent to."""
+    """The key of the actor of that name, with its namespace, on whichever node the message is sent to."""
     key = b"=" + name.encode("utf-8", "surrogatepass")
     return key if len(key) != KEY_BYTES else key + _PAD
 
@@ -42,4 +44,4 @@ def described_key(key: bytes) -> str:
     if key == INBOX:
         return "to take what is sent to a node itself (pa.on_message)"
     text = key[1:].removesuffix(_PAD).decode("utf-8", "replace")
-    return f"named {text!r}" if key.startswith(b"=") else f"of service {text!r}"
+    return f"named {shown(text)}" if key.startswith(b"=") else f"of service {text!r}"

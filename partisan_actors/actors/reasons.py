@@ -11,6 +11,7 @@ from typing import Final
 __all__ = [
     "KILL",
     "KILLED",
+    "KINDS",
     "NODE_DOWN",
     "NOPROC",
     "NORMAL",
@@ -20,6 +21,7 @@ __all__ = [
     "Flushed",
     "effect_of_exit",
     "exited",
+    "kind_of",
     "raised",
     "reason_of",
 ]
@@ -40,6 +42,23 @@ _KILLED: Final = "it was killed"
 _EXITED: Final = "it exited: "
 _RAISED: Final = "its constructor raised "
 _NODE_STOPPED: Final = "its node stopped"
+
+
+# How the texts of ends begin, and what kind of end that is.
+KINDS: Final = (
+    (OUT_OF_SCOPE, "out of scope"),
+    (_KILLED, "killed"),
+    (_EXITED, "exited"),
+    (_RAISED, "constructor failed"),
+    ("its owner, ", "owner gone"),
+    (_NODE_STOPPED, "node down"),
+    ("its node ", "node down"),
+    ("the other nodes believed its node ", "node down"),
+    ("another life of it ", "superseded"),
+    ("its process ", "process ended"),
+    ("its placement group ", "placement group removed"),
+    ("its bundle of ", "placement group removed"),
+)
 
 
 class ActorExit(BaseException):
@@ -76,6 +95,11 @@ def reason_of(text: str) -> str:
         if text.startswith(beginning):
             return text.removeprefix(beginning)
     return text
+
+
+def kind_of(text: str) -> str:
+    """The kind of end in the text that callers of an ended actor get: one of KINDS."""
+    return next((kind for beginning, kind in KINDS if text.startswith(beginning)), "other")
 
 
 def effect_of_exit(reason: str, *, traps: bool, is_link: bool, is_itself: bool) -> str | None:

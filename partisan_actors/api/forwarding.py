@@ -129,7 +129,7 @@ def _method_of(system: ActorSystem, reference: object) -> ActorMethod[..., Any] 
         case NodeId():
             return _at(system, reference, INBOX, "the inbox of a node", None)
         case (str(name), (None | str() | NodeId()) as node) if name:
-            return _at(system, node or system.me, name_key(name), "Actor", name)
+            return _at(system, node or system.me, name_key(key_here(system, name, None)), "Actor", name)
         case str() if reference:
             return _method_of_text(system, reference)
     raise ConfigError("reference", reference, ALLOWED)

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.api.actor_rows import ActorRows
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.overlays import shared_options
 from partisan_actors.objects.store import ObjectStore
@@ -52,6 +53,7 @@ class Inspection:
         self._scheduler = scheduler
         self._objects = objects
         self._executor = executor
+        self._actor_rows = ActorRows(system, scheduler)
         self._started = time.monotonic()
         system.serve(INSPECT, self)
 
@@ -79,21 +81,11 @@ class Inspection:
 
     async def actors(self, peer: Any) -> list[dict[str, Any]]:
         """The actors of this node."""
-        return [
-            {
-                "id": str(cell.actor),
-                "class": cell.definition.interface.class_name,
-                "name": cell.options.name,
-                "namespace": cell.options.namespace,
-                "node": self._system.me.name,
-                "state": cell.state,
-                "mailbox": cell.mailbox_size,
-                "processed": cell.processed,
-                "restarts": cell.options.life,
-                "owner": str(cell.options.owner) if cell.options.owner else None,
-            }
-            for cell in self._system.local_cells()
-        ]
+        return self._actor_rows.running()
+
+    async def all_actors(self, peer: Any) -> list[dict[str, Any]]:
+        """These, those that it is to find a place for, and the last that have ended here."""
+        return self._actor_rows.all()
 
     async def status(self, peer: Any) -> dict[str, Any]:
         """This node in numbers."""

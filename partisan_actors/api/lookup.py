@@ -7,10 +7,10 @@ from typing import Any
 
 from partisan_actors.actors.blocking import result_of
 from partisan_actors.actors.context import current_system
+from partisan_actors.actors.namespaces import name_of, shown
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorNotFound, CallTimeout
 from partisan_actors.ids import NodeId
-from partisan_actors.scheduler.namespaces import name_of, shown
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.wire.payload import decode
 

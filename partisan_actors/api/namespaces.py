@@ -6,9 +6,9 @@ from typing import Any
 
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.context import current_cell
+from partisan_actors.actors.namespaces import check_namespace, key_of, name_of
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
-from partisan_actors.scheduler.namespaces import check_namespace, key_of, name_of
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import current_task
 

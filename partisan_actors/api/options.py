@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDict
 
 from partisan_actors.actors.method_options import MethodOptions, check_count
+from partisan_actors.actors.namespaces import check_namespace
 from partisan_actors.errors import ConfigError
-from partisan_actors.scheduler.namespaces import check_namespace
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.tasks.retry import Retries
 from partisan_actors.wire.channels import partition_of

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 
 from partisan_actors.actors.blocking import result_of
 from partisan_actors.actors.context import current_cell
+from partisan_actors.actors.namespaces import shown
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.terminating import TERMINATE, settle
 from partisan_actors.api import session
@@ -21,7 +22,6 @@ from partisan_actors.objects.locations import ObjectLocation
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.objects.stream import ObjectRefGenerator
-from partisan_actors.scheduler.namespaces import shown
 from partisan_actors.scheduler.scheduler import Scheduler
 
 __all__ = ["as_completed", "find_actor", "get", "get_actor", "kill", "object_locations", "put", "terminate", "wait"]

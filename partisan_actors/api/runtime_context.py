@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from partisan_actors.actors.context import current_cell, request_meta
 from partisan_actors.actors.interruptions import is_cancelled
+from partisan_actors.actors.namespaces import name_of
 from partisan_actors.api import session
 from partisan_actors.api.capture import running_request
 from partisan_actors.api.namespaces import running_namespace
 from partisan_actors.ids import ActorId, NodeId, TaskId
-from partisan_actors.scheduler.namespaces import name_of
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import current_task
 

@@ -22,13 +22,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
+from partisan_actors.actors.namespaces import shown
 from partisan_actors.actors.restart import rendezvous
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorExists, ActorNotFound, ActorUnavailable, NodeError
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.node import Node
-from partisan_actors.scheduler.namespaces import shown
 from partisan_actors.scheduler.spec import ActorSpec
 
 __all__ = ["Names"]
@@ -72,7 +72,7 @@ class Names:
 
     async def register(self, spec: ActorSpec) -> ActorSpec:
         """Claim the name of an actor that is to be made; returns the spec with its claim. Raises ActorExists."""
-        name, wanted = spec.name_key or "", _entry_of(spec, None)
+        name, wanted = spec.qualified_name or "", _entry_of(spec, None)
         order, taken = await self._ask_home(name, "claim", wanted)
         if taken is not None:
             raise ActorExists(spec.name or "", taken)
@@ -81,8 +81,8 @@ class Names:
 
     def settle(self, spec: ActorSpec, host: NodeId) -> None:
         """The actor of a name has a place, or a new one."""
-        if spec.name_key is not None:
-            self._write(spec.name_key, (spec.claim, _SETTLED + spec.life), _entry_of(spec, host))
+        if spec.qualified_name is not None:
+            self._write(spec.qualified_name, (spec.claim, _SETTLED + spec.life), _entry_of(spec, host))
 
     def release(self, spec: ActorSpec) -> asyncio.Task[None] | None:
         """The actor ended for good: its name is free again, when the job that this returns is done."""
@@ -92,7 +92,7 @@ class Names:
 
     async def release_now(self, spec: ActorSpec) -> None:
         """`release`; returns when the name may be claimed again. Nothing happens when another actor has it."""
-        name = spec.name_key
+        name = spec.qualified_name
         if name is None:
             return
         if spec.claim:
@@ -107,7 +107,7 @@ class Names:
         """
         live = [record.node for record in self._node.directory.live()]
         for spec in specs:
-            name = spec.name_key
+            name = spec.qualified_name
             if name is None:
                 continue
             if spec.actor.node == down:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from partisan_actors.actors.namespaces import key_of
 from partisan_actors.ids import ActorId, NodeId
-from partisan_actors.scheduler.namespaces import key_of
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.wire.payload import KeptBuffers, Payload
 
@@ -51,7 +51,7 @@ class ActorSpec:
         return f"{self.class_name} {self.name!r}" if self.name else f"{self.class_name} ({self.actor})"
 
     @property
-    def name_key(self) -> str | None:
+    def qualified_name(self) -> str | None:
         """The key of its name, if it has one."""
         return key_of(self.namespace, self.name) if self.name is not None else None
 

@@ -103,3 +103,34 @@ async def test_a_name_is_free_right_after_a_kill_and_after_the_end_of_its_owner(
             await until(lambda: sum(cluster.where().values()) == 0)
             await until(lambda: pa.list_named_actors() == [])
             assert await (await asyncio.to_thread(Named.options(name="x").remote)).names.remote() == ["x"]
+
+
+async def test_two_actors_of_one_node_with_one_name_each_get_what_is_forwarded_in_their_namespace() -> None:
+    async with nodes("a") as cluster:
+        await cluster.add("other", namespace="other", hosts_actors=False)
+        logs = []
+        for name in ("a", "other"):
+            with cluster.at(name):
+                logs.append(await asyncio.to_thread(Log.options(name="log").remote))
+                assert await logs[-1].heard.remote() == [], "it has a place"
+        for name in ("a", "other"):
+            with cluster.at(name):
+                pa.forward(("log", "a"), f"from {name}")
+
+        for log, sender in zip(logs, ("a", "other"), strict=True):
+            async with asyncio.timeout(30):
+                while not (heard := await log.heard.remote()):
+                    await asyncio.sleep(0.005)
+            assert heard == [f"from {sender}"]
+
+
+@pa.actor
+class Log:
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    async def on_message(self, message: str) -> None:
+        self.messages.append(message)
+
+    async def heard(self) -> list[str]:
+        return self.messages

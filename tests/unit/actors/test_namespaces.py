@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from partisan_actors.actors.namespaces import check_namespace, key_of, name_of, shown
 from partisan_actors.errors import ConfigError
-from partisan_actors.scheduler.namespaces import check_namespace, key_of, name_of, shown
 
 
 @pytest.mark.parametrize("namespace", ["", "a", "a/b", "a b"])

@@ -1,0 +1,109 @@
+"""What one node tells of its actors: those that run, wait for a place, are restarted, and the last that have ended."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from partisan_actors.actors.cell import ALIVE, FINISHING, STARTING, STOPPING, Cell
+from partisan_actors.actors.reasons import kind_of
+from partisan_actors.actors.system import ActorSystem
+from partisan_actors.ids import ActorId, NodeId
+from partisan_actors.scheduler.scheduler import Scheduler
+from partisan_actors.scheduler.spec import ActorSpec
+
+__all__ = ["ENDED_MAX", "STATES", "ActorRows", "merge_rows"]
+
+# How many ends a node remembers for this.
+ENDED_MAX: Final = 1000
+PENDING: Final = "pending"
+RESTARTING: Final = "restarting"
+STOPPED: Final = "stopped"
+# In the order in which one row of an actor is preferred to another one, which another node tells.
+STATES: Final = (ALIVE, "stopping", STARTING, RESTARTING, PENDING, STOPPED)
+
+_SHOWN: Final = {STARTING: STARTING, ALIVE: ALIVE, FINISHING: "stopping", STOPPING: "stopping"}
+
+
+class ActorRows:
+    """Those of one node. Make it with the node: what ended before is not known to it."""
+
+    def __init__(self, system: ActorSystem, scheduler: Scheduler) -> None:
+        self._system = system
+        self._scheduler = scheduler
+        self._ended: deque[dict[str, Any]] = deque(maxlen=ENDED_MAX)
+        system.on_cell_stopped.append(self._cell_stopped)
+
+    def running(self) -> list[dict[str, Any]]:
+        """The actors of this node."""
+        return [self._of_cell(cell, _SHOWN.get(cell.state, cell.state)) for cell in self._system.local_cells()]
+
+    def all(self) -> list[dict[str, Any]]:
+        """These, and those that this node is to find a place for, and those that have ended here, the latest first."""
+        waiting = [self._of_spec(spec) for spec, _ in self._scheduler.placing.values()]
+        return [*self.running(), *waiting, *reversed(self._ended)]
+
+    def _cell_stopped(self, cell: Cell) -> None:
+        self._ended.append(self._of_cell(cell, STOPPED))
+
+    def _of_cell(self, cell: Cell, state: str) -> dict[str, Any]:
+        options = cell.options
+        class_name = cell.definition.interface.class_name
+        row = self._row(
+            cell.actor, class_name, options.name, options.namespace, state, options.life, options.owner, cell.reason
+        )
+        held_by = [str(node) for node in self._scheduler.scope.holders.of(cell.actor)]
+        return {**row, "mailbox": cell.mailbox_size, "processed": cell.processed, "held_by": held_by}
+
+    def _of_spec(self, spec: ActorSpec) -> dict[str, Any]:
+        state = RESTARTING if spec.life else PENDING
+        why = "it waits for a node that takes it"
+        return self._row(spec.actor, spec.class_name, spec.name, spec.namespace, state, spec.life, spec.owner, why)
+
+    def _row(
+        self,
+        actor: ActorId,
+        class_name: str,
+        name: str | None,
+        namespace: str,
+        state: str,
+        life: int,
+        owner: NodeId | None,
+        reason: str,
+    ) -> dict[str, Any]:
+        is_over = state in (STOPPED, "stopping")
+        return {
+            "id": str(actor),
+            "class": class_name,
+            "name": name,
+            "namespace": namespace,
+            "node": self._system.me.name,
+            "state": state,
+            "reason": reason,
+            "kind": kind_of(reason) if is_over else "",
+            "mailbox": 0,
+            "processed": 0,
+            "restarts": life,
+            "owner": str(owner) if owner is not None else None,
+            "held_by": [],
+        }
+
+
+def merge_rows(rows: Iterable[Mapping[str, Any]], wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row for each actor, of those that several nodes tell of one, that has everything `wanted` has.
+
+    A later life is preferred, then the state that comes first in STATES.
+    """
+    best: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        known = best.get(row["id"])
+        if known is None or _rank(row) < _rank(known):
+            best[row["id"]] = dict(row)
+    found = [row for row in best.values() if all(row[column] == value for column, value in wanted.items())]
+    return sorted(found, key=lambda row: (row["class"], row["node"], row["id"]))
+
+
+def _rank(row: Mapping[str, Any]) -> tuple[bool, int, int]:
+    # Of an actor that has ended somewhere, and lives elsewhere, the end is not the news.
+    return row["state"] == STOPPED, -row["restarts"], STATES.index(row["state"])
