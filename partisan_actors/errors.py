@@ -18,8 +18,10 @@
         Unplaceable                            no node fits
         PlacementGroupRemoved                  its place is gone
             ActorGroupRemoved (ActorStopped)   the same for an actor
+        RuntimeEnvFailed                       what work is to find around it could not be put there
         NodeError
             NodeDown (ConnectionError)
+                WorkerCrashed                  the process of isolated work has ended by itself
             NoRoute (ConnectionError)
             NotYetConnected (ConnectionError)
             Overloaded
@@ -64,12 +66,14 @@ __all__ = [
     "ProtocolError",
     "ReplayMismatch",
     "ResumeDeclined",
+    "RuntimeEnvFailed",
     "SerializationError",
     "TaskCancelled",
     "TaskFailed",
     "TooManyCalls",
     "Unacknowledged",
     "Unplaceable",
+    "WorkerCrashed",
 ]
 
 
@@ -368,6 +372,17 @@ class Unplaceable(PartisanError):
         return f"{self.what} fits no node: it needs {self.needed}; the closest is {self.best_node}"
 
 
+class RuntimeEnvFailed(PartisanError):
+    """A part of a `runtime_env` could not be set up; `what` names the part, `why` says what went wrong."""
+
+    _fields = ("what", "why")
+    what: str
+    why: str
+
+    def _text(self) -> str:
+        return f"runtime_env: {self.what}: {self.why}"
+
+
 class PlacementGroupRemoved(PartisanError):
     """A placement group is over: `what` is the group, or the work in it that has ended with it, and `why` says more."""
 
@@ -401,6 +416,13 @@ class NodeDown(NodeError, ConnectionError):
 
     def _text(self) -> str:
         return f"node {self.node} is down: {self.why}"
+
+
+class WorkerCrashed(NodeDown):
+    """A process of node `node`, with a task in it or about to get an actor, has ended by itself; `why` says how."""
+
+    def _text(self) -> str:
+        return f"a worker process of node {self.node} is gone: {self.why}"
 
 
 class NoRoute(NodeError, ConnectionError):

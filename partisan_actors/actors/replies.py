@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from partisan_actors.actors.blocking import gate
 from partisan_actors.errors import CallTimeout
 
-__all__ = ["Reply", "while_blocked"]
+__all__ = ["Answer", "Reply", "while_blocked"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -198,6 +198,12 @@ class Reply(Generic[T_co]):
 
 
 _publishing = threading.Lock()
+
+
+class Answer(Reply[T_co]):
+    """What a service of another node answers, and not one of its actors."""
+
+    __slots__ = ()
 
 
 def _resolve_elsewhere(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:

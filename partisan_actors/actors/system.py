@@ -11,7 +11,6 @@ import itertools
 import logging
 import threading
 import weakref
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from partisan_actors.actors.cells import Cells
 from partisan_actors.actors.code import CodeStore
 from partisan_actors.actors.consuming import Streams
 from partisan_actors.actors.context import current_cell
+from partisan_actors.actors.crashes import fail_calls, host_lost
 from partisan_actors.actors.dead_letters import DeadLetters
 from partisan_actors.actors.groups import make_cell
 from partisan_actors.actors.inbound import Inbound, encode_answer, encode_reply_error, send_encoded
@@ -32,8 +32,8 @@ from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.outbound import CopyBuffers, Outbound, copies_of, pack_payload
 from partisan_actors.actors.posting import Posting
 from partisan_actors.actors.reasons import Flushed
-from partisan_actors.actors.ref import PENDING, RESTARTING, STOPPED, UNREACHABLE, Location, actor_key
-from partisan_actors.actors.replies import Reply
+from partisan_actors.actors.ref import PENDING, STOPPED, Location, actor_key
+from partisan_actors.actors.replies import Answer, Reply
 from partisan_actors.actors.services import Service
 from partisan_actors.actors.stepping import Steps
 from partisan_actors.actors.threads import ActorThread, JobThread, Threads
@@ -41,7 +41,6 @@ from partisan_actors.actors.tracing import finish_serving, record_stop
 from partisan_actors.actors.user_errors import traceback_text, user_error
 from partisan_actors.errors import (
     ActorUnavailable,
-    NodeDown,
     NotYetConnected,
     PartisanError,
     TaskFailed,
@@ -61,7 +60,6 @@ __all__ = ["ActorSystem"]
 
 logger = logging.getLogger(__name__)
 
-RESTART_PATIENCE_S: Final = 30.0
 HOOKS_S: Final = 1.0
 
 
@@ -291,7 +289,7 @@ class ActorSystem:
 
         `trace` is the trace context of whoever wants that, for relays. Unless `in_order`, a large one may be overtaken.
         """
-        reply = Reply(self.loop) if reply is None else reply
+        reply = Answer(self.loop) if reply is None else reply
         location = Location(ActorId(node, 0), f"service {service} of {node}", None, can_restart=False)
         location.key = service_key(service)
         location.peer = self.node.router.peer(node)
@@ -344,15 +342,16 @@ class ActorSystem:
         if peer.down is None:
             self.outbound.placed(location, peer)
         else:
-            self._host_lost(location, peer.down)
+            host_lost(self, location, peer.down)
 
     def moved(self, actor: ActorId, host: NodeId) -> None:
         """An actor has a new place: what waits for it is sent there."""
         location = self._locations.get(actor)
         if location is not None and location.state != STOPPED:
-            self._moved(location, host)
+            self.moved_to(location, host)
 
-    def _moved(self, location: Location, host: NodeId) -> None:
+    def moved_to(self, location: Location, host: NodeId) -> None:
+        """That actor is on that node now."""
         self.outbound.placed(location, self.node.router.peer(host))
         for tell in self.on_moved:
             tell(location)
@@ -372,42 +371,14 @@ class ActorSystem:
                 self.dead_letter(location, "tell", str(error))
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
+        peer = self.node.router.peer(record.node)
+        here = [location for location in list(self._locations.values()) if location.peer is peer]
+        for location in here if record.hosted_by else ():
+            fail_calls(peer, location, why)
         self.node.router.mark_down(record.node, why)
         self.streams.node_down(record.node)
-        peer = self.node.router.peer(record.node)
-        for location in list(self._locations.values()):
-            if location.peer is peer:
-                self._host_lost(location, why)
-
-    def _host_lost(self, location: Location, why: str) -> None:
-        peer = location.peer
-        location.peer = None
-        if not location.can_restart:
-            node = str(peer.node) if peer is not None else str(location.actor.node)
-            self.fail_location(location, NodeDown(node, f"{why}; actor {location} ended with it"))
-            return
-        location.state = RESTARTING
-        now = self.where_now(location.actor)
-        if isinstance(now, PartisanError):
-            self.fail_location(location, now)
-        elif now is not None and self.node.router.peer(now).down is None:
-            self._moved(location, now)
-        else:
-            # The timer keeps the location, and so what waits there, also when nobody holds a handle any more.
-            self.loop.call_later(RESTART_PATIENCE_S, self._give_up_waiting, location)
-
-    def _give_up_waiting(self, location: Location) -> None:
-        """A restart takes its time. Whoever has waited for it that long is told, and later callers are at once."""
-        if location.state != RESTARTING:
-            return
-        location.state = UNREACHABLE
-        parked, location.parked = location.parked, deque()
-        why = f"its node is down and it has not been restarted within {RESTART_PATIENCE_S:g} s"
-        for item in parked:
-            if item.reply is not None:
-                item.reply.fail(ActorUnavailable(str(location), why))
-            else:
-                self.dead_letter(location, "tell", why)
+        for location in here:
+            host_lost(self, location, why)
 
     def _connection_lost(self, peer: Peer, why: str) -> PartisanError:
         return ActorUnavailable(f"on node {peer.node}", f"the connection broke: {why}")

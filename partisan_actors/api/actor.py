@@ -31,6 +31,7 @@ from partisan_actors.api.lookup import find_actor, known_actor
 from partisan_actors.api.methods import ActorMethod, bind_method
 from partisan_actors.api.namespaces import key_here, running_namespace
 from partisan_actors.api.options import ActorOptions
+from partisan_actors.api.runtime_env import environment_for
 from partisan_actors.errors import ActorExists, ConfigError
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.scheduler.scheduler import Scheduler
@@ -359,6 +360,7 @@ def _create(
         body, buffers = ActorSpec.arguments(encode_call(args, kwargs, what))
     finally:
         refs_in_message.reset(token)
+    environment = environment_for(runtime, options.runtime_env)
     trace = LifeTrace(system.recorder, LifecycleStep.CREATE) if system.recorder.enabled else None
     spec = ActorSpec(
         actor=actor_id,
@@ -382,6 +384,8 @@ def _create(
         quorum=options.quorum,
         concurrency_groups=dict(options.concurrency_groups),
         namespace=running_namespace(system) if options.namespace is None else options.namespace,
+        isolation=options.isolated(environment),
+        environment=environment,
     )
     system.post(runtime.scheduler.create, spec, location, refs, trace)
     if options.name is not None and asyncio._get_running_loop() is None:

@@ -11,14 +11,16 @@ from partisan_actors.api.inspection import LIVE, node_row
 __all__ = ["available_resources", "cluster_resources", "nodes"]
 
 
-def nodes() -> list[dict[str, Any]]:
+def nodes(*, processes: bool = False) -> list[dict[str, Any]]:
     """One row for every node this process knows of, ended ones too. Any thread may ask.
 
     A row has the keys name, id, state ("up", "suspect", "down" or "left"), addresses, host, pid, overlay, hosts_actors,
-    resources, available, labels, actors, neighbours, suspected_by, draining and is_me.
+    resources, available, labels, actors, neighbours, suspected_by, draining, hosted_by and is_me. With `processes`
+    there is a row for each process of isolated actors and tasks, too; its `hosted_by` names the node that has it.
     """
     system = session.system()
-    return [node_row(record, system.me.name) for record in system.node.directory]
+    records = [record for record in system.node.directory if processes or not record.hosted_by]
+    return [node_row(record, system.me.name) for record in records]
 
 
 def cluster_resources() -> dict[str, float]:

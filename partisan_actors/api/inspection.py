@@ -41,6 +41,7 @@ def node_row(record: NodeRecord, me: str) -> dict[str, Any]:
         "neighbours": list(record.neighbours),
         "suspected_by": list(record.suspected_by),
         "draining": record.draining,
+        "hosted_by": record.hosted_by,
         "is_me": record.node.name == me,
     }
 

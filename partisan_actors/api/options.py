@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDic
 
 from partisan_actors.actors.method_options import MethodOptions, check_count
 from partisan_actors.actors.namespaces import check_namespace
+from partisan_actors.api.runtime_env import check_runtime_env
 from partisan_actors.errors import ConfigError
+from partisan_actors.scheduler.environment import NO_ENVIRONMENT, Environment
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.tasks.retry import Retries
 from partisan_actors.wire.channels import partition_of
@@ -35,6 +37,12 @@ class _Placed:
     scheduling_strategy: Any = None
     label_selector: Mapping[str, Any] = field(default_factory=dict)
     fallback_strategy: Sequence[Mapping[str, Any]] = ()
+    isolation: str | None = None
+    runtime_env: Mapping[str, Any] | None = None
+
+    def isolated(self, environment: Environment) -> str | None:
+        """Whether it gets a process of its own: when it wants one, and when it is to find something else around it."""
+        return "process" if self.isolation == "process" or environment != NO_ENVIRONMENT else None
 
     def request(self, captured: Strategy | None = None) -> Request:
         """What the scheduler is asked for; `captured` is the placement of those that name none. Raises ConfigError."""
@@ -77,6 +85,10 @@ class _Placed:
     def check(self) -> None:
         """Raises ConfigError for a value that is not valid."""
         self.request()
+        if self.isolation not in (None, "process"):
+            raise ConfigError("isolation", self.isolation, 'None or "process"')
+        if self.runtime_env is not None:
+            check_runtime_env(self.runtime_env)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +98,16 @@ class ActorOptions(_Placed):
     `num_cpus`, `num_gpus`, `memory` (bytes) and custom `resources` are held for its life; `placement` is "default",
     "spread", "pack", "random", a NodeAffinity, NodeLabels or InPlacementGroup; `labels` select nodes, and
     `fallback_strategy` lists labels that will do, too. (`scheduling_strategy` and `label_selector` are Ray's names for
-    `placement` and `labels`.) `name` is unique in its `namespace`, and with
+    `placement` and `labels`.) With `isolation="process"` or a `runtime_env` it has a process of its own, in which it
+    crashes alone: see `docs/isolation.md`. `name` is unique in its `namespace`, and with
     `get_if_exists` an existing actor of that name is returned. `max_restarts` (-1: without limit) is how often it is
-    made again after its node is lost. `lifetime="detached"` lets it outlive the node that made it. `max_concurrency`
-    bounds how many coroutines of it are in progress, `mailbox_max` how many messages may wait. `dedicated_thread` gives
-    its blocking methods one thread for life. With `trap_exit` exit signals do not end it, but are told to its method
-    `on_exit`. `channel`, `partition_key` and the causal label `causal` are those of all that is sent through its
-    handles, unless a method says otherwise; see `ActorMethod.options`. Its `on_stop` has `stop_timeout` seconds. One
-    with `quorum=True` is made, named and restarted only where more than half of the known nodes are.
+    made again after its node, or its process, is lost. `lifetime="detached"` lets it outlive the node that made it.
+    `max_concurrency` bounds how many coroutines of it are in progress, `mailbox_max` how many messages may wait.
+    `dedicated_thread` gives its blocking methods one thread for life. With `trap_exit` exit signals do not end it, but
+    are told to its method `on_exit`. `channel`, `partition_key` and the causal label `causal` are those of all that is
+    sent through its handles, unless a method says otherwise; see `ActorMethod.options`. Its `on_stop` has
+    `stop_timeout` seconds. One with `quorum=True` is made, named and restarted only where more than half of the known
+    nodes are.
 
     `concurrency_groups` maps names to how many calls of a group are in progress at once; methods are in a group by
     `method(concurrency_group=...)`, or by call. `max_task_retries` (-1: without limit) is how often a call is made
@@ -119,7 +133,7 @@ class ActorOptions(_Placed):
     partition_key: int | str | None = None
 
     def check(self) -> None:
-        self.request()
+        _Placed.check(self)
         if self.name is not None and not (
             isinstance(self.name, str) and 0 < len(self.name) <= 256 and "\0" not in self.name
         ):
@@ -166,6 +180,8 @@ class TaskOptions(_Placed):
     a list of exception classes, also when the function raises. `num_returns` is how many refs a call gives: 0 gives
     None, n a list of n; for generators also "streaming" (their default: an ObjectRefGenerator) and "dynamic" (one ref
     to the list of refs). A generator is never more than `generator_backpressure` items ahead of whoever takes them.
+    With `isolation="process"`, or a `runtime_env`, it runs in a process that has no other task meanwhile; after
+    `max_calls` (0: without limit) of them that process ends.
     """
 
     num_cpus: float = 1
@@ -174,6 +190,7 @@ class TaskOptions(_Placed):
     retry_exceptions: Any = False
     num_returns: Any = None
     generator_backpressure: int | None = None
+    max_calls: int = 0
 
     def retries(self) -> Retries:
         """What is retried. Raises ConfigError."""
@@ -186,9 +203,11 @@ class TaskOptions(_Placed):
         return MethodOptions.of(given)
 
     def check(self) -> None:
-        self.request()
+        _Placed.check(self)
         self.retries()
         self.of_calls()
+        if isinstance(self.max_calls, bool) or not isinstance(self.max_calls, int) or self.max_calls < 0:
+            raise ConfigError("max_calls", self.max_calls, "a whole number, or 0 for no limit")
         if self.name is not None and not isinstance(self.name, str):
             raise ConfigError("name", self.name, "a text, for people to read")
 
@@ -211,6 +230,8 @@ class _PlacedKeywords(TypedDict, total=False):
     scheduling_strategy: Placement | Literal["DEFAULT", "SPREAD"]
     label_selector: Mapping[str, Any]
     fallback_strategy: Sequence[Mapping[str, Any]]
+    isolation: Literal["process"] | None
+    runtime_env: Mapping[str, Any] | None
 
 
 class ActorKeywords(_PlacedKeywords, total=False):
@@ -243,3 +264,4 @@ class TaskKeywords(_PlacedKeywords, total=False):
     retry_exceptions: bool | Sequence[type[BaseException]]
     num_returns: int | Literal["streaming", "dynamic"] | None
     generator_backpressure: int | None
+    max_calls: int

@@ -114,7 +114,7 @@ def _names(nodes: Iterable[str | NodeId] | None) -> list[str]:
     if isinstance(nodes, str):
         raise TypeError("multicall takes a list of nodes; for one there is rpc")
     if nodes is None:
-        return [str(record.node) for record in session.system().node.directory.live()]
+        return [str(record.node) for record in session.system().node.directory.live() if not record.hosted_by]
     names = []
     for node in nodes:
         _check_node(node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -21,6 +22,7 @@ from partisan_actors.node.node import Node, Transport
 from partisan_actors.node.overlays import shared_options
 from partisan_actors.node.world import World
 from partisan_actors.objects.store import ObjectStore
+from partisan_actors.scheduler.environment import NO_ENVIRONMENT
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.draining import Draining
 from partisan_actors.tasks.executor import TaskExecutor
@@ -28,6 +30,7 @@ from partisan_actors.tasks.rpc import NodeCalls
 from partisan_actors.tasks.submit import TaskSubmitter
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.tracing import Tracing, TracingOptions, begin_recording, start_tracing
+from partisan_actors.wire.addresses import format_address, parse_address
 
 __all__ = ["EXPORT_S", "Runtime"]
 
@@ -63,6 +66,8 @@ class Runtime:
         )
         self.system = ActorSystem(self.node, make_thread)
         self.scheduler = Scheduler(self.system)
+        if world is None:  # in one of another kind, processes are none
+            self.scheduler.processes.settings = self._settings_for_processes
         self.holding = Holding(self.system)
         self.signals = Signals(self.system)
         serve_terminating(self.system)
@@ -77,6 +82,8 @@ class Runtime:
         self.control = Control(self.system)
         self.topics = Subscriptions(self.system)
         self.system.extensions.update(runtime=self, topics=self.topics, pending=self.pending)
+        # What work that is started here finds around it, unless it says otherwise.
+        self.environment = NO_ENVIRONMENT
         self._tracing_options = tracing
         self._tracing: Tracing | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -110,12 +117,12 @@ class Runtime:
             None, start_tracing, self.recorder, self.node.me, cluster, options
         )
 
-    async def close(self) -> None:
-        """End the actors, leave the cluster, and export what is left to export."""
-        await self.system.close()
+    async def close(self, why: str = "") -> None:
+        """End the actors, leave the cluster, for the reason `why`, and export what is left to export."""
+        await asyncio.gather(self.system.close(), self.scheduler.processes.close())
         self.topics.close()
         self.executor.close()
-        await self.node.close()
+        await self.node.close(why=why)
         self.objects.sharing.close()
         await self._export_the_rest()
 
@@ -132,6 +139,17 @@ class Runtime:
         while not tracing.is_finished and loop.time() < deadline:  # noqa: ASYNC110 - it runs without a loop to tell
             await asyncio.sleep(0.01)
         tracing.close(0.0)
+
+    def _settings_for_processes(self) -> dict[str, Any]:
+        """What the processes of this node share with it."""
+        config = self.config
+        return {
+            **self.settings_for_workers(),
+            "bind": [format_address(parse_address(address)[0], 0) for address in config.bind],
+            "advertise": [format_address(parse_address(address)[0], 0) for address in config.advertise],
+            "allow_faults": config.allow_faults,
+            "log_level": logging.getLevelName(logging.getLogger().getEffectiveLevel()),
+        }
 
     def settings_for_workers(self) -> dict[str, Any]:
         """What the workers of this node's cluster share with it, as JSON."""

@@ -19,9 +19,11 @@ from partisan_actors.api.capture import captured_placement
 from partisan_actors.api.configured import Collected, collect, spread
 from partisan_actors.api.namespaces import running_namespace
 from partisan_actors.api.options import TaskOptions
+from partisan_actors.api.runtime_env import environment_for
 from partisan_actors.errors import ConfigError
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.stream import ObjectRefGenerator
+from partisan_actors.tasks.spec import Seclusion
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -80,8 +82,10 @@ class RemoteFunction(Generic[P, R_co]):
         code = system.code.add(self.function, f"the function {name}")
         options = self._options
         captured = captured_placement(runtime.scheduler) if options.is_capturable else None
+        environment = environment_for(runtime, options.runtime_env)
+        seclusion = Seclusion(options.isolated(environment), environment, options.max_calls)
         what = (code, name, args, kwargs, options.request(captured), options.retries(), running_namespace(system))
-        submit = partial(runtime.submitter.submit, *what)
+        submit = partial(runtime.submitter.submit, *what, seclusion=seclusion)
         returns = options.num_returns
         if returns in (None, 1) and not self._streams:
             return submit()

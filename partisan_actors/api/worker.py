@@ -28,7 +28,7 @@ from partisan_actors.node.tls import TlsFiles
 from partisan_actors.telemetry.tracing import TracingOptions
 from partisan_actors.wire.channels import check_channels
 
-__all__ = ["config_of", "main", "run_node", "settle_in"]
+__all__ = ["config_of", "main", "read_line", "run_node", "settle_in", "tracing_of", "watch"]
 
 # A blocking method that computes holds the interpreter for this long before the loop gets its turn.
 SWITCH_INTERVAL_S = 0.001
@@ -42,7 +42,7 @@ def main() -> None:
     _die_with_parent()
     pipe = os.dup(0)
     _close_stdin()
-    line, rest = _read_line(pipe)
+    line, rest = read_line(pipe)
     if not line:
         return
     settings = json.loads(line)
@@ -55,7 +55,7 @@ def main() -> None:
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     stop = asyncio.Event()
-    threading.Thread(target=_watch, args=(pipe, rest, loop, stop), name="parent-watch", daemon=True).start()
+    threading.Thread(target=watch, args=(pipe, rest, loop, stop), name="parent-watch", daemon=True).start()
     try:
         loop.run_until_complete(run_node(settings, stop))
     except PartisanError as error:
@@ -119,6 +119,8 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         object_store_bytes_max=settings.get("object_store_bytes_max", 0),
         spill_dir=settings.get("spill_dir", ""),
         shared_memory=settings.get("shared_memory", True),
+        hosts_actors="hosted_by" not in settings,
+        hosted_by=settings.get("hosted_by", ""),
     )
 
 
@@ -148,7 +150,8 @@ def _close_stdin() -> None:
     os.close(null)
 
 
-def _read_line(pipe: int) -> tuple[bytes, bytes]:
+def read_line(pipe: int) -> tuple[bytes, bytes]:
+    """What the parent tells first, and what came after that; both are empty when the parent is gone."""
     data = b""
     while b"\n" not in data:
         part = os.read(pipe, 65536)
@@ -159,7 +162,8 @@ def _read_line(pipe: int) -> tuple[bytes, bytes]:
     return line, rest
 
 
-def _watch(pipe: int, rest: bytes, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def watch(pipe: int, rest: bytes, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """On a thread: set `stop` when the parent says so, and end this process when the parent is gone."""
     data = rest
     while b"stop" not in data:
         part = os.read(pipe, 4096)

@@ -138,11 +138,11 @@ def ask(target: Target, question: Callable[[Observer], Coroutine[Any, Any, T]]) 
     return asyncio.run(put())
 
 
-def survey(target: Target, service: str, method: str, *args: Any) -> Survey:
-    """Ask every node that is up the same thing. Raises as `ask` does."""
+def survey(target: Target, service: str, method: str, *args: Any, processes: bool = True) -> Survey:
+    """Ask every node that is up the same thing, and its `processes`, too. Raises as `ask` does."""
 
     async def question(observer: Observer) -> Survey:
-        rows = await observer.members()
+        rows = [row for row in await observer.members() if processes or not row["hosted_by"]]
         live = [row for row in rows if row["state"] in LIVE]
         return Survey(observer.cluster, rows, await observer.ask_all(live, service, method, *args))
 

@@ -14,7 +14,7 @@ __all__ = ["members"]
 
 
 @click.command()
-@click.option("--all", "with_left", is_flag=True, help="Nodes that have left, too.")
+@click.option("--all", "with_left", is_flag=True, help="Nodes that have left, and processes of isolated work, too.")
 @json_option
 @target_options
 def members(target: Target, with_left: bool, as_json: bool) -> None:
@@ -23,6 +23,7 @@ def members(target: Target, with_left: bool, as_json: bool) -> None:
     One node is asked, and gossip has told it of the others: what a node says of itself is some seconds old at most.
     """
     cluster, rows = ask(target, _members)
+    rows = [row for row in rows if with_left or not row["hosted_by"]]
     shown = [row for row in rows if with_left or row["state"] != "left"]
     if as_json:
         show_json({"cluster": cluster, "members": shown})
@@ -42,7 +43,7 @@ def _line(row: dict[str, Any]) -> list[Any]:
         row["name"],
         row["state"],
         ", ".join(row["addresses"]),
-        "hosts actors" if row["hosts_actors"] else "driver",
+        f"process of {row['hosted_by']}" if row["hosted_by"] else "hosts actors" if row["hosts_actors"] else "driver",
         row["host"],
         row["pid"],
         row["overlay"],

@@ -27,7 +27,7 @@ def status(target: Target, as_json: bool) -> None:
 
     Every node that is up is asked itself.
     """
-    found = survey(target, INSPECT, "status")
+    found = survey(target, INSPECT, "status", processes=False)
     facts = summary(found)
     if as_json:
         show_json({**found.facts(), **facts, "node_status": [answer.value for answer in found.answered]})

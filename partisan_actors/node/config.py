@@ -48,6 +48,7 @@ class NodeConfig:
     `tls` names the files with which all connections are encrypted, and both sides verified; see `docs/security.md`.
     `delivery` has the causal labels, and the bounds of acknowledged messages: DeliveryOptions, or a map of some.
     `forward` is how `forward` sends what does not say it otherwise: ForwardOptions, or a map of some.
+    `hosted_by` names the node whose process this one is, and which alone sends it work: see `scheduler.processes`.
     `hosts_actors` False makes a node that calls others but is never chosen by the scheduler.
     `keep_alive_s` is the period in which one neighbour is pinged unless it was heard of, 0 meaning never; a suspect has
     `suspicion_s` to answer, or up to twice that while nobody else suspects it, too; see `docs/failures.md`.
@@ -83,6 +84,7 @@ class NodeConfig:
     resources: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     hosts_actors: bool = True
+    hosted_by: str = ""
     observer: bool = False
     seed: int | None = None
     data_dir: str = ""

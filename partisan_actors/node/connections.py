@@ -11,10 +11,12 @@ from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.delivery import Delivery
 from partisan_actors.node.dialling import Dialling
+from partisan_actors.node.directory import Directory
 from partisan_actors.node.driver import Driver
 from partisan_actors.node.events import Subscriptions
 from partisan_actors.node.interleaving import Interleaving
 from partisan_actors.node.keepalive import KeepAlive
+from partisan_actors.node.presence import VERDICT_S
 from partisan_actors.node.refusals import Refusals
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.node.sessions import Sessions
@@ -39,6 +41,7 @@ class ConnectionsHost(Protocol):
     addresses: Addresses
     delivery: Delivery
     dialling: Dialling
+    directory: Directory
     driver: Driver
     events: Subscriptions
     keep_alive: KeepAlive
@@ -133,9 +136,18 @@ class Connections:
         if peer.pending and peer.down is None and connection.handshake.channel not in _WITHOUT_REPLIES:
             # Whether it was to carry the question or the answer: nobody can tell which of them are lost.
             text = reason_of(error)
-            peer.fail_pending(lambda: host.connection_lost_error(peer, text))
+            if host.directory.keeper(peer.node) is None:
+                peer.fail_pending(lambda: host.connection_lost_error(peer, text))
+            else:  # whose process it is will say in a moment how it ended, or it lives
+                host.loop.call_later(VERDICT_S, self._without_verdict, peer, list(peer.pending), text)
         if not peer.is_connected:
             host.loop.call_soon(self._peer_lost, peer)
+
+    def _without_verdict(self, peer: Peer, numbers: list[int], text: str) -> None:
+        for number in numbers if peer.down is None else ():
+            lost = peer.pending.pop(number, None)
+            if lost is not None:
+                lost.fail(self._host.connection_lost_error(peer, text))
 
     def _peer_lost(self, peer: Peer) -> None:
         if not peer.is_connected and not self._host.is_closing:

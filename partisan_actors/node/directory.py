@@ -38,7 +38,9 @@ class NodeRecord:
     """What a node tells about itself. `total`, `available` and `held` (by actors) are amounts by resource name.
 
     One that is `draining` takes no new work. Others write the state when it is SUSPECT, with their names in
-    `suspected_by`, or DOWN.
+    `suspected_by`, or DOWN. `hosted_by` names the node whose process it is, for a node that is the process of one
+    isolated actor or of tasks: it is no place for others. `why` is the reason for which it is down or has left, where
+    somebody knows one.
     """
 
     node: NodeId
@@ -57,6 +59,13 @@ class NodeRecord:
     neighbours: tuple[str, ...] = ()
     suspected_by: tuple[str, ...] = ()
     draining: bool = False
+    hosted_by: str = ""
+    why: str = ""
+
+    @property
+    def why_not(self) -> str:
+        """Why it is not up, as subscribers and callers are told."""
+        return self.why or WHY[self.state]
 
     @property
     def is_live(self) -> bool:
@@ -93,6 +102,8 @@ class NodeRecord:
             "neighbours": list(self.neighbours),
             **({"suspected_by": list(self.suspected_by)} if self.suspected_by else {}),
             **({"draining": True} if self.draining else {}),
+            **({"hosted_by": self.hosted_by} if self.hosted_by else {}),
+            **({"why": self.why} if self.why else {}),
         }
 
     @classmethod
@@ -125,6 +136,8 @@ class NodeRecord:
                 neighbours=tuple(str(name) for name in plain["neighbours"]),
                 suspected_by=tuple(str(name) for name in plain.get("suspected_by", ())),
                 draining=bool(plain.get("draining", False)),
+                hosted_by=str(plain.get("hosted_by", "")),
+                why=str(plain.get("why", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
@@ -161,6 +174,12 @@ class Directory:
             self._sorted = sorted(self._live)
         return [self._live[node] for node in self._sorted]
 
+    def keeper(self, node: NodeId) -> NodeId | None:
+        """The node that is up and has that one as its process; None for a node of its own, or one that is unknown."""
+        record = self.find(node)
+        keeper = self.records.get(record.hosted_by) if record is not None and record.hosted_by else None
+        return keeper.node if keeper is not None and keeper.is_live else None
+
     @property
     def live_count(self) -> int:
         """How many nodes are up, this one included."""
@@ -193,7 +212,7 @@ class Directory:
         if str(node) not in (name, str(known)):
             raise NodeDown(str(node), f"that life of it is over, {known} has followed")
         if record is not None and not record.is_live:
-            raise NodeDown(str(known), WHY[record.state])
+            raise NodeDown(str(known), record.why_not)
         return known
 
     def changed(self, key: str, stamp: tuple[int, ...], value: Any) -> bool:
@@ -222,7 +241,7 @@ class Directory:
             for tell in list(self.on_up if is_new else self.on_change):
                 tell(record)
         else:
-            self._down(record, WHY[record.state])
+            self._down(record, record.why_not)
         return False
 
     def forget_others(self, why: str) -> None:

@@ -24,7 +24,7 @@ from partisan_actors.node.topics import topic_channel
 from partisan_actors.protocols.broadcast.exchange import Gather, Refused
 from partisan_actors.protocols.broadcast.handler import HandlerFailed
 from partisan_actors.protocols.broadcast.handlers import Handlers
-from partisan_actors.protocols.broadcast.lww_map import Changed
+from partisan_actors.protocols.broadcast.lww_map import Changed, Update
 from partisan_actors.protocols.machine import (
     CancelTimer,
     Connect,
@@ -219,6 +219,11 @@ class Driver:
     def write(self, key: str, stamp: tuple[int, ...], value: object, *, gather: bool = False) -> None:
         """Write to the replicated map; see `Exchange.write`."""
         self._tell(partial(self.stack.write, gather=gather), key, stamp, value)
+
+    def hear(self, key: str, stamp: tuple[int, ...], value: object) -> None:
+        """Somebody has told this node alone of an entry of the map, which it may not have heard of yet."""
+        if self.stack.exchange is not None:
+            self._tell(self.stack.exchange.merge, [Update(key, stamp, value, 0.0)])
 
     def _tell(self, stack_input: Callable[..., list[Any]], *arguments: Any) -> None:
         if not self._is_closed:

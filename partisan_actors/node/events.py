@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
-from partisan_actors.node.directory import WHY, Directory, NodeRecord
+from partisan_actors.node.directory import Directory, NodeRecord
 from partisan_actors.node.router import Peer
 
 __all__ = ["DOWN", "UP", "NodeEvent", "Subscriptions"]
@@ -179,7 +179,7 @@ class Subscriptions:
         record = self._host.directory.records.get(name)
         if record is None or node not in (name, str(record.node)):
             return "no such life of it is known" if record is not None else "it is not known"
-        return None if record.is_live else WHY[record.state]
+        return None if record.is_live else record.why_not
 
     def _id_of(self, node: str) -> str:
         record = self._host.directory.records.get(node)

@@ -191,14 +191,14 @@ class Node:
         if self._rejoining is not None:
             self.background.start(self._rejoining.run(), "save the members")
 
-    async def close(self, graceful: bool = True) -> None:
-        """Leave the cluster and close every connection. May be called twice."""
+    async def close(self, graceful: bool = True, why: str = "") -> None:
+        """Leave the cluster, for the reason `why` if there is one, and close every connection. May be called twice."""
         if self.is_closing:
             await self.stopped.wait()
             return
         self.is_closing = True
         if graceful:
-            self._presence.publish(state=LEFT)
+            self._presence.publish(state=LEFT, why=why)
             self.driver.leave()
             self.flusher.flush()
             # One turn for what the others answer, then everything queued is written before closing.
@@ -227,6 +227,10 @@ class Node:
             raise NotYetConnected(address, reason_of(error)) from error
         peer: Peer = connection.peer
         return peer
+
+    def declare_down(self, node: NodeId, why: str) -> None:
+        """Tell the cluster that the life of a process of this node is over, and why."""
+        self._presence.declare_down(node, why)
 
     def on_up(
         self, node: str | None, callback: Callable[[NodeEvent], object], channel: str | None = None

@@ -19,7 +19,7 @@ from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
-from partisan_actors.node.directory import DOWN, LEFT, PREFIX, SUSPECT, UP, WHY, Directory, NodeRecord
+from partisan_actors.node.directory import DOWN, LEFT, PREFIX, SUSPECT, UP, Directory, NodeRecord
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.router import Router
 from partisan_actors.node.world import World
@@ -57,6 +57,8 @@ STRANGERS_MAX: Final = 64
 # In a cluster of more nodes than this, what others have to say of a node is gathered like other news: where a machine
 # of hundreds of nodes goes down, each is missed by several, all at once. What a node refutes never waits.
 GATHERED_MAX: Final = 32
+# How long the host of a process node, who knows how the process ended, may take to say so before others do.
+VERDICT_S: Final = 2.0
 # How many share a suspicion publicly: with the first, as many as count for its end.
 SUSPECTED_BY_MAX: Final = 4
 
@@ -137,14 +139,17 @@ class Presence:
         if self._timer is not None:
             self._timer.cancel()
 
-    def publish(self, state: int = UP, *, gather: bool = False, again: bool = False) -> None:
-        """Announce this node's record, if it says anything new, or `again`: at once, or together with others'."""
+    def publish(self, state: int = UP, *, gather: bool = False, again: bool = False, why: str = "") -> None:
+        """Announce this node's record, if it says anything new, or `again`: at once, or together with others'.
+
+        `why` is the reason for which it leaves.
+        """
         host = self._host
         if host.is_leaving and state == UP:
             return
         if again:
             self._last_written = None
-        me, record = host.me, self._record(state)
+        me, record = host.me, replace(self._record(state), why=why)
         if record == self._last_written:
             return
         self._last_written = record
@@ -164,6 +169,7 @@ class Presence:
             host=host.world.host_name(),
             pid=host.world.process_id(),
             hosts_actors=host.config.hosts_actors,
+            hosted_by=host.config.hosted_by,
             labels=host.config.labels,
             neighbours=tuple(sorted(node.name for node in host.neighbours())),
             **host.describe_load(),
@@ -222,7 +228,7 @@ class Presence:
                 del self._gone[record.node]
                 self.suspect(record.node)
         elif record.node != host.me:
-            host.router.mark_down(record.node, WHY[record.state])
+            host.router.mark_down(record.node, record.why_not)
 
     def refute(self) -> None:
         """Somebody takes this node for down, or nearly: announce it anew, with a higher version."""
@@ -283,8 +289,22 @@ class Presence:
             return
         self.declare_down(node)
 
-    def declare_down(self, node: NodeId) -> None:
-        """Tell the cluster that this life of this node is over; it refutes that if it is not."""
+    def declare_down(self, node: NodeId, why: str = "") -> None:
+        """Tell the cluster that this life of this node is over, and `why` if that is known; it refutes what is not so.
+
+        How a process node ended is for its host to say: others wait VERDICT_S for that.
+        """
+        directory = self._host.directory
+        if not why and directory.keeper(node) is not None and not self._host.is_closing:
+            self._host.loop.call_later(VERDICT_S, self._without_verdict, node)
+            return
+        self._declare_down(node, why)
+
+    def _without_verdict(self, node: NodeId) -> None:
+        if self._host.directory.is_up(node) and not self._host.router.peer(node).is_connected:
+            self._declare_down(node, "")
+
+    def _declare_down(self, node: NodeId, why: str) -> None:
         directory = self._host.directory
         record = directory.find(node)
         stamp = directory.stamps.get(node.name)
@@ -295,7 +315,7 @@ class Presence:
             self._host.router.mark_down(node, "it does not answer")
             return
         logger.info("node %s is down", node)
-        self._write_of(node, (stamp[0], stamp[1], DOWN), replace(record, suspected_by=()).packed())
+        self._write_of(node, (stamp[0], stamp[1], DOWN), replace(record, suspected_by=(), why=why).packed())
 
     def _write_of(self, node: NodeId, stamp: tuple[int, ...], value: bytes) -> None:
         gather = self._host.directory.live_count > GATHERED_MAX

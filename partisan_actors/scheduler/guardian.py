@@ -184,10 +184,13 @@ class Guardian:
 
     @property
     def has_majority(self) -> bool:
-        """Whether more than half of the nodes that this one knows of, and that have not left, are up."""
-        directory = self._node.directory
-        known = sum(record.state != LEFT for record in directory.records.values())
-        return 2 * directory.live_count > known
+        """Whether more than half of the nodes that this one knows of, and that have not left, are up.
+
+        Processes of isolated work do not count: they come and go with their hosts.
+        """
+        records = [record for record in self._node.directory.records.values() if not record.hosted_by]
+        known = sum(record.state != LEFT for record in records)
+        return 2 * sum(record.is_live for record in records) > known
 
     @property
     def restarting(self) -> int:

@@ -65,7 +65,7 @@ class Names:
 
     def _home(self, name: str) -> NodeId:
         # This node is not in the directory before it has joined, and not after it has left.
-        live = [record.node for record in self._node.directory.live()] or [self._node.me]
+        live = [record.node for record in self._node.directory.live() if not record.hosted_by] or [self._node.me]
         return rendezvous(name, live)[0]
 
     # ---- for this node ----------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ class Names:
 
         That is where they are, as their maker tells, and their claims, as the new homes of their names must know.
         """
-        live = [record.node for record in self._node.directory.live()]
+        live = [record.node for record in self._node.directory.live() if not record.hosted_by]
         for spec in specs:
             name = spec.qualified_name
             if name is None:

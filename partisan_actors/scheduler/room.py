@@ -15,7 +15,7 @@ from partisan_actors.ids import GroupId
 from partisan_actors.scheduler.groups_record import GroupRecord, Stamp
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.scheduler.pool import Pool
-from partisan_actors.scheduler.resources import Resources
+from partisan_actors.scheduler.resources import NOTHING, Resources
 from partisan_actors.scheduler.strategies import InPlacementGroup
 
 __all__ = ["Room"]
@@ -35,8 +35,11 @@ class _Reserved:
 class Room:
     """The resources of a node, and who has them."""
 
-    def __init__(self, total: Resources) -> None:
+    def __init__(self, total: Resources, *, is_lent: bool = False) -> None:
+        """`is_lent`: the node is the process of another one, which has let in what comes, and holds what that has."""
         self.pool = Pool(total)
+        self.is_lent = is_lent
+        self.lent_gpus: list[int] = []
         self.is_closed = False
         self._reserved: dict[BundleKey, _Reserved] = {}
         # The work that is in bundles; all other work is in the pool itself.
@@ -46,6 +49,8 @@ class Room:
 
     def acquire(self, token: Hashable, request: Request, *, for_life: bool = False) -> bool:
         """Give `token` what it asks for if there is room now, in its group's bundle if it names one."""
+        if self.is_lent:
+            return self.pool.acquire(token, NOTHING, for_life=for_life)
         if not isinstance(request.strategy, InPlacementGroup):
             return self.pool.acquire(token, request.resources, for_life=for_life)
         if token in self._inside:
@@ -68,8 +73,8 @@ class Room:
 
     def can_wait(self, request: Request) -> bool:
         """Whether there will be room when tasks are done, though actors stay."""
-        if self.is_closed:
-            return False
+        if self.is_closed or self.is_lent:
+            return not self.is_closed
         return any(request.resources.fits(pool.total - pool.held_for_life) for pool in self.pools(request))
 
     def pools(self, request: Request) -> list[Pool]:
@@ -84,7 +89,7 @@ class Room:
 
     def gpus(self, token: Hashable) -> list[int]:
         """The numbers of the GPUs that `token` has, whole or in part."""
-        return sorted(self._pool_of(token).gpus(token))
+        return self.lent_gpus if self.is_lent else sorted(self._pool_of(token).gpus(token))
 
     def bundle_of(self, token: Hashable) -> BundleKey | None:
         """The bundle that `token` is in, if it is in one."""

@@ -15,9 +15,8 @@ import functools
 import logging
 import weakref
 from collections.abc import Callable, Hashable
-from typing import Any, Final
+from typing import Final
 
-from partisan_actors.actors.actor import Definition
 from partisan_actors.actors.blocking import result_of
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.context import current_system
@@ -40,11 +39,16 @@ from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.choosing import Choosing
+from partisan_actors.scheduler.definitions import definition_of
 from partisan_actors.scheduler.groups import Groups
 from partisan_actors.scheduler.groups_record import GroupRecord
 from partisan_actors.scheduler.guardian import NO_QUORUM, Guardian
+from partisan_actors.scheduler.isolated import PLACED, IsolatedActors, Placed, place_of
+from partisan_actors.scheduler.load import describe_load
 from partisan_actors.scheduler.names import Names
+from partisan_actors.scheduler.packages import Packages
 from partisan_actors.scheduler.policy import Request, Verdict
+from partisan_actors.scheduler.processes import Processes
 from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.room import Room
 from partisan_actors.scheduler.spec import ActorSpec
@@ -69,7 +73,8 @@ class Scheduler:
     def __init__(self, system: ActorSystem) -> None:
         self.system = system
         self.node = system.node
-        self.room = Room(Resources.parse(self.node.config.total_resources()))
+        config = self.node.config
+        self.room = Room(Resources.parse(config.total_resources()), is_lent=bool(config.hosted_by))
         self.choosing = Choosing(self.node, self.room)
         self.candidates, self.choose = self.choosing.candidates, self.choosing.choose
         self.wait_for_news = self.choosing.wait_for_news
@@ -98,11 +103,14 @@ class Scheduler:
         # The actors of this node. What ended ones leave behind is freed by this table, not by the cell.
         self.hosted: dict[ActorId, ActorSpec] = {}
         self.names.runs = self.hosted.__contains__
+        self.processes = Processes(system)
+        self.packages = Packages(system)
+        self.isolated = IsolatedActors(system, self.processes, self.packages, self.room, self.forget)
         system.extensions["scheduler"] = self
         system.serve(SERVICE, self)
         system.on_cell_stopped.append(self._cell_stopped)
         self.node.directory.on_down.append(self._node_down)
-        self.node.describe_load = self._describe
+        self.node.describe_load = functools.partial(describe_load, system, self.room, self.processes)
         self.node.on_given_up.append(self._given_up)
         self.node.on_left.append(self._end_all)
 
@@ -133,6 +141,8 @@ class Scheduler:
                 cell.stop(why)
             elif cell is not None:
                 self.guardian.end_life(cell, why)
+            elif isinstance(token, ActorId):
+                self.isolated.withdraw(token, why)
 
     def request_of(self, actor: ActorId) -> Request | None:
         """What an actor of this node was placed by."""
@@ -251,19 +261,22 @@ class Scheduler:
             if isinstance(choice, Verdict):
                 raise Unplaceable(str(spec), choice.needed, choice.best_node)
             for node in choice.nodes:
-                if await self._is_taken(node, spec):
-                    self._homes[spec.actor] = node
+                host = await self._taken_by(node, spec)
+                if host is not None:
+                    self._homes[spec.actor] = host
                     if len(self._homes) > HOMES_MAX:
                         self._homes.pop(next(iter(self._homes)))
-                    return node
+                    return host
             await self.wait_for_news()
 
-    async def _is_taken(self, node: NodeId, spec: ActorSpec) -> bool:
+    async def _taken_by(self, node: NodeId, spec: ActorSpec) -> NodeId | None:
+        """Ask `node` to take the actor. Returns where it is then: there, or in a process of its own there."""
         # Counted before it is asked, or a burst of actors would all be sent to the same node.
         self._placed[node] += 1
-        taken = False
+        taken: NodeId | None = None
         try:
-            taken = await self._ask_create(node, spec) == CREATED
+            answer = await self._ask_create(node, spec)
+            taken = place_of(self.node, answer) if isinstance(answer, tuple) else node if answer == CREATED else None
         except NodeError:
             pass
         except ActorUnavailable:
@@ -274,35 +287,38 @@ class Scheduler:
             self.system.notify(node, SERVICE, "withdraw_here", *spec.actor.node, spec.actor.number)
             raise
         finally:
-            if not taken and node in self._placed:  # it is not when the node went down meanwhile
+            if taken is None and node in self._placed:  # it is not when the node went down meanwhile
                 self._placed[node] -= 1
         return taken
 
-    async def _ask_create(self, node: NodeId, spec: ActorSpec) -> str:
+    async def _ask_create(self, node: NodeId, spec: ActorSpec) -> str | Placed:
         code = self.system.code
         peer = self.node.router.peer(node)
         if peer.is_self:
             return await self.create_here(peer, spec, None)
         ask = functools.partial(self.system.request, node, SERVICE, "create_here", spec, trace=spec.trace)
-        answer: str = await ask(code.blob_for(peer, spec.code))
-        return await ask(code.blob(spec.code)) if answer == NEEDS_CODE else answer
+        answer: str | Placed = await ask(code.blob_for(peer, spec.code))
+        answer = await ask(code.blob(spec.code)) if answer == NEEDS_CODE else answer
+        return tuple(answer) if answer[0] == PLACED else answer
 
-    async def create_here(self, peer: Peer, spec: ActorSpec, blob: bytes | None) -> str:
+    async def create_here(self, peer: Peer, spec: ActorSpec, blob: bytes | None) -> str | Placed:
         """Another node asks this one to host an actor."""
         code = self.system.code
         if blob is not None:
             code.keep(blob)
         if code.blob(spec.code) is None:
             return NEEDS_CODE
-        is_open = self.node.config.hosts_actors and not self.room.is_closed
+        is_open = self.takes_from(peer) and not self.room.is_closed
         if not is_open or not self.room.acquire(spec.actor, spec.request, for_life=True):
             return REFUSED
         for tell in self.on_room_taken:
             tell()
+        if spec.isolation is not None and self.processes.can_isolate:
+            return await self.isolated.create(spec)
         self.hosted[spec.actor] = spec
         token = current_system.set(self.system)
         try:
-            definition = self._definition(spec)
+            definition = definition_of(self.system, spec)
             args, kwargs = decode(spec.body, [bytearray(buffer) for buffer in spec.buffers])
         except Exception as error:
             self.forget(spec.actor)
@@ -329,14 +345,10 @@ class Scheduler:
         self.system.start_cell(spec.actor, definition, options, args, kwargs)
         return CREATED
 
-    def _definition(self, spec: ActorSpec) -> Definition:
-        """Its class, read once. Raises what importing or unpickling it raises."""
-        cls = self.system.code.load(spec.code)
-        known: dict[tuple[bytes, str], Definition] = self.system.extensions.setdefault("definitions", {})
-        definition = known.get((spec.code, spec.class_name))
-        if definition is None:
-            definition = known[spec.code, spec.class_name] = Definition.of(cls, spec.class_name)
-        return definition
+    def takes_from(self, peer: Peer) -> bool:
+        """Whether this node takes work from that one: from any, or, being the process of another node, from that."""
+        config = self.node.config
+        return config.hosts_actors or (bool(config.hosted_by) and config.hosted_by == peer.node.name)
 
     # ---- ending -----------------------------------------------------------------------------------------------
 
@@ -362,7 +374,8 @@ class Scheduler:
             self.guardian.dismiss(location)
             self.system.fail_location(location, location.stopped_error("it was killed"))
             if peer is not None and peer.down is None:
-                await self.system.request(peer.node, SERVICE, "stop_here", *maker, number)
+                keeper = self.node.directory.keeper(peer.node) or peer.node
+                await self.system.request(keeper, SERVICE, "stop_here", *maker, number)
 
     async def give_up(self, peer: Peer, number: int) -> bool:
         """An actor of this node's making is killed. Returns whether it was still being made."""
@@ -377,6 +390,9 @@ class Scheduler:
         """Another node asks to end an actor of this one. Answers when `on_stop` has run and its name is free."""
         actor = ActorId(NodeId(name, incarnation), number)
         cell, spec = self.system.cell(actor), self.hosted.get(actor)
+        if actor in self.isolated:
+            await self.isolated.stop(actor, f"it was killed by node {peer.node.name}")
+            return True
         if cell is None:
             return False
         ended = self._ending.setdefault(actor, self.system.loop.create_future())
@@ -389,6 +405,7 @@ class Scheduler:
     async def withdraw_here(self, peer: Peer, name: str, incarnation: int, number: int) -> None:
         """Another node does not know whether its request to make an actor here was heard, and makes it elsewhere."""
         actor = ActorId(NodeId(name, incarnation), number)
+        self.isolated.withdraw(actor, f"node {peer.node.name} makes it elsewhere")
         self.forget(actor)  # so that its end is not announced as that of the other one
         cell = self.system.cell(actor)
         if cell is not None:
@@ -424,19 +441,10 @@ class Scheduler:
 
     def _end_all(self, why: str, but_restartable: bool = False) -> None:
         """For the other nodes the actors of this one have ended, and some live elsewhere by now."""
+        for process in self.processes.running:
+            process.kill(why)
         for cell in self.system.local_cells():
             if but_restartable and cell.options.max_restarts:
                 continue
             self.forget(cell.actor)  # so that its end is not announced as that of the other one
             cell.stop(why)
-
-    def _describe(self) -> dict[str, Any]:
-        cells = self.system.local_cells()
-        return {
-            "total": self.room.pool.total.plain(),
-            "available": self.room.pool.available.plain(),
-            "held": self.room.pool.held_for_life.plain(),
-            "actors": len(cells),
-            "draining": self.room.is_closed,
-            "load": float(sum(1 for cell in cells if cell.is_thread_busy or cell.stepper.active)),
-        }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from partisan_actors.actors.namespaces import key_of
 from partisan_actors.ids import ActorId, NodeId
+from partisan_actors.scheduler.environment import NO_ENVIRONMENT, Environment
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.wire.payload import KeptBuffers, Payload
 
@@ -20,7 +21,8 @@ class ActorSpec:
     `owner` is the node whose end ends the actor, or None for a detached one. `claim` is the order that the home of its
     name gave it, 0 before it has. `life` counts restarts so far. `trace` is the trace context in which it is made, in
     wire form; empty when that is not traced. A `counted` one ends when nobody has a handle of it any more.
-    Its name is in a `namespace`. One with a `quorum` is made again only where most nodes are.
+    Its name is in a `namespace`. One with a `quorum` is made again only where most nodes are. With `isolation`
+    "process" it gets a process of its own, with `environment`.
     """
 
     actor: ActorId
@@ -46,6 +48,8 @@ class ActorSpec:
     quorum: bool = False
     concurrency_groups: Mapping[str, int] = field(default_factory=dict)
     namespace: str = ""
+    isolation: str | None = None
+    environment: Environment = NO_ENVIRONMENT
 
     def __str__(self) -> str:
         return f"{self.class_name} {self.name!r}" if self.name else f"{self.class_name} ({self.actor})"

@@ -90,8 +90,9 @@ class Draining:
         loop = self._system.loop
         deadline = loop.time() + timeout_s
         self._scheduler.close_room()
+        names = [*self.children, *(process.name for process in self._scheduler.processes.running)]
         children = [
-            self._system.background.start(self._drain_child(name, timeout_s), f"drain {name}") for name in self.children
+            self._system.background.start(self._drain_child(name, timeout_s), f"drain {name}") for name in names
         ]
         while not self._is_empty() and loop.time() < deadline:
             self._move(loop.time())

@@ -33,16 +33,18 @@ from partisan_actors.errors import (
     TaskCancelled,
     TaskFailed,
 )
-from partisan_actors.ids import TaskId
+from partisan_actors.ids import NodeId, TaskId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.groups_record import GroupRecord
+from partisan_actors.scheduler.isolated import PLACED, placed_at
 from partisan_actors.scheduler.scheduler import Scheduler
+from partisan_actors.tasks.isolated import IsolatedTasks
 from partisan_actors.tasks.spec import TaskSpec
 from partisan_actors.tasks.tracing import ServedTask
 from partisan_actors.wire.payload import decode
 
-__all__ = ["NEEDS_CODE", "REFUSED", "TaskExecutor", "current_task"]
+__all__ = ["NEEDS_CODE", "REFUSED", "SERVICE", "TaskExecutor", "current_task"]
 
 SERVICE: Final = "tasks"
 QUEUE_MAX: Final = 10_000
@@ -51,6 +53,7 @@ THREADS_KEPT: Final = 32
 REFUSED: Final = "refused"
 NEEDS_CODE: Final = "needs code"
 DONE: Final = "done"
+# PLACED is answered when the task runs in a process that this node has, and is to be asked of that.
 
 # The task that the running code is, if it is one.
 current_task: contextvars.ContextVar[TaskSpec | None] = contextvars.ContextVar("partisan_current_task", default=None)
@@ -88,6 +91,7 @@ class TaskExecutor:
         self._made = 0
         self.running = 0
         self.finished = 0
+        self.isolated = IsolatedTasks(system, scheduler.processes, scheduler.packages, scheduler.room)
         system.serve(SERVICE, self)
         scheduler.on_room.append(self._start_waiting)
         scheduler.on_room_taken.append(self._turn_away)
@@ -101,7 +105,9 @@ class TaskExecutor:
             code.keep(blob)
         if code.blob(spec.code) is None:
             return NEEDS_CODE, None
-        if not self._system.node.config.hosts_actors or not self._can_wait(spec) or len(self._queue) >= QUEUE_MAX:
+        config = self._system.node.config
+        takes = config.hosts_actors or config.hosted_by
+        if not takes or not self._can_wait(spec) or len(self._queue) >= QUEUE_MAX:
             return REFUSED, None
         reply: Reply[Any] = Reply(self._system.loop)
         is_traced = self._system.recorder.enabled and spec.trace
@@ -109,7 +115,7 @@ class TaskExecutor:
         self._queue.append(_Waiting(spec, peer, reply, trace))
         self._start_waiting()
         try:
-            return DONE, await reply
+            return PLACED if self._is_isolated(spec) else DONE, await reply
         except _TurnedAway:
             return REFUSED, None
 
@@ -162,6 +168,8 @@ class TaskExecutor:
             waiting = self.running_tasks.get(token) if isinstance(token, TaskId) else None
             if waiting is not None and not waiting.reply.done():
                 waiting.reply.fail(_group_error(record, waiting.spec))
+            if isinstance(token, TaskId):
+                self.isolated.kill(token, f"its bundle of {record} is gone")
         gone = set(tokens)
         for job, spec in list(self._coroutines.items()):
             if spec.task in gone:
@@ -181,6 +189,9 @@ class TaskExecutor:
             waiting = self._queue.popleft()
             self.running += 1
             self.running_tasks[waiting.spec.task] = waiting
+            if self._is_isolated(waiting.spec):
+                self._system.background.start(self._lend_process(waiting), f"a process for task {waiting.spec}")
+                continue
             try:
                 function = self._system.code.load(waiting.spec.code)
             except Exception as error:  # noqa: BLE001 - unpickling code runs code: what it raises is the caller's
@@ -195,6 +206,50 @@ class TaskExecutor:
             else:
                 thread = self._idle.pop() if self._idle else self._make_thread()
                 thread.run(partial(self._run, waiting, function, thread))
+
+    # ---- in processes -----------------------------------------------------------------------------------------
+
+    def _is_isolated(self, spec: TaskSpec) -> bool:
+        return spec.isolation is not None and self._scheduler.processes.can_isolate
+
+    async def _lend_process(self, waiting: _Waiting) -> None:
+        spec = waiting.spec
+        try:
+            process = await self.isolated.lease(spec, waiting.peer.node, lambda: self._freed(spec))
+        except BaseException as error:
+            self._freed(spec)
+            waiting.reply.fail(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            waiting.reply.succeed(placed_at(self._system.node, process))
+
+    def _freed(self, spec: TaskSpec) -> None:
+        self.running -= 1
+        self.finished += 1
+        self.running_tasks.pop(spec.task, None)
+        self._room.release(spec.task)
+        self._scheduler.room_made()
+
+    async def ended(self, peer: Peer, name: str, incarnation: int, number: int) -> None:
+        """A process of this node says that a task in it has ended."""
+        self.isolated.ended(TaskId(NodeId(name, incarnation), number), peer.node)
+
+    async def waits(self, peer: Peer, name: str, incarnation: int, number: int, does: bool) -> None:
+        """A process of this node says that the task in it waits for others, or does so no more."""
+        spec = self.isolated.spec_of(TaskId(NodeId(name, incarnation), number), peer.node)
+        if spec is not None:
+            (self._lend if does else self._take_back)(spec)
+
+    async def kill_task(self, peer: Peer, name: str, incarnation: int, number: int, why: str) -> bool:
+        """End the process of an isolated task. Returns whether there was one."""
+        return self.isolated.kill(TaskId(NodeId(name, incarnation), number), why)
+
+    def _tell_host(self, what: str, spec: TaskSpec, *more: bool) -> None:
+        """In a process: its host, which has the room that the task takes, is to know what it does."""
+        host = self._system.node.directory.keeper(self._system.me)
+        if host is not None:
+            self._system.notify(host, SERVICE, what, *spec.task.node, spec.task.number, *more)
 
     def _has_room(self, spec: TaskSpec) -> bool:
         return self._room.acquire(spec.task, spec.request)
@@ -234,11 +289,13 @@ class TaskExecutor:
     def _lend(self, spec: TaskSpec) -> None:
         if self._room.release(spec.task):
             self._scheduler.room_made()
+        self._tell_host("waits", spec, True)
 
     def _take_back(self, spec: TaskSpec) -> None:
         # When there is no room now, it runs on beside the others; nothing is held, so nothing leaks.
         if spec.task not in self._room:
             self._room.acquire(spec.task, spec.request)
+        self._tell_host("waits", spec, False)
 
     # ---- on the loop ------------------------------------------------------------------------------------------
 
@@ -279,6 +336,7 @@ class TaskExecutor:
             waiting.reply.fail(user_error(error, f"task {spec.name} on node {self._system.me.name} ({spec.task})"))
         self._room.release(spec.task)
         self._scheduler.room_made()
+        self._tell_host("ended", spec)
 
     # ---- around the function ------------------------------------------------------------------------------------
 

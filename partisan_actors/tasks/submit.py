@@ -19,18 +19,27 @@ from partisan_actors.actors.context import current_owner
 from partisan_actors.actors.made_calls import has_run, made_calls, note_call
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.errors import ActorUnavailable, NodeError, TaskCancelled, TaskFailed, Unplaceable
+from partisan_actors.errors import (
+    ActorUnavailable,
+    NodeDown,
+    NodeError,
+    TaskCancelled,
+    TaskFailed,
+    Unplaceable,
+    WorkerCrashed,
+)
 from partisan_actors.ids import NodeId, TaskId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
+from partisan_actors.scheduler.isolated import PLACED, place_of
 from partisan_actors.scheduler.policy import Request, Verdict
 from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import NEEDS_CODE, REFUSED, SERVICE
 from partisan_actors.tasks.locality import argument_bytes, nearest
 from partisan_actors.tasks.retry import Retries
-from partisan_actors.tasks.spec import TaskSpec
+from partisan_actors.tasks.spec import TOGETHER, Seclusion, TaskSpec
 from partisan_actors.tasks.submitted import Submitted
 from partisan_actors.tasks.tracing import SubmittedTask
 from partisan_actors.wire.payload import KeptBuffers, encode_call
@@ -67,6 +76,7 @@ class TaskSubmitter:
         namespace: str = "",
         incoming: Incoming | None = None,
         ahead: int = 0,
+        seclusion: Seclusion = TOGETHER,
     ) -> ObjectRef[Any]:
         """Run the function of that hash somewhere. Raises SerializationError for arguments that cannot be sent.
 
@@ -85,7 +95,8 @@ class TaskSubmitter:
         context = trace.context.pack() if trace is not None else b""
         task = TaskId(self._system.me, next(self._numbers))
         owner = current_owner.get() or self._system.me
-        spec = TaskSpec(task, name, code, payload.body, buffers, request, owner, context, namespace)
+        alone = seclusion._asdict()
+        spec = TaskSpec(task, name, code, payload.body, buffers, request, owner, context, namespace, **alone)
         ref = self._store.new_ref()
         if trace is not None:
             ref.add_waiter(lambda: trace.finished(task, ref.exception()))
@@ -164,6 +175,8 @@ class TaskSubmitter:
                 work.host = node
                 try:
                     answer, value = await self._ask(node, spec)
+                    if answer == PLACED:
+                        return await self._ask_process(node, work, value, trace)
                 finally:
                     work.host = None
                 if answer != REFUSED:
@@ -186,22 +199,42 @@ class TaskSubmitter:
         self._untold.pop(record.node, None)
 
     async def _ask(self, node: NodeId, spec: TaskSpec) -> tuple[str, Any]:
-        code = self._system.code
-        peer = self._system.node.router.peer(node)
         self._outstanding[node] += 1
         if spec.request.resources:
             self._untold.setdefault(node, {})[spec.task] = spec.request.resources
         try:
-            ask = functools.partial(self._system.request, node, SERVICE, "run", spec, trace=spec.trace)
-            blob = code.blob_for(peer, spec.code)
-            # Who brings the code is not overtaken by those that count on it: each would be asked for it again.
-            answer = await ask(blob, in_order=blob is not None)
-            if answer[0] == NEEDS_CODE:
-                answer = await ask(code.blob(spec.code))
-            return answer[0], answer[1]
+            return await self._run_on(node, spec)
         finally:
             self._outstanding[node] -= 1
             self._untold.get(node, {}).pop(spec.task, None)
+
+    async def _run_on(self, node: NodeId, spec: TaskSpec) -> tuple[str, Any]:
+        code = self._system.code
+        ask = functools.partial(self._system.request, node, SERVICE, "run", spec, trace=spec.trace)
+        blob = code.blob_for(self._system.node.router.peer(node), spec.code)
+        # Who brings the code is not overtaken by those that count on it: each would be asked for it again.
+        answer = await ask(blob, in_order=blob is not None)
+        if answer[0] == NEEDS_CODE:
+            answer = await ask(code.blob(spec.code))
+        return answer[0], answer[1]
+
+    async def _ask_process(self, host: NodeId, work: Submitted, where: Any, trace: SubmittedTask | None) -> Any:
+        """The host has a process for the task: ask that. Raises WorkerCrashed when it ends before the task does."""
+        spec = work.spec
+        work.host = process = place_of(self._system.node, where)
+        if trace is not None:
+            trace.host = process
+        try:
+            return (await self._run_on(process, spec))[1]
+        except TaskFailed:  # first: the function may itself have met a NodeDown
+            raise
+        except NodeDown as error:
+            raise WorkerCrashed(str(host), error.why) from None
+        except (NodeError, ActorUnavailable, asyncio.CancelledError):
+            # Nobody knows whether it was heard, or still runs.
+            why = "whoever submitted its task does not hear of it any more"
+            self._system.notify(host, SERVICE, "kill_task", *spec.task.node, spec.task.number, why)
+            raise
 
 
 def _length(queue: tuple[int, NodeId]) -> int:

@@ -20,7 +20,7 @@ from partisan_actors.errors import ProtocolError
 from partisan_actors.ids import NodeId
 from partisan_actors.messages import message_types, tag_of
 
-__all__ = ["AddressBook", "decode_message", "encode_message", "pack", "unpack", "unpacker"]
+__all__ = ["AddressBook", "decode_message", "encode_message", "pack", "read_declarations", "unpack", "unpacker"]
 
 UNPACKER_BYTES = 16 * 1024
 
@@ -83,6 +83,12 @@ def decode_message(plain: object, book: AddressBook) -> Any:
         return cls(*[field[2](value, book) for field, value in zip(fields, plain[1:], strict=True)])
     except (TypeError, ValueError) as error:
         raise ProtocolError(f"{plain[0]}: {error}") from error
+
+
+def read_declarations() -> None:
+    """Read the fields of every registered message now, and not when the first one comes."""
+    for cls in message_types().values():
+        _fields_of(cls)
 
 
 _Coder = Callable[[Any, AddressBook], Any]

@@ -52,6 +52,14 @@ def children() -> set[int]:
     return {child.pid for child in psutil.Process().children()}
 
 
+def is_gone(pid: int) -> bool:
+    """Whether there is no such process, or only what its parent has not collected yet."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def marked(mark: str) -> list[psutil.Process]:
     """Every live process that was started, directly or not, with that mark in its environment."""
     found = []

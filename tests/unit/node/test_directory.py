@@ -148,3 +148,27 @@ def test_records_come_in_the_order_of_their_ids_whatever_order_they_arrived_in()
 
 def test_states_have_names() -> None:
     assert [record(state=state).state_name for state in (UP, DOWN, LEFT)] == ["up", "down", "left"]
+
+
+def test_the_keeper_of_a_process_is_the_node_that_hosts_it_while_that_is_up() -> None:
+    directory = Directory(ME)
+    learn(directory, record("host"))
+    learn(directory, record("process", hosted_by="host"))
+
+    assert directory.keeper(NodeId("process", 1)) == NodeId("host", 1)
+    assert directory.keeper(NodeId("host", 1)) is None
+    assert directory.keeper(NodeId("nobody", 1)) is None
+
+    learn(directory, record("host"), DOWN)
+
+    assert directory.keeper(NodeId("process", 1)) is None
+
+
+def test_why_a_node_is_down_is_told_when_somebody_knows() -> None:
+    directory = Directory(ME)
+    listener = Listener(directory)
+    learn(directory, record("process", hosted_by="host"))
+
+    learn(directory, record("process", hosted_by="host", why="signal 9"), DOWN)
+
+    assert listener.heard[-1] == ("down: signal 9", "process~1")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -180,3 +182,62 @@ async def test_who_had_no_neighbour_to_hear_of_it_tells_its_record_again_to_the_
 
         await until(lambda: a.directory.stamps.get("b", (0, 0))[1] > first[1])
         await b.close(graceful=False)
+
+
+@asynccontextmanager
+async def with_process(network: MemoryNetwork, *names: str) -> AsyncIterator[tuple[list[TestNode], TestNode]]:
+    """Nodes, and one more that is a process of the first."""
+    async with overlay(*names, network=network) as made:
+        process = TestNode(config_of("p", hosted_by=names[0], hosts_actors=False), network)
+        try:
+            await process.start([made[0].address])
+            await until(lambda: all(node.directory.is_up(process.me) for node in made), "the process is known")
+            yield made, process
+        finally:
+            network.unreachable.add(process.address)
+            await process.close(graceful=False)
+
+
+def crash(network: MemoryNetwork, process: TestNode) -> None:
+    """Nobody can reach the process any more, and its connections break."""
+    network.unreachable.add(process.address)
+    process.driver.close()
+    for connection in list(process.dialling._connections):
+        connection.abort(ConnectionResetError("it died"))
+
+
+async def test_how_a_process_ended_is_for_its_host_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence_module, "VERDICT_S", 600.0)
+    network = MemoryNetwork()
+    async with with_process(network, "a", "b", "c") as (made, process):
+        whys: list[str] = []
+        for node in made:
+            node.directory.on_down.append(lambda record, why: whys.append(why))
+        b = made[1]
+        crash(network, process)
+        await until(lambda: all(not node.router.peer(process.me).is_connected for node in made), "all have noticed")
+
+        made[0].declare_down(process.me, "signal 9")
+
+        await until(lambda: all(not node.directory.is_up(process.me) for node in made))
+        assert whys == ["signal 9"] * 3
+        assert b.peer(process).down == "signal 9"
+
+
+async def test_when_the_host_says_nothing_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence_module, "VERDICT_S", 0.01)
+    network = MemoryNetwork()
+    async with with_process(network, "a", "b", "c") as (made, process):
+        crash(network, process)
+
+        await until(lambda: all(not node.directory.is_up(process.me) for node in made))
+        assert record_of(made[1], process).why_not == "it does not answer"
+
+
+async def test_a_node_that_leaves_for_a_reason_says_it() -> None:
+    network = MemoryNetwork()
+    async with with_process(network, "a", "b") as (made, process):
+        await process.close(why="its actor has ended")
+
+        await until(lambda: all(record_of(node, process).state_name == "left" for node in made))
+        assert {node.peer(process).down for node in made} == {"its actor has ended"}

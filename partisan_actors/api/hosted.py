@@ -1,0 +1,134 @@
+"""What a process runs that the template has forked: a node for one isolated actor, or for one task after the other.
+
+Its host, the node whose process it is, tells it who it is over a socket, and is told when it is ready. It ends with its
+actor, when its host says so, and when the socket breaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import logging
+import os
+import random
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+
+from partisan_actors.actors.cell import Cell
+from partisan_actors.api import session, worker
+from partisan_actors.api.runtime import Runtime
+from partisan_actors.errors import PartisanError
+from partisan_actors.ids import NodeId
+from partisan_actors.node.loop import new_event_loop
+from partisan_actors.node.overlays import make_stack, with_own_options
+from partisan_actors.scheduler.environment import Environment
+from partisan_actors.wire.codec import read_declarations
+
+__all__ = ["main", "prepare"]
+
+# How long a new process waits to know of all the nodes that its host knew: some of those may be gone by now.
+CATCH_UP_S: Final = 2.0
+LOOK_S: Final = 0.01
+LINGER_S: Final = 2.0
+# There may be hundreds of such nodes on a machine, most of them idle: each pings one neighbour, and looks whether its
+# record is new, less often than others do. Its host, who needs no pings for it, knows at once when it ends.
+KEEP_ALIVE_S: Final = 10.0
+LOAD_PERIOD_S: Final = 5.0
+
+
+def prepare(settings: Mapping[str, Any]) -> None:
+    """In the template: load and read once what every process needs that it forks."""
+    for path in settings.get("sys_path", ()):
+        if path not in sys.path:
+            sys.path.append(path)
+    for module in ("encodings.idna", "cloudpickle", "uvloop"):  # which are loaded at their first use
+        with suppress(ImportError):
+            importlib.import_module(module)
+    if settings["tracing"] is not None:
+        from partisan_actors.telemetry import otel  # noqa: F401 - it takes a second, and starts no thread
+    config = worker.config_of({**settings, "name": "template"})
+    make_stack(NodeId(config.name, 1), config, random.Random(1))
+    read_declarations()
+
+
+def main(control: int) -> int:
+    """The life of one process, from what its host says first; returns its exit code."""
+    line, rest = worker.read_line(control)
+    if not line:
+        return 1
+    settings = json.loads(line)
+    logging.basicConfig(level=settings.get("log_level", "WARNING"), format="%(message)s", force=True)
+    os.environ.update(settings.get("environ", {}))
+    if settings.get("folder"):
+        os.chdir(settings["folder"])
+    sys.path[:0] = settings.get("python_path", ())
+    loop = new_event_loop()
+    asyncio.set_event_loop(loop)
+    stop = asyncio.Event()
+    threading.Thread(target=worker.watch, args=(control, rest, loop, stop), name="host-watch", daemon=True).start()
+    try:
+        loop.run_until_complete(_run(settings, stop, control))
+    except PartisanError as error:
+        sys.stderr.write(f"{settings['name']}: {error}\n")
+        return 1
+    return 0
+
+
+async def _run(settings: dict[str, Any], stop: asyncio.Event, control: int) -> None:
+    config = replace(worker.config_of(settings), keep_alive_s=KEEP_ALIVE_S, load_period_s=LOAD_PERIOD_S)
+    config = with_own_options(config, joins=True)
+    runtime = Runtime(config, worker.tracing_of(settings))
+    runtime.scheduler.processes.settings = None  # what comes here stays in this process
+    runtime.scheduler.room.lent_gpus = settings["gpus"]
+    runtime.environment = Environment.of_plain(settings["environment"])
+    session.adopt(runtime)
+    await runtime.start(settings["contacts"])
+    await runtime.ready()
+    await _catch_up(runtime, frozenset(settings["known"]))
+    worker.settle_in()
+    end = _End(runtime, stop)
+    runtime.system.on_cell_stopped.append(end.actor_stopped)
+    me = runtime.node.me
+    ready = {"node": list(me), "addresses": list(runtime.node.addresses.addresses_of(me))}
+    os.write(control, json.dumps(ready).encode() + b"\n")
+    await stop.wait()
+    await runtime.close(end.why)
+
+
+async def _catch_up(runtime: Runtime, known: frozenset[str]) -> None:
+    directory, loop = runtime.node.directory, asyncio.get_running_loop()
+    deadline = loop.time() + CATCH_UP_S
+    while not known <= directory.records.keys() and loop.time() < deadline:  # noqa: ASYNC110 - nobody tells of all
+        await asyncio.sleep(LOOK_S)
+
+
+class _End:
+    """The process ends when its actor has ended, and all who are to be told of that have been told."""
+
+    def __init__(self, runtime: Runtime, stop: asyncio.Event) -> None:
+        self.why = ""
+        self._runtime = runtime
+        self._stop = stop
+
+    def actor_stopped(self, cell: Cell) -> None:
+        self.why = cell.reason
+        self._runtime.node.background.start(self._finish(cell), f"end with {cell}")
+
+    async def _finish(self, cell: Cell) -> None:
+        if cell.cause is not None:
+            # Whoever made it may not have sent its first calls yet: each gets what the constructor raised.
+            await asyncio.sleep(LINGER_S)
+        while self._runtime.scheduler.guardian.restarting:  # noqa: ASYNC110 - it goes on elsewhere, soon
+            await asyncio.sleep(LOOK_S)
+        releasing = self._runtime.scheduler.releasing.get(cell.actor)
+        if releasing is not None:
+            await asyncio.wait([releasing])
+        # A turn for what others have hung on that, and another for what they send.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        self._stop.set()

@@ -1,0 +1,134 @@
+"""What becomes of isolated work, and of what it held, when processes around it end; and that nothing is left of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import partisan_actors as pa
+from tests.integration.programs import Programs, is_gone, wait_until, workers_of
+
+
+@pa.actor(isolation="process")
+class Alone:
+    def __init__(self, start: int = 0) -> None:
+        self.value = start
+
+    def add(self, amount: int) -> int:
+        self.value += amount
+        return self.value
+
+    def pid(self) -> int:
+        return os.getpid()
+
+
+@pytest.fixture
+def room() -> Iterator[pa.Session]:
+    """A session of its own with one worker, for tests that count what it has."""
+    with pa.init(workers=1) as session:
+        yield session
+
+
+def test_what_an_isolated_actor_holds_is_free_when_its_process_has_ended(room: pa.Session) -> None:
+    first = Alone.options(num_cpus=1).remote()
+    pid = pa.get(first.pid.remote())
+    second = Alone.options(num_cpus=1).remote()
+    waiting = second.add.remote(1)
+    wait_until(lambda: not pa.available_resources().get("num_cpus"), "the first one's CPU to be known as taken")
+    assert not waiting.done()
+
+    os.kill(pid, signal.SIGKILL)
+
+    assert waiting.result(60) == 1
+
+
+def test_when_its_host_is_killed_it_is_gone_and_made_again_elsewhere() -> None:
+    with pa.init(workers=2) as session:
+        actor = Alone.options(max_restarts=1).remote(3)
+        pid = pa.get(actor.pid.remote())
+        host = next(row["hosted_by"] for row in pa.nodes(processes=True) if row["pid"] == pid)
+        worker = next(row["pid"] for row in pa.nodes() if row["name"] == host)
+        assert worker in session.worker_pids
+
+        os.kill(worker, signal.SIGKILL)
+
+        wait_until(lambda: is_gone(pid), "its process to end with its host")
+        answer = wait_until(lambda: added(actor), "it to be made again")
+        assert answer == 4
+
+
+def added(actor: Any) -> int | None:
+    """What the actor answers, None while it cannot be reached."""
+    try:
+        return pa.get(actor.add.remote(1), timeout=60)
+    except pa.ActorUnavailable:
+        return None
+
+
+# ---- nothing is left -------------------------------------------------------------------------------------------------
+
+ALL_KINDS = """
+    import os
+    import subprocess
+    import sys
+    import partisan_actors as pa
+
+    @pa.actor(isolation="process")
+    class Parent:
+        def start_a_child(self):
+            return subprocess.Popen(["sleep", "600"]).pid
+
+    @pa.task(isolation="process")
+    def process():
+        return os.getpid()
+
+    if __name__ == "__main__":
+        with pa.init(workers=2):
+            parents = [Parent.remote() for _ in range(3)]
+            pids = pa.get([parent.start_a_child.remote() for parent in parents])
+            pa.get([process.remote() for _ in range(3)])
+            print("ready", *pids, flush=True)
+            sys.stdin.readline()
+"""
+
+
+def test_nothing_is_left_of_a_driver_that_is_killed(programs: Programs) -> None:
+    program = programs.start(ALL_KINDS, stdin=subprocess.PIPE)
+    program.wait_for("ready")
+    assert len(program.survivors()) >= 1 + 2 + 2 + 3 + 3 + 1  # driver, workers, templates, actors, children, a task
+
+    program.send(signal.SIGKILL)
+
+    program.assert_nothing_left()
+
+
+def test_nothing_is_left_of_a_driver_that_ends(programs: Programs) -> None:
+    program = programs.start(ALL_KINDS, stdin=subprocess.PIPE)
+    program.wait_for("ready")
+    stdin = program.process.stdin
+    assert stdin is not None
+
+    stdin.write("\n")
+    stdin.close()
+
+    assert program.wait() == 0, program.output
+    program.assert_nothing_left()
+
+
+def test_when_a_template_is_killed_its_processes_end_and_there_is_another(room: pa.Session) -> None:
+    actor = Alone.remote()
+    pid = pa.get(actor.pid.remote())
+    (worker,) = workers_of(os.getpid())
+    (template,) = worker.children()
+
+    template.kill()
+
+    wait_until(lambda: is_gone(pid), "the process to end with its template")
+    with pytest.raises(pa.ActorStopped, match="template"):
+        pa.get(actor.add.remote(1), timeout=60)
+    assert pa.get(Alone.remote().add.remote(1), timeout=60) == 1

@@ -1,0 +1,57 @@
+"""Tests of what becomes of calls when the process of an isolated actor ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from partisan_actors.actors.crashes import fail_calls
+from partisan_actors.actors.ref import Location
+from partisan_actors.actors.replies import Answer, Reply
+from partisan_actors.errors import ActorStopped, ActorUnavailable
+from partisan_actors.ids import ActorId, NodeId
+from partisan_actors.node.peer import Peer
+
+PROCESS = NodeId("p", 1)
+
+
+def peer() -> Peer:
+    """The node that the process was."""
+    return Peer(PROCESS, None, {"calls": 1})  # type: ignore[arg-type]  # nothing is sent
+
+
+def location(can_restart: bool) -> Location:
+    """Where its actor was."""
+    return Location(ActorId(NodeId("maker", 1), 1), "Parser", None, can_restart)
+
+
+async def test_calls_of_an_actor_that_is_gone_fail_with_the_reason() -> None:
+    process, call = peer(), Reply[Any](asyncio.get_running_loop())
+    process.pending[1] = call
+
+    fail_calls(process, location(can_restart=False), "signal 9")
+
+    with pytest.raises(ActorStopped, match="signal 9"):
+        await call
+    assert not process.pending
+
+
+async def test_calls_of_an_actor_that_is_made_again_may_or_may_not_have_run() -> None:
+    process, call = peer(), Reply[Any](asyncio.get_running_loop())
+    process.pending[1] = call
+
+    fail_calls(process, location(can_restart=True), "signal 9")
+
+    with pytest.raises(ActorUnavailable, match="signal 9"):
+        await call
+
+
+async def test_what_services_were_asked_is_left_to_fail_as_for_any_node() -> None:
+    process, answer = peer(), Answer[Any](asyncio.get_running_loop())
+    process.pending[1] = answer
+
+    fail_calls(process, location(can_restart=False), "signal 9")
+
+    assert process.pending == {1: answer} and not answer.done()
