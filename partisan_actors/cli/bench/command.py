@@ -27,6 +27,11 @@ FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 SUBCOMMANDS: Final = {
+    "features": Subcommand(
+        "partisan_actors.cli.bench.features.command",
+        "features",
+        "Measure what each feature costs beside a plain call.",
+    ),
     "large-small": Subcommand(
         "partisan_actors.cli.bench.beside.command",
         "large_small",

@@ -16,6 +16,7 @@ __all__ = [
     "Line",
     "Verdict",
     "lines",
+    "machine_lines",
     "markdown_page",
     "measured",
     "overall_ratio",
@@ -135,7 +136,7 @@ def markdown_page(machine: Machine, results: Sequence[tuple[Row, Measurement]], 
         _HOW,
         "\n".join(f"- **{row.title}** ({bound_text(row.bound, row)}): {row.how}" for row, _ in results),
         "## On which machine",
-        "\n".join(_machine_lines(machine)),
+        "\n".join(machine_lines(machine)),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -217,7 +218,8 @@ def _markdown_table(table: Sequence[Sequence[str]]) -> list[str]:
     return [rendered[0], "|" + " --- |" * len(HEADINGS), *rendered[1:]]
 
 
-def _machine_lines(machine: Machine) -> list[str]:
+def machine_lines(machine: Machine) -> list[str]:
+    """On which machine it was measured, as a list of the manual."""
     load = "unknown" if machine.load_before is None else f"{machine.load_before:g}"
     versions = ", ".join(f"{name} {number}" for name, number in machine.versions.items())
     return [
