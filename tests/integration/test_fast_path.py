@@ -6,6 +6,9 @@ Times differ from machine to machine; a way that was taken by mistake shows here
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import functools
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +24,8 @@ from partisan_actors.node.relay import Relay
 from partisan_actors.node.router import Router
 from partisan_actors.protocols.delivery import causal, retransmission
 from partisan_actors.scheduler.strategies import NodeAffinity
-from tests.integration.nodes import Nodes, nodes
+from partisan_actors.transport.connection import Connection
+from tests.integration.nodes import Nodes, nodes, until
 from tests.nodes import quiet, stop_the_clock
 
 CALLS = 40
@@ -33,6 +37,9 @@ QUIET = {"keep_alive_s": 0.0, "load_period_s": 1000.0, "last_record_s": 1000.0}
 class Adder:
     async def add(self, a: int, b: int) -> int:
         return a + b
+
+    async def on_message(self, message: int) -> None:
+        return None
 
 
 @asynccontextmanager
@@ -108,6 +115,76 @@ async def test_plain_calls_pass_no_machine_and_make_no_job_and_one_write_for_a_t
 
         assert [ref.result() for ref in refs] == list(range(1, CALLS + 1))
         assert counts == {"writes of a": 1, "writes of b": 1}
+
+
+@pytest.mark.parametrize("way", ["tell", "forward", "forward to an id", "forward to a name there"])
+async def test_plain_messages_of_any_kind_pass_no_machine_either(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    async with two() as cluster:
+        adder = Adder.options(placement=NodeAffinity("b"), name="adder").remote()
+        await adder.add.remote(1, 2)
+        await quiet()
+        counts = watched(monkeypatch, cluster)
+        references: dict[str, Any] = {
+            "forward": adder,
+            "forward to an id": adder._location.actor,
+            "forward to a name there": ("adder", "b"),
+        }
+
+        for number in range(CALLS):
+            if way == "tell":
+                adder.add.tell(number, 1)
+            else:
+                pa.forward(references[way], number)
+        cell = next(iter(cluster["b"].system.local_cells()))
+        await until(lambda: cell.processed == CALLS + 1)
+
+        assert counts == {"writes of a": 1}
+
+
+async def test_a_call_from_a_thread_is_written_with_whatever_else_comes_in_the_meantime(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with two() as cluster:
+        adder = Adder.options(placement=NodeAffinity("b")).remote()
+        await adder.add.remote(1, 2)
+        await quiet()
+        counts = watched(monkeypatch, cluster)
+        context = contextvars.copy_context()
+        refs: list[Any] = []
+
+        def call() -> None:
+            refs.extend(adder.add.remote(number, 1) for number in range(CALLS))
+
+        thread = threading.Thread(target=context.run, args=(call,))
+        thread.start()
+        thread.join()  # this loop stands still, so that all of them wait for it
+        for ref in refs:
+            await ref
+
+        assert [ref.result() for ref in refs] == list(range(1, CALLS + 1))
+        assert counts == {"writes of a": 1, "writes of b": 1}
+
+
+def wrappers(cluster: Nodes) -> list[object]:
+    """Whatever stands between plain messages and their handlers, or their connections, on either node."""
+    found: list[object] = []
+    for runtime in cluster.runtimes.values():
+        node = runtime.node
+        found += [each for each in node.dispatch if isinstance(each, functools.partial)]
+        found += [type(each) for each in node.dialling.connections() if type(each) is not Connection]
+        found += [each for each in (node.dialling.on_made, node.dialling.refuses) if each is not None]
+        found += [each for each in (runtime.system.extensions.get("faults"),) if each is not None]
+    return found
+
+
+async def test_nothing_stands_in_the_way_where_there_has_never_been_a_rule() -> None:
+    async with two() as cluster:
+        adder = Adder.options(placement=NodeAffinity("b")).remote()
+        await adder.add.remote(1, 2)
+
+        assert wrappers(cluster) == []
+        with pa.faults(lambda message: None):
+            assert len(wrappers(cluster)) > 3, "and it would be seen"
 
 
 async def test_the_counters_see_what_an_acknowledged_and_a_causal_call_cost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import partisan_actors as pa
+from partisan_actors.cli.simulate.command import simulate
 from partisan_actors.faults import CORRUPT, DROP, DUPLICATE, Fault, Passing, delay, reorder
 from partisan_actors.faults.operations import Crash, Cut, Duplicate, Hold, Join, Loss, Reset
 from partisan_actors.faults.plan import FaultPlan
+from partisan_actors.simulation.cluster import SimulatedCluster
 from partisan_actors.transport.connection import Connection
 from tests.integration.nodes import Nodes, nodes, until
 from tests.integration.programs import Programs, wait_until
@@ -41,6 +44,16 @@ class Target:
 
     async def seen(self) -> list[int]:
         return self.hits
+
+
+@pa.actor
+class Relaying:
+    """Hits another one, so often and so slowly that a plan is over before the last."""
+
+    async def pass_on(self, target: Any, count: int) -> None:
+        for number in range(count):
+            await target.hit.options(ack=True).remote(number)
+            await asyncio.sleep(0.05)
 
 
 def at(node: str) -> dict[str, Any]:
@@ -269,6 +282,46 @@ def _times_out(target: Any) -> bool:
     except pa.CallTimeout:
         return True
     return False
+
+
+PLAN = """{"version": 1, "operations": [
+    {"do": "cut", "at_s": 0.2, "until_s": 0.8, "side": ["n0"], "other": ["n1"]},
+    {"do": "loss", "at_s": 0.2, "until_s": 0.8, "rate": 0.3, "senders": ["n0"], "receivers": ["n2"]},
+    {"do": "delay", "at_s": 0, "until_s": 0.8, "delay_s": 0.01, "senders": ["n2"]},
+    {"do": "reset", "at_s": 0.9, "side": ["n0"], "other": ["n2"]}]}"""
+
+
+async def write_and_read() -> list[int]:
+    """Acknowledged messages from n0 to n1, while a plan cuts the two off from each other."""
+    target = Target.options(**at("n1")).remote()
+    relay = Relaying.options(**at("n0")).remote()
+    await relay.pass_on.remote(target, 20)
+    return await target.seen.remote()
+
+
+async def test_one_plan_file_is_carried_out_by_real_nodes_whole_simulated_ones_and_bare_machines(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(PLAN)
+    plan = FaultPlan.from_json(path.read_bytes())
+    names = ("n0", "n1", "n2")
+
+    async with nodes(*names, overlay="full_mesh", suspicion_s=60.0, **FAST) as cluster:
+        ends = [_installed(cluster, name, plan) for name in names]
+        with cluster.at("n2"):
+            on_real_nodes = await write_and_read()
+        for end in ends:
+            end()
+        suffered = [cluster[name].system.extensions["faults"].interception.counts for name in names]
+    with SimulatedCluster(1, list(names), overlay="full_mesh", suspicion_s=60.0) as simulated:
+        simulated.start_plan(plan)
+        in_virtual_time = simulated.run(write_and_read())
+    bare = CliRunner().invoke(simulate, ["run", "--nodes", "3", "--plan", str(path)])
+
+    assert on_real_nodes == in_virtual_time == list(range(20))
+    assert sum(counts["delay"] for counts in suffered), "what n2 sends"
+    assert "every check held" in bare.output, bare.output
 
 
 def test_commands_add_list_and_clear_faults_where_that_is_allowed(programs: Programs, tmp_path: Path) -> None:
