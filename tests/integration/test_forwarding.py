@@ -39,6 +39,10 @@ class Log:
     async def read(self) -> list[Any]:
         return self.entries
 
+    async def take_over(self) -> None:
+        """Take what is sent to the node."""
+        pa.on_message(self.write)
+
     async def pass_on(self, reference: Any, message: Any) -> None:
         pa.forward(reference, message)
 
@@ -163,6 +167,23 @@ async def test_a_coroutine_function_and_an_actor_s_method_take_messages_of_their
         pa.forward(cluster["b"].node.me, 2)
 
         assert await until_read(log, 1) == [["written", 2]]
+
+
+async def test_an_actor_takes_messages_of_its_node_until_it_ends() -> None:
+    async with two() as cluster:
+        first, second = await log_on("b"), await log_on("b")
+        await first.take_over.remote()
+        with pytest.raises(ConfigError, match="cancelled"):
+            await second.take_over.remote()
+        await pa.forward(cluster["b"].node.me, 1, ack=True)
+        assert await until_read(first, 1) == [["written", 1]]
+
+        pa.kill(first)
+        await until(lambda: b"@inbox" not in cluster["b"].system.cells)
+        await second.take_over.remote()
+        await pa.forward(cluster["b"].node.me, 2, ack=True)
+
+        assert await until_read(second, 1) == [["written", 2]]
 
 
 async def test_what_means_nobody_is_told_or_counted() -> None:
