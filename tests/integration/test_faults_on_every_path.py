@@ -140,7 +140,11 @@ async def scene() -> AsyncIterator[Scene]:
                 pa.subscribe("topic", _ignore)
             stop_the_clock()
             await quiet(200)
-            yield Scene(cluster, target, ref)
+            made = Scene(cluster, target, ref)
+            yield made
+            for waiting in made.kept:
+                if isinstance(waiting, asyncio.Future):
+                    waiting.cancel()
 
 
 async def _ignore(value: Any) -> None:

@@ -169,6 +169,21 @@ async def test_a_coroutine_function_and_an_actor_s_method_take_messages_of_their
         assert await until_read(log, 1) == [["written", 2]]
 
 
+async def test_a_name_on_a_node_is_meant_in_the_namespace_of_the_running_code() -> None:
+    async with two() as cluster:
+        other = await log_on("b", name="x", namespace="other")
+        with pytest.raises(ActorNotFound):
+            await pa.forward(("x", "b"), 1, ack=True)
+        mine = await log_on("b", name="x")
+
+        await pa.forward(("x", "b"), 2, ack=True)
+        await other.pass_on.remote(("x", "b"), 3)
+
+        assert await mine.read.remote() == [2]
+        assert await until_read(other, 1) == [3]
+        assert len(cluster["b"].system.local_cells()) == 2
+
+
 async def test_an_actor_takes_messages_of_its_node_until_it_ends() -> None:
     async with two() as cluster:
         first, second = await log_on("b"), await log_on("b")
