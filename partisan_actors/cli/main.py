@@ -28,8 +28,10 @@ SUBCOMMANDS: Final = {
     "leave": Subcommand("partisan_actors.cli.membership", "leave", "Have a node leave its cluster and go on alone."),
     "evict": Subcommand("partisan_actors.cli.membership", "evict", "Put a node out of its cluster."),
     "actors": Subcommand("partisan_actors.cli.actors", "actors", "Which actors run, where, and how busy they are."),
-    "why": Subcommand("partisan_actors.cli.why", "why", "What tasks and actors wait for that are not done."),
-    "drain": Subcommand("partisan_actors.cli.drain", "drain", "Empty a node, and end it."),
+    "why": Subcommand(
+        "partisan_actors.cli.why", "why", "What tasks and actors wait for that are not done, or have no place."
+    ),
+    "drain": Subcommand("partisan_actors.cli.drain", "drain", "Empty the node NAME, and end it."),
     "stop": Subcommand("partisan_actors.cli.stop", "stop", "Stop the whole cluster, or one node of it."),
     "certs": Subcommand(
         "partisan_actors.cli.certs", "certs", "Make and look at the certificates of a cluster's nodes."
