@@ -27,7 +27,9 @@ SUBCOMMANDS: Final = {
     "join": Subcommand("partisan_actors.cli.membership", "join", "Have a node join another one of its cluster."),
     "leave": Subcommand("partisan_actors.cli.membership", "leave", "Have a node leave its cluster and go on alone."),
     "evict": Subcommand("partisan_actors.cli.membership", "evict", "Put a node out of its cluster."),
-    "actors": Subcommand("partisan_actors.cli.actors", "actors", "Which actors run, where, and how busy they are."),
+    "actors": Subcommand(
+        "partisan_actors.cli.actors", "actors", "Which actors there are, where, in which state, and how busy they are."
+    ),
     "why": Subcommand(
         "partisan_actors.cli.why", "why", "What tasks and actors wait for that are not done, or have no place."
     ),
