@@ -51,6 +51,9 @@ def get(refs: ObjectRef[T] | Sequence[ObjectRef[T]], *, timeout: float | None = 
         return refs.result(timeout)
     _check_refs(refs, "get")
     wait_for_all(refs, timeout)
+    for ref in refs:
+        if ref.has_failed:
+            ref.result()
     return [ref.result() for ref in refs]
 
 
