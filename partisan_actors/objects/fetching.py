@@ -9,7 +9,7 @@ from typing import Any
 from partisan_actors.actors.replies import Reply
 from partisan_actors.objects.ref import ObjectRef
 
-__all__ = ["Fetched", "Large", "Recent"]
+__all__ = ["Fetched", "Large", "Later", "Recent"]
 
 
 class Fetched(Reply[Any]):
@@ -28,6 +28,11 @@ class Large:
     """In the place of a value: it takes so many bytes, so make room and ask again."""
 
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """In the place of a value that is not there yet: ask again."""
 
 
 class Recent:

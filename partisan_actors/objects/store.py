@@ -22,11 +22,12 @@ from partisan_actors.actors.context import current_system
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.sent_refs import refs_in_message
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.errors import ActorUnavailable, NodeError, ObjectLost, PartisanError, TaskFailed
+from partisan_actors.errors import NodeError, ObjectLost, PartisanError, TaskFailed
 from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
-from partisan_actors.objects.fetching import Fetched, Large, Recent
+from partisan_actors.objects.asking import LATER_S, SERVICE, ask_owner, patience_for
+from partisan_actors.objects.fetching import Fetched, Large, Later, Recent
 from partisan_actors.objects.flow import Flow
 from partisan_actors.objects.keeping import KEPT_BYTES_MIN, Keeping, size_of
 from partisan_actors.objects.locations import ObjectLocation
@@ -42,9 +43,6 @@ logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 60.0
 ARRIVAL_S: Final = 10.0
-FETCH_RETRIES: Final = 3
-FETCH_RETRY_S: Final = 0.2
-SERVICE: Final = "objects"
 # What is so large is not sent before there is room for it; and that is so much at once, in all.
 PULLED_BYTES_MIN: Final = 1024 * 1024
 FETCH_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -214,10 +212,14 @@ class ObjectStore:
                 lent.until = max(lent.until, self.loop.time() + GRACE_S)
 
     async def fetch(self, peer: Peer, number: int) -> Any:
-        """The value of one of our objects, once it is there. Raises ObjectLost, or what the call raised."""
+        """The value of one of our objects, once it is there; or `Later` or `Large`.
+
+        Raises ObjectLost, or what the call raised.
+        """
         lent = self._must_find(number)
         ref = lent.ref
-        await self._until_done(ref)
+        if not await self._is_done_soon(ref):
+            return Later()
         lent.copies.add(peer.node)
         if ref.size_bytes >= PULLED_BYTES_MIN and not ref.has_failed and not self.sharing.is_mate(peer):
             return Large(ref.size_bytes)
@@ -238,9 +240,9 @@ class ObjectStore:
             raise self._unreadable(ref, error) from error
         return await ref if kept is None else Payload(kept[0], [memoryview(buffer) for buffer in kept[1]])
 
-    async def ready(self, peer: Peer, number: int) -> None:
-        """Answered once one of our objects is there, or its call has failed. Raises ObjectLost."""
-        await self._until_done(self._must_find(number).ref)
+    async def ready(self, peer: Peer, number: int) -> Later | None:
+        """Answered once one of our objects is there, or its call has failed; or with `Later`. Raises ObjectLost."""
+        return None if await self._is_done_soon(self._must_find(number).ref) else Later()
 
     async def locate(self, peer: Peer, number: int) -> list[Any]:
         """Where one of our objects is, as `ObjectLocation.plain`. Raises ObjectLost."""
@@ -253,11 +255,17 @@ class ObjectStore:
             raise ObjectLost(str(ObjectId(owner, number)), str(owner), "its last reference is gone")
         return lent
 
-    async def _until_done(self, ref: ObjectRef[Any]) -> None:
+    async def _is_done_soon(self, ref: ObjectRef[Any]) -> bool:
+        """Whether `ref` is done by the time that whoever asked is to be told something."""
         if not ref.done():
             done = self.loop.create_future()
-            ref.add_waiter(partial(_settle, done))
-            await done
+            waiter = partial(_settle, done)
+            ref.add_waiter(waiter)
+            try:
+                await asyncio.wait((done,), timeout=LATER_S)
+            finally:
+                ref.remove_waiter(waiter)
+        return ref.done()
 
     def _find_lent(self, number: int) -> _Lent | None:
         lent = self._lent.get(number)
@@ -348,7 +356,7 @@ class ObjectStore:
 
     async def _ask_readiness(self, identity: ObjectId, reply: Reply[None]) -> None:
         try:
-            await self._ask_owner(identity, "ready")
+            await ask_owner(self.system, identity, "ready")
         except PartisanError as error:  # then there is no value to wait for, and whoever gets it hears why
             logger.debug("%s will not be ready: %s", identity, error)
         finally:
@@ -374,7 +382,8 @@ class ObjectStore:
         if ref.id.node == self.system.me:
             return self.whereabouts(ref)
         try:
-            return ObjectLocation.of_plain(await self._ask_owner(ref.id, "locate"))
+            plain, _ = await ask_owner(self.system, ref.id, "locate")
+            return ObjectLocation.of_plain(plain)
         except NodeError as error:
             raise self._lost(ref.id, error) from error
 
@@ -385,12 +394,11 @@ class ObjectStore:
     async def _fetch(self, ref: ObjectRef[Any]) -> None:
         owner = ref.id.node
         try:
-            reply = Fetched(self.loop)
-            value = await self._ask_owner(ref.id, "fetch", reply)
+            value, reply = await ask_owner(self.system, ref.id, "fetch")
             if type(value) is Large:
                 async with self.flow.room_for(value.size_bytes):
-                    reply = Fetched(self.loop)
-                    value = await self._ask_owner(ref.id, "pull", reply)
+                    patience_s = patience_for(value.size_bytes)
+                    value, reply = await ask_owner(self.system, ref.id, "pull", patience_s)
             ref.size_bytes = reply.size_bytes
             if reply.is_mapped:
                 self._recent[ref.id] = Recent(ref)
@@ -405,19 +413,6 @@ class ObjectStore:
 
     def _lost(self, identity: ObjectId, error: Exception) -> ObjectLost:
         return ObjectLost(str(identity), str(identity.node), f"its owner cannot be reached: {error}")
-
-    async def _ask_owner(self, identity: ObjectId, what: str, reply: Reply[Any] | None = None) -> Any:
-        owner, number = identity
-        for tries_left in reversed(range(FETCH_RETRIES + 1)):
-            try:
-                return await self.system.request(owner, SERVICE, what, number, channel=BULK, reply=reply)
-            except ActorUnavailable as error:
-                # Only a broken connection, perhaps: ask again, which is safe. Or the value is this very error.
-                if isinstance(error, TaskFailed) or not tries_left:
-                    raise
-            reply = Fetched(self.loop) if reply is not None else None
-            await asyncio.sleep(FETCH_RETRY_S)
-        raise AssertionError("the last try returns or raises")
 
     def _is_up(self, node: NodeId) -> bool:
         return self.system.node.directory.is_up(node)

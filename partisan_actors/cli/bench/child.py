@@ -81,6 +81,12 @@ def _cold_start(plan: Plan) -> Measurement:
     return Measurement("cold-start", figure=cold_start.cold_start(plan))
 
 
+def _blocks(row: str, name: str, plan: Plan) -> Measurement:
+    from partisan_actors.cli.bench import blocks
+
+    return Measurement(row, figure=getattr(blocks, name)(plan))
+
+
 OWN_LOOP: Mapping[str, Callable[[Plan, comparisons.Open], comparisons.Comparisons]] = {
     "await-own-loop": comparisons.await_own_loop,
     "sync-method": comparisons.sync_method,
@@ -105,9 +111,16 @@ BACKGROUND: Mapping[str, Callable[[Plan], comparisons.Comparisons]] = {
     "blocking-get": comparisons.blocking_get,
     "in-flight-plain-thread": comparisons.in_flight_plain_thread,
 }
+BLOCKS: Mapping[str, str] = {
+    "put-get-small": "put_and_get_small",
+    "put-get": "put_and_get",
+    "block-argument": "block_argument",
+    "block-put-before": "calls_on_a_block",
+}
 MEASURES: Mapping[str, Measure] = {
     **{row: partial(_own_loop, row, compare) for row, compare in OWN_LOOP.items()},
     **{row: partial(_background, row, compare) for row, compare in BACKGROUND.items()},
+    **{row: partial(_blocks, row, name) for row, name in BLOCKS.items()},
     "create-actors": _create_actors,
     "idle-actor": _idle_actor,
     "worker-memory": _worker_memory,

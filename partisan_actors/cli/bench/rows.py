@@ -9,6 +9,7 @@ __all__ = ["ROWS", "Bound", "Quantity", "Row", "Sense", "row_named"]
 
 CALLS_IN_FLIGHT = 1_000
 PAYLOAD_BYTES = 1 << 20
+BLOCK_BYTES = 100 << 20
 ACTORS_CREATED = 1_000
 ACTORS_IDLE = 2_000
 UNWANTED_MODULES = ("aiohttp", "opentelemetry", "click", "rich")
@@ -202,6 +203,42 @@ _TLS_ROWS = (
     ),
 )
 
+_OBJECT_ROWS = (
+    Row(
+        "put-get-small",
+        "put 1 MiB, read it in another process",
+        Quantity.ABSOLUTE,
+        _at_most(100),
+        "copies",
+        "`put` of 1 MiB that pickles out of band, then a call with the ref, one at a time, from a plain thread; "
+        "divided by the time of a copy of as much between two warm buffers, in turns.",
+    ),
+    Row(
+        "put-get",
+        "put 100 MiB, read it in another process",
+        Quantity.ABSOLUTE,
+        _at_most(25),
+        "copies",
+        "The same with 100 MiB. New memory costs several times a copy into old memory.",
+    ),
+    Row(
+        "block-argument",
+        "100 MiB as argument, fresh each time",
+        Quantity.ABSOLUTE,
+        _at_most(15),
+        "copies",
+        "A call with 100 MiB that pickle out of band, one at a time, in the same unit.",
+    ),
+    Row(
+        "block-put-before",
+        "call with 100 MiB that were put before",
+        Quantity.ABSOLUTE,
+        _at_least(1_000),
+        "calls/s",
+        "One call at a time with a ref to 100 MiB, which its process has mapped since the first call.",
+    ),
+)
+
 _ABSOLUTE_ROWS = (
     Row(
         "create-actors",
@@ -247,7 +284,7 @@ _ABSOLUTE_ROWS = (
     ),
 )
 
-ROWS: tuple[Row, ...] = (*_LATENCY_ROWS, *_RATE_ROWS, *_TLS_ROWS, *_ABSOLUTE_ROWS)
+ROWS: tuple[Row, ...] = (*_LATENCY_ROWS, *_RATE_ROWS, *_TLS_ROWS, *_OBJECT_ROWS, *_ABSOLUTE_ROWS)
 
 
 def row_named(key: str) -> Row:
