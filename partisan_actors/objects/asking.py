@@ -7,15 +7,17 @@ has come within PATIENCE_S, or the time that the slowest network takes; an owner
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorUnavailable, TaskFailed
 from partisan_actors.ids import ObjectId
 from partisan_actors.objects.fetching import Fetched, Later
+from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.wire.channels import BULK
 
-__all__ = ["LATER_S", "SERVICE", "ask_owner", "patience_for"]
+__all__ = ["SERVICE", "ask_owner", "is_done_soon", "patience_for"]
 
 SERVICE: Final = "objects"
 LATER_S: Final = 15.0
@@ -23,6 +25,18 @@ PATIENCE_S: Final = 30.0
 SLOWEST_BYTES_PER_S: Final = 1024 * 1024
 FETCH_RETRIES: Final = 3
 FETCH_RETRY_S: Final = 0.2
+
+
+async def is_done_soon(ref: ObjectRef[Any]) -> bool:
+    """Whether `ref`, of this node, is done by the time that whoever asked for it is to be told something."""
+    if not ref.done():
+        done = asyncio.Event()
+        ref.add_waiter(done.set)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LATER_S):
+                await done.wait()
+        ref.remove_waiter(done.set)
+    return ref.done()
 
 
 def patience_for(size_bytes: int) -> float:

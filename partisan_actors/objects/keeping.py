@@ -18,15 +18,17 @@ import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any, Final
 
 from partisan_actors.errors import ObjectStoreFull
 from partisan_actors.objects.ref import AWAY, ObjectRef
 from partisan_actors.objects.spilling import Spilled, Spiller
 
-__all__ = ["KEPT_BYTES_MIN", "Keeping", "Kept", "size_of"]
+__all__ = ["KEPT_BYTES_MIN", "Keeping", "Kept", "is_large", "size_of"]
 
 KEPT_BYTES_MIN: Final = 256 * 1024
+LOOKED_AT_MAX: Final = 100
 
 
 class Kept:
@@ -178,6 +180,20 @@ class Keeping:
     def close(self) -> None:
         """The node has stopped: take all files away."""
         self._spiller.close()
+
+
+def is_large(value: Any, depth: int = 2) -> bool:
+    """Whether there are KEPT_BYTES_MIN in one piece in `value`, or in what it holds, as far as a look can tell."""
+    kind = type(value)
+    if kind in (bytes, bytearray):
+        return len(value) >= KEPT_BYTES_MIN
+    if kind in (list, tuple, dict):
+        parts = value.values() if kind is dict else value
+        return depth > 0 and any(is_large(part, depth - 1) for part in islice(parts, LOOKED_AT_MAX))
+    if hasattr(kind, "nbytes"):  # as arrays have
+        size = value.nbytes
+        return isinstance(size, int) and size >= KEPT_BYTES_MIN
+    return False
 
 
 def size_of(body: Any, buffers: Sequence[Any]) -> int:

@@ -15,21 +15,20 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.sent_refs import refs_in_message
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.errors import NodeError, ObjectLost, PartisanError, TaskFailed
+from partisan_actors.errors import NodeError, ObjectLost, PartisanError, SerializationError, TaskFailed
 from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
-from partisan_actors.objects.asking import LATER_S, SERVICE, ask_owner, patience_for
+from partisan_actors.objects.asking import SERVICE, ask_owner, is_done_soon, patience_for
 from partisan_actors.objects.fetching import Fetched, Large, Later, Recent
 from partisan_actors.objects.flow import Flow
-from partisan_actors.objects.keeping import KEPT_BYTES_MIN, Keeping, size_of
+from partisan_actors.objects.keeping import KEPT_BYTES_MIN, Keeping, is_large, size_of
 from partisan_actors.objects.locations import ObjectLocation
 from partisan_actors.objects.ref import ObjectRef, rebuild_ref
 from partisan_actors.objects.sharing import Sharing
@@ -149,8 +148,22 @@ class ObjectStore:
             reply.is_mapped = all(isinstance(buffer, memoryview) for buffer in buffers)
         elif isinstance(reply, ObjectRef) and not reply.has_failed and size_of(body, buffers) >= KEPT_BYTES_MIN:
             self.keeping.keep(reply, body, buffers, has_refs=_OURS in body)
-            if self.keeping.bytes_used > self.keeping.bytes_max:
-                self.loop.run_in_executor(None, self.keeping.trim)
+            self._trim()
+
+    def take_result(self, ref: ObjectRef[Any], value: Any) -> None:
+        """`value` is that of `ref`, which is ours; kept as what is put is, if it is large."""
+        ref.succeed(value)
+        if is_large(value):
+            try:
+                payload = encode_value(value, "a result")
+            except SerializationError:  # then it is a value of this node's own, and stays one
+                return
+            self.keeping.keep(ref, payload.body, payload.buffers, has_refs=_OURS in payload.body)
+            self._trim()
+
+    def _trim(self) -> None:
+        if self.keeping.bytes_used > self.keeping.bytes_max:
+            self.loop.run_in_executor(None, self.keeping.trim)
 
     def bring_back(self, ref: ObjectRef[Any]) -> Any:
         """The value of `ref`, which is on disk; blocks this thread for as long as reading it takes."""
@@ -218,7 +231,7 @@ class ObjectStore:
         """
         lent = self._must_find(number)
         ref = lent.ref
-        if not await self._is_done_soon(ref):
+        if not await is_done_soon(ref):
             return Later()
         lent.copies.add(peer.node)
         if ref.size_bytes >= PULLED_BYTES_MIN and not ref.has_failed and not self.sharing.is_mate(peer):
@@ -242,7 +255,7 @@ class ObjectStore:
 
     async def ready(self, peer: Peer, number: int) -> Later | None:
         """Answered once one of our objects is there, or its call has failed; or with `Later`. Raises ObjectLost."""
-        return None if await self._is_done_soon(self._must_find(number).ref) else Later()
+        return None if await is_done_soon(self._must_find(number).ref) else Later()
 
     async def locate(self, peer: Peer, number: int) -> list[Any]:
         """Where one of our objects is, as `ObjectLocation.plain`. Raises ObjectLost."""
@@ -254,18 +267,6 @@ class ObjectStore:
             owner = self.system.me
             raise ObjectLost(str(ObjectId(owner, number)), str(owner), "its last reference is gone")
         return lent
-
-    async def _is_done_soon(self, ref: ObjectRef[Any]) -> bool:
-        """Whether `ref` is done by the time that whoever asked is to be told something."""
-        if not ref.done():
-            done = self.loop.create_future()
-            waiter = partial(_settle, done)
-            ref.add_waiter(waiter)
-            try:
-                await asyncio.wait((done,), timeout=LATER_S)
-            finally:
-                ref.remove_waiter(waiter)
-        return ref.done()
 
     def _find_lent(self, number: int) -> _Lent | None:
         lent = self._lent.get(number)
@@ -416,11 +417,6 @@ class ObjectStore:
 
     def _is_up(self, node: NodeId) -> bool:
         return self.system.node.directory.is_up(node)
-
-
-def _settle(done: asyncio.Future[None]) -> None:
-    if not done.done():
-        done.set_result(None)
 
 
 def _read_only(buffer: Any) -> Any:

@@ -90,7 +90,7 @@ class TaskSubmitter:
             payload = encode_call(args, kwargs, f"the arguments of {name}")
         finally:
             refs_in_message.reset(token)
-        buffers = KeptBuffers.of(payload)
+        buffers = KeptBuffers(self._system.copy_buffers(payload.buffers, None))
         trace = SubmittedTask(self._system, name) if self._system.recorder.enabled else None
         context = trace.context.pack() if trace is not None else b""
         task = TaskId(self._system.me, next(self._numbers))
@@ -135,7 +135,7 @@ class TaskSubmitter:
                 trace.attempt = attempt
             work.begin(attempt)
             try:
-                work.ref.succeed(await self._once(work, trace))
+                self._store.take_result(work.ref, await self._once(work, trace))
                 return
             except TaskFailed as error:  # first: the function may itself have met a NodeDown
                 lost: Exception = error

@@ -31,9 +31,14 @@ def test_twice_the_limit_of_objects_and_results_is_readable_and_the_disk_is_free
         def first(self, array: Any) -> float:
             return float(array[0])
 
+    @pa.task
+    def make(number: int) -> Any:
+        return numpy.full(MEGABYTE // 8 + 1000, float(number))
+
     with pa.init(workers=1, object_store_bytes_max=LIMIT, spill_dir=str(tmp_path)):
         maker = Maker.remote()
-        refs = [maker.make.remote(number) for number in range(16)]
+        refs = [maker.make.remote(number) for number in range(8)]
+        refs += [make.remote(number) for number in range(8, 16)]
         refs += [pa.put(numpy.full(MEGABYTE // 8 + 1000, float(number))) for number in range(16, 32)]
         pa.wait(refs, num_returns=len(refs), timeout=120)
 

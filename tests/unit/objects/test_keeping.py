@@ -13,7 +13,7 @@ import pytest
 
 from partisan_actors.errors import ObjectStoreFull
 from partisan_actors.ids import NodeId, ObjectId
-from partisan_actors.objects.keeping import Keeping
+from partisan_actors.objects.keeping import Keeping, is_large
 from partisan_actors.objects.ref import AWAY, ObjectRef
 from partisan_actors.objects.spilling import Spiller
 from partisan_actors.wire.payload import decode, encode_value
@@ -129,6 +129,16 @@ def test_buffers_come_back_as_they_were(store: Store) -> None:
     assert memoryview(found[1][1]).readonly
     assert type(found[1][2]) is bytearray
     assert held
+
+
+def test_what_is_large_can_be_seen() -> None:
+    large = bytes(300 * KILOBYTE)
+
+    class Array:
+        nbytes = len(large)
+
+    assert all(map(is_large, [large, bytearray(large), Array(), [1, (Array(),)], {"a": large}]))
+    assert not any(map(is_large, [b"small", [b"small"] * 1000, "x" * len(large), None, [[[large]]], Array]))
 
 
 def test_what_is_larger_than_everything_is_refused_with_the_figures(store: Store) -> None:
