@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from partisan_actors.api.cancel import cancel
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.configured import ConfiguredMethod, StreamMethod
+    from partisan_actors.api.deadlocks import deadlocks
     from partisan_actors.api.drains import drain
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
     from partisan_actors.api.fault_rules import faults
@@ -180,6 +181,7 @@ _HOMES = {
     "cancel": "partisan_actors.api.cancel",
     "cluster_resources": "partisan_actors.api.cluster",
     "current_actor": "partisan_actors.api.monitors",
+    "deadlocks": "partisan_actors.api.deadlocks",
     "demonitor": "partisan_actors.api.monitors",
     "drain": "partisan_actors.api.drains",
     "evict": "partisan_actors.api.membership",
@@ -306,6 +308,7 @@ __all__ = [
     "cancel",
     "cluster_resources",
     "current_actor",
+    "deadlocks",
     "demonitor",
     "drain",
     "evict",

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.actors.waits import Waits
 from partisan_actors.api.actor_rows import ActorRows
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.overlays import shared_options
@@ -55,6 +56,7 @@ class Inspection:
         self._objects = objects
         self._executor = executor
         self._actor_rows = ActorRows(system, scheduler)
+        self._waits = Waits(system)
         self._started = time.monotonic()
         system.serve(INSPECT, self)
 
@@ -87,6 +89,10 @@ class Inspection:
     async def all_actors(self, peer: Any) -> list[dict[str, Any]]:
         """These, those that it is to find a place for, and the last that have ended here."""
         return self._actor_rows.all()
+
+    async def waits(self, peer: Any) -> list[dict[str, Any]]:
+        """The calls of its actors, and what each waits for."""
+        return [asdict(call) for call in self._waits.calls()]
 
     async def status(self, peer: Any) -> dict[str, Any]:
         """This node in numbers."""

@@ -30,6 +30,11 @@ SUBCOMMANDS: Final = {
     "actors": Subcommand(
         "partisan_actors.cli.actors", "actors", "Which actors there are, where, in which state, and how busy they are."
     ),
+    "deadlocks": Subcommand(
+        "partisan_actors.cli.deadlocks",
+        "deadlocks",
+        "Which calls wait for each other in a ring, so that none of them ever ends.",
+    ),
     "why": Subcommand(
         "partisan_actors.cli.why", "why", "What tasks and actors wait for that are not done, or have no place."
     ),
