@@ -208,7 +208,7 @@ _OBJECT_ROWS = (
         "put-get-small",
         "put 1 MiB, read it in another process",
         Quantity.ABSOLUTE,
-        _at_most(100),
+        _at_most(300),
         "copies",
         "`put` of 1 MiB that pickles out of band, then a call with the ref, one at a time, from a plain thread; "
         "divided by the time of a copy of as much between two warm buffers, in turns.",
@@ -217,9 +217,10 @@ _OBJECT_ROWS = (
         "put-get",
         "put 100 MiB, read it in another process",
         Quantity.ABSOLUTE,
-        _at_most(25),
+        _at_most(80),
         "copies",
-        "The same with 100 MiB. New memory costs several times a copy into old memory.",
+        "The same with 100 MiB. An object is kept for some seconds after its call, so each takes new memory, which costs "
+        "several times a copy into old memory.",
     ),
     Row(
         "block-argument",
