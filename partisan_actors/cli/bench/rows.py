@@ -219,8 +219,8 @@ _OBJECT_ROWS = (
         Quantity.ABSOLUTE,
         _at_most(80),
         "copies",
-        "The same with 100 MiB. An object is kept for some seconds after its call, so each takes new memory, which costs "
-        "several times a copy into old memory.",
+        "The same with 100 MiB. An object is kept for some seconds after its call, so each takes new memory, which "
+        "costs several times a copy into old memory.",
     ),
     Row(
         "block-argument",
