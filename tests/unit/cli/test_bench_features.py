@@ -18,14 +18,14 @@ def cost(feature: str, single_us: float, in_flight_us: float) -> Cost:
     def summary(microseconds: float) -> Summary:
         return Summary(microseconds / 1e6, microseconds / 1e6, 0.1, 10)
 
-    return Cost(feature, summary(single_us), summary(in_flight_us))
+    return Cost(feature, summary(single_us), summary(in_flight_us), 2 * in_flight_us / 1e6)
 
 
 def test_the_table_compares_each_with_plain_calls() -> None:
     lines = table([cost(PLAIN, 50, 2), cost("acknowledged", 75, 5)]).splitlines()
 
-    assert lines[1].split() == ["plain", "50.0", "1.00", "2.00", "1.00", "10%"]
-    assert lines[2].split() == ["acknowledged", "75.0", "1.50", "5.00", "2.50", "10%"]
+    assert lines[1].split() == ["plain", "50.0", "1.00", "2.00", "1.00", "4.00", "1.00", "10%"]
+    assert lines[2].split() == ["acknowledged", "75.0", "1.50", "5.00", "2.50", "10.00", "2.50", "10%"]
 
 
 def test_the_page_says_of_each_what_it_is() -> None:
@@ -39,7 +39,7 @@ def test_every_feature_is_measured_in_one_run(tmp_path: Path) -> None:
     costs = measure_features(FeaturePlan.quick())
 
     assert [each.feature for each in costs] == list(FEATURES)
-    assert all(each.single.count and each.in_flight.count for each in costs)
+    assert all(each.single.count and each.in_flight.count and each.cpu_s > 0 for each in costs)
 
 
 def test_some_are_measured_beside_plain_calls_and_written_down(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -41,11 +42,16 @@ class FeaturePlan:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds for a call with one feature: when made one at a time, and each of IN_FLIGHT that are made at once."""
+    """Seconds for a call with one feature: when made one at a time, and each of IN_FLIGHT that are made at once.
+
+    `cpu_s` is what both processes together compute for each of the latter, which other work on the machine hardly
+    changes.
+    """
 
     feature: str
     single: Summary
     in_flight: Summary
+    cpu_s: float
 
     def to_json(self) -> dict[str, Any]:
         """As values that JSON can hold."""
@@ -75,6 +81,10 @@ class Answerer:
     async def process(self) -> int:
         """The process it is in."""
         return os.getpid()
+
+    async def computed_s(self) -> float:
+        """For how long that process has computed."""
+        return time.process_time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,7 @@ def measure_features(plan: FeaturePlan, names: Sequence[str] = tuple(FEATURES)) 
 async def _measure(plan: FeaturePlan, names: Sequence[str]) -> list[Cost]:
     single: dict[str, list[list[float]]] = {name: [] for name in names}
     in_flight: dict[str, list[list[float]]] = {name: [] for name in names}
+    cpu_s, bursts = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0)
     settings: dict[str, Any] = {"channels": {"wide": 4}, "delivery": {"causal_labels": [LABEL]}}
     with TemporaryDirectory(prefix="partisan-bench-features-") as folder:
         async with pa.init(workers=1, **settings):
@@ -156,14 +167,19 @@ async def _measure(plan: FeaturePlan, names: Sequence[str]) -> list[Cost]:
                 for number in range(plan.rounds + 1):
                     # Who begins changes: on a machine that is getting slower the last would always look worse.
                     for name in names if number % 2 else reversed(names):
-                        one, many = await _turn(FEATURES[name], stage, plan.turn_s)
+                        one, many, computed_s = await _turn(FEATURES[name], stage, plan.turn_s)
                         if number:
                             single[name].append(one)
                             in_flight[name].append(many)
-    return [Cost(name, Summary.of(single[name]), Summary.of(in_flight[name])) for name in names]
+                            cpu_s[name] += computed_s
+                            bursts[name] += len(many)
+    return [
+        Cost(name, Summary.of(single[name]), Summary.of(in_flight[name]), cpu_s[name] / bursts[name] / IN_FLIGHT)
+        for name in names
+    ]
 
 
-async def _turn(feature: Feature, stage: Stage, turn_s: float) -> tuple[list[float], list[float]]:
+async def _turn(feature: Feature, stage: Stage, turn_s: float) -> tuple[list[float], list[float], float]:
     call = feature.call(stage)
 
     async def burst() -> None:
@@ -172,5 +188,7 @@ async def _turn(feature: Feature, stage: Stage, turn_s: float) -> tuple[list[flo
 
     with feature.during(stage):
         one = await sample_awaited(call, turn_s / 2)
+        there, here = await stage.plain.computed_s.remote(), time.process_time()
         many = await sample_awaited(burst, turn_s / 2)
-    return one, [seconds / IN_FLIGHT for seconds in many]
+        computed_s = time.process_time() - here + await stage.plain.computed_s.remote() - there
+    return one, [seconds / IN_FLIGHT for seconds in many], computed_s

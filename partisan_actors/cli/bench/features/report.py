@@ -12,7 +12,16 @@ from partisan_actors.cli.table import plain_table
 
 __all__ = ["page", "table"]
 
-HEADINGS: Final = ("calls", "one at a time us", "x plain", f"{IN_FLIGHT} in flight, each us", "x plain", "spread")
+HEADINGS: Final = (
+    "calls",
+    "one at a time us",
+    "x plain",
+    f"{IN_FLIGHT} in flight, each us",
+    "x plain",
+    "CPU us of each",
+    "x plain",
+    "spread",
+)
 
 _WHAT: Final = """\
 A call with one feature beside a plain one, between the same two processes and by turns, so that both meet the same
@@ -21,7 +30,8 @@ is in [the table of benchmarks](benchmarks.md), as they are properties of a whol
 
 _HOW: Final = """\
 Caller and answerer have a core each. A figure is the median of the turns' medians; `spread` is how far the middle 80 %
-of them lie apart, for whichever of the two figures it is more."""
+of them lie apart, for whichever of the two times it is more. `CPU` is what both processes compute for each of the calls
+in flight: where the machine has other work to do, times vary, and this hardly does."""
 
 
 def rows(costs: Sequence[Cost]) -> list[list[str]]:
@@ -34,6 +44,8 @@ def rows(costs: Sequence[Cost]) -> list[list[str]]:
             f"{cost.single.median / plain.single.median:.2f}",
             f"{cost.in_flight.median * 1e6:.2f}",
             f"{cost.in_flight.median / plain.in_flight.median:.2f}",
+            f"{cost.cpu_s * 1e6:.2f}",
+            f"{cost.cpu_s / plain.cpu_s:.2f}",
             f"{max(cost.single.spread, cost.in_flight.spread):.0%}",
         ]
         for cost in costs
