@@ -30,6 +30,8 @@ LOOK_AGAIN_S: Final = 0.1
 # How long what is ended at the deadline may take for that, and the answer for its way.
 HOOKS_S: Final = 5.0
 DRAIN_GRACE_S: Final = 15.0
+# How long an empty node waits to hear that its answer has come.
+FAREWELL_S: Final = 2.0
 WHY: Final = "its node is drained"
 
 
@@ -73,10 +75,18 @@ class Draining:
         """Another node, or a command, asks. Who asks again meanwhile gets the same answer."""
         if self._job is None:
             self._job = self._system.background.start(self._drain(timeout_s), "drain this node")
+            self._job.add_done_callback(lambda _: self._system.loop.call_later(FAREWELL_S, self._end))
         drained = await asyncio.shield(self._job)
-        if self.on_drained is not None:
-            self.on_drained()  # the answer leaves before the node does
         return [drained.node, drained.moved, drained.ended, drained.left, drained.stops]
+
+    async def end(self, peer: Peer) -> None:
+        """Whoever asked has the answer: were this node to end before, news of that could be faster than the answer."""
+        if self._job is not None and self._job.done():
+            self._end()
+
+    def _end(self) -> None:
+        if self.on_drained is not None:
+            self.on_drained()
 
     async def drain_node(self, peer: Peer, name: str, timeout_s: float) -> list[Any]:
         """A command asks for another node, or this one, by name. Raises NodeDown."""
@@ -145,4 +155,6 @@ async def ask_to_drain(system: ActorSystem, node: NodeId, timeout_s: float) -> D
         if system.node.directory.is_up(node):
             raise
         return Drained(node.name, 0, 0, 0, True)  # somebody else's request ended it
+    if node != system.me:  # an answer for somebody else is still to be sent from here
+        system.notify(node, DRAIN, "end")
     return Drained(*answer)

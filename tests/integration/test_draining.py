@@ -164,8 +164,13 @@ def test_a_worker_that_is_empty_ends_with_status_zero_and_its_work_goes_on_elsew
         assert session.ended_workers()[name].endswith("exit status 0")
         wait_until(lambda: _answers(actor), "the actor to be elsewhere")
         assert pa.get(where.remote(), timeout=30) == f"{session.node_name}-w2"
+        wait_until(lambda: _state_of(name) == "left", "everybody to know that it has left")
         with pytest.raises(pa.NodeDown):
             pa.drain(name)
+
+
+def _state_of(name: str) -> str:
+    return next(str(row["state"]) for row in pa.nodes() if row["name"] == name)
 
 
 def _answers(actor: Any) -> bool:
