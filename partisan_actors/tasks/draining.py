@@ -17,7 +17,7 @@ from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.restart import may_restart
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import CallTimeout, NodeDown, PartisanError
-from partisan_actors.ids import NodeId
+from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
@@ -27,6 +27,7 @@ __all__ = ["DRAIN", "DRAIN_GRACE_S", "Drained", "Draining"]
 DRAIN: Final = "drain"
 IDLE_S: Final = 5.0
 LOOK_AGAIN_S: Final = 0.1
+LOOK_AT_PROCESSES_S: Final = 0.5
 # How long what is ended at the deadline may take for that, and the answer for its way.
 HOOKS_S: Final = 5.0
 DRAIN_GRACE_S: Final = 15.0
@@ -64,6 +65,8 @@ class Draining:
         self._job: asyncio.Task[Drained] | None = None
         self._idle_by: dict[Cell, float] = {}
         self._moved = 0
+        # Actors in processes of their own that are about to end, and go on elsewhere.
+        self._leaving: set[ActorId] = set()
         system.serve(DRAIN, self)
 
     @property
@@ -98,7 +101,7 @@ class Draining:
 
     async def _drain(self, timeout_s: float) -> Drained:
         loop = self._system.loop
-        deadline = loop.time() + timeout_s
+        deadline, next_look = loop.time() + timeout_s, loop.time()
         self._scheduler.close_room()
         names = [*self.children, *(process.name for process in self._scheduler.processes.running)]
         children = [
@@ -106,13 +109,16 @@ class Draining:
         ]
         while not self._is_empty() and loop.time() < deadline:
             self._move(loop.time())
+            if loop.time() >= next_look:
+                await self._move_isolated()
+                next_look = loop.time() + LOOK_AT_PROCESSES_S
             self._scheduler.groups.give_up_unused()
             await self._scheduler.wait_for_news(LOOK_AGAIN_S)
         left = self._executor.running
         ended = await self._end_the_rest()
         if children:
             await asyncio.wait(children)
-        return Drained(self._system.me.name, self._moved, ended, left, self.on_drained is not None)
+        return Drained(self._system.me.name, self._moved + len(self._leaving), ended, left, self.on_drained is not None)
 
     async def _drain_child(self, name: str, timeout_s: float) -> None:
         record = self._system.node.directory.records.get(name)
@@ -120,7 +126,8 @@ class Draining:
             await ask_to_drain(self._system, record.node, timeout_s)
 
     def _is_empty(self) -> bool:
-        work = self._executor.running + self._executor.queued + len(self._system.local_cells())
+        actors = len(self._system.local_cells()) + len(self._scheduler.isolated)
+        work = self._executor.running + self._executor.queued + actors
         return not work and not self._scheduler.room.bundles() and not self._scheduler.guardian.restarting
 
     def _move(self, now: float) -> None:
@@ -135,10 +142,28 @@ class Draining:
                 self._idle_by.pop(cell, None)
                 self._moved += self._scheduler.guardian.end_life(cell, WHY)
 
+    async def _move_isolated(self) -> None:
+        """The same for those that have processes of their own, which each does for itself."""
+        places = {actor: at for actor, at in self._scheduler.isolated.places().items() if actor not in self._leaving}
+        asked = [self._system.request(place, DRAIN, "move", timeout_s=HOOKS_S) for place in places.values()]
+        answers = await asyncio.gather(*asked, return_exceptions=True)  # who does not answer has ended, or is stuck
+        self._leaving.update(actor for actor, answer in zip(places, answers, strict=True) if answer is True)
+
+    async def move(self, peer: Peer) -> bool:
+        """The host of this process is drained. Answers whether its actor is about to be restarted elsewhere."""
+        if not self.is_draining:
+            self._scheduler.close_room()
+        before = self._moved
+        self._move(self._system.loop.time())
+        return self._moved > before
+
     async def _end_the_rest(self) -> int:
-        rest = self._system.local_cells()
-        for cell in rest:
+        isolated = self._scheduler.isolated
+        places = list(isolated.places())
+        rest = [*self._system.local_cells(), *(actor for actor in places if actor not in self._leaving)]
+        for cell in self._system.local_cells():
             cell.stop(WHY)
+        await asyncio.gather(*(isolated.stop(actor, WHY) for actor in places), return_exceptions=True)
         deadline = self._system.loop.time() + HOOKS_S
         while self._system.local_cells() and self._system.loop.time() < deadline:
             await self._scheduler.wait_for_news(LOOK_AGAIN_S)
