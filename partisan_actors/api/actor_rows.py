@@ -41,7 +41,7 @@ class ActorRows:
 
     def all(self) -> list[dict[str, Any]]:
         """These, and those that this node is to find a place for, and those that have ended here, the latest first."""
-        waiting = [self._of_spec(spec) for spec, _ in self._scheduler.placing.values()]
+        waiting = [self._of_spec(placing.spec) for placing in self._scheduler.placing.values()]
         return [*self.running(), *waiting, *reversed(self._ended)]
 
     def _cell_stopped(self, cell: Cell) -> None:

@@ -18,7 +18,8 @@ def running_request(scheduler: Scheduler) -> Request | None:
     if task is not None:
         return task.request
     cell = current_cell.get()
-    return None if cell is None else scheduler.request_of(cell.actor)
+    spec = scheduler.hosted.get(cell.actor) if cell is not None else None
+    return spec.request if spec is not None else None
 
 
 def running_token() -> ActorId | TaskId | None:

@@ -122,7 +122,10 @@ class PendingWork:
         placing = self._scheduler.placing.get(actor)
         if placing is None:
             return _row(what, "is being made", ["its name is being claimed, or it is on its way to its node"])
-        return _row(str(placing[0]), "looks for a node", self._nodes(placing[0].request))
+        spec, asked = placing.spec, placing.asked
+        if asked is not None:
+            return _row(str(spec), f"is being made on node {asked.name}", ["that node has not answered yet"])
+        return _row(str(spec), "looks for a node", self._nodes(spec.request))
 
     async def actor(self, peer: Peer, name: str, incarnation: int, number: int) -> dict[str, Any]:
         """An actor of this node: what is it doing?"""
@@ -184,10 +187,10 @@ class PendingWork:
         for task, work in late:
             self._warned[task] = None
             self._system.background.start(self._warn(work), f"look after {work.spec}")
-        for actor, (spec, since) in list(self._scheduler.placing.items()):
-            if now - since >= WARN_S and actor not in self._warned:
+        for actor, placing in list(self._scheduler.placing.items()):
+            if now - placing.since >= WARN_S and actor not in self._warned:
                 self._warned[actor] = None
-                _tell(self._explain_placing(actor, str(spec)))
+                _tell(self._explain_placing(actor, str(placing.spec)))
         pending = self._submitter.submitted.keys() | self._scheduler.placing.keys() if self._warned else set()
         self._warned = {token: None for token in self._warned if token in pending}
 

@@ -56,6 +56,10 @@ class IsolatedActors:
     def __contains__(self, actor: object) -> bool:
         return actor in self._of or actor in self._making
 
+    def places(self) -> dict[ActorId, NodeId]:
+        """The node that the process of each actor is."""
+        return {actor: process.node for actor, process in self._of.items() if process.node is not None}
+
     async def create(self, spec: ActorSpec) -> Placed:
         """Make the actor in a new process. Raises what making it raises; what it held is free again then."""
         job = self._system.background.start(self._make(spec), f"a process for {spec}")

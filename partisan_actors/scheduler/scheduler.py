@@ -47,7 +47,8 @@ from partisan_actors.scheduler.isolated import PLACED, IsolatedActors, Placed, p
 from partisan_actors.scheduler.load import describe_load
 from partisan_actors.scheduler.names import Names
 from partisan_actors.scheduler.packages import Packages
-from partisan_actors.scheduler.policy import Request, Verdict
+from partisan_actors.scheduler.placing import Placing
+from partisan_actors.scheduler.policy import Verdict
 from partisan_actors.scheduler.processes import Processes
 from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.room import Room
@@ -91,8 +92,7 @@ class Scheduler:
         # Where this node has placed actors, for those who got a handle before they had a place. The oldest go first.
         self._homes: dict[ActorId, NodeId] = {}
         self._creating: dict[ActorId, asyncio.Task[None]] = {}
-        # The actors that have no place yet, and since when.
-        self.placing: dict[ActorId, tuple[ActorSpec, float]] = {}
+        self.placing: dict[ActorId, Placing] = {}  # the actors that have no place yet
         # Done when an actor to be made has its name, cancelled when it does not get it.
         self._claims: dict[ActorId, asyncio.Future[None]] = {}
         self._ending: dict[ActorId, asyncio.Future[None]] = {}
@@ -143,11 +143,6 @@ class Scheduler:
                 self.guardian.end_life(cell, why)
             elif isinstance(token, ActorId):
                 self.isolated.withdraw(token, why)
-
-    def request_of(self, actor: ActorId) -> Request | None:
-        """What an actor of this node was placed by."""
-        spec = self.hosted.get(actor)
-        return spec.request if spec is not None else None
 
     # ---- creating ---------------------------------------------------------------------------------------------
 
@@ -249,24 +244,25 @@ class Scheduler:
 
     async def place(self, spec: ActorSpec) -> NodeId:
         """Find a node that takes the actor, waiting for room if need be. Raises Unplaceable."""
-        self.placing[spec.actor] = (spec, self.system.loop.time())
+        placing = self.placing[spec.actor] = Placing(spec, self.system.loop.time())
         try:
-            return await self._place(spec)
+            return await self._place(spec, placing)
         finally:
             self.placing.pop(spec.actor, None)
 
-    async def _place(self, spec: ActorSpec) -> NodeId:
+    async def _place(self, spec: ActorSpec, placing: Placing) -> NodeId:
         while True:
             choice = self.choose(spec.request)
             if isinstance(choice, Verdict):
                 raise Unplaceable(str(spec), choice.needed, choice.best_node)
-            for node in choice.nodes:
-                host = await self._taken_by(node, spec)
+            for placing.asked in choice.nodes:
+                host = await self._taken_by(placing.asked, spec)
                 if host is not None:
                     self._homes[spec.actor] = host
                     if len(self._homes) > HOMES_MAX:
                         self._homes.pop(next(iter(self._homes)))
                     return host
+            placing.asked = None
             await self.wait_for_news()
 
     async def _taken_by(self, node: NodeId, spec: ActorSpec) -> NodeId | None:

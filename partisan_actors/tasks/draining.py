@@ -17,7 +17,7 @@ from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.restart import may_restart
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import CallTimeout, NodeDown, PartisanError
-from partisan_actors.ids import NodeId
+from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
@@ -27,9 +27,12 @@ __all__ = ["DRAIN", "DRAIN_GRACE_S", "Drained", "Draining"]
 DRAIN: Final = "drain"
 IDLE_S: Final = 5.0
 LOOK_AGAIN_S: Final = 0.1
+LOOK_AT_PROCESSES_S: Final = 0.5
 # How long what is ended at the deadline may take for that, and the answer for its way.
 HOOKS_S: Final = 5.0
 DRAIN_GRACE_S: Final = 15.0
+# How long an empty node waits to hear that its answer has come.
+FAREWELL_S: Final = 2.0
 WHY: Final = "its node is drained"
 
 
@@ -62,6 +65,8 @@ class Draining:
         self._job: asyncio.Task[Drained] | None = None
         self._idle_by: dict[Cell, float] = {}
         self._moved = 0
+        # Actors in processes of their own that are about to end, and go on elsewhere.
+        self._leaving: set[ActorId] = set()
         system.serve(DRAIN, self)
 
     @property
@@ -73,10 +78,18 @@ class Draining:
         """Another node, or a command, asks. Who asks again meanwhile gets the same answer."""
         if self._job is None:
             self._job = self._system.background.start(self._drain(timeout_s), "drain this node")
+            self._job.add_done_callback(lambda _: self._system.loop.call_later(FAREWELL_S, self._end))
         drained = await asyncio.shield(self._job)
-        if self.on_drained is not None:
-            self.on_drained()  # the answer leaves before the node does
         return [drained.node, drained.moved, drained.ended, drained.left, drained.stops]
+
+    async def end(self, peer: Peer) -> None:
+        """Whoever asked has the answer: were this node to end before, news of that could be faster than the answer."""
+        if self._job is not None and self._job.done():
+            self._end()
+
+    def _end(self) -> None:
+        if self.on_drained is not None:
+            self.on_drained()
 
     async def drain_node(self, peer: Peer, name: str, timeout_s: float) -> list[Any]:
         """A command asks for another node, or this one, by name. Raises NodeDown."""
@@ -88,7 +101,7 @@ class Draining:
 
     async def _drain(self, timeout_s: float) -> Drained:
         loop = self._system.loop
-        deadline = loop.time() + timeout_s
+        deadline, next_look = loop.time() + timeout_s, loop.time()
         self._scheduler.close_room()
         names = [*self.children, *(process.name for process in self._scheduler.processes.running)]
         children = [
@@ -96,13 +109,16 @@ class Draining:
         ]
         while not self._is_empty() and loop.time() < deadline:
             self._move(loop.time())
+            if loop.time() >= next_look:
+                await self._move_isolated()
+                next_look = loop.time() + LOOK_AT_PROCESSES_S
             self._scheduler.groups.give_up_unused()
             await self._scheduler.wait_for_news(LOOK_AGAIN_S)
         left = self._executor.running
         ended = await self._end_the_rest()
         if children:
             await asyncio.wait(children)
-        return Drained(self._system.me.name, self._moved, ended, left, self.on_drained is not None)
+        return Drained(self._system.me.name, self._moved + len(self._leaving), ended, left, self.on_drained is not None)
 
     async def _drain_child(self, name: str, timeout_s: float) -> None:
         record = self._system.node.directory.records.get(name)
@@ -110,7 +126,8 @@ class Draining:
             await ask_to_drain(self._system, record.node, timeout_s)
 
     def _is_empty(self) -> bool:
-        work = self._executor.running + self._executor.queued + len(self._system.local_cells())
+        actors = len(self._system.local_cells()) + len(self._scheduler.isolated)
+        work = self._executor.running + self._executor.queued + actors
         return not work and not self._scheduler.room.bundles() and not self._scheduler.guardian.restarting
 
     def _move(self, now: float) -> None:
@@ -125,10 +142,28 @@ class Draining:
                 self._idle_by.pop(cell, None)
                 self._moved += self._scheduler.guardian.end_life(cell, WHY)
 
+    async def _move_isolated(self) -> None:
+        """The same for those that have processes of their own, which each does for itself."""
+        places = {actor: at for actor, at in self._scheduler.isolated.places().items() if actor not in self._leaving}
+        asked = [self._system.request(place, DRAIN, "move", timeout_s=HOOKS_S) for place in places.values()]
+        answers = await asyncio.gather(*asked, return_exceptions=True)  # who does not answer has ended, or is stuck
+        self._leaving.update(actor for actor, answer in zip(places, answers, strict=True) if answer is True)
+
+    async def move(self, peer: Peer) -> bool:
+        """The host of this process is drained. Answers whether its actor is about to be restarted elsewhere."""
+        if not self.is_draining:
+            self._scheduler.close_room()
+        before = self._moved
+        self._move(self._system.loop.time())
+        return self._moved > before
+
     async def _end_the_rest(self) -> int:
-        rest = self._system.local_cells()
-        for cell in rest:
+        isolated = self._scheduler.isolated
+        places = list(isolated.places())
+        rest = [*self._system.local_cells(), *(actor for actor in places if actor not in self._leaving)]
+        for cell in self._system.local_cells():
             cell.stop(WHY)
+        await asyncio.gather(*(isolated.stop(actor, WHY) for actor in places), return_exceptions=True)
         deadline = self._system.loop.time() + HOOKS_S
         while self._system.local_cells() and self._system.loop.time() < deadline:
             await self._scheduler.wait_for_news(LOOK_AGAIN_S)
@@ -145,4 +180,6 @@ async def ask_to_drain(system: ActorSystem, node: NodeId, timeout_s: float) -> D
         if system.node.directory.is_up(node):
             raise
         return Drained(node.name, 0, 0, 0, True)  # somebody else's request ended it
+    if node != system.me:  # an answer for somebody else is still to be sent from here
+        system.notify(node, DRAIN, "end")
     return Drained(*answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ class Where:
 
     async def node(self) -> str:
         return here()
+
+    async def process(self) -> int:
+        return os.getpid()
 
     async def wait(self) -> None:
         Path(self.folder, "waits").touch()
@@ -164,8 +168,13 @@ def test_a_worker_that_is_empty_ends_with_status_zero_and_its_work_goes_on_elsew
         assert session.ended_workers()[name].endswith("exit status 0")
         wait_until(lambda: _answers(actor), "the actor to be elsewhere")
         assert pa.get(where.remote(), timeout=30) == f"{session.node_name}-w2"
+        wait_until(lambda: _state_of(name) == "left", "everybody to know that it has left")
         with pytest.raises(pa.NodeDown):
             pa.drain(name)
+
+
+def _state_of(name: str) -> str:
+    return next(str(row["state"]) for row in pa.nodes() if row["name"] == name)
 
 
 def _answers(actor: Any) -> bool:
@@ -173,3 +182,29 @@ def _answers(actor: Any) -> bool:
         return pa.get(actor.node.remote(), timeout=30) != ""
     except (pa.ActorUnavailable, pa.NodeDown):
         return False
+
+
+def test_actors_with_processes_of_their_own_move_or_end_too() -> None:
+    with pa.init(workers=2) as session:
+        name = f"{session.node_name}-w1"
+        place = pa.NodeAffinity(name, soft=True)
+        alone = Where.options(placement=place, isolation="process")
+        phoenix, mortal = alone.options(max_restarts=1).remote(), alone.remote()
+        before = [pa.get(actor.process.remote(), timeout=60) for actor in (phoenix, mortal)]
+
+        report = pa.drain(name, timeout=2)
+
+        assert report == pa.Drained(name, 1, 1, 0, True)
+        wait_until(lambda: _answers(phoenix), "the actor to be elsewhere")
+        assert pa.get(phoenix.process.remote(), timeout=60) not in before
+        wait_until(lambda: _has_stopped(mortal), "the other one to have ended")
+
+
+def _has_stopped(actor: Any) -> bool:
+    try:
+        pa.get(actor.node.remote(), timeout=30)
+    except (pa.ActorStopped, pa.NodeDown):
+        return True
+    except pa.ActorUnavailable:
+        return False
+    return False
