@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import typing
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from partisan_actors.messages import message_types
 from partisan_actors.protocols.broadcast import exchange, flood, handlers, plumtree
 from partisan_actors.protocols.detector import swim_messages
 from partisan_actors.protocols.membership import hyparview_messages
+from partisan_actors.wire.compression import PACKED, PACKED_HEAD
 from partisan_actors.wire.frames import (
     ACK,
     BATCH,
@@ -91,6 +93,8 @@ def _checksums(rng: random.Random) -> list[int]:
 
 def frame(rng: random.Random, body: bytes, kind: int, count: int = 0) -> bytes:
     """One frame, whose header lies now and then: as before the handshake if it is a HELLO, or else as after it."""
+    if kind in (BATCH, LARGE, CHUNK) and rng.random() < 0.2:
+        kind, body = kind | PACKED, compressed(rng, body)
     length = len(body) if rng.random() < 0.9 else rng.choice((0, 1, len(body) + 1, FRAME_BYTES_MAX + 1, 2**32 - 1))
     header, rest = (HELLO_HEADER, ()) if kind == HELLO else (HEADER, (_some(rng), *_checksums(rng)))
     if rng.random() < 0.1:
@@ -98,6 +102,14 @@ def frame(rng: random.Random, body: bytes, kind: int, count: int = 0) -> bytes:
     if rng.random() < 0.1:
         count = rng.choice((0, 1, 2, 1000, 2**32 - 1))
     return header.pack(length, kind, count, *rest) + body
+
+
+def compressed(rng: random.Random, body: bytes) -> bytes:
+    """The body of a compressed frame that stands for `body`, or says so, or for a megabyte."""
+    content = body if rng.random() < 0.7 else bytes(1 << 20)
+    size = len(content) if rng.random() < 0.7 else rng.choice((0, 1, len(body), FRAME_BYTES_MAX, 2**32 - 1))
+    made = PACKED_HEAD.pack(rng.choice((1, 1, 1, 1, 1, 1, 0, 2, 3, 9)), size) + zlib.compress(content, 1)
+    return made if rng.random() < 0.7 else damaged(rng, made)
 
 
 def _some(rng: random.Random) -> int:

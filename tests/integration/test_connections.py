@@ -125,11 +125,11 @@ async def test_what_one_direction_of_a_connection_swallows_arrives_on_the_next(l
         for each in heard:
             b.tell(a, each)  # comes back on the same connection
         await until(lambda: a.told == heard)
-        assert b.told == ["first"]
-
         await until(lambda: len(b.told) == (61 if load else 31))
         assert [each for each in b.told if each != load] == ["first", *range(30)]
+        # Either of them may be the first to notice: what would have acknowledged b's frames was swallowed, too.
         assert proxy.swallowed > 0 and a.sessions.resumed > 0
+        assert a.keep_alive.one_way.cut_count + b.keep_alive.one_way.cut_count > 0
         assert a.lost == []
     finally:
         await a.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from partisan_actors.errors import AuthenticationError, ProtocolError
+from partisan_actors.wire.compression import PACKED, PACKED_HEAD
 from partisan_actors.wire.frames import ACK, BATCH, CHUNK, END, HEADER, HELLO, HELLO_HEADER, LARGE
 from tests import hostile
 from tests.wiring import End, handshake, open_pair
@@ -41,7 +43,18 @@ frames = st.builds(
     numbers,
     st.none() | numbers,
 )
-streams = st.lists(st.binary(max_size=80) | hellos | frames, max_size=6).map(b"".join)
+packed = st.builds(
+    lambda body, kind, count, number, lie: (
+        made := PACKED_HEAD.pack(number, lie if lie is not None else len(body)) + zlib.compress(body),
+        HEADER.pack(len(made), kind | PACKED, count, 0, 0, 0) + made,
+    )[1],
+    bodies,
+    st.sampled_from((BATCH, LARGE, CHUNK)),
+    numbers,
+    st.just(1) | st.integers(0, 255),
+    st.none() | numbers,
+)
+streams = st.lists(st.binary(max_size=80) | hellos | frames | packed, max_size=6).map(b"".join)
 
 
 def closed_with_a_reason_or_open(end: End) -> None:
