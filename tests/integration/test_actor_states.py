@@ -26,7 +26,7 @@ class Plain:
 @pa.actor
 class Waits:
     def __init__(self) -> None:
-        assert gate.wait(30)
+        assert gate.wait(120)
 
     async def ping(self) -> int:
         return 1
@@ -45,6 +45,13 @@ async def listed(**wanted: Any) -> list[dict[str, Any]]:
     return await asyncio.to_thread(pa.list_actors, **wanted)
 
 
+async def until_listed(count: int, **wanted: Any) -> list[dict[str, Any]]:
+    async with asyncio.timeout(60):
+        while len(rows := await listed(**wanted)) != count:
+            await asyncio.sleep(0.01)
+    return rows
+
+
 async def test_states_of_actors_that_wait_begin_and_live() -> None:
     gate.clear()
     async with nodes("a", "b") as cluster:
@@ -57,8 +64,8 @@ async def test_states_of_actors_that_wait_begin_and_live() -> None:
             pending = Plain.options(num_cpus=1).remote()
             await until(lambda: cluster["a"].scheduler.placing)
 
-            assert [row["class"] for row in await listed(state="pending")] == ["Plain"]
-            assert [row["class"] for row in await listed(state="starting")] == ["Waits"]
+            assert [row["class"] for row in await until_listed(1, state="starting")] == ["Waits"]
+            assert [row["class"] for row in await until_listed(1, state="pending")] == ["Plain"]
             (row,) = await listed(name="it", namespace="mine")
             assert (row["state"], row["reason"], row["held_by"]) == ("alive", "", [])
             assert {row["state"] for row in await listed(class_name="Plain")} == {"alive", "pending"}
@@ -69,7 +76,7 @@ async def test_states_of_actors_that_wait_begin_and_live() -> None:
             holder.clear()
 
             assert await starting.ping.remote() == await pending.ping.remote() == 1
-            assert await listed(state="pending") == []
+            await until_listed(0, state="pending")
 
 
 async def test_each_way_to_end_is_of_its_own_kind() -> None:

@@ -223,7 +223,9 @@ class TestActors:
         actor = Alone.remote()
         pid = pa.get(actor.pid.remote())
 
-        rows = [row for row in pa.nodes(processes=True) if row["pid"] == pid]
+        rows = wait_until(
+            lambda: [row for row in pa.nodes(processes=True) if row["pid"] == pid], "its node to be known here"
+        )
 
         assert len(rows) == 1 and not rows[0]["hosts_actors"] and not rows[0]["resources"]
         assert rows[0]["hosted_by"] in {row["name"] for row in pa.nodes()}

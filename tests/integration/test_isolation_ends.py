@@ -51,7 +51,10 @@ def test_when_its_host_is_killed_it_is_gone_and_made_again_elsewhere() -> None:
     with pa.init(workers=2) as session:
         actor = Alone.options(max_restarts=1).remote(3)
         pid = pa.get(actor.pid.remote())
-        host = next(row["hosted_by"] for row in pa.nodes(processes=True) if row["pid"] == pid)
+        (host,) = wait_until(
+            lambda: [row["hosted_by"] for row in pa.nodes(processes=True) if row["pid"] == pid],
+            "its node to be known here",
+        )
         worker = next(row["pid"] for row in pa.nodes() if row["name"] == host)
         assert worker in session.worker_pids
 

@@ -235,6 +235,8 @@ def swallow(cluster: Nodes, name: str, lost: list[bytes] | None = None) -> None:
 
 CLUSTER = """
     import sys
+    import time
+
     import partisan_actors as pa
 
     VIEWS = {"active_max": 3, "active_min": 2}
@@ -272,8 +274,12 @@ CLUSTER = """
             with pa.init(workers=4, name="d", overlay_options=VIEWS, tracing=True) as session:
                 print("address", session.address, flush=True)
                 sys.stdin.readline()
+                while len(pa.nodes()) < 6:
+                    time.sleep(0.01)
                 far = Far.options(resources={"far": 1}).remote()
-                callers = [Caller.options(placement="spread").remote() for _ in range(4)]
+                # More than the neighbours that the far one can have.
+                places = [row["name"] for row in pa.nodes() if row["name"] not in ("d", "x")]
+                callers = [Caller.options(placement=pa.NodeAffinity(name)).remote() for name in places]
                 for size in (10, 3_000_000):
                     answers = pa.get([caller.call.remote(far, size) for caller in callers], timeout=90)
                     assert answers == [[size + 1, 33]] * 4, answers
