@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
+from partisan_actors.api.on_loop import on_loop
 from partisan_actors.errors import ConfigError
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.stream import ObjectRefGenerator
+
+if TYPE_CHECKING:
+    from partisan_actors.api.runtime import Runtime
 
 __all__ = ["cancel"]
 
@@ -27,11 +32,23 @@ def cancel(ref: ObjectRef[Any] | ObjectRefGenerator[Any], *, force: bool = False
         ref = ref.completed()
     if not isinstance(ref, ObjectRef):
         raise TypeError(f"cancel takes an ObjectRef or an ObjectRefGenerator, not {type(ref).__name__}")
-    if force:
-        what = "False: only a task in a process of its own can be ended by force; to end an actor there is kill(handle)"
-        raise ConfigError("force", True, what)
     system = session.system()
+    if force:
+        _kill(system, ref)
+        return
     if ref._id is not None and ref.id.node != system.me:
         system.cancelling.cancel_at(system.node.router.peer(ref.id.node), ref.id.number, recursive)
     else:
         system.cancelling.cancel(ref, recursive)
+
+
+def _kill(system: ActorSystem, ref: ObjectRef[Any]) -> None:
+    if ref.done():
+        return
+    runtime: Runtime = system.extensions["runtime"]
+    work = on_loop(system, runtime.submitter.work_of, ref)
+    if work is not None and work.spec.isolation is not None:
+        system.post(work.kill)
+    elif not ref.done():
+        what = "False: only a task in a process of its own can be ended by force; to end an actor there is kill(handle)"
+        raise ConfigError("force", True, what)

@@ -27,12 +27,11 @@ from partisan_actors.ids import NodeId
 from partisan_actors.node.loop import new_event_loop
 from partisan_actors.node.overlays import make_stack, with_own_options
 from partisan_actors.scheduler.environment import Environment
+from partisan_actors.scheduler.processes import record_from, record_of
 from partisan_actors.wire.codec import read_declarations
 
 __all__ = ["main", "prepare"]
 
-# How long a new process waits to know of all the nodes that its host knew: some of those may be gone by now.
-CATCH_UP_S: Final = 2.0
 LOOK_S: Final = 0.01
 LINGER_S: Final = 2.0
 # There may be hundreds of such nodes on a machine, most of them idle: each pings one neighbour, and looks whether its
@@ -89,22 +88,18 @@ async def _run(settings: dict[str, Any], stop: asyncio.Event, control: int) -> N
     session.adopt(runtime)
     await runtime.start(settings["contacts"])
     await runtime.ready()
-    await _catch_up(runtime, frozenset(settings["known"]))
+    for told in settings["records"]:
+        record_from(runtime.node, told)
+    runtime.node.introduce()
     worker.settle_in()
     end = _End(runtime, stop)
     runtime.system.on_cell_stopped.append(end.actor_stopped)
     me = runtime.node.me
-    ready = {"node": list(me), "addresses": list(runtime.node.addresses.addresses_of(me))}
+    addresses = list(runtime.node.addresses.addresses_of(me))
+    ready = {"node": list(me), "addresses": addresses, "record": record_of(runtime.node, me)}
     os.write(control, json.dumps(ready).encode() + b"\n")
     await stop.wait()
     await runtime.close(end.why)
-
-
-async def _catch_up(runtime: Runtime, known: frozenset[str]) -> None:
-    directory, loop = runtime.node.directory, asyncio.get_running_loop()
-    deadline = loop.time() + CATCH_UP_S
-    while not known <= directory.records.keys() and loop.time() < deadline:  # noqa: ASYNC110 - nobody tells of all
-        await asyncio.sleep(LOOK_S)
 
 
 class _End:

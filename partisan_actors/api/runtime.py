@@ -17,6 +17,7 @@ from partisan_actors.actors.threads import ActorThread, JobThread
 from partisan_actors.api.control import Control
 from partisan_actors.api.inspection import Inspection
 from partisan_actors.api.pending import PendingWork
+from partisan_actors.api.runtime_env import check_runtime_env, environment_for
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Node, Transport
 from partisan_actors.node.overlays import shared_options
@@ -84,6 +85,7 @@ class Runtime:
         self.system.extensions.update(runtime=self, topics=self.topics, pending=self.pending)
         # What work that is started here finds around it, unless it says otherwise.
         self.environment = NO_ENVIRONMENT
+        check_runtime_env(config.runtime_env)
         self._tracing_options = tracing
         self._tracing: Tracing | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -102,6 +104,9 @@ class Runtime:
             await self._export_the_rest()
             raise
         self.objects.start()
+        self.environment = environment_for(self, self.config.runtime_env)
+        if self.config.prestart and self.config.hosts_actors and self.scheduler.processes.can_isolate:
+            self.scheduler.processes.warm_up()
         if self._tracing_options is not None and self._tracing is None:
             self._loading = self.node.loop.create_task(self._start_tracing(self._tracing_options))
 
@@ -174,5 +179,6 @@ class Runtime:
             "object_store_bytes_max": config.object_store_bytes_max,
             "spill_dir": config.spill_dir,
             "shared_memory": config.shared_memory,
+            "prestart": config.prestart,
             "tracing": asdict(self._tracing_options) if self._tracing_options is not None else None,
         }

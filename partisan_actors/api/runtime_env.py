@@ -11,14 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from partisan_actors.errors import ConfigError, RuntimeEnvFailed
 from partisan_actors.scheduler.environment import Environment
 from partisan_actors.scheduler.packages import PACKAGE_BYTES_MAX, digest_of
-
-if TYPE_CHECKING:
-    from partisan_actors.api.runtime import Runtime
+from partisan_actors.scheduler.scheduler import Scheduler
 
 __all__ = ["check_runtime_env", "environment_for"]
 
@@ -37,6 +35,14 @@ ELSEWHERE: Final = {
 ALWAYS_EXCLUDED: Final = ("__pycache__", "*.pyc", ".git", ".hg", ".venv")
 FILES_MAX: Final = 20_000
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+
+
+class Starter(Protocol):
+    """Whoever starts work: the node's runtime."""
+
+    environment: Environment
+    scheduler: Scheduler
+
 
 _packed: dict[tuple[int, str, str, tuple[str, ...]], str] = {}
 _packing = Lock()
@@ -65,7 +71,7 @@ def check_runtime_env(given: object) -> None:
         _path_of(module)
 
 
-def environment_for(runtime: Runtime, given: Mapping[str, Any] | None) -> Environment:
+def environment_for(runtime: Starter, given: Mapping[str, Any] | None) -> Environment:
     """The environment of work that the running code starts: its own, and what is `given`.
 
     Variables are added to those that there are, everything else takes their place. Folders are packed as they are now,
@@ -79,12 +85,12 @@ def environment_for(runtime: Runtime, given: Mapping[str, Any] | None) -> Enviro
     folder = given.get("working_dir")
     if folder:
         digest = _package(runtime, Path(folder).absolute(), "", excludes)
-        changed = replace(changed, working_dir=digest, origin=runtime.node.me)
+        changed = replace(changed, working_dir=digest, origin=runtime.scheduler.node.me)
     modules = _modules(given)
     if modules:
         paths = [_path_of(module) for module in modules]
         digests = tuple(_package(runtime, path, path.name, excludes) for path in paths)
-        changed = replace(changed, py_modules=digests, origin=runtime.node.me)
+        changed = replace(changed, py_modules=digests, origin=runtime.scheduler.node.me)
     return changed
 
 
@@ -123,9 +129,9 @@ def _path_of(module: object) -> Path:
     raise ConfigError("runtime_env['py_modules']", module, allowed)
 
 
-def _package(runtime: Runtime, path: Path, name: str, excludes: tuple[str, ...]) -> str:
+def _package(runtime: Starter, path: Path, name: str, excludes: tuple[str, ...]) -> str:
     """The digest of that folder or file, packed and kept. `name` is what it is called in the package; "": its files."""
-    key = (runtime.node.me.incarnation, str(path), name, excludes)
+    key = (runtime.scheduler.node.me.incarnation, str(path), name, excludes)
     with _packing:
         if key not in _packed:
             with tempfile.TemporaryDirectory(prefix="partisan-") as folder:

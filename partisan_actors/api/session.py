@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import logging
 import os
 import sys
 import threading
@@ -41,8 +40,6 @@ from partisan_actors.telemetry.tracing import TracingOptions
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 
 __all__ = ["AUTO", "Session", "adopt", "current", "init", "is_initialized", "shutdown", "system", "tracing_options"]
-
-logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S: Final = 30.0
 CATCH_UP_S: Final = 2.0
@@ -324,6 +321,8 @@ def init(
     insecure: bool = False,
     data_dir: str = "",
     namespace: str = "",
+    runtime_env: Mapping[str, Any] | None = None,
+    prestart: bool = False,
     tracing: bool | TracingOptions | None = None,
     log_level: str = "WARNING",
     ignore_reinit_error: bool = False,
@@ -360,6 +359,8 @@ def init(
             tls=find_tls(tls),
             data_dir=data_dir,
             namespace=namespace,
+            runtime_env=runtime_env or {},
+            prestart=prestart,
             resources=dict(resources or {}),
             labels=dict(labels or {}),
             hosts_actors=hosts_actors or (address is None and count == 0),

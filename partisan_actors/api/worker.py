@@ -120,6 +120,7 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         spill_dir=settings.get("spill_dir", ""),
         shared_memory=settings.get("shared_memory", True),
         hosts_actors="hosted_by" not in settings,
+        prestart=settings.get("prestart", False),
         hosted_by=settings.get("hosted_by", ""),
     )
 

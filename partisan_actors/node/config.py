@@ -48,6 +48,8 @@ class NodeConfig:
     `tls` names the files with which all connections are encrypted, and both sides verified; see `docs/security.md`.
     `delivery` has the causal labels, and the bounds of acknowledged messages: DeliveryOptions, or a map of some.
     `forward` is how `forward` sends what does not say it otherwise: ForwardOptions, or a map of some.
+    `runtime_env` is what isolated work that is started here finds around it, unless it says otherwise; with `prestart`
+    the template of isolated processes is started at once, and not when the first is needed; see `docs/isolation.md`.
     `hosted_by` names the node whose process this one is, and which alone sends it work: see `scheduler.processes`.
     `hosts_actors` False makes a node that calls others but is never chosen by the scheduler.
     `keep_alive_s` is the period in which one neighbour is pinged unless it was heard of, 0 meaning never; a suspect has
@@ -85,6 +87,8 @@ class NodeConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     hosts_actors: bool = True
     hosted_by: str = ""
+    runtime_env: Mapping[str, Any] = field(default_factory=dict)
+    prestart: bool = False
     observer: bool = False
     seed: int | None = None
     data_dir: str = ""

@@ -228,6 +228,10 @@ class Node:
         peer: Peer = connection.peer
         return peer
 
+    def introduce(self) -> None:
+        """Write this node's record now: somebody is to be told of it who is not its neighbour yet."""
+        self._presence.introduce_anyway()
+
     def declare_down(self, node: NodeId, why: str) -> None:
         """Tell the cluster that the life of a process of this node is over, and why."""
         self._presence.declare_down(node, why)

@@ -58,7 +58,7 @@ STRANGERS_MAX: Final = 64
 # of hundreds of nodes goes down, each is missed by several, all at once. What a node refutes never waits.
 GATHERED_MAX: Final = 32
 # How long the host of a process node, who knows how the process ended, may take to say so before others do.
-VERDICT_S: Final = 2.0
+VERDICT_S: Final = 10.0
 # How many share a suspicion publicly: with the first, as many as count for its end.
 SUSPECTED_BY_MAX: Final = 4
 
@@ -114,7 +114,7 @@ class Presence:
         if self._host.neighbours():
             self.publish(gather=True)
         elif self._last_written is None:
-            self._host.loop.call_later(FIRST_NEIGHBOUR_S, self._write_anyway)
+            self._host.loop.call_later(FIRST_NEIGHBOUR_S, self.introduce_anyway)
 
     def renew(self) -> None:
         """Something may be new about this node: announce it when its turn comes. Called every load period, too."""
@@ -188,7 +188,8 @@ class Presence:
         turn_s = (host.directory.live_count - PROMPT_NODES) / rate
         return self._written_at + max(turn_s, TOGETHER * host.config.load_period_s) - host.loop.time()
 
-    def _write_anyway(self) -> None:
+    def introduce_anyway(self) -> None:
+        """Announce this node, if it has not been, although there may be nobody to hear it, and again when there is."""
         if self._last_written is None and not self._host.is_closing:
             self._is_unheard = not self._host.neighbours()
             self.publish(gather=True)
@@ -229,6 +230,14 @@ class Presence:
                 self.suspect(record.node)
         elif record.node != host.me:
             host.router.mark_down(record.node, record.why_not)
+            self._host_down(record.node.name)
+
+    def _host_down(self, name: str) -> None:
+        """A node is down, and so are the processes that it has: nobody is left to say how they ended."""
+        directory = self._host.directory
+        for record in directory.live() if not self._host.is_closing else ():
+            if record.hosted_by == name and record.node != self._host.me:
+                self._declare_down(record.node, f"its host, node {name}, is down")
 
     def refute(self) -> None:
         """Somebody takes this node for down, or nearly: announce it anew, with a higher version."""

@@ -8,6 +8,7 @@ process ended, and tells everybody. When this node ends, they all do.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import logging
@@ -21,13 +22,14 @@ from typing import Any, Final, NamedTuple
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import WorkerCrashed
 from partisan_actors.ids import NodeId
-from partisan_actors.node.directory import NodeRecord
+from partisan_actors.node.directory import PREFIX, NodeRecord
+from partisan_actors.node.node import Node
 from partisan_actors.node.outputs import Output, Outputs
 from partisan_actors.node.template import Forked, Template, status_text
 from partisan_actors.node.workers import Spawner
 from partisan_actors.scheduler.environment import Environment
 
-__all__ = ["Process", "Processes", "Share"]
+__all__ = ["Process", "Processes", "Share", "record_from", "record_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +157,7 @@ class Processes:
             if name not in self._running:
                 self._names.discard(name)
 
-    async def warm_up(self) -> None:
+    def warm_up(self) -> None:
         """Start the template, so that the first process need not wait for it."""
         with contextlib.suppress(OSError):
             self._ready_template()
@@ -223,7 +225,9 @@ class Processes:
         mine = {
             "name": name,
             "hosted_by": self._node.me.name,
-            "known": [record.node.name for record in self._node.directory.live() if not record.hosted_by],
+            "records": [
+                record_of(self._node, record.node) for record in self._node.directory.live() if not record.hosted_by
+            ],
             "environ": {**share.variables(), **dict(environment.variables)},
             "gpus": list(share.gpus),
             "folder": placed[0] if environment.working_dir else "",
@@ -254,6 +258,7 @@ class Processes:
         process.node = NodeId(*facts["node"])
         process.addresses = tuple(facts["addresses"])
         self._node.addresses.learn(process.node, process.addresses)
+        record_from(self._node, facts["record"])
         # Once its record is here, what is told of its end reaches everybody.
         await self._until(lambda: self._is_known(process) or process.is_over, KNOWN_S)
 
@@ -304,3 +309,19 @@ class Processes:
         why = self._verdicts.pop(node, None)
         if why is not None and not self._node.is_closing:
             self._node.declare_down(node, why)
+
+
+def record_of(node: Node, other: NodeId) -> list[Any] | None:
+    """What this node knows of that one, for one that has heard of nobody yet, as JSON can say it."""
+    record = node.directory.find(other)
+    stamp = node.directory.stamps.get(other.name)
+    if record is None or stamp is None:
+        return None
+    return [other.name, list(stamp), base64.b64encode(record.packed()).decode()]
+
+
+def record_from(node: Node, told: list[Any] | None) -> None:
+    """The inverse of `record_of`: this node knows it from now on."""
+    if told is not None:
+        name, stamp, packed = told
+        node.driver.hear(PREFIX + name, tuple(stamp), base64.b64decode(packed))

@@ -91,6 +91,8 @@ class TaskExecutor:
         self._made = 0
         self.running = 0
         self.finished = 0
+        # Tasks whose process is being started, and that nobody wants any more.
+        self._unwanted: set[TaskId] = set()
         self.isolated = IsolatedTasks(system, scheduler.processes, scheduler.packages, scheduler.room)
         system.serve(SERVICE, self)
         scheduler.on_room.append(self._start_waiting)
@@ -126,6 +128,9 @@ class TaskExecutor:
             self._drop(waiting, TaskCancelled(str(waiting.spec)))
             self._start_waiting()
         running = self.running_tasks.get(task)
+        if running is not None and self._is_isolated(running.spec):
+            await self.kill_task(peer, *task.node, number, "it was cancelled")
+            return
         if running is None or self._system.cancelling.interrupt(running, recursive):
             return
         for job, spec in list(self._coroutines.items()):
@@ -216,6 +221,8 @@ class TaskExecutor:
         spec = waiting.spec
         try:
             process = await self.isolated.lease(spec, waiting.peer.node, lambda: self._freed(spec))
+            if spec.task in self._unwanted:
+                process.kill("nobody wants its task any more")
         except BaseException as error:
             self._freed(spec)
             waiting.reply.fail(error)
@@ -223,6 +230,8 @@ class TaskExecutor:
                 raise
         else:
             waiting.reply.succeed(placed_at(self._system.node, process))
+        finally:
+            self._unwanted.discard(spec.task)
 
     def _freed(self, spec: TaskSpec) -> None:
         self.running -= 1
@@ -242,8 +251,15 @@ class TaskExecutor:
             (self._lend if does else self._take_back)(spec)
 
     async def kill_task(self, peer: Peer, name: str, incarnation: int, number: int, why: str) -> bool:
-        """End the process of an isolated task. Returns whether there was one."""
-        return self.isolated.kill(TaskId(NodeId(name, incarnation), number), why)
+        """End the process of an isolated task, also if it has none yet. Returns whether the task was here."""
+        task = TaskId(NodeId(name, incarnation), number)
+        waiting = next((each for each in self._queue if each.spec.task == task), None)
+        if waiting is not None:
+            self._drop(waiting, TaskCancelled(str(waiting.spec)))
+            self._start_waiting()
+        elif task in self.running_tasks and task not in self.isolated:
+            self._unwanted.add(task)
+        return self.isolated.kill(task, why) or waiting is not None or task in self._unwanted
 
     def _tell_host(self, what: str, spec: TaskSpec, *more: bool) -> None:
         """In a process: its host, which has the room that the task takes, is to know what it does."""

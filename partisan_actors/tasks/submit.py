@@ -198,12 +198,21 @@ class TaskSubmitter:
     def _told(self, record: NodeRecord) -> None:
         self._untold.pop(record.node, None)
 
+    def _abandon(self, host: NodeId, spec: TaskSpec) -> None:
+        """Nobody knows whether an isolated task was heard of, or still runs: it must not."""
+        if spec.isolation is not None:
+            why = "whoever submitted its task does not hear of it any more"
+            self._system.notify(host, SERVICE, "kill_task", *spec.task.node, spec.task.number, why)
+
     async def _ask(self, node: NodeId, spec: TaskSpec) -> tuple[str, Any]:
         self._outstanding[node] += 1
         if spec.request.resources:
             self._untold.setdefault(node, {})[spec.task] = spec.request.resources
         try:
             return await self._run_on(node, spec)
+        except (ActorUnavailable, asyncio.CancelledError):
+            self._abandon(node, spec)
+            raise
         finally:
             self._outstanding[node] -= 1
             self._untold.get(node, {}).pop(spec.task, None)
@@ -231,9 +240,7 @@ class TaskSubmitter:
         except NodeDown as error:
             raise WorkerCrashed(str(host), error.why) from None
         except (NodeError, ActorUnavailable, asyncio.CancelledError):
-            # Nobody knows whether it was heard, or still runs.
-            why = "whoever submitted its task does not hear of it any more"
-            self._system.notify(host, SERVICE, "kill_task", *spec.task.node, spec.task.number, why)
+            self._abandon(host, spec)
             raise
 
 

@@ -85,6 +85,20 @@ class Submitted:
             self.is_cancelled = True
             self._ask(recursive, AGAIN_S)
 
+    def kill(self) -> None:
+        """End it, and the process that it is in; it is not tried again. On the loop. It is an isolated one."""
+        if self.ref.done():
+            return
+        self.is_cancelled = True
+        host, task = self.host, self.spec.task
+        if host is not None:
+            there = self._system.node.directory.keeper(host) or host
+            self._system.notify(there, self._service, "kill_task", *task.node, task.number, "it was cancelled")
+        if self.job is not None:
+            self.job.cancel()
+        self.ref.fail(TaskCancelled(str(self.spec)))
+        self._system.cancelling.ended([self.ref])
+
     def _cancel_all(self) -> None:
         self.cancel(True)
 

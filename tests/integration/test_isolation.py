@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +91,22 @@ def crash_first(folder: str, crashes: int) -> int:
     if attempt < crashes:
         os._exit(1)
     return attempt
+
+
+@pa.task(isolation="process")
+def hold(folder: str) -> None:
+    """Says who it is, and holds its process, whatever is asked of that."""
+    draft = Path(folder, f"{os.getpid()}.draft")
+    draft.write_text(str(os.getpid()))
+    draft.rename(Path(folder, "pid"))
+    while True:
+        with contextlib.suppress(BaseException):
+            time.sleep(600)
+
+
+@pa.task(isolation="process")
+def count(number: int) -> Iterator[int]:
+    yield from range(number)
 
 
 @pa.task(isolation="process")
@@ -293,6 +312,32 @@ class TestTasks:
         assert len(set(pids)) == 3
         wait_until(lambda: all(map(is_gone, pids)), "the processes to end")
 
+    def test_one_that_is_cancelled_by_force_is_gone_with_its_process(self, tmp_path: Path) -> None:
+        ref = hold.remote(str(tmp_path))
+        pid = int(wait_until(lambda: written(tmp_path / "pid"), "the task to run"))
+
+        pa.cancel(ref, force=True)
+
+        with pytest.raises(pa.TaskCancelled):
+            pa.get(ref, timeout=60)
+        wait_until(lambda: is_gone(pid), "its process to end")
+        assert len(os.listdir(tmp_path)) == 1, "it is not tried again"
+
+    def test_as_many_as_there_is_room_for_run_after_many_were_cancelled_by_force(self, tmp_path: Path) -> None:
+        for number in range(3):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            refs = [hold.remote(str(folder)) for _ in range(4)]
+            wait_until(lambda folder=folder: written(folder / "pid"), "one of them to run")
+            for ref in refs:
+                pa.cancel(ref, force=True)
+
+        assert pa.get([one.remote() for _ in range(10)], timeout=60) == [1] * 10
+        wait_until(lambda: pa.available_resources().get("num_cpus") == 2, "all that they held to be free")
+
+    def test_a_generator_in_it_streams_to_its_caller(self) -> None:
+        assert [pa.get(item, timeout=60) for item in count.remote(5)] == [0, 1, 2, 3, 4]
+
     def test_tasks_in_it_may_wait_for_tasks(self) -> None:
         assert pa.get(sum_of_children.remote(5), timeout=60) == 5
 
@@ -306,6 +351,11 @@ def added(actor: Any) -> int | None:
         return pa.get(actor.add.remote(1), timeout=60)
     except pa.ActorUnavailable:
         return None
+
+
+def written(path: Path) -> str:
+    """What is in a file, nothing while it is not there."""
+    return path.read_text() if path.exists() else ""
 
 
 @pytest.fixture

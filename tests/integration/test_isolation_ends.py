@@ -47,6 +47,30 @@ def test_what_an_isolated_actor_holds_is_free_when_its_process_has_ended(room: p
     assert waiting.result(60) == 1
 
 
+@pa.actor
+class Coloured:
+    def colour(self) -> tuple[str | None, int]:
+        return os.environ.get("COLOUR"), os.getpid()
+
+
+def test_the_environment_of_a_session_is_that_of_all_it_starts_and_templates_may_be_there_before() -> None:
+    with pa.init(workers=1, runtime_env={"env_vars": {"COLOUR": "green"}}, prestart=True):
+        (worker,) = workers_of(os.getpid())
+        (template,) = wait_until(worker.children, "the template to be started with its worker")
+
+        colour, pid = pa.get(Coloured.remote().colour.remote(), timeout=60)
+
+        assert colour == "green"
+        assert pid in {child.pid for child in template.children()}
+
+
+def test_an_environment_that_is_none_is_refused_where_it_is_given() -> None:
+    with pytest.raises(pa.ConfigError, match="env_vars"):
+        pa.init(workers=1, runtime_env={"env_vars": {"COLOUR": 7}})
+
+    assert not pa.is_initialized()
+
+
 def test_when_its_host_is_killed_it_is_gone_and_made_again_elsewhere() -> None:
     with pa.init(workers=2) as session:
         actor = Alone.options(max_restarts=1).remote(3)

@@ -58,6 +58,18 @@ def _create_actors(plan: Plan) -> Measurement:
     return Measurement("create-actors", figure=footprint.create_actors(plan))
 
 
+def _create_isolated(plan: Plan) -> Measurement:
+    from partisan_actors.cli.bench import isolation
+
+    return Measurement("create-isolated", figure=isolation.create_isolated(plan))
+
+
+def _isolated_memory(plan: Plan) -> Measurement:
+    from partisan_actors.cli.bench import isolation
+
+    return Measurement("isolated-memory", figure=isolation.isolated_memory())
+
+
 def _idle_actor(plan: Plan) -> Measurement:
     from partisan_actors.cli.bench import footprint
 
@@ -122,6 +134,8 @@ MEASURES: Mapping[str, Measure] = {
     **{row: partial(_background, row, compare) for row, compare in BACKGROUND.items()},
     **{row: partial(_blocks, row, name) for row, name in BLOCKS.items()},
     "create-actors": _create_actors,
+    "create-isolated": _create_isolated,
+    "isolated-memory": _isolated_memory,
     "idle-actor": _idle_actor,
     "worker-memory": _worker_memory,
     "worker-imports": _worker_imports,

@@ -12,6 +12,7 @@ PAYLOAD_BYTES = 1 << 20
 BLOCK_BYTES = 100 << 20
 ACTORS_CREATED = 1_000
 ACTORS_IDLE = 2_000
+ISOLATED = 20
 UNWANTED_MODULES = ("aiohttp", "opentelemetry", "click", "rich")
 """What a worker node has no use for until it is asked, and so must not pay for at start-up."""
 
@@ -248,6 +249,23 @@ _ABSOLUTE_ROWS = (
         _at_least(3_000),
         "actors/s",
         f"{ACTORS_CREATED:,} actors are created and called once without waiting in between, then every answer awaited.",
+    ),
+    Row(
+        "create-isolated",
+        f"create and call {ISOLATED} isolated actors",
+        Quantity.ABSOLUTE,
+        _at_most(2.0),
+        "s",
+        f"{ISOLATED} actors with processes of their own are created and called once without waiting in between, then "
+        "every answer awaited; two workers, whose templates run already.",
+    ),
+    Row(
+        "isolated-memory",
+        "memory of an isolated actor",
+        Quantity.ABSOLUTE,
+        _at_most(20, aim=10),
+        "MiB",
+        f"What the process of an isolated actor shares with no other (USS), for {ISOLATED} that were called once.",
     ),
     Row(
         "idle-actor",

@@ -241,3 +241,14 @@ async def test_a_node_that_leaves_for_a_reason_says_it() -> None:
 
         await until(lambda: all(record_of(node, process).state_name == "left" for node in made))
         assert {node.peer(process).down for node in made} == {"its actor has ended"}
+
+
+async def test_with_a_host_its_processes_are_down() -> None:
+    network = MemoryNetwork()
+    async with with_process(network, "a", "b", "c") as (made, process):
+        host, b, c = made
+        stamp = b.directory.stamps["a"]
+
+        b.write(PREFIX + "a", (stamp[0], stamp[1], DOWN), record_of(b, host).packed())
+
+        await until(lambda: record_of(c, process) is not None and "its host, node a" in record_of(c, process).why)
