@@ -64,8 +64,7 @@ class Draining:
         self._executor = executor
         self._job: asyncio.Task[Drained] | None = None
         self._idle_by: dict[Cell, float] = {}
-        self._moved = 0
-        # Actors in processes of their own that are about to end, and go on elsewhere.
+        # Actors that end here, and go on elsewhere.
         self._leaving: set[ActorId] = set()
         system.serve(DRAIN, self)
 
@@ -108,17 +107,17 @@ class Draining:
             self._system.background.start(self._drain_child(name, timeout_s), f"drain {name}") for name in names
         ]
         while not self._is_empty() and loop.time() < deadline:
-            self._move(loop.time())
+            self._move()
             if loop.time() >= next_look:
                 await self._move_isolated()
                 next_look = loop.time() + LOOK_AT_PROCESSES_S
             self._scheduler.groups.give_up_unused()
             await self._scheduler.wait_for_news(LOOK_AGAIN_S)
         left = self._executor.running
-        ended = await self._end_the_rest()
+        ended = 0 if self._is_empty() else await self._end_the_rest()
         if children:
             await asyncio.wait(children)
-        return Drained(self._system.me.name, self._moved + len(self._leaving), ended, left, self.on_drained is not None)
+        return Drained(self._system.me.name, len(self._leaving), ended, left, self.on_drained is not None)
 
     async def _drain_child(self, name: str, timeout_s: float) -> None:
         record = self._system.node.directory.records.get(name)
@@ -126,48 +125,54 @@ class Draining:
             await ask_to_drain(self._system, record.node, timeout_s)
 
     def _is_empty(self) -> bool:
-        actors = len(self._system.local_cells()) + len(self._scheduler.isolated)
-        work = self._executor.running + self._executor.queued + actors
-        return not work and not self._scheduler.room.bundles() and not self._scheduler.guardian.restarting
+        has_tasks = self._executor.running + self._executor.queued > 0
+        return not has_tasks and not self._has_actors() and not self._scheduler.room.bundles()
 
-    def _move(self, now: float) -> None:
-        """Have those actors restarted elsewhere that may be, and have nothing to do or have had their time."""
+    def _move(self, *, at_once: bool = False) -> None:
+        """Have those actors restarted elsewhere that may be, and have nothing to do, or have had their time."""
+        now = self._system.loop.time()
         for cell in self._system.local_cells():
-            if cell.actor not in self._scheduler.hosted or not may_restart(
-                cell.options.life, cell.options.max_restarts
-            ):
+            is_over = cell.actor in self._leaving or cell.actor not in self._scheduler.hosted
+            if is_over or not may_restart(cell.options.life, cell.options.max_restarts):
                 continue
             is_idle = not (cell.mailbox_size or cell.is_thread_busy or cell.stepper.active)
-            if is_idle or now >= self._idle_by.setdefault(cell, now + IDLE_S):
+            if is_idle or at_once or now >= self._idle_by.setdefault(cell, now + IDLE_S):
                 self._idle_by.pop(cell, None)
-                self._moved += self._scheduler.guardian.end_life(cell, WHY)
+                if self._scheduler.guardian.end_life(cell, WHY):
+                    self._leaving.add(cell.actor)
 
-    async def _move_isolated(self) -> None:
+    async def _move_isolated(self, *, at_once: bool = False) -> None:
         """The same for those that have processes of their own, which each does for itself."""
         places = {actor: at for actor, at in self._scheduler.isolated.places().items() if actor not in self._leaving}
-        asked = [self._system.request(place, DRAIN, "move", timeout_s=HOOKS_S) for place in places.values()]
+        asked = [self._system.request(place, DRAIN, "move", at_once, timeout_s=HOOKS_S) for place in places.values()]
         answers = await asyncio.gather(*asked, return_exceptions=True)  # who does not answer has ended, or is stuck
         self._leaving.update(actor for actor, answer in zip(places, answers, strict=True) if answer is True)
 
-    async def move(self, peer: Peer) -> bool:
+    async def move(self, peer: Peer, at_once: bool) -> bool:
         """The host of this process is drained. Answers whether its actor is about to be restarted elsewhere."""
         if not self.is_draining:
             self._scheduler.close_room()
-        before = self._moved
-        self._move(self._system.loop.time())
-        return self._moved > before
+        self._move(at_once=at_once)
+        return bool(self._leaving)
 
     async def _end_the_rest(self) -> int:
-        isolated = self._scheduler.isolated
-        places = list(isolated.places())
-        rest = [*self._system.local_cells(), *(actor for actor in places if actor not in self._leaving)]
-        for cell in self._system.local_cells():
+        """The time is over: what may be restarted is, whatever it does. The others end, and are counted."""
+        self._move(at_once=True)
+        await self._move_isolated(at_once=True)
+        isolated, loop = self._scheduler.isolated, self._system.loop
+        cells = [cell for cell in self._system.local_cells() if cell.actor not in self._leaving]
+        places = [actor for actor in isolated.places() if actor not in self._leaving]
+        for cell in cells:
             cell.stop(WHY)
         await asyncio.gather(*(isolated.stop(actor, WHY) for actor in places), return_exceptions=True)
-        deadline = self._system.loop.time() + HOOKS_S
-        while self._system.local_cells() and self._system.loop.time() < deadline:
+        deadline = loop.time() + HOOKS_S
+        while self._has_actors() and loop.time() < deadline:
             await self._scheduler.wait_for_news(LOOK_AGAIN_S)
-        return len(rest)
+        return len(cells) + len(places)
+
+    def _has_actors(self) -> bool:
+        is_hosting = bool(self._system.local_cells()) or len(self._scheduler.isolated) > 0
+        return is_hosting or self._scheduler.guardian.restarting > 0
 
 
 async def ask_to_drain(system: ActorSystem, node: NodeId, timeout_s: float) -> Drained:

@@ -192,7 +192,7 @@ def test_actors_with_processes_of_their_own_move_or_end_too() -> None:
         phoenix, mortal = alone.options(max_restarts=1).remote(), alone.remote()
         before = [pa.get(actor.process.remote(), timeout=60) for actor in (phoenix, mortal)]
 
-        report = pa.drain(name, timeout=2)
+        report = pa.drain(name, timeout=5)
 
         assert report == pa.Drained(name, 1, 1, 0, True)
         wait_until(lambda: _answers(phoenix), "the actor to be elsewhere")
