@@ -87,7 +87,8 @@ class Connections:
         assert identity is not None
         if connection.handshake.dialler:
             self._check_may_open(connection)
-        if connection.handshake.resume is not None:
+        # A session that begins late, on a connection that was accepted, has no peer yet: see `Sessions`, rule 3.
+        if connection.handshake.resume is not None and (connection.handshake.dialler or connection.peer is not None):
             host.sessions.opened(connection)
             host.dialling.opened(connection)
             return
@@ -114,6 +115,7 @@ class Connections:
         host.sessions.closed(connection)
         peer: Peer | None = connection.peer
         if peer is None:
+            host.sessions.unheard(connection)
             # Who dialled is told by `Dialling.open`, and says it as it sees fit.
             if not connection.handshake.dialler and not isinstance(error, ResumeDeclined):
                 host.refusals.refused(error)

@@ -74,6 +74,10 @@ class Dialling:
             if not opening.done():
                 opening.set_exception(ConnectionAbortedError(why))
 
+    def is_opening(self, connection_id: bytes) -> bool:
+        """Whether this node is dialling the connection that both sides will call so."""
+        return any(opening.handshake.connection_id == connection_id for opening in self._opening)
+
     def connections(self) -> list[Connection]:
         """Every connection there is."""
         return list(self._connections)

@@ -9,6 +9,9 @@ The rules this file keeps:
    the peer is down; after `session_resume_s`; or when damaged frames, or none, are all that comes. Then the lane
    closes, and what was asked on it fails, as if there had been no sessions. So it does at once when SUSPENDED_MAX lanes
    wait already.
+3. Whoever accepts has a session, and may have sent on it, before the dialler hears that it was welcome. When the
+   connection breaks between the two, the dialler has no session to go on with; so it remembers what that would have
+   been called, and begins it when the other side dials.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.one_way import Stalled
 from partisan_actors.node.router import Peer, Router, lane_of
 from partisan_actors.transport.receiver import DamagedFrame
+from partisan_actors.transport.session import Session
 from partisan_actors.wire.handshake import Resume
 
 if TYPE_CHECKING:
@@ -40,6 +44,8 @@ FIRST_WAIT_S: Final = 0.02
 LONGEST_WAIT_S: Final = 1.0
 # Lanes that wait for a connection at once. One that breaks beyond that ends with its connection.
 SUSPENDED_MAX: Final = 4096
+# Dials in vain that are remembered, because the other side may have taken them for connections.
+UNHEARD_MAX: Final = 1024
 
 
 class SessionsHost(Protocol):
@@ -64,6 +70,7 @@ class Sessions:
         self._rng = random.Random(str(host.me))
         self._jobs: dict[Connection, asyncio.Task[None]] = {}
         self._dialled: dict[Connection, None] = {}
+        self._unheard: dict[bytes, tuple[NodeId, str, int]] = {}
         self.resumed = 0
         self.damaged_frames = 0
 
@@ -94,6 +101,14 @@ class Sessions:
         job = self._jobs.pop(connection, None)
         if job is not None and job is not asyncio.current_task(self._host.loop):
             job.cancel()
+
+    def unheard(self, connection: Connection) -> None:
+        """To be told by the owner: that connection has ended before it was open; the other side may have opened it."""
+        handshake = connection.handshake
+        if handshake.dialler and handshake.peer is not None and handshake.resume is None and handshake.sessions:
+            self._unheard[handshake.connection_id] = (handshake.peer.node, handshake.channel, handshake.lane)
+            if len(self._unheard) > UNHEARD_MAX:
+                del self._unheard[next(iter(self._unheard))]
 
     # ---- on the side that dials -----------------------------------------------------------------------------------
 
@@ -144,7 +159,9 @@ class Sessions:
             return 0
         assert handshake.peer is not None
         old = self._find(handshake.peer.node, handshake.resume.session)
-        if old is None or lane_of(old) != lane_of(connection):
+        if old is None:
+            return self._begin(connection, handshake.peer.node, handshake.resume)
+        if lane_of(old) != lane_of(connection):
             raise ResumeDeclined(me, "it is not known here, or not any more", True)
         if old in self._dialled and old.session.is_ours:
             raise ResumeDeclined(me, "this side is dialling, too", False)
@@ -153,6 +170,15 @@ class Sessions:
         self._take_over(connection, old)
         self.closed(old)
         return connection.session.received
+
+    def _begin(self, connection: Connection, node: NodeId, resume: Resume) -> int:
+        me = str(self._host.me)
+        if self._host.dialling.is_opening(resume.session):
+            raise ResumeDeclined(me, "this side does not know yet that the connection broke", False)
+        if resume.received or self._unheard.pop(resume.session, None) != (node, *lane_of(connection)):
+            raise ResumeDeclined(me, "it is not known here, or not any more", True)
+        connection.session = Session(resume.session, is_ours=True)
+        return 0
 
     def opened(self, connection: Connection) -> None:
         """A connection that goes on with a session is open, whoever dialled it."""

@@ -6,11 +6,13 @@ import asyncio
 import random
 from typing import Any
 
+import msgpack
 import pytest
 
 from partisan_actors.errors import NodeDown, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node import sessions as sessions_module
+from partisan_actors.transport.connection import Connection
 from partisan_actors.transport.memory import MemoryNetwork
 from partisan_actors.transport.receiver import DamagedFrame
 from tests.nodes import TestNode, config_of, nodes, quiet, until
@@ -56,6 +58,45 @@ async def test_what_is_sent_meanwhile_waits_its_turn() -> None:
 
         await until(lambda: b.told == list(range(100)))
         assert a.sessions.resumed == 1
+
+
+async def test_what_was_sent_before_the_dialler_knew_that_it_was_welcome_arrives_on_the_next_connection() -> None:
+    async with nodes("a", "b", **PATIENT) as (a, b):
+        b_opens = b.dialling.opened
+        broken: list[Connection] = []
+
+        def break_the_first(connection: Connection) -> None:
+            """As if the connection had been lost with the Welcome on it."""
+            receive = connection.handshake.receive
+
+            def but_no_welcome(body: bytes) -> None:
+                if not broken and msgpack.unpackb(body)["type"] == "welcome":
+                    broken.append(connection)
+                    connection.cut(CUT)
+                else:
+                    receive(body)
+
+            connection.handshake.receive = but_no_welcome  # type: ignore[method-assign]  # a fault
+
+        def send_at_once(connection: Connection) -> None:
+            b_opens(connection)
+            if not b.peer(a).open[0].handshake.dialler and not sent:
+                sent.append(7)
+                b.tell(a, 7)
+
+        sent: list[int] = []
+        a.dialling.on_made = break_the_first
+        b.dialling.opened = send_at_once  # type: ignore[method-assign]  # a spy
+
+        a.tell(b, 1)
+
+        await until(lambda: a.told == [7])
+        assert broken and sent
+        lost = broken[0].handshake.connection_id
+        assert lost in {connection.session.identity for connection in a.peer(b).open}
+        for number in range(8, 20):
+            b.tell(a, number)
+        await until(lambda: a.told == list(range(7, 20)))
 
 
 async def test_a_hundred_breaks_under_load_lose_and_repeat_nothing_in_either_direction() -> None:
