@@ -99,7 +99,7 @@ class TaskSubmitter:
         spec = TaskSpec(task, name, code, payload.body, buffers, request, owner, context, namespace, **alone)
         ref = self._store.new_ref()
         if trace is not None:
-            ref.add_waiter(lambda: trace.finished(task, ref.exception()))
+            ref.add_waiter(functools.partial(_finished, trace, task, ref, incoming is not None))
         work = Submitted(self._system, SERVICE, spec, ref, (args, kwargs), incoming, ahead)
         self._system.cancelling.watch([ref], work)
         if has_run and (made := made_calls.get()) is not None:
@@ -235,6 +235,11 @@ class TaskSubmitter:
             why = "whoever submitted its task does not hear of it any more"
             self._system.notify(host, SERVICE, "kill_task", *spec.task.node, spec.task.number, why)
             raise
+
+
+def _finished(trace: SubmittedTask, task: TaskId, ref: ObjectRef[Any], is_stream: bool) -> None:
+    error = ref.exception()
+    trace.finished(task, error, ref.result() if is_stream and error is None else None)
 
 
 def _length(queue: tuple[int, NodeId]) -> int:
