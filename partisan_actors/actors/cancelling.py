@@ -82,6 +82,10 @@ class Cancelling:
         for ref in refs:
             self._known[id(ref)] = work
 
+    def work_of(self, ref: Awaited) -> Cancellable | None:
+        """What was said to `watch`; from any thread."""
+        return self._known.get(id(ref))
+
     def ended(self, refs: Iterable[Awaited]) -> None:
         """That work is over."""
         for ref in refs:

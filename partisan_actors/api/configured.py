@@ -254,6 +254,7 @@ class Collected(NamedTuple):
     """The work behind refs that are made of a whole stream."""
 
     cancel: Callable[[bool], None]
+    total: ObjectRef[Any] | None = None  # of a task: what is done when all of it is
 
 
 def collect(

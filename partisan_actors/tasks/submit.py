@@ -222,6 +222,7 @@ class TaskSubmitter:
         """The host has a process for the task: ask that. Raises WorkerCrashed when it ends before the task does."""
         spec = work.spec
         work.host = process = place_of(self._system.node, where)
+        work.is_in_process = True
         if trace is not None:
             trace.host = process
         try:
@@ -235,6 +236,8 @@ class TaskSubmitter:
             why = "whoever submitted its task does not hear of it any more"
             self._system.notify(host, SERVICE, "kill_task", *spec.task.node, spec.task.number, why)
             raise
+        finally:
+            work.is_in_process = False
 
 
 def _finished(trace: SubmittedTask, task: TaskId, ref: ObjectRef[Any], is_stream: bool) -> None:
