@@ -279,8 +279,11 @@ class Canceller:
 def test_what_cannot_be_cancelled_is_refused(worker: Any) -> None:
     with pytest.raises(TypeError, match="cancel takes an ObjectRef or an ObjectRefGenerator, not int"):
         pa.cancel(3)  # type: ignore[arg-type]  # this is the mistake
+    waiting = worker.nap.remote()
     with pytest.raises(ValueError, match=r"force = True is not valid: .*to end an actor there is kill"):
-        pa.cancel(worker.ran.remote(), force=True)
+        pa.cancel(waiting, force=True)
+    pa.cancel(waiting)
+    assert is_cancelled(waiting)
 
 
 def test_calls_that_are_acknowledged_are_found_too(worker: Any, tmp_path: Path) -> None:
