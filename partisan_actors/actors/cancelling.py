@@ -21,8 +21,8 @@ from partisan_actors.actors.host import Host
 from partisan_actors.actors.interruptions import slots
 from partisan_actors.actors.made_calls import calls_made_in
 from partisan_actors.actors.mailbox import Message
-from partisan_actors.errors import PartisanError, TaskCancelled
-from partisan_actors.node.router import Peer
+from partisan_actors.errors import PartisanError, ProtocolError, TaskCancelled
+from partisan_actors.node.router import Peer, Pending
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 
@@ -47,6 +47,10 @@ class Awaited(Protocol):
         ...
 
 
+# A peer, and who waits for a reply of it, by the number of the call.
+Questions = tuple[Peer, dict[int, Pending]]
+
+
 class Cancellable(Protocol):
     """Work that knows how to be cancelled: a task, a call that is tried again."""
 
@@ -58,10 +62,10 @@ class Cancellable(Protocol):
 class Cancelling:
     """The cancellations of one node: of the calls it made, and of those that run here."""
 
-    def __init__(self, host: Host, peers: Callable[[], list[Peer]], drain: Callable[[], None]) -> None:
-        """`peers()` lists those that replies may be awaited of, `drain()` sends what threads have called."""
+    def __init__(self, host: Host, questions: Callable[[], list[Questions]], drain: Callable[[], None]) -> None:
+        """`questions()` lists who waits for replies of whom, `drain()` sends what threads have called."""
         self._host = host
-        self._peers = peers
+        self._questions = questions
         self._drain = drain
         # Work that knows how to be cancelled, by the ids of its refs, which it holds.
         self._known: dict[int, Cancellable] = {}
@@ -77,6 +81,10 @@ class Cancelling:
         """These refs come from `work`, until `ended`; from any thread."""
         for ref in refs:
             self._known[id(ref)] = work
+
+    def work_of(self, ref: Awaited) -> Cancellable | None:
+        """What was said to `watch`; from any thread."""
+        return self._known.get(id(ref))
 
     def ended(self, refs: Iterable[Awaited]) -> None:
         """That work is over."""
@@ -105,14 +113,14 @@ class Cancelling:
     def _search(self) -> None:
         self._drain()
         wanted, self._wanted = self._wanted, {}
-        for peer in self._peers():
+        for peer, asked in self._questions():
             for recursive in (True, False):
                 numbers = [
                     number
-                    for number, reply in peer.pending.items()
+                    for number, reply in asked.items()
                     if id(reply) in wanted and wanted[id(reply)][1] is recursive
                 ]
-                found = [wanted.pop(id(peer.pending[number]))[0] for number in numbers]
+                found = [wanted.pop(id(asked[number]))[0] for number in numbers]
                 if numbers:
                     self._ask(peer, numbers, found, recursive, AGAIN_S)
         # What was not sent yet never is.
@@ -126,8 +134,7 @@ class Cancelling:
             return
         numbers, refs = [number for number, _ in left], [ref for _, ref in left]
         if again_s > GIVE_UP_S:
-            for number, ref in left:
-                peer.pending.pop(number, None)
+            for _, ref in left:
                 ref.fail(TaskCancelled(f"a call to node {peer.node}"))
             return
         self._tell(peer, "calls", recursive, numbers)
@@ -152,9 +159,9 @@ class Cancelling:
         kwargs: dict[str, Any] | None = None,
         meta: dict[str, Any] | None = None,
     ) -> None:
-        """Another node wants something cancelled."""
-        if number is not None or callable(args):
-            return
+        """Another node wants something cancelled. Raises ProtocolError for what makes no sense."""
+        if number is not None or callable(args) or not all(isinstance(each, int) for each in args) or not args:
+            raise ProtocolError(f"a cancellation that is {name!r}")
         recursive, *numbers = args
         if name == "owned":
             for each in numbers:

@@ -16,13 +16,16 @@ from partisan_actors.actors.host import Host, Running
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.producing import KEY, Outgoing, run_async, run_sync
 from partisan_actors.actors.replies import Reply
-from partisan_actors.errors import PartisanError, SerializationError, TaskCancelled
+from partisan_actors.errors import PartisanError, ProtocolError, SerializationError, TaskCancelled
 from partisan_actors.ids import NodeId
 from partisan_actors.node.router import Peer
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["ENDED", "Incoming", "Streams"]
+
+# How many numbers each message has that is no item.
+_FIELDS: Final = {"failed_after": 2, "took": 2, "stop": 1}
 
 # What `Incoming.take` answers after the last item.
 ENDED: Final = object()
@@ -312,11 +315,13 @@ class Streams:
         kwargs: dict[str, Any] | None = None,
         meta: dict[str, Any] | None = None,
     ) -> None:
-        """The other end of a stream says something."""
+        """The other end of a stream says something. Raises ProtocolError for what makes no sense."""
         if number is not None:
             self.host.refuse(peer, number, KEY)
         elif name == "item":
-            self._item(peer, args, meta)
+            self._item(peer, args, meta or {})
+        elif callable(args) or len(args) != _FIELDS.get(name) or not all(isinstance(each, int) for each in args):
+            raise ProtocolError(f"a message of a stream that is {name!r}")
         elif name == "failed_after":
             incoming = self.incoming.get(args[0])
             if incoming is not None:
@@ -328,11 +333,12 @@ class Streams:
             elif out is not None and name == "stop":
                 out.stop()
 
-    def _item(self, peer: Peer, args: Any, meta: dict[str, Any] | None) -> None:
+    def _item(self, peer: Peer, args: Any, meta: dict[str, Any]) -> None:
         error: BaseException | None = None
+        number, index, value = (meta.get("stream"), meta.get("index"), None) if callable(args) else args
+        if not isinstance(number, int) or not isinstance(index, int):
+            raise ProtocolError("an item of no stream")
         if callable(args):
-            assert meta is not None
-            number, index, value = meta["stream"], meta["index"], None
             token = current_system.set(self.host)
             try:
                 ((value,), _) = args()
@@ -341,8 +347,6 @@ class Streams:
                 error = SerializationError(f"item {index} of a stream", "value", why)
             finally:
                 current_system.reset(token)
-        else:
-            number, index, value = args
         incoming = self.incoming.get(number)
         if incoming is None:
             self.say(peer, "stop", number)

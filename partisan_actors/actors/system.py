@@ -48,7 +48,7 @@ from partisan_actors.errors import (
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.node import Node
-from partisan_actors.node.router import Peer
+from partisan_actors.node.router import Peer, Pending
 from partisan_actors.telemetry.records import Address
 from partisan_actors.wire.addresses import parse_address
 from partisan_actors.wire.channels import CALLS
@@ -104,7 +104,7 @@ class ActorSystem:
         self.outbound = out = Outbound(self, self.acked, node.config.channels)
         self.ask, self.tell, self.tell_newest = out.ask, out.tell, out.tell_newest
         self.streams = Streams(self)
-        self.cancelling = Cancelling(self, lambda: list(node.router.peers.values()), out._drain)
+        self.cancelling = Cancelling(self, self._questions, out._drain)
         node.interleaving.message_lost = Inbound(self).message_lost
         node.connection_lost_error = self._connection_lost
         node.directory.on_down.append(self._node_down)
@@ -379,6 +379,10 @@ class ActorSystem:
         self.streams.node_down(record.node)
         for location in here:
             host_lost(self, location, why)
+
+    def _questions(self) -> list[tuple[Peer, dict[int, Pending]]]:
+        """Who waits for replies of whom."""
+        return [(peer, peer.pending) for peer in self.node.router.peers.values()] + self.node.delivery.questions()
 
     def _connection_lost(self, peer: Peer, why: str) -> PartisanError:
         return ActorUnavailable(f"on node {peer.node}", f"the connection broke: {why}")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
-from partisan_actors.api.on_loop import on_loop
+from partisan_actors.api.configured import Collected
 from partisan_actors.errors import ConfigError
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.stream import ObjectRefGenerator
-
-if TYPE_CHECKING:
-    from partisan_actors.api.runtime import Runtime
+from partisan_actors.tasks.submitted import Submitted
 
 __all__ = ["cancel"]
+
+_FORCE = 'False: only a task with isolation="process" can be ended by force; to end an actor there is kill(handle)'
 
 
 def cancel(ref: ObjectRef[Any] | ObjectRefGenerator[Any], *, force: bool = False, recursive: bool = True) -> None:
@@ -34,21 +34,19 @@ def cancel(ref: ObjectRef[Any] | ObjectRefGenerator[Any], *, force: bool = False
         raise TypeError(f"cancel takes an ObjectRef or an ObjectRefGenerator, not {type(ref).__name__}")
     system = session.system()
     if force:
-        _kill(system, ref)
-        return
-    if ref._id is not None and ref.id.node != system.me:
+        _kill(system, ref, recursive)
+    elif ref._id is not None and ref.id.node != system.me:
         system.cancelling.cancel_at(system.node.router.peer(ref.id.node), ref.id.number, recursive)
     else:
         system.cancelling.cancel(ref, recursive)
 
 
-def _kill(system: ActorSystem, ref: ObjectRef[Any]) -> None:
+def _kill(system: ActorSystem, ref: ObjectRef[Any], recursive: bool) -> None:
     if ref.done():
         return
-    runtime: Runtime = system.extensions["runtime"]
-    work = on_loop(system, runtime.submitter.work_of, ref)
-    if work is not None and work.spec.isolation is not None:
-        system.post(work.kill)
-    elif not ref.done():
-        what = "False: only a task in a process of its own can be ended by force; to end an actor there is kill(handle)"
-        raise ConfigError("force", True, what)
+    work = system.cancelling.work_of(ref)
+    if isinstance(work, Collected) and work.total is not None:
+        work = system.cancelling.work_of(work.total)
+    if not isinstance(work, Submitted) or work.spec.isolation is None:
+        raise ConfigError("force", True, _FORCE)
+    system.post(work.kill, recursive)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from partisan_actors.actors.actor import Interface, Method
@@ -44,12 +45,26 @@ def is_plain(interface: Interface, method: Method) -> bool:
 
 
 class Pending:
-    """The calls through one handle that are not answered yet."""
+    """The calls through one handle that are not answered yet. For any thread."""
 
-    __slots__ = ("count",)
+    __slots__ = ("_lock", "count")
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self.count = 0
+
+    def enter(self, most: int) -> bool:
+        """Another call is made, if that leaves at most `most` of them."""
+        with self._lock:
+            if self.count >= most:
+                return False
+            self.count += 1
+            return True
+
+    def leave(self) -> None:
+        """One of them is answered."""
+        with self._lock:
+            self.count -= 1
 
 
 class ConfiguredMethod(Generic[P, R_co]):
@@ -109,12 +124,8 @@ class ConfiguredMethod(Generic[P, R_co]):
 
     def _enter(self) -> None:
         limit = self._interface.pending_max
-        if limit is not None and self._pending.count >= limit:
+        if limit is not None and not self._pending.enter(limit):
             raise TooManyCalls(str(self._location), limit)
-        self._pending.count += 1
-
-    def _left(self) -> None:
-        self._pending.count -= 1
 
     def _send(
         self,
@@ -131,7 +142,8 @@ class ConfiguredMethod(Generic[P, R_co]):
 
         def finished(value: Any, error: BaseException | None) -> None:
             system.cancelling.ended(refs)
-            self._left()
+            if self._interface.pending_max is not None:
+                self._pending.leave()
             finish(value, error)
 
         attempts = Retrying(system, request, finished, retries, kinds, before)
@@ -242,6 +254,7 @@ class Collected(NamedTuple):
     """The work behind refs that are made of a whole stream."""
 
     cancel: Callable[[bool], None]
+    total: ObjectRef[Any] | None = None  # of a task: what is done when all of it is
 
 
 def collect(

@@ -101,7 +101,7 @@ class RemoteFunction(Generic[P, R_co]):
         ahead = self._options.generator_backpressure or STREAM_AHEAD
         incoming = Incoming(system.streams, name, ahead, new_ref)
         total = submit(incoming, ahead)
-        work = Collected(partial(system.cancelling.cancel, total))
+        work = Collected(partial(system.cancelling.cancel, total), total)
         system.cancelling.watch([incoming.outcome], work)
 
         def ended() -> None:
@@ -151,7 +151,7 @@ def _is_generator(function: Any) -> bool:
 def _several(system: ActorSystem, name: str, ref: ObjectRef[Any], count: int) -> list[ObjectRef[Any]] | None:
     """No ref, or several, for the results that `ref` will have."""
     refs = [system.extensions["objects"].new_ref() for _ in range(count)]
-    system.cancelling.watch(refs, Collected(partial(system.cancelling.cancel, ref)))
+    system.cancelling.watch(refs, Collected(partial(system.cancelling.cancel, ref), ref))
 
     def ended() -> None:
         system.cancelling.ended(refs)

@@ -151,6 +151,10 @@ class Delivery:
         """Nobody waits for that answer any more."""
         self._party(peer).asked.pop(number, None)
 
+    def questions(self) -> list[tuple[Peer, dict[int, Pending]]]:
+        """Who waits for answers of whom, by the numbers of their calls."""
+        return [(party.peer, party.asked) for party in self._parties.values() if party.asked]
+
     @property
     def outstanding(self) -> int:
         """How many messages of this node are not acknowledged."""

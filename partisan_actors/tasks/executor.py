@@ -290,7 +290,7 @@ class TaskExecutor:
             outcome = self._system.streams.through(waiting.peer, waiting.spec, function(*args, **kwargs)), None
         except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
             outcome = None, error
-        self._leave(waiting, function, outcome[1])
+        self._leave(waiting, function, outcome[1], outcome[0])
         return outcome
 
     @contextmanager
@@ -332,7 +332,7 @@ class TaskExecutor:
             error = TaskCancelled(str(waiting.spec))
         except Exception as caught:  # noqa: BLE001 - user code: whatever it raises is the caller's
             error = caught
-        self._leave(waiting, function, error)
+        self._leave(waiting, function, error, value)
         self._done(waiting, value, error, None)
 
     def _done(self, waiting: _Waiting, value: Any, error: BaseException | None, thread: JobThread | None) -> None:
@@ -365,9 +365,12 @@ class TaskExecutor:
         if waiting.trace is not None:
             waiting.trace.begin()
 
-    def _leave(self, waiting: _Waiting, function: Callable[..., Any] | None, error: BaseException | None) -> None:
+    def _leave(
+        self, waiting: _Waiting, function: Callable[..., Any] | None, error: BaseException | None, value: Any = None
+    ) -> None:
         if waiting.trace is not None:
-            waiting.trace.finish("" if function is None else f"{function.__module__}.{name_of(function)}", error)
+            name = "" if function is None else f"{function.__module__}.{name_of(function)}"
+            waiting.trace.finish(name, error, value if waiting.spec.stream and error is None else None)
 
 
 def _group_error(record: GroupRecord, spec: TaskSpec) -> PartisanError:

@@ -58,6 +58,22 @@ class _Job:
         self.is_given_up = False
 
 
+class _Calling:
+    """A call that this node has made, as far as it can be cancelled."""
+
+    __slots__ = ("_job", "_ref", "_what")
+
+    def __init__(self, job: asyncio.Task[None], ref: ObjectRef[Any], what: str) -> None:
+        self._job = job
+        self._ref = ref
+        self._what = what
+
+    def cancel(self, recursive: bool) -> None:
+        """End it: what has not begun over there never does, and a coroutine is cancelled."""
+        self._job.cancel()
+        self._ref.fail(TaskCancelled(self._what))
+
+
 class NodeCalls:
     """The calls that this node makes and serves. `call` is for any thread."""
 
@@ -98,7 +114,10 @@ class NodeCalls:
         return ref
 
     def _start(self, ref: ObjectRef[Any], node: str | NodeId, request: Any, timeout_s: float | None, held: Any) -> None:
-        self._system.background.start(self._run(ref, node, request, timeout_s, held), f"call {request[0]} on {node}")
+        running = self._run(ref, node, request, timeout_s, held)
+        job = self._system.background.start(running, f"call {request[0]} on {node}")
+        self._system.cancelling.watch([ref], _Calling(job, ref, f"{request[0]} on node {node}"))
+        job.add_done_callback(lambda _: self._system.cancelling.ended([ref]))
 
     async def _run(
         self, ref: ObjectRef[Any], node: str | NodeId, request: Any, timeout_s: float | None, held: Any
@@ -126,6 +145,10 @@ class NodeCalls:
                 if answer == DONE:
                     return value
                 blob = system.code.blob(code)
+        except asyncio.CancelledError:
+            if system.closed is None:
+                system.notify(node, SERVICE, "give_up", number)
+            raise
         except CallTimeout as error:
             if isinstance(error, TaskFailed):
                 raise  # the function's own

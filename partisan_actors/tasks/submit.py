@@ -99,7 +99,7 @@ class TaskSubmitter:
         spec = TaskSpec(task, name, code, payload.body, buffers, request, owner, context, namespace, **alone)
         ref = self._store.new_ref()
         if trace is not None:
-            ref.add_waiter(lambda: trace.finished(task, ref.exception()))
+            ref.add_waiter(functools.partial(_finished, trace, task, ref, incoming is not None))
         work = Submitted(self._system, SERVICE, spec, ref, (args, kwargs), incoming, ahead)
         self._system.cancelling.watch([ref], work)
         if has_run and (made := made_calls.get()) is not None:
@@ -231,6 +231,7 @@ class TaskSubmitter:
         """The host has a process for the task: ask that. Raises WorkerCrashed when it ends before the task does."""
         spec = work.spec
         work.host = process = place_of(self._system.node, where)
+        work.is_in_process = True
         if trace is not None:
             trace.host = process
         try:
@@ -242,6 +243,13 @@ class TaskSubmitter:
         except (NodeError, ActorUnavailable, asyncio.CancelledError):
             self._abandon(host, spec)
             raise
+        finally:
+            work.is_in_process = False
+
+
+def _finished(trace: SubmittedTask, task: TaskId, ref: ObjectRef[Any], is_stream: bool) -> None:
+    error = ref.exception()
+    trace.finished(task, error, ref.result() if is_stream and error is None else None)
 
 
 def _length(queue: tuple[int, NodeId]) -> int:

@@ -32,6 +32,8 @@ class Submitted:
         "_system",
         "host",
         "is_cancelled",
+        "is_in_process",
+        "is_killed",
         "job",
         "ref",
         "since",
@@ -61,6 +63,9 @@ class Submitted:
         self.host: NodeId | None = None
         self.job: asyncio.Task[None] | None = None
         self.is_cancelled = False
+        # Whether `host` is a process that has nothing else to do; and whether that is to be ended with it.
+        self.is_in_process = False
+        self.is_killed = False
         if incoming is not None:
             incoming.where = self._peer
             incoming.cancel = self._cancel_all
@@ -85,19 +90,13 @@ class Submitted:
             self.is_cancelled = True
             self._ask(recursive, AGAIN_S)
 
-    def kill(self) -> None:
-        """End it, and the process that it is in; it is not tried again. On the loop. It is an isolated one."""
-        if self.ref.done():
-            return
-        self.is_cancelled = True
-        host, task = self.host, self.spec.task
-        if host is not None:
-            there = self._system.node.directory.keeper(host) or host
-            self._system.notify(there, self._service, "kill_task", *task.node, task.number, "it was cancelled")
-        if self.job is not None:
-            self.job.cancel()
-        self.ref.fail(TaskCancelled(str(self.spec)))
-        self._system.cancelling.ended([self.ref])
+    def kill(self, recursive: bool) -> None:
+        """As `cancel`, and end the process it is in, if it is in one of its own. On the loop."""
+        self.is_killed = True
+        if self.is_cancelled and not self.ref.done():
+            self._ask(recursive, AGAIN_S)  # it was to be cancelled already, and goes on
+        else:
+            self.cancel(recursive)
 
     def _cancel_all(self) -> None:
         self.cancel(True)
@@ -106,7 +105,8 @@ class Submitted:
         """It is told again until it has ended: the first time may overtake the task itself."""
         if self.ref.done():
             return
-        if self.host is None or self._asked_s > PATIENCE_S:
+        is_to_die = self.is_killed and self.is_in_process  # which it does when nobody waits for it any more
+        if self.host is None or is_to_die or self._asked_s > PATIENCE_S:
             if self.job is not None:
                 self.job.cancel()
             # Here, because a job that has not begun never gets to say so.

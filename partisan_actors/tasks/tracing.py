@@ -33,8 +33,8 @@ class SubmittedTask:
         self._name = name
         self._started_ns = recorder.clock()
 
-    def finished(self, task: TaskId, error: BaseException | None) -> None:
-        """The result is there."""
+    def finished(self, task: TaskId, error: BaseException | None, items: int | None = None) -> None:
+        """The result is there; of a generator, how many items it gave."""
         if not self.context.is_sampled:
             return
         recorder, host = self._system.recorder, self.host
@@ -55,6 +55,8 @@ class SubmittedTask:
                 self.attempt,
                 server,
                 first_hop,
+                None,
+                items,
             )
         )
 
@@ -78,7 +80,7 @@ class ServedTask:
         self._begun_ns = self._recorder.clock()
         self._recorder.attach(self._context)
 
-    def finish(self, function: str, error: BaseException | None) -> None:
+    def finish(self, function: str, error: BaseException | None, items: int | None = None) -> None:
         """The function has ended, or will not be begun. `function` is its qualified name, if that is known."""
         if not self._context.is_sampled:
             return
@@ -103,5 +105,7 @@ class ServedTask:
                 self._hops,
                 self._ahead,
                 function,
+                None,
+                items,
             )
         )

@@ -279,8 +279,41 @@ class Canceller:
 def test_what_cannot_be_cancelled_is_refused(worker: Any) -> None:
     with pytest.raises(TypeError, match="cancel takes an ObjectRef or an ObjectRefGenerator, not int"):
         pa.cancel(3)  # type: ignore[arg-type]  # this is the mistake
+    waiting = worker.nap.remote()
     with pytest.raises(ValueError, match=r"force = True is not valid: .*to end an actor there is kill"):
-        pa.cancel(worker.ran.remote(), force=True)
+        pa.cancel(waiting, force=True)
+    pa.cancel(waiting)
+    assert is_cancelled(waiting)
+
+
+def test_calls_that_are_acknowledged_are_found_too(worker: Any, tmp_path: Path) -> None:
+    first = worker.sleep_deeply.options(ack=True).remote("go")
+    wait_until((tmp_path / "sleeps").exists, "the first to run")
+    waiting = [worker.run.options(ack=True).remote() for _ in range(2)]
+
+    pa.cancel(waiting[0])
+
+    assert is_cancelled(waiting[0])
+    (tmp_path / "go").touch()
+    assert pa.get([first, waiting[1], worker.ran.remote()]) == [None, None, 1]
+
+
+def test_a_function_called_on_a_node_is_cancelled(cluster: pa.Session, tmp_path: Path) -> None:
+    ref = pa.rpc(cluster.node_name, doze, str(tmp_path))
+    wait_until((tmp_path / "dozes").exists, "the function to wait")
+
+    pa.cancel(ref)
+
+    assert is_cancelled(ref)
+    wait_until((tmp_path / "woken").exists, "the function to be cancelled")
+
+
+async def doze(folder: str) -> None:
+    Path(folder, "dozes").touch()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        Path(folder, "woken").touch()
 
 
 async def test_a_call_that_is_relayed_can_be_cancelled(tmp_path: Path) -> None:

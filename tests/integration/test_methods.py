@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import partisan_actors as pa
+from tests.integration.nodes import nodes, until
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -309,3 +312,70 @@ def test_class_and_static_methods_can_be_called_and_other_attributes_say_why_not
         louder.size.remote()
     with pytest.raises(AttributeError, match="Louder has no remote method 'attribute': its methods are"):
         louder.attribute.remote()
+
+
+# ---- calls that are lost with a node -------------------------------------------------------------------------------
+
+
+@pa.actor
+class Phoenix:
+    """Runs leave a file each; what is called waits for one."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def _begin(self) -> int:
+        run = len(list(self.folder.glob("run*"))) + 1
+        (self.folder / f"run{run}").touch()
+        return run
+
+    async def soon(self) -> int:
+        run = self._begin()
+        while not (self.folder / "go").exists():
+            await asyncio.sleep(0.005)
+        return run
+
+    def blocking(self) -> int:
+        run = self._begin()
+        deadline = time.monotonic() + 60
+        while not (self.folder / "go").exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return run
+
+    async def stream(self) -> AsyncIterator[int]:
+        run = self._begin()
+        for number in range(5):
+            if number == 3:
+                while not (self.folder / "go").exists():
+                    await asyncio.sleep(0.005)
+            yield number
+        yield run
+
+
+@pytest.mark.parametrize("method", ["soon", "blocking", "stream"])
+@pytest.mark.parametrize("retries", [0, 1, -1])
+async def test_a_call_that_is_lost_with_its_node_runs_as_often_as_its_options_say(
+    tmp_path: Path, method: str, retries: int
+) -> None:
+    async with nodes("a", "b", "c") as cluster:
+        with cluster.at("a"):
+            affinity = pa.NodeAffinity("b", soft=True)
+            phoenix = Phoenix.options(placement=affinity, max_restarts=-1).remote(str(tmp_path))
+            called = getattr(phoenix, method).options(max_task_retries=retries).remote()
+        await until((tmp_path / "run1").exists)
+        host = next(name for name, count in cluster.where().items() if count)
+        assert host == "b"
+
+        await cluster.crash("b")
+        if retries:
+            await until((tmp_path / "run2").exists)
+        (tmp_path / "go").touch()
+
+        refs = [ref async for ref in called] if method == "stream" else [called]
+        if retries:
+            values = [await ref for ref in refs]
+            assert values == ([0, 1, 2, 3, 4, 2] if method == "stream" else [2])
+        else:
+            with pytest.raises((pa.NodeDown, pa.ActorUnavailable)):
+                await refs[-1]
+        assert len(list(tmp_path.glob("run*"))) == (2 if retries else 1)

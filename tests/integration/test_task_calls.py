@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -319,3 +320,55 @@ async def test_what_tasks_held_comes_back_when_they_are_cancelled(tmp_path: Path
         )
         with cluster.at("a"):
             assert await many.remote(2) == [0, 1]
+
+
+# ---- in processes ----------------------------------------------------------------------------------------------------
+
+
+@pa.task(isolation="process", num_cpus=0, max_retries=-1, retry_exceptions=True)
+def isolated_spin(folder: str) -> None:
+    Path(folder, f"spins {time.monotonic_ns()}").touch()
+    try:
+        while True:
+            time.sleep(0.001)
+    except KeyboardInterrupt:
+        Path(folder, "interrupted").touch()
+        raise
+
+
+@pa.task(isolation="process", num_cpus=0, max_retries=-1)
+def stubborn(folder: str) -> None:
+    Path(folder, f"pid {os.getpid()}").touch()
+    while True:
+        try:
+            time.sleep(0.005)
+        except KeyboardInterrupt:
+            continue
+
+
+def test_a_task_in_a_process_of_its_own_is_interrupted(tmp_path: Path) -> None:
+    ref = isolated_spin.remote(str(tmp_path))
+    wait_until(lambda: began(tmp_path, "spins"), "the task to run", timeout_s=60)
+
+    pa.cancel(ref)
+
+    assert is_cancelled(ref)
+    wait_until((tmp_path / "interrupted").exists, "the task to be interrupted")
+    assert began(tmp_path, "spins") == 1
+
+
+def test_force_ends_the_process_of_a_task_and_nothing_else(tmp_path: Path) -> None:
+    ref = stubborn.remote(str(tmp_path))
+    wait_until(lambda: began(tmp_path, "pid"), "the task to run", timeout_s=60)
+    (mark,) = tmp_path.glob("pid*")
+
+    pa.cancel(ref, force=True)
+
+    assert is_cancelled(ref)
+    wait_until(lambda: not Path(f"/proc/{mark.name.split()[1]}/cmdline").exists(), "the process to end", timeout_s=60)
+    assert began(tmp_path, "pid") == 1
+    left = nap.remote(str(tmp_path))
+    with pytest.raises(pa.ConfigError, match="only a task with isolation"):
+        pa.cancel(left, force=True)
+    pa.cancel(left)
+    assert is_cancelled(left)
