@@ -31,7 +31,7 @@ def _no_session_is_left() -> Iterator[None]:
     left_open = pa.is_initialized()
     pa.shutdown()
     assert not left_open, "a test left its session open"
-    wait_until(lambda: not workers_of(os.getpid()), "the workers of this process to end", timeout_s=30.0)
+    wait_until(lambda: not workers_of(os.getpid()), "the workers of this process to end")
 
 
 @pytest.fixture(scope="module")

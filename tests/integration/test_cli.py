@@ -307,7 +307,7 @@ def test_a_second_signal_ends_a_node_that_cannot_leave(shells: Shells) -> None:
     node.send(signal.SIGINT)
     node.wait_for("leaving the cluster")
     # Signals that come close together are one; this goes on until one of them is not.
-    wait_until(lambda: node.process.poll() is not None or node.send(signal.SIGINT), "the end", timeout_s=30.0)
+    wait_until(lambda: node.process.poll() is not None or node.send(signal.SIGINT), "the end")
 
     assert node.wait() == 130
     node.assert_nothing_left()

@@ -85,7 +85,7 @@ async def test_a_node_that_falls_silent_is_suspected_by_name_and_then_down_for_e
 
 
 async def test_a_suspect_that_comes_to_itself_refutes_and_nobody_goes_down() -> None:
-    async with overlay("a", "b", "c", **{**QUICK, "suspicion_s": 30.0}) as made:
+    async with overlay("a", "b", "c", **{**QUICK, "keep_alive_s": 0.5, "suspicion_s": 30.0}) as made:
         *others, slow = made
         downs: list[str] = []
         for node in made:
@@ -104,7 +104,7 @@ async def test_a_suspect_that_comes_to_itself_refutes_and_nobody_goes_down() -> 
 
 
 async def test_whoever_finds_the_same_says_so_and_the_suspicion_ends_sooner() -> None:
-    settings = {**QUICK, "suspicion_s": 30.0, "overlay": "full_mesh"}
+    settings = {**QUICK, "keep_alive_s": 0.5, "suspicion_s": 30.0, "overlay": "full_mesh"}
     async with overlay("a", "b", "c", "d", "e", "f", **settings) as made:
         *others, victim = made
         freeze(victim)
