@@ -120,6 +120,7 @@ async def test_a_call_that_takes_too_long_is_cancelled_there(monkeypatch: pytest
                 await refused
             with pytest.raises(pa.CallTimeout):
                 await queued
+            await until(lambda: all(job.is_given_up for job in cluster["b"].calls._queue))
             RELEASE.set()
             assert await running == 1
             assert await pa.rpc("b", hold, 4) == 4

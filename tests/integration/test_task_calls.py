@@ -87,8 +87,8 @@ def hold(folder: str) -> None:
 
 @pa.task(num_cpus=0, max_retries=-1, retry_exceptions=True)
 def spin(folder: str) -> None:
-    Path(folder, f"spins {time.monotonic_ns()}").touch()
     try:
+        Path(folder, f"spins {time.monotonic_ns()}").touch()
         while True:
             time.sleep(0.001)
     except KeyboardInterrupt:
@@ -98,8 +98,8 @@ def spin(folder: str) -> None:
 
 @pa.task(num_cpus=0, max_retries=-1, retry_exceptions=True)
 async def nap(folder: str) -> None:
-    Path(folder, f"naps {time.monotonic_ns()}").touch()
     try:
+        Path(folder, f"naps {time.monotonic_ns()}").touch()
         await asyncio.Event().wait()
     finally:
         Path(folder, "woken").touch()
@@ -327,8 +327,8 @@ async def test_what_tasks_held_comes_back_when_they_are_cancelled(tmp_path: Path
 
 @pa.task(isolation="process", num_cpus=0, max_retries=-1, retry_exceptions=True)
 def isolated_spin(folder: str) -> None:
-    Path(folder, f"spins {time.monotonic_ns()}").touch()
     try:
+        Path(folder, f"spins {time.monotonic_ns()}").touch()
         while True:
             time.sleep(0.001)
     except KeyboardInterrupt:

@@ -100,15 +100,19 @@ def test_what_is_over_is_not_interrupted() -> None:
 
 
 def test_code_that_catches_it_can_ask_whether_it_was_cancelled() -> None:
+    catches = threading.Event()
+
     def code() -> tuple[bool, bool]:
         before = is_cancelled()
         try:
+            catches.set()
             spin()
         except KeyboardInterrupt:
             return before, is_cancelled()
         raise AssertionError("it goes on for ever")
 
     runner = Runner(code)
+    assert catches.wait(60)
     interrupt(runner, 0)
 
     assert runner.join() == [((False, True), None)]
