@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 # Examples are the same in every run, and it does not matter how long they take: a property that fails has found
 # something, for everybody. To look further, say `--hypothesis-profile=exploring`.
@@ -14,8 +16,20 @@ settings.register_profile("repeatable", PATIENT, derandomize=True)
 settings.load_profile("repeatable")
 
 
-def pytest_configure() -> None:
-    """What a shell has a job in the background ignore, the programs that tests start would ignore as well."""
+def pytest_configure(config: pytest.Config) -> None:
+    """The same examples in every process, and signals for the programs that tests start."""
+    if config.getoption("hypothesis_profile", None) is None:
+        draw_no_constants()
+    # What a shell has a job in the background ignore, those programs would ignore as well.
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def draw_no_constants() -> None:
+    """Keep Hypothesis from drawing numbers and texts that it finds in the modules of this process.
+
+    Which modules these are depends on the tests that pytest-xdist gave the process before, and so would the examples.
+    """
+    none = providers._local_constants  # as long as it has not looked
+    providers._get_local_constants = lambda: none
