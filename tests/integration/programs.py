@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,6 +43,12 @@ def workers_of(pid: int) -> list[psutil.Process]:
         return [child for child in psutil.Process(pid).children(recursive=True) if _is_worker(child)]
     except psutil.NoSuchProcess:
         return []
+
+
+def roomy_memory(folders: pytest.TempPathFactory) -> Path:
+    """Where nodes can share a gigabyte: containers often have a /dev/shm of 64 MB, and then files have to do."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30 else folders.mktemp("memory")
 
 
 def children() -> set[int]:

@@ -13,7 +13,7 @@ import partisan_actors as pa
 from partisan_actors.api import session
 from partisan_actors.objects import store as object_store
 from partisan_actors.objects.store import ObjectStore
-from tests.integration.programs import wait_until
+from tests.integration.programs import roomy_memory, wait_until
 
 numpy = pytest.importorskip("numpy")
 
@@ -27,7 +27,7 @@ LARGE = 32 * MEGABYTE
 def _own_memory(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Segments of these tests are where nobody else's are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PARTISAN_SHM_DIR", str(Path("/dev/shm") / f"partisan-tests-{os.getpid()}"))
+        patch.setenv("PARTISAN_SHM_DIR", str(roomy_memory(tmp_path_factory) / f"partisan-tests-{os.getpid()}"))
         yield
 
 

@@ -12,7 +12,7 @@ import pytest
 import partisan_actors as pa
 from partisan_actors.api import session
 from partisan_actors.objects.store import ObjectStore
-from tests.integration.programs import Programs, wait_until
+from tests.integration.programs import Programs, roomy_memory, wait_until
 
 numpy = pytest.importorskip("numpy")
 
@@ -24,7 +24,7 @@ LARGE = 16 * MEGABYTE
 def _own_memory(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Segments of these tests are where nobody else's are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PARTISAN_SHM_DIR", str(Path("/dev/shm") / f"partisan-tests-{os.getpid()}"))
+        patch.setenv("PARTISAN_SHM_DIR", str(roomy_memory(tmp_path_factory) / f"partisan-tests-{os.getpid()}"))
         yield
 
 
