@@ -141,7 +141,7 @@ async def test_bundles_and_the_actors_in_them_move_together() -> None:
             record = guest.scheduler.groups.known(group.id)
             assert record is not None and record.hosts[0] is not None
             assert after == record.hosts[0].name != before
-            assert cluster[before].scheduler.room.pool.available.plain()["num_cpus"] == 2
+            await until(lambda: cluster[before].scheduler.room.pool.available.plain()["num_cpus"] == 2)
 
 
 async def test_what_cannot_be_drained_is_refused_by_name() -> None:

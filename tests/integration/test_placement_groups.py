@@ -48,6 +48,11 @@ def free(cluster: Nodes) -> dict[str, float]:
     }
 
 
+def known_free(runtime: Runtime) -> dict[str, float]:
+    """What one node has heard of what is free, by which it plans."""
+    return {each.node.name: each.available.get("num_cpus", 0) for each in runtime.node.directory.live()}
+
+
 async def test_each_strategy_reserves_on_the_nodes_it_promises_and_removal_gives_everything_back() -> None:
     async with nodes("a", "b", "c", resources={"num_cpus": 4.0}) as cluster:
         with cluster.at("a"):
@@ -61,6 +66,7 @@ async def test_each_strategy_reserves_on_the_nodes_it_promises_and_removal_gives
                 assert sum(free(cluster).values()) == 9
                 pa.remove_placement_group(group)
                 await until(lambda: sum(free(cluster).values()) == 12)
+                await until(lambda: sum(known_free(cluster["a"]).values()) == 12)
 
 
 async def test_work_in_a_bundle_takes_from_it_and_from_nothing_else() -> None:

@@ -67,9 +67,12 @@ def test_calls_of_any_size_and_kind_cross_it(session: pa.Session) -> None:
 
 
 def test_every_connection_of_the_node_is_verified(session: pa.Session) -> None:
-    connections = on_loop(session, session.runtime.node.dialling.connections)
+    def verified() -> bool:
+        # Of one that is being made or closed, there is no certificate.
+        connections = on_loop(session, session.runtime.node.dialling.connections)
+        return bool(connections) and all(connection.certificate for connection in connections)
 
-    assert connections and all(connection.certificate for connection in connections)
+    assert wait_until(verified, "every connection to have a certificate")
 
 
 @pytest.mark.parametrize("with_certificate", ["none", "of another CA"])
