@@ -77,7 +77,7 @@ def pytest_of(folder: Path, text: str, *arguments: str, mode: str = "") -> str:
     return result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("mode", ["", pytest.param("strict", marks=pytest.mark.slow), "auto"])
+@pytest.mark.parametrize("mode", [*(pytest.param(mode, marks=pytest.mark.slow) for mode in ("", "strict")), "auto"])
 def test_coroutines_run_once_a_seed_with_other_fixtures_and_in_classes(tmp_path: Path, mode: str) -> None:
     output = pytest_of(tmp_path, COROUTINES, "-v", mode=mode)
 
