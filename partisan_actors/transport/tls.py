@@ -103,6 +103,7 @@ class TlsStream(asyncio.Transport, asyncio.BufferedProtocol):
         self._early: list[bytes] | None = []
         self._failure: PartisanError | None = None
         self._is_closing = False
+        self._is_reading = True
 
     # ---- the protocol of the stream below -----------------------------------------------------------------------
 
@@ -156,7 +157,7 @@ class TlsStream(asyncio.Transport, asyncio.BufferedProtocol):
         """Hand on what can be decrypted, as much at once as the protocol has room for."""
         tls: Any = self._tls  # whose types know no buffer but bytearray
         read, pending, incoming = tls.read, tls.pending, self._incoming
-        while not self._is_closing and (incoming.pending or pending()):
+        while self._is_reading and not self._is_closing and (incoming.pending or pending()):
             room = memoryview(self._protocol.get_buffer(-1))
             size, filled = len(room), 0
             ending: Callable[[], None] | None = None
@@ -220,6 +221,20 @@ class TlsStream(asyncio.Transport, asyncio.BufferedProtocol):
     def _send(self) -> None:
         if self._outgoing.pending and self._raw is not None:
             self._raw.write(self._outgoing.read())
+
+    def pause_reading(self) -> None:
+        self._is_reading = False
+        self._raw.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._is_reading = True
+        self._raw.resume_reading()
+        self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        """What had arrived before it was paused comes first."""
+        if self._early is None:
+            self._read()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self._raw.set_write_buffer_limits(high, low)

@@ -63,6 +63,7 @@ def test_calls_of_any_size_and_kind_cross_it(session: pa.Session) -> None:
 
     assert pa.get(keeper.whereabouts.remote()) == session.worker_pids[0]
     assert pa.get(keeper.echo.remote(data)) == data
+    assert on_loop(session, lambda: session.runtime.node.sessions.resumed) == 0, "no connection broke"
     assert pa.get([keeper.echo.remote(number) for number in range(500)]) == list(range(500))
 
 

@@ -118,6 +118,40 @@ def test_bytes_of_any_number_arrive_in_order_both_ways(authority: Authority, loo
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_who_rests_from_reading_hears_nothing_meanwhile_and_all_of_it_afterwards(
+    authority: Authority, loop: str
+) -> None:
+    async def test() -> None:
+        a, b = transport_of(authority.issue()), transport_of(authority.issue())
+        accepted, dialled = await connect(a, b)
+        hear, rests, heard_at_rest = accepted.buffer_updated, [False], [0]
+
+        def go_on() -> None:
+            rests[0] = False
+            accepted.stream.resume_reading()
+
+        def rest_after(count: int) -> None:
+            hear(count)
+            heard_at_rest[0] += rests[0]
+            rests[0] = True
+            accepted.stream.pause_reading()
+            asyncio.get_running_loop().call_soon(go_on)
+
+        accepted.buffer_updated = rest_after  # type: ignore[method-assign]  # as a large message does
+        data = random.Random(8).randbytes(1_500_000)
+
+        dialled.stream.write(data)
+
+        await until(lambda: len(accepted.heard) >= len(data), "everything is there")
+        assert accepted.heard == data and not heard_at_rest[0] and not accepted.losses
+        dialled.stream.abort()
+        await until(lambda: accepted.losses and dialled.losses, "both are closed")
+        await close(a, b)
+
+    on(loop, test)
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_both_sides_see_the_other_s_certificate(authority: Authority, loop: str) -> None:
     async def test() -> None:
         a, b = transport_of(authority.issue("c/any")), transport_of(authority.issue("d/any"))
