@@ -1,0 +1,53 @@
+"""Actors by Ray's names: `ActorClass`, `ActorHandle`, `exit_actor`, and the decorator `method`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import partisan_actors as pa
+from partisan_actors import ActorHandle
+from partisan_actors.compat.ray.options import actor_options, method_options
+
+__all__ = ["ActorClass", "ActorHandle", "actor_class", "exit_actor", "method"]
+
+P = ParamSpec("P")
+T_co = TypeVar("T_co", covariant=True)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ActorClass(pa.ActorClass[P, T_co]):
+    """What `ray.remote` makes of a class: its options are Ray's, and each of its actors has a process of its own."""
+
+    def options(self, /, **options: Any) -> ActorClass[P, T_co]:
+        """The same class with other options. Raises ValueError, TypeError, and NotImplementedError."""
+        return _as_rays(super().options(**actor_options(options)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ActorClass, super().__reduce__()[1]
+
+
+def actor_class(cls: type, options: dict[str, Any]) -> ActorClass[..., Any]:
+    """What `ray.remote` makes of a class."""
+    made: Any = pa.actor(**{"isolation": "process", **actor_options(options)})(cls)
+    return _as_rays(made)
+
+
+def _as_rays(plain: pa.ActorClass[P, T_co]) -> ActorClass[P, T_co]:
+    made: ActorClass[P, T_co] = object.__new__(ActorClass)
+    made.__dict__.update(plain.__dict__)
+    return made
+
+
+def exit_actor() -> NoReturn:
+    """End the running actor, in its own method. Raises TypeError outside of actors."""
+    pa.exit_actor()
+
+
+def method(*args: Any, **options: Any) -> Callable[[F], F]:
+    """Decorator with options of a method: ``@ray.method(num_returns=2)``. Raises ValueError, TypeError."""
+    if args or not options:
+        raise ValueError("@ray.method has at least one option, as in @ray.method(num_returns=2), and nothing else")
+    translated = method_options(options)
+    decorate: Callable[[F], F] = pa.method(**translated)
+    return decorate if translated else lambda function: function

@@ -1,0 +1,160 @@
+"""`ray.init` and `ray.shutdown`: a session whose node holds the CPUs of the machine, or one in a cluster that runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Final
+
+import partisan_actors as pa
+from partisan_actors.compat.ray.absent import refuse
+from partisan_actors.compat.ray.identity import to_hex
+
+__all__ = ["RayContext", "init", "is_initialized", "shutdown"]
+
+# What is taken and changes nothing here, as there is no dashboard, and nothing is configured behind your back.
+_WITHOUT_EFFECT: Final = frozenset(
+    {"configure_logging", "dashboard_host", "dashboard_port", "include_dashboard", "logging_format", "log_to_driver"}
+)
+_REFUSED: Final = {
+    "cgroup_path": "start the nodes in that cgroup",
+    "enable_resource_isolation": "start the nodes in a cgroup",
+    "job_config": "say namespace and runtime_env to ray.init",
+    "local_mode": "run the functions themselves: f.function(...), A.cls(...)",
+    "logging_config": "configure Python's logging, and say logging_level",
+    "proxy_server_url": "there is no dashboard",
+}
+
+
+class RayContext(Mapping[str, Any]):
+    """What `init` returns: a map of addresses, and a context manager that ends the session."""
+
+    dashboard_url = ""
+    ray_commit = ""
+
+    def __init__(self, session: pa.Session) -> None:
+        self.session = session
+        self.python_version = platform.python_version()
+        self.ray_version = pa.__version__
+        host, _, _ = session.address.rpartition(":")
+        self.address_info: dict[str, Any] = {
+            "address": session.address,
+            "gcs_address": session.address,
+            "node_id": to_hex(pa.get_runtime_context().node_id),
+            "node_ip_address": host,
+            "webui_url": "",
+        }
+
+    def __getitem__(self, key: str) -> Any:
+        return self.address_info[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.address_info)
+
+    def __len__(self) -> int:
+        return len(self.address_info)
+
+    def __enter__(self) -> RayContext:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """End the session."""
+        shutdown()
+
+    def __repr__(self) -> str:
+        return f"RayContext(address={self.address_info['address']!r}, python_version={self.python_version!r})"
+
+
+_context: RayContext | None = None
+
+
+def init(
+    address: str | None = None,
+    *,
+    num_cpus: float | None = None,
+    num_gpus: float | None = None,
+    resources: Mapping[str, float] | None = None,
+    labels: Mapping[str, str] | None = None,
+    object_store_memory: int | None = None,
+    ignore_reinit_error: bool = False,
+    logging_level: int | str = "WARNING",
+    namespace: str | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
+    **others: Any,
+) -> RayContext:
+    """Begin: without `address`, or with "local", a cluster of this process alone, which offers the machine's CPUs.
+
+    With ``"host:port"`` it joins a cluster, with "auto" the one that runs on this machine. Raises RuntimeError when
+    there is a session, unless `ignore_reinit_error`, and for an argument that there is not; ConnectionError when nobody
+    answers; ValueError and NotImplementedError for what cannot be.
+    """
+    global _context
+    _check_others(others)
+    if pa.is_initialized():
+        if not ignore_reinit_error:
+            raise RuntimeError(
+                "Maybe you called ray.init twice by accident? This error can be suppressed by passing in "
+                "'ignore_reinit_error=True' or by calling 'ray.shutdown()' prior to 'ray.init()'."
+            )
+        if _context is None:
+            _context = RayContext(pa.init(ignore_reinit_error=True))
+        return _context
+    if address is not None and address.startswith("ray://"):
+        refuse("the client protocol (ray://)", 'ray.init(address="host:port") makes this process a node')
+    joins = address not in (None, "local")
+    if joins and (num_cpus is not None or num_gpus is not None or resources):
+        raise ValueError("When connecting to an existing cluster, num_cpus, num_gpus and resources must not be given.")
+    session = pa.init(
+        address if joins else None,
+        workers=0,
+        resources=None if joins else _offer(num_cpus, num_gpus, resources),
+        labels=labels,
+        object_store_bytes_max=object_store_memory or 0,
+        namespace=namespace or "",
+        runtime_env=runtime_env,
+        prestart=not joins,
+        log_level=logging_level if isinstance(logging_level, str) else _level_name(logging_level),
+    )
+    session.__enter__()
+    _context = RayContext(session)
+    return _context
+
+
+def shutdown(*, wait_for_processes: bool = False) -> None:
+    """End the session of this process, if there is one; a cluster that was joined goes on. Always waits."""
+    global _context
+    _context = None
+    pa.shutdown()
+
+
+def is_initialized() -> bool:
+    """Whether this process has a session."""
+    return pa.is_initialized()
+
+
+def _check_others(others: Mapping[str, Any]) -> None:
+    for name, value in others.items():
+        if name in _REFUSED:
+            if value:
+                refuse(f"ray.init({name}=...)", _REFUSED[name])
+        elif name not in _WITHOUT_EFFECT:
+            raise RuntimeError(f"Unknown keyword argument(s): {name}")
+
+
+def _offer(num_cpus: float | None, num_gpus: float | None, resources: Mapping[str, float] | None) -> dict[str, float]:
+    cpus = num_cpus if num_cpus is not None else len(os.sched_getaffinity(0))
+    gpus = {"num_gpus": float(num_gpus)} if num_gpus else {}
+    return {"num_cpus": float(cpus), **gpus, **(resources or {})}
+
+
+def _level_name(level: int) -> str:
+    import logging
+
+    return logging.getLevelName(level)

@@ -1,0 +1,84 @@
+"""`ray.get_runtime_context`: what the running code is, by the names of Ray's getters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import partisan_actors as pa
+from partisan_actors.compat.ray.cluster import in_rays_names
+from partisan_actors.compat.ray.identity import to_hex
+
+__all__ = ["RuntimeContext", "get_runtime_context"]
+
+
+class RuntimeContext:
+    """What the code that asked is. Ids are text in hexadecimal digits; None outside of actors, or of tasks."""
+
+    def __init__(self, context: pa.RuntimeContext) -> None:
+        self._context = context
+
+    def get_job_id(self) -> str:
+        """The cluster's name: that is the nearest thing to a job that there is."""
+        return to_hex(self._context.cluster)
+
+    def get_node_id(self) -> str:
+        """The node that gave this a place: for an isolated actor or task, the one that its process belongs to."""
+        rows = {row["name"]: row for row in pa.nodes(processes=True)}
+        host = rows.get(rows.get(self._context.node_name, {}).get("hosted_by", ""))
+        return to_hex(self._context.node_id if host is None else host["id"])
+
+    def get_worker_id(self) -> str:
+        """The process that runs this."""
+        return to_hex(self._context.node_id)
+
+    def get_task_id(self) -> str | None:
+        """The running task."""
+        return None if self._context.task_id is None else to_hex(self._context.task_id)
+
+    def get_task_name(self) -> str | None:
+        """Its name."""
+        return self._context.task_name
+
+    def get_task_function_name(self) -> str | None:
+        """Its name."""
+        return self._context.task_name
+
+    def get_actor_id(self) -> str | None:
+        """The running actor."""
+        return None if self._context.actor_id is None else to_hex(self._context.actor_id)
+
+    def get_actor_name(self) -> str | None:
+        """The name that it was given; "" for none."""
+        return None if self._context.actor_id is None else self._context.actor_name or ""
+
+    def get_assigned_resources(self) -> dict[str, float]:
+        """What the running actor or task holds."""
+        return {name: float(amount) for name, amount in in_rays_names(self._context.resources).items()}
+
+    def get_node_labels(self) -> dict[str, str]:
+        """Those of the node."""
+        return dict(self._context.labels)
+
+    def get_placement_group_id(self) -> str | None:
+        """The group in which it was placed."""
+        group = pa.get_current_placement_group()
+        return None if group is None else to_hex(group.id)
+
+    def is_canceled(self) -> bool:
+        """Whether the running call or task was cancelled."""
+        return self._context.is_cancelled()
+
+    @property
+    def namespace(self) -> str:
+        """Where names of actors are made and looked for."""
+        return self._context.namespace
+
+    @property
+    def current_actor(self) -> pa.ActorHandle[Any]:
+        """A handle of the running actor. Raises RuntimeError outside of actors."""
+        return pa.current_actor()
+
+
+def get_runtime_context() -> RuntimeContext:
+    """What the running code is. Starts a session if there is none."""
+    return RuntimeContext(pa.get_runtime_context())

@@ -1,0 +1,47 @@
+"""Placement groups by Ray's names: bundles have "CPU" and "GPU"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import partisan_actors as pa
+from partisan_actors import PlacementGroup, get_current_placement_group, get_placement_group, remove_placement_group
+from partisan_actors.compat.ray.cluster import in_rays_names
+
+__all__ = [
+    "PlacementGroup",
+    "get_current_placement_group",
+    "get_placement_group",
+    "placement_group",
+    "placement_group_table",
+    "remove_placement_group",
+]
+
+_OURS: Final = {"CPU": "num_cpus", "GPU": "num_gpus"}
+
+
+def placement_group(
+    bundles: Sequence[Mapping[str, float]],
+    strategy: str = "PACK",
+    name: str = "",
+    lifetime: str | None = None,
+    bundle_label_selector: Sequence[Mapping[str, str]] | None = None,
+) -> PlacementGroup:
+    """Reserve bundles, all or none. Returns at once; `ready()` is a ref, `wait()` blocks. Raises ValueError."""
+    amounts = [{_OURS.get(key, key): amount for key, amount in bundle.items()} for bundle in bundles]
+    made = pa.placement_group(amounts, strategy, name, lifetime, bundle_label_selector)
+    made.bundle_specs = [dict(bundle) for bundle in bundles]
+    return made
+
+
+def placement_group_table(placement_group: PlacementGroup | None = None) -> dict[str, Any]:
+    """The row of a group, or of all by their ids."""
+    if placement_group is not None:
+        return _row(pa.placement_group_table(placement_group))
+    return {group: _row(row) for group, row in pa.placement_group_table().items()}
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    bundles = {index: in_rays_names(bundle) for index, bundle in row.get("bundles", {}).items()}
+    return {**row, "bundles": bundles} if row else {}

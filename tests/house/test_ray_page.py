@@ -1,0 +1,53 @@
+"""docs/coming-from-ray.md says of every name of Ray Core what has become of it, and what it says is so."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import Final
+
+from partisan_actors.compat.ray.absent import ABSENT
+from tests.house.source import ROOT
+
+# What `ray.__all__` lists in 2.60, without what begins with an underscore.
+_RAYS: Final = """
+    init shutdown is_initialized remote method get put wait kill cancel get_actor get_runtime_context get_gpu_ids nodes
+    cluster_resources available_resources timeline LoggingConfig client ClientBuilder java_function java_actor_class
+    cpp_function Language SCRIPT_MODE WORKER_MODE autoscaler ActorID NodeID JobID TaskID WorkerID ObjectRef ObjectID
+    ObjectRefGenerator DynamicObjectRefGenerator PlacementGroupID FunctionID UniqueID ActorClassID actor exceptions util
+    data workflow
+"""
+
+_ROW: Final = re.compile(r"^\| ((?:`ray\.[\w.]+`(?:, )?)+) \| (\w+) \|", re.MULTILINE)
+
+
+def verdicts() -> dict[str, str]:
+    """What the page says of each name, without "ray."."""
+    page = (ROOT / "docs" / "coming-from-ray.md").read_text(encoding="utf-8")
+    return {name: verdict for names, verdict in _ROW.findall(page) for name in re.findall(r"`ray\.([\w.]+)`", names)}
+
+
+def test_every_name_of_ray_is_on_the_page() -> None:
+    named = {name.split(".")[0] for name in verdicts()}
+
+    assert not set(_RAYS.split()) - named
+
+
+def test_what_is_said_to_be_there_is_there_and_nothing_else_is() -> None:
+    said = verdicts()
+    ours = importlib.import_module("partisan_actors.compat.ray")
+
+    assert set(said.values()) <= {"equal", "better", "different", "absent"}
+    for name, verdict in said.items():
+        found: object = ours
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        refuses = name in ABSENT
+        assert (found is None or refuses) == (verdict == "absent"), name
+
+
+def test_every_name_of_ours_is_on_the_page() -> None:
+    ours = importlib.import_module("partisan_actors.compat.ray")
+    named = {name.split(".")[0] for name in verdicts()}
+
+    assert {name for name in ours.__all__ if not name.startswith("_")} <= named

@@ -1,0 +1,226 @@
+"""What Ray's names take, give and raise, where that is not what the names of this package do."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import cloudpickle
+import pytest
+
+import partisan_actors as pa
+import partisan_actors.compat.ray as ray
+from partisan_actors.compat.ray.absent import ABSENT
+from partisan_actors.compat.ray.lifecycle import RayContext
+from partisan_actors.compat.ray.util.multiprocessing import Pool
+from partisan_actors.compat.ray.util.placement_group import placement_group, placement_group_table
+from partisan_actors.compat.ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def context() -> Iterator[RayContext]:
+    with ray.init(num_cpus=3, num_gpus=1, resources={"widget": 2}, labels={"zone": "a"}) as made:
+        yield made
+
+
+@ray.remote
+def square(value: int) -> int:
+    return value * value
+
+
+@ray.remote
+def pid() -> int:
+    return os.getpid()
+
+
+@ray.remote
+class Plain:
+    def one(self) -> int:
+        return 1
+
+    def about(self) -> Any:
+        here = ray.get_runtime_context()
+        return here.get_actor_id(), here.get_actor_name(), here.get_node_id(), here.current_actor, here.namespace
+
+    def leave(self) -> None:
+        ray.actor.exit_actor()
+
+
+class Derived(Plain):
+    def two(self) -> int:
+        return 1 + self.one()
+
+
+class Awkward(Exception):
+    """One whose constructor takes other things than it passes on."""
+
+    def __init__(self, first: int, *, second: str) -> None:
+        super().__init__("awkward")
+        self.first, self.second = first, second
+
+
+@ray.remote
+def fail() -> None:
+    raise Awkward(1, second="two")
+
+
+def test_the_session_tells_where_it_is(context: RayContext) -> None:
+    assert ray.is_initialized()
+    assert bytes.fromhex(context.address_info["node_id"])
+    assert context["node_id"] == context.address_info["node_id"] == ray.get_runtime_context().get_node_id()
+    assert set(context) == set(context.address_info)
+    with pytest.raises(RuntimeError, match=r"ray\.init twice"):
+        ray.init()
+    assert ray.init(ignore_reinit_error=True) is context
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"nonsense": 1, "ignore_reinit_error": True}, RuntimeError),
+        ({"local_mode": True, "ignore_reinit_error": True}, NotImplementedError),
+        ({"proxy_server_url": "x", "ignore_reinit_error": True}, NotImplementedError),
+    ],
+)
+def test_what_init_does_not_know_or_cannot_do_is_said(options: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        ray.init(**options)
+
+
+def test_nodes_and_resources_have_ray_s_rows_and_names() -> None:
+    (row,) = ray.nodes()
+
+    assert row["Alive"]
+    assert row["Resources"]["CPU"] == 3.0
+    assert row["Labels"]["zone"] == "a"
+    assert {"CPU", "GPU", "memory", "widget"} <= set(ray.cluster_resources())
+    assert ray.available_resources()["widget"] == 2.0
+    ref = square.options(scheduling_strategy=NodeAffinitySchedulingStrategy(row["NodeID"], soft=False)).remote(3)
+    assert ray.get(ref) == 9
+
+
+def test_remote_has_the_forms_that_ray_s_has() -> None:
+    assert ray.get(ray.remote(lambda: 7).remote()) == 7
+    assert ray.get(square.options(num_cpus=0.5, name="a square").remote(2)) == 4
+    with pytest.raises(AssertionError, match="no arguments and no parentheses"):
+        ray.remote()
+    with pytest.raises(TypeError, match="function or a class"):
+        ray.remote((7).__class__.__add__)
+    with pytest.raises(ValueError, match="async def"):
+
+        @ray.remote
+        async def never() -> None: ...
+
+    with pytest.raises(TypeError):
+        square(1)
+    with pytest.raises(TypeError):
+        Plain()
+    with pytest.raises(TypeError):
+        square.remote(1, 2)
+    with pytest.raises(ValueError, match="max_calls"):
+        square.options(max_calls=1)
+    with pytest.raises(ValueError, match="at least one option"):
+        ray.method()
+
+
+def test_options_stay_ray_s_on_copies_and_when_they_are_sent() -> None:
+    copied = pickle.loads(pickle.dumps(Plain.options(num_cpus=1)))
+
+    assert isinstance(copied, type(Plain))
+    assert isinstance(cloudpickle.loads(cloudpickle.dumps(square)), type(square))
+    with pytest.raises(TypeError, match="The type of keyword 'num_cpus'"):
+        copied.options(num_cpus="1")
+
+
+def test_a_decorated_class_can_be_derived_from() -> None:
+    assert ray.get(ray.remote(Derived).remote().two.remote()) == 2
+
+
+def test_each_actor_and_each_task_has_a_process_that_is_not_this_one() -> None:
+    assert ray.get(pid.remote()) != os.getpid()
+
+
+def test_get_refuses_what_ray_s_refuses() -> None:
+    ref = ray.put(1)
+
+    with pytest.raises(ValueError, match="Invalid type of object refs"):
+        ray.get((ref,))
+    with pytest.raises(TypeError):
+        ray.put(ref)
+    with pytest.raises(TypeError):
+        ray.wait(ref)
+    with pytest.raises(ValueError, match="once"):
+        ray.wait([ref, ref])
+    with pytest.raises(ValueError, match="num_returns"):
+        ray.wait([ref], num_returns=2)
+    with pytest.raises(ValueError, match="Failed to look up"):
+        ray.get_actor("nobody")
+    with pytest.raises(ValueError, match="non-empty"):
+        ray.get_actor("")
+
+
+def test_an_exception_of_any_constructor_arrives_as_what_it_is() -> None:
+    with pytest.raises(Awkward) as caught:
+        ray.get(fail.remote())
+
+    assert isinstance(caught.value, ray.exceptions.RayTaskError)
+    assert caught.value.second == "two"
+    assert isinstance(caught.value.cause, Awkward)
+    assert "in fail" in str(caught.value)
+
+
+def test_an_actor_knows_who_it_is_and_can_leave() -> None:
+    plain = Plain.options(name="plain", namespace="here").remote()
+
+    actor_id, name, node_id, itself, namespace = ray.get(plain.about.remote())
+
+    assert bytes.fromhex(actor_id)
+    assert (name, namespace, itself) == ("plain", "here", plain)
+    assert node_id == ray.get_runtime_context().get_node_id()
+    with pytest.raises(ray.exceptions.ActorDiedError, match="it exited"):
+        ray.get(plain.leave.remote())
+    with pytest.raises(TypeError):
+        ray.actor.exit_actor()
+
+
+def test_placement_groups_are_shown_in_ray_s_names() -> None:
+    group = placement_group([{"CPU": 1, "GPU": 1}], strategy="STRICT_PACK")
+
+    assert group.wait(60)
+    assert placement_group_table(group)["bundles"] == {0: {"CPU": 1, "GPU": 1}}
+    assert str(group.id) in placement_group_table()
+    ray.util.remove_placement_group(group)
+
+
+def test_utilities_are_where_ray_has_them() -> None:
+    assert sorted(ray.util.as_completed([square.remote(number) for number in range(3)])) == [0, 1, 4]
+    assert sorted(ray.util.map_unordered(square, range(3))) == [0, 1, 4]
+    assert ray.util.get_node_ip_address() == "127.0.0.1"
+    with Pool(1, ray_remote_args={"num_cpus": 0}) as pool:
+        assert pool.map(abs, [-1, 2]) == [1, 2]
+
+
+@pytest.mark.parametrize("name", sorted(ABSENT))
+def test_what_is_absent_names_the_alternative(name: str) -> None:
+    with pytest.raises(NotImplementedError, match=f"ray.{name} is not supported: .+"):
+        getattr(ray, name)()
+
+
+def test_shutdown_can_be_repeated_and_init_works_again_afterwards(context: RayContext) -> None:
+    ray.shutdown()
+    ray.shutdown()
+    assert not ray.is_initialized()
+
+    with pytest.raises(ConnectionError):
+        ray.init("auto")
+    with pytest.raises(ValueError, match="existing cluster"):
+        ray.init("127.0.0.1:1", num_cpus=1)
+    with pytest.raises(NotImplementedError, match="client protocol"):
+        ray.init("ray://127.0.0.1:1")
+    with ray.init("local", num_cpus=1):
+        assert ray.cluster_resources()["CPU"] == 1.0
+    assert not pa.is_initialized()
