@@ -76,8 +76,8 @@ class _Placed:
         for name in given:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
-                raise ConfigError(f"option {name}", given[name], f"{hint}one of the options {', '.join(known)}")
+                hint = f" (did you mean {near[0]!r}?)" if near else ""
+                raise ConfigError(f"option {name}", given[name], f"one of the options {', '.join(known)}{hint}")
         changed = replace(self, **given)
         changed.check()
         return changed

@@ -121,8 +121,8 @@ def _options(name: str, given: object, default: ChannelOptions) -> ChannelOption
     for option in changes:
         if option not in known:
             near = difflib.get_close_matches(str(option), known, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ConfigError(f"channel {name!r}", option, f"{hint}one of the options {', '.join(known)}")
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ConfigError(f"channel {name!r}", option, f"one of the options {', '.join(known)}{hint}")
     try:
         return replace(default, **changes)
     except ConfigError as error:
