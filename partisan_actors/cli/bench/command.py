@@ -32,6 +32,11 @@ SUBCOMMANDS: Final = {
         "features",
         "Measure what each feature costs beside a plain call.",
     ),
+    "frameworks": Subcommand(
+        "partisan_actors.cli.bench.frameworks.command",
+        "frameworks",
+        "Measure the same work by Ray, xoscar, Dask and distributed Erlang, as far as they are installed.",
+    ),
     "large-small": Subcommand(
         "partisan_actors.cli.bench.beside.command",
         "large_small",
