@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from partisan_actors.actors.holding import Holding
@@ -18,6 +19,7 @@ from partisan_actors.api.control import Control
 from partisan_actors.api.inspection import Inspection
 from partisan_actors.api.pending import PendingWork
 from partisan_actors.api.runtime_env import check_runtime_env, environment_for
+from partisan_actors.api.tracing_service import OFF, TracingService
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Node, Transport
 from partisan_actors.node.overlays import shared_options
@@ -29,8 +31,10 @@ from partisan_actors.tasks.draining import Draining
 from partisan_actors.tasks.executor import TaskExecutor
 from partisan_actors.tasks.rpc import NodeCalls
 from partisan_actors.tasks.submit import TaskSubmitter
+from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.tracing import Tracing, TracingOptions, begin_recording, start_tracing
+from partisan_actors.telemetry.wall_clock import WallClock
 from partisan_actors.wire.addresses import format_address, parse_address
 
 __all__ = ["EXPORT_S", "Runtime"]
@@ -81,6 +85,8 @@ class Runtime:
         self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor)
         self.pending = PendingWork(self.system, self.scheduler, self.submitter, self.executor)
         self.control = Control(self.system)
+        self.recent_spans = RecentSpans(WallClock(self.recorder.clock, self.recorder.wall_clock))
+        self.traces = TracingService(self.system, self.recent_spans, tracing.level if tracing is not None else OFF)
         self.topics = Subscriptions(self.system)
         self.system.extensions.update(runtime=self, topics=self.topics, pending=self.pending)
         # What work that is started here finds around it, unless it says otherwise.
@@ -119,7 +125,7 @@ class Runtime:
         # Not on the loop, which does not have a second.
         cluster = self.node.cluster
         self._tracing = await self.node.loop.run_in_executor(
-            None, start_tracing, self.recorder, self.node.me, cluster, options
+            None, partial(start_tracing, self.recorder, self.node.me, cluster, options, recent=self.recent_spans)
         )
 
     async def close(self, why: str = "") -> None:

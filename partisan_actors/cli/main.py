@@ -35,6 +35,10 @@ SUBCOMMANDS: Final = {
         "deadlocks",
         "Which calls wait for each other in a ring, so that none of them ever ends.",
     ),
+    "traces": Subcommand("partisan_actors.cli.traces", "traces", "Look at traces without any other server."),
+    "timeline": Subcommand(
+        "partisan_actors.cli.traces", "timeline", "Write the last spans of all nodes as one timeline."
+    ),
     "why": Subcommand(
         "partisan_actors.cli.why", "why", "What tasks and actors wait for that are not done, or have no place."
     ),

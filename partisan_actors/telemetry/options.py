@@ -22,7 +22,8 @@ class TracingOptions:
     hand a broadcast to their subscribers. `service_name` wins over ``OTEL_SERVICE_NAME``; with `service_name_per_node`
     it becomes ``name@node``, so that a viewer colours nodes apart. With `trace_file` spans are also appended to that
     file as OTLP/JSON lines, up to `trace_file_bytes_max` bytes; several nodes may share it. `export` False means to
-    that file only. With `adopt_user_spans` spans that actors open with OpenTelemetry themselves are exported too,
+    that file only, if there is one: the last spans of a node are kept there in any case, for `partisan traces` and the
+    dashboard. With `adopt_user_spans` spans that actors open with OpenTelemetry themselves are exported too,
     unless the program has installed a provider of its own.
     """
 
@@ -37,5 +38,3 @@ class TracingOptions:
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
             raise ConfigError("tracing level", self.level, " or ".join(LEVELS))
-        if not self.export and not self.trace_file:
-            raise ConfigError("trace_file", self.trace_file, "a path when export is False: the spans must go somewhere")

@@ -1,4 +1,6 @@
-"""Records become OpenTelemetry spans here, in a background thread; the only module that imports opentelemetry.
+"""Records become OpenTelemetry spans here, in a background thread, and are kept among the node's recent ones.
+
+This module and those whose names begin with it are the only ones that import opentelemetry.
 
 Spans are built after the fact (`ReadableSpan`, 10 µs with its attributes) and given to ordinary SpanProcessors, so that
 everything users can configure of the SDK works, without the SDK's price in the path of a call.
@@ -10,49 +12,43 @@ and spans are dropped and counted; calls are never held up.
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from collections.abc import Callable, Sequence
-from importlib import metadata
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from google.protobuf import json_format  # type: ignore[import-untyped]  # protobuf ships no type information
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags, TraceState
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
 from partisan_actors.telemetry import events
-from partisan_actors.telemetry.complaints import Complaints, FirstOfItsKind
+from partisan_actors.telemetry.complaints import Complaints
 from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.telemetry.events import Scope, SpanKind
 from partisan_actors.telemetry.options import TracingOptions
-from partisan_actors.telemetry.otlp_json import TraceFile, to_line
+from partisan_actors.telemetry.otel_exporters import QUEUE_SPANS_MAX, batching, exporters_of, queue_spans_max
+from partisan_actors.telemetry.otel_users import (
+    AdoptingProvider,
+    KeepingUserSpans,
+    adopt_user_spans,
+    disown_user_spans,
+)
+from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
+from partisan_actors.telemetry.records import Record
 from partisan_actors.telemetry.resource import package_version, resource_attributes
 from partisan_actors.telemetry.spans import SpanValue, spans_of
 from partisan_actors.telemetry.wall_clock import WallClock
 
-__all__ = ["Exporting", "TraceFileExporter", "start"]
+__all__ = ["Exporting", "start"]
 
 # A slice holds the interpreter for about a millisecond; the pause after it lets the loop run before the next.
 SLICE_RECORDS: Final = 64
 SLICE_PAUSE_S: Final = 0.001
 DRAIN_PERIOD_S: Final = 0.2
-
-# The SDK's own 2,048 spans overflow at once under load. The delay is short so that a trace can be looked at right away.
-QUEUE_SPANS_MAX: Final = 16_384
-BATCH_SPANS_MAX: Final = 2_048
-SCHEDULE_DELAY_MS: Final = 1_000
-SDK_QUEUE_SPANS_MAX: Final = 2_048
-
-_BATCH_VARIABLES: Final = frozenset({"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"})
 
 _KINDS: Final = {
     SpanKind.INTERNAL: trace.SpanKind.INTERNAL,
@@ -75,15 +71,23 @@ def start(
     *,
     provider: object = None,
     processors: Sequence[object] = (),
+    recent: RecentSpans | None = None,
 ) -> Exporting:
     """Start exporting what `recorder` holds; `tracing.start_tracing` says the rest."""
     users_provider = None if processors or not options.export else _users_provider(provider)
     given = _given_processors(processors, users_provider)
-    owned = [_batching(exporter) for exporter in _exporters(options, from_environment=not given)]
+    owned: list[SpanProcessor] = [batching(each) for each in exporters_of(options, from_environment=not given)]
     resource = _resource(node, cluster, options, users_provider)
-    if options.adopt_user_spans and not given:
-        _adopt_user_spans(resource, owned)
-    exporting = Exporting(recorder, resource, given=given, owned=owned, queue_spans_max=_queue_spans_max())
+    recent = recent if recent is not None else RecentSpans(WallClock(recorder.clock, recorder.wall_clock))
+    recent.resource = dict(resource.attributes)
+    keeping = KeepingUserSpans(recent)
+    if users_provider is not None:
+        users_provider.add_span_processor(keeping)
+    elif options.adopt_user_spans and not given:
+        adopt_user_spans(resource, [*owned, keeping])
+    exporting = Exporting(
+        recorder, resource, recent, given=given, owned=owned, keeping=keeping, queue_spans_max=queue_spans_max()
+    )
     exporting.start()
     return exporting
 
@@ -95,18 +99,22 @@ class Exporting:
         self,
         recorder: Recorder,
         resource: Resource,
+        recent: RecentSpans,
         *,
         given: Sequence[SpanProcessor] = (),
         owned: Sequence[SpanProcessor] = (),
+        keeping: SpanProcessor | None = None,
         queue_spans_max: int = QUEUE_SPANS_MAX,
     ) -> None:
         self._recorder = recorder
         self._resource = resource
+        self._recent = recent
+        self._keeping = keeping
         self._given = tuple(given)
         self._owned = tuple(owned)
         self._flush_after_spans = queue_spans_max // 2
         self._unflushed_spans = 0
-        self._clock = WallClock(recorder.clock, recorder.wall_clock)
+        self._clock = recent.clock
         version = package_version()
         self._scopes = {scope: InstrumentationScope(scope.value, version, events.SCHEMA_URL) for scope in Scope}
         self._complaints = Complaints(_logger)
@@ -143,7 +151,8 @@ class Exporting:
             if not record.context.is_sampled:  # a recorder's users should not give it such; processors must not get it
                 continue
             try:
-                for value in spans_of(record, self._recorder.new_span_id):
+                self._recent.add_record(record)
+                for value in self._values(record):
                     self._export(self._readable(value))
             except Exception as error:  # noqa: BLE001 - a bad record or a user's processor must cost its span only
                 self._complaints.say("a span could not be exported: %r", error)
@@ -156,7 +165,9 @@ class Exporting:
         self._flush((*self._given, *self._owned))
         for processor in self._owned:
             self._attempt("closing an exporter", processor.shutdown)
-        _disown_user_spans(self._owned)
+        if self._keeping is not None:
+            self._keeping.shutdown()
+            disown_user_spans((*self._owned, self._keeping))
         self._finished.set()
 
     def _attempt(self, what: str, action: Callable[[], object]) -> None:
@@ -188,6 +199,9 @@ class Exporting:
         for processor in self._owned:
             processor.on_end(span)
 
+    def _values(self, record: Record) -> Iterable[SpanValue]:
+        return spans_of(record) if self._given or self._owned else ()
+
     def _readable(self, value: SpanValue) -> ReadableSpan:
         to_unix_ns = self._clock.to_unix_ns
         failure = value.failure
@@ -207,101 +221,13 @@ class Exporting:
         )
 
 
-class TraceFileExporter(SpanExporter):
-    """Appends every batch to a file as one line of OTLP/JSON: what Jaeger's UI opens and a collector reads."""
-
-    def __init__(self, file: TraceFile) -> None:
-        self._file = file
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        request = json_format.MessageToDict(encode_spans(spans), use_integers_for_enums=True)
-        self._file.append(to_line(request))
-        return SpanExportResult.SUCCESS
-
-    def shutdown(self) -> None:
-        self._file.close()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        return True  # every line is written when `export` returns
-
-
-class _QuietExporter(SpanExporter):
-    """An exporter whose troubles are logged once, and whose exceptions end here."""
-
-    def __init__(self, exporter: SpanExporter) -> None:
-        self._exporter = exporter
-        self._complaints = Complaints(_logger)
-        self._filter = FirstOfItsKind()
-        # The SDK's exporters log for themselves, at every batch; ours raises. Each has its module's logger.
-        self._exporters_logger = logging.getLogger(type(exporter).__module__)
-        if self._exporters_logger is not _logger:
-            self._exporters_logger.addFilter(self._filter)
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        try:
-            return self._exporter.export(spans)
-        except Exception as error:  # noqa: BLE001 - any exporter a user may have installed; the batch is lost, no more
-            self._complaints.say("spans could not be exported: %r", error)
-            return SpanExportResult.FAILURE
-
-    def shutdown(self) -> None:
-        self._exporter.shutdown()
-        self._exporters_logger.removeFilter(self._filter)
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        return self._exporter.force_flush(timeout_millis)
-
-
-class _AdoptedSpans(SpanProcessor):
-    """Passes the spans that users open to the processors of whichever node traces now."""
-
-    def __init__(self) -> None:
-        self.targets: tuple[SpanProcessor, ...] = ()
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        for target in self.targets:
-            target.on_start(span, parent_context)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        for target in self.targets:
-            target.on_end(span)
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        flushed = [target.force_flush(timeout_millis) for target in self.targets]
-        return all(flushed)
-
-
-class _AdoptingProvider(TracerProvider):
-    """The global provider of a process that has not installed its own. OpenTelemetry lets it be set once only."""
-
-    def __init__(self, resource: Resource) -> None:
-        super().__init__(resource=resource, shutdown_on_exit=False)
-        self.adopted = _AdoptedSpans()
-        self.add_span_processor(self.adopted)
-
-
-def _adopt_user_spans(resource: Resource, targets: Sequence[SpanProcessor]) -> None:
-    provider = trace.get_tracer_provider()
-    if isinstance(provider, trace.ProxyTracerProvider):
-        provider = _AdoptingProvider(resource)
-        trace.set_tracer_provider(provider)
-    if isinstance(provider, _AdoptingProvider):
-        provider.adopted.targets = tuple(targets)
-
-
-def _disown_user_spans(targets: tuple[SpanProcessor, ...]) -> None:
-    provider = trace.get_tracer_provider()
-    if isinstance(provider, _AdoptingProvider) and provider.adopted.targets == targets:
-        provider.adopted.targets = ()
-
-
 def _users_provider(provider: object) -> TracerProvider | None:
     if provider is not None:
         if not isinstance(provider, TracerProvider):
             raise ConfigError("provider", provider, "an opentelemetry.sdk.trace.TracerProvider")
         return provider
     installed = trace.get_tracer_provider()
-    if isinstance(installed, TracerProvider) and not isinstance(installed, _AdoptingProvider):
+    if isinstance(installed, TracerProvider) and not isinstance(installed, AdoptingProvider):
         return installed
     return None
 
@@ -316,56 +242,6 @@ def _given_processors(processors: Sequence[object], provider: TracerProvider | N
             raise ConfigError("processors", processor, "opentelemetry.sdk.trace.SpanProcessor instances")
         checked.append(processor)
     return checked
-
-
-def _exporters(options: TracingOptions, *, from_environment: bool) -> list[SpanExporter]:
-    exporters = _exporters_from_environment() if from_environment and options.export else []
-    if options.trace_file:
-        try:
-            exporters.append(TraceFileExporter(TraceFile(options.trace_file, options.trace_file_bytes_max)))
-        except OSError as error:
-            raise ConfigError("trace_file", options.trace_file, f"a file that can be written ({error})") from error
-    return exporters
-
-
-def _exporters_from_environment() -> list[SpanExporter]:
-    """What ``OTEL_TRACES_EXPORTER`` names, found as the SDK's own configuration finds it; OTLP/HTTP by default."""
-    exporters: list[SpanExporter] = []
-    for name in (os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp").split(","):
-        if name.strip() == "none":
-            continue
-        exporter = name.strip() if name.strip() != "otlp" else f"otlp_proto_{_otlp_transport()}"
-        try:
-            (found, *_) = metadata.entry_points(group="opentelemetry_traces_exporter", name=exporter)
-            exporters.append(found.load()())
-        except Exception as error:  # noqa: BLE001 - any installed package; a program must not fail for want of traces
-            _logger.warning("spans will not go to exporter %r: it cannot be made (%r)", exporter, error)
-    return exporters
-
-
-def _otlp_transport() -> str:
-    protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    return "grpc" if protocol == "grpc" else "http"
-
-
-def _batching(exporter: SpanExporter) -> BatchSpanProcessor:
-    quiet = _QuietExporter(exporter)
-    delay_ms = None if "OTEL_BSP_SCHEDULE_DELAY" in os.environ else SCHEDULE_DELAY_MS
-    try:
-        if _BATCH_VARIABLES & os.environ.keys():  # one of the two alone must fit the SDK's default of the other
-            return BatchSpanProcessor(quiet, schedule_delay_millis=delay_ms)
-        return BatchSpanProcessor(quiet, QUEUE_SPANS_MAX, delay_ms, BATCH_SPANS_MAX)
-    except ValueError as error:
-        _logger.warning("the OTEL_BSP_* variables do not fit together (%s); using the defaults", error)
-        return BatchSpanProcessor(quiet, QUEUE_SPANS_MAX, SCHEDULE_DELAY_MS, BATCH_SPANS_MAX)
-
-
-def _queue_spans_max() -> int:
-    """How many spans the queue holds that `_batching` makes; the least it may be when that is not clear."""
-    if not _BATCH_VARIABLES & os.environ.keys():
-        return QUEUE_SPANS_MAX
-    text = os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE", "").strip()
-    return int(text) if text.isdigit() else SDK_QUEUE_SPANS_MAX
 
 
 def _resource(node: NodeId, cluster: str, options: TracingOptions, provider: TracerProvider | None) -> Resource:

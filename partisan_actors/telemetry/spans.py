@@ -5,7 +5,6 @@ This is the span model: names, kinds, parents, attributes and statuses, from `ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,10 +26,13 @@ from partisan_actors.telemetry.records import (
     TellSent,
 )
 
-__all__ = ["MAILBOX_SPAN_MIN_NS", "SpanEvent", "SpanValue", "spans_of"]
+__all__ = ["MAILBOX_SPAN_MIN_NS", "SpanEvent", "SpanValue", "names_of", "spans_of"]
 
 # A shorter wait is an attribute only: a span for each would double the volume and show nothing.
 MAILBOX_SPAN_MIN_NS: Final = 1_000_000
+
+# A span inside another has the other's random id with these bits turned, so whoever reads a record makes the same ones.
+_MAILBOX: Final = 0x6D61696C626F7831
 
 _NS_PER_S: Final = 1e9
 
@@ -70,13 +72,13 @@ class SpanValue:
     links: tuple[TraceContext, ...] = ()
 
 
-def spans_of(record: Record, new_span_id: Callable[[], int]) -> Iterable[SpanValue]:
-    """The spans that `record` stands for; `new_span_id` names those nobody had to name while it happened."""
+def spans_of(record: Record) -> tuple[SpanValue, ...]:
+    """The spans that `record` stands for, the same at every reading."""
     match record:
         case AskFinished():
             return (_ask_finished(record),)
         case AskServed():
-            return _ask_served(record, new_span_id)
+            return _ask_served(record)
         case TellSent():
             return (_tell_sent(record),)
         case TellProcessed():
@@ -91,6 +93,28 @@ def spans_of(record: Record, new_span_id: Callable[[], int]) -> Iterable[SpanVal
             return (_broadcast_processed(record),)
 
 
+def names_of(record: Record) -> tuple[tuple[str, SpanKind], ...]:
+    """The names and kinds of those spans, for a tenth of what they cost."""
+    match record:
+        case AskFinished():
+            return ((_method(record), SpanKind.CLIENT),)
+        case AskServed():
+            served = (_method(record), SpanKind.SERVER)
+            return (served, (f"mailbox {record.class_name}", SpanKind.INTERNAL)) if _waited(record) else (served,)
+        case TellSent():
+            return ((f"send {record.class_name}", SpanKind.PRODUCER),)
+        case TellProcessed():
+            return ((f"process {record.class_name}", SpanKind.CONSUMER),)
+        case RelayHop():
+            return ((f"relay {record.channel}", SpanKind.INTERNAL),)
+        case Lifecycle():
+            return ((f"{record.step} {record.class_name}", _LIFECYCLE_KINDS[record.step]),)
+        case BroadcastSent():
+            return ((f"publish {record.topic}", SpanKind.PRODUCER),)
+        case BroadcastProcessed():
+            return ((f"process {record.topic}", SpanKind.CONSUMER),)
+
+
 def _ask_finished(record: AskFinished) -> SpanValue:
     attributes = _rpc(record)
     attributes[events.CALL_KIND] = "ask"
@@ -100,7 +124,7 @@ def _ask_finished(record: AskFinished) -> SpanValue:
     return _span(record, _method(record), SpanKind.CLIENT, Scope.CALLS, attributes, record.failure)
 
 
-def _ask_served(record: AskServed, new_span_id: Callable[[], int]) -> tuple[SpanValue, ...]:
+def _ask_served(record: AskServed) -> tuple[SpanValue, ...]:
     attributes = _rpc(record)
     _add_handling(attributes, record, record.started_ns)
     dequeued = SpanEvent("dequeued", record.dequeued_ns)
@@ -108,11 +132,10 @@ def _ask_served(record: AskServed, new_span_id: Callable[[], int]) -> tuple[Span
     served = _span(
         record, _method(record), SpanKind.SERVER, Scope.CALLS, attributes, record.failure, remote=True, event=dequeued
     )
-    if record.dequeued_ns - record.started_ns <= MAILBOX_SPAN_MIN_NS:
+    if not _waited(record):
         return (served,)
-    context = record.context
     waited = SpanValue(
-        context=context._replace(span_id=new_span_id(), parent_span_id=context.span_id),
+        context=_inside(record.context, _MAILBOX),
         name=f"mailbox {record.class_name}",
         kind=SpanKind.INTERNAL,
         scope=Scope.CALLS,
@@ -121,6 +144,15 @@ def _ask_served(record: AskServed, new_span_id: Callable[[], int]) -> tuple[Span
         attributes={**_actor(record), events.MAILBOX_SIZE: record.mailbox_size},
     )
     return (served, waited)
+
+
+def _waited(record: AskServed) -> bool:
+    return record.dequeued_ns - record.started_ns > MAILBOX_SPAN_MIN_NS
+
+
+def _inside(context: TraceContext, mask: int) -> TraceContext:
+    """The context of a span that nobody had to name while it happened."""
+    return context._replace(span_id=context.span_id ^ mask or mask, parent_span_id=context.span_id)
 
 
 def _tell_sent(record: TellSent) -> SpanValue:

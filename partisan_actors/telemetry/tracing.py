@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from partisan_actors.ids import NodeId
 from partisan_actors.telemetry.options import TracingOptions
+from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.sampler import Sampler
 
@@ -65,8 +66,9 @@ def start_tracing(
     *,
     provider: object = None,
     processors: Sequence[object] = (),
+    recent: RecentSpans | None = None,
 ) -> Tracing | None:
-    """Export what `recorder` holds from a background thread; None when the environment forbids it.
+    """Keep in `recent`, and export, what `recorder` holds, in a background thread; None if the environment forbids it.
 
     Begins the recording if that has not been done. Spans go to `processors` (opentelemetry `SpanProcessor`s) if any are
     given, else through `provider` (an SDK `TracerProvider`), else through the provider the program has installed
@@ -82,7 +84,7 @@ def start_tracing(
     try:
         from partisan_actors.telemetry import otel  # not above: a node that does not trace never pays for this import
 
-        return otel.start(recorder, node, cluster, options, provider=provider, processors=processors)
+        return otel.start(recorder, node, cluster, options, provider=provider, processors=processors, recent=recent)
     except BaseException:
         recorder.configure(enabled=False)  # nobody will come for what it holds
         raise

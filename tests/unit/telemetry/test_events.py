@@ -38,7 +38,7 @@ def played() -> list[SpanValue]:
     clock = Ticks()
     nodes = three_nodes(clock)
     play(nodes, clock)
-    return [span for record in all_records(nodes) for span in spans_of(record, nodes[0].recorder.new_span_id)]
+    return [span for record in all_records(nodes) for span in spans_of(record)]
 
 
 @pytest.mark.parametrize("key", [*ATTRIBUTES, *RESOURCE_ATTRIBUTES])

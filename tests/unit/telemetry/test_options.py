@@ -16,8 +16,3 @@ def test_a_level_is_one_of_the_known(level: str) -> None:
 def test_another_level_is_refused_with_what_is_allowed() -> None:
     with pytest.raises(ConfigError, match="calls or hops"):
         TracingOptions(level="everything")
-
-
-def test_spans_must_go_somewhere() -> None:
-    with pytest.raises(ConfigError, match="trace_file"):
-        TracingOptions(export=False)

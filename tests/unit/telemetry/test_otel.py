@@ -22,13 +22,15 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
-from partisan_actors.telemetry import otel
+from partisan_actors.telemetry import otel, otel_exporters
 from partisan_actors.telemetry.context import SAMPLED, TraceContext
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.otlp_json import ids_to_base64
+from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import AskFinished, BroadcastSent
 from partisan_actors.telemetry.tracing import Tracing, start_tracing
+from partisan_actors.telemetry.wall_clock import WallClock
 from tests.otlp_receiver import OtlpReceiver, attributes_of, check_spans, locate
 from tests.unit.telemetry.story import Ticks, play, three_nodes
 
@@ -49,6 +51,10 @@ def start(
     started = start_tracing(recorder, node, cluster, options, provider=provider, processors=processors)
     assert started is not None
     return started
+
+
+def recent_of(recorder: Recorder) -> RecentSpans:
+    return RecentSpans(WallClock(recorder.clock, recorder.wall_clock))
 
 
 def one_span(recorder: Recorder) -> TraceContext:
@@ -538,7 +544,7 @@ def test_an_exporter_that_raises_is_logged_once(caplog: pytest.LogCaptureFixture
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             raise RuntimeError("broken")
 
-    quiet = otel._QuietExporter(Broken())
+    quiet = otel_exporters.QuietExporter(Broken())
 
     results = [quiet.export([]) for _ in range(3)]
     quiet.shutdown()
@@ -550,7 +556,7 @@ def test_an_exporter_that_raises_is_logged_once(caplog: pytest.LogCaptureFixture
 def test_falling_behind_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     _, processor = in_memory()
     recorder = Recorder(records_max=2)
-    exporting = otel.Exporting(recorder, Resource({}), given=[processor])
+    exporting = otel.Exporting(recorder, Resource({}), recent_of(recorder), given=[processor])
     for _ in range(10):
         one_span(recorder)
 

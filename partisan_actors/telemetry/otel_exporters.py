@@ -1,0 +1,131 @@
+"""Where spans go: the exporters that the environment and the options name, each behind a bounded queue of its own.
+
+Whatever goes wrong in exporting is logged once and never reaches the runtime.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Final
+
+from google.protobuf import json_format  # type: ignore[import-untyped]  # protobuf ships no type information
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from partisan_actors.errors import ConfigError
+from partisan_actors.telemetry.complaints import Complaints, FirstOfItsKind
+from partisan_actors.telemetry.options import TracingOptions
+from partisan_actors.telemetry.otlp_json import TraceFile, to_line
+
+__all__ = ["QUEUE_SPANS_MAX", "QuietExporter", "TraceFileExporter", "batching", "exporters_of", "queue_spans_max"]
+
+# The SDK's own 2,048 spans overflow at once under load. The delay is short so that a trace can be looked at right away.
+QUEUE_SPANS_MAX: Final = 16_384
+BATCH_SPANS_MAX: Final = 2_048
+SCHEDULE_DELAY_MS: Final = 1_000
+SDK_QUEUE_SPANS_MAX: Final = 2_048
+
+_BATCH_VARIABLES: Final = frozenset({"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"})
+
+_logger = logging.getLogger(__name__)
+
+
+def exporters_of(options: TracingOptions, *, from_environment: bool) -> list[SpanExporter]:
+    """Those that the options and, if it is to count, the environment name. Raises ConfigError for a bad file."""
+    exporters = _exporters_from_environment() if from_environment and options.export else []
+    if options.trace_file:
+        try:
+            exporters.append(TraceFileExporter(TraceFile(options.trace_file, options.trace_file_bytes_max)))
+        except OSError as error:
+            raise ConfigError("trace_file", options.trace_file, f"a file that can be written ({error})") from error
+    return exporters
+
+
+def _exporters_from_environment() -> list[SpanExporter]:
+    """What ``OTEL_TRACES_EXPORTER`` names, found as the SDK's own configuration finds it; OTLP/HTTP by default."""
+    exporters: list[SpanExporter] = []
+    for name in (os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp").split(","):
+        if name.strip() == "none":
+            continue
+        exporter = name.strip() if name.strip() != "otlp" else f"otlp_proto_{_otlp_transport()}"
+        try:
+            (found, *_) = metadata.entry_points(group="opentelemetry_traces_exporter", name=exporter)
+            exporters.append(found.load()())
+        except Exception as error:  # noqa: BLE001 - any installed package; a program must not fail for want of traces
+            _logger.warning("spans will not go to exporter %r: it cannot be made (%r)", exporter, error)
+    return exporters
+
+
+def _otlp_transport() -> str:
+    protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    return "grpc" if protocol == "grpc" else "http"
+
+
+def batching(exporter: SpanExporter) -> BatchSpanProcessor:
+    """A bounded queue before `exporter`, with the ``OTEL_BSP_*`` variables' sizes, and a thread that empties it."""
+    quiet = QuietExporter(exporter)
+    delay_ms = None if "OTEL_BSP_SCHEDULE_DELAY" in os.environ else SCHEDULE_DELAY_MS
+    try:
+        if _BATCH_VARIABLES & os.environ.keys():  # one of the two alone must fit the SDK's default of the other
+            return BatchSpanProcessor(quiet, schedule_delay_millis=delay_ms)
+        return BatchSpanProcessor(quiet, QUEUE_SPANS_MAX, delay_ms, BATCH_SPANS_MAX)
+    except ValueError as error:
+        _logger.warning("the OTEL_BSP_* variables do not fit together (%s); using the defaults", error)
+        return BatchSpanProcessor(quiet, QUEUE_SPANS_MAX, SCHEDULE_DELAY_MS, BATCH_SPANS_MAX)
+
+
+def queue_spans_max() -> int:
+    """How many spans the queue holds that `batching` makes; the least it may be when that is not clear."""
+    if not _BATCH_VARIABLES & os.environ.keys():
+        return QUEUE_SPANS_MAX
+    text = os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE", "").strip()
+    return int(text) if text.isdigit() else SDK_QUEUE_SPANS_MAX
+
+
+class TraceFileExporter(SpanExporter):
+    """Appends every batch to a file as one line of OTLP/JSON: what Jaeger's UI opens and a collector reads."""
+
+    def __init__(self, file: TraceFile) -> None:
+        self._file = file
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        request = json_format.MessageToDict(encode_spans(spans), use_integers_for_enums=True)
+        self._file.append(to_line(request))
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        self._file.close()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return True  # every line is written when `export` returns
+
+
+class QuietExporter(SpanExporter):
+    """An exporter whose troubles are logged once, and whose exceptions end here."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self._complaints = Complaints(_logger)
+        self._filter = FirstOfItsKind()
+        # The SDK's exporters log for themselves, at every batch; ours raises. Each has its module's logger.
+        self._exporters_logger = logging.getLogger(type(exporter).__module__)
+        if self._exporters_logger is not _logger:
+            self._exporters_logger.addFilter(self._filter)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        try:
+            return self._exporter.export(spans)
+        except Exception as error:  # noqa: BLE001 - any exporter a user may have installed; the batch is lost, no more
+            self._complaints.say("spans could not be exported: %r", error)
+            return SpanExportResult.FAILURE
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+        self._exporters_logger.removeFilter(self._filter)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._exporter.force_flush(timeout_millis)

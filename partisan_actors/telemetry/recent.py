@@ -1,0 +1,114 @@
+"""The last spans of one node, kept for whoever asks: what makes traces visible without any backend.
+
+What is kept is what was recorded; it becomes spans when somebody reads it. So keeping costs the background thread an
+append, and a question costs whoever asks about 10 µs for each span that is looked at.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from threading import Lock
+from typing import Any, Final, NamedTuple, Protocol
+
+from partisan_actors.telemetry.plain_span import KIND_NAMES, PlainSpan, plain_span
+from partisan_actors.telemetry.records import Record
+from partisan_actors.telemetry.resource import package_version
+from partisan_actors.telemetry.spans import names_of, spans_of
+from partisan_actors.telemetry.wall_clock import WallClock
+
+__all__ = ["KEPT_BYTES_MAX", "KEPT_SPANS_MAX", "Kept", "Reader", "RecentSpans"]
+
+KEPT_SPANS_MAX: Final = 4_096
+KEPT_BYTES_MAX: Final = 8 * 1024 * 1024
+
+# What a record takes without the texts of an exception: an estimate, as all of this is.
+RECORD_BYTES: Final = 600
+
+
+class Reader(Protocol):
+    """Makes spans of what was kept."""
+
+    def names(self, source: Any) -> Iterable[tuple[str, str]]:
+        """The name and kind of each span."""
+        ...
+
+    def spans(self, source: Any) -> Iterable[PlainSpan]:
+        """The spans."""
+        ...
+
+
+class Kept(NamedTuple):
+    """One entry: a span, or what becomes several when `reader` reads `source`."""
+
+    trace_id: int
+    size_bytes: int
+    source: Any
+    reader: Reader
+
+    def names(self) -> Iterable[tuple[str, str]]:
+        """The name and kind of each of its spans, for less than they cost."""
+        return self.reader.names(self.source)
+
+    def spans(self) -> Iterable[PlainSpan]:
+        """Its spans."""
+        return self.reader.spans(self.source)
+
+
+class RecentSpans:
+    """At most `spans_max` entries of about `bytes_max` bytes; the oldest is forgotten first. Safe from any thread."""
+
+    def __init__(self, clock: WallClock, *, spans_max: int = KEPT_SPANS_MAX, bytes_max: int = KEPT_BYTES_MAX) -> None:
+        # What is said of all spans, who sends them; set when that is known.
+        self.resource: Mapping[str, Any] = {}
+        # How many entries had to make room for later ones.
+        self.forgotten = 0
+        self.clock = clock
+        self._records = _RecordReader(self)
+        self._spans_max = spans_max
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._kept: deque[Kept] = deque()
+        self._lock = Lock()
+
+    @property
+    def count(self) -> int:
+        """How many entries there are. Not `__len__`: an empty store must not be a false value."""
+        return len(self._kept)
+
+    def add_record(self, record: Record) -> None:
+        """Keep what a record of ours stands for."""
+        failure = getattr(record, "failure", None)
+        texts = 0 if failure is None else len(failure.message) + len(failure.stacktrace)
+        self.add(Kept(record.context.trace_id, RECORD_BYTES + texts, record, self._records))
+
+    def add(self, kept: Kept) -> None:
+        """Keep an entry of any origin, such as a span that a user opened with OpenTelemetry."""
+        with self._lock:
+            self._kept.append(kept)
+            self._bytes += kept.size_bytes
+            while len(self._kept) > self._spans_max or (self._bytes > self._bytes_max and len(self._kept) > 1):
+                self._bytes -= self._kept.popleft().size_bytes
+                self.forgotten += 1
+
+    def newest_first(self) -> list[Kept]:
+        """Everything that is kept now."""
+        with self._lock:
+            kept = list(self._kept)
+        kept.reverse()
+        return kept
+
+
+class _RecordReader:
+    """Reads records of ours."""
+
+    def __init__(self, recent: RecentSpans) -> None:
+        self._recent = recent
+        self._version = package_version()
+
+    def names(self, source: Record) -> Iterable[tuple[str, str]]:
+        return [(name, KIND_NAMES[kind]) for name, kind in names_of(source)]
+
+    def spans(self, source: Record) -> Iterable[PlainSpan]:
+        recent = self._recent
+        return [plain_span(each, recent.clock.to_unix_ns, recent.resource, self._version) for each in spans_of(source)]
