@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import ExitStack
 from importlib.metadata import version
 from typing import ClassVar
-
-import uvloop
 
 from partisan_actors.cli.bench import floor
 from partisan_actors.cli.bench.frameworks.entrant import AwaitedEntrant, new_bytes
@@ -27,8 +24,8 @@ class Floor(AwaitedEntrant):
     def start(self) -> None:
         self._serving = ExitStack()
         pid, port = self._serving.enter_context(floor.serving())
-        self.loop = uvloop.new_event_loop()
-        asyncio.set_event_loop(self.loop)
+        self._runner = floor.new_runner()
+        self.loop = self._runner.get_loop()
         self._peer = self.loop.run_until_complete(floor.connect(pid, port))
         self.loop.run_until_complete(self.call())
 
@@ -38,6 +35,7 @@ class Floor(AwaitedEntrant):
     def stop(self) -> None:
         self._peer.close()
         self._serving.close()
+        self._runner.close()
 
     async def call(self) -> None:
         """One request, waited for."""

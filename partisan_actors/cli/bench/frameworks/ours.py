@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, ClassVar
 
-import uvloop
-
 import partisan_actors as pa
+from partisan_actors.cli.bench import floor
 from partisan_actors.cli.bench.frameworks.actors import Caller, Counter, same
 from partisan_actors.cli.bench.frameworks.entrant import AwaitedEntrant, Entrant, new_array, new_bytes
 from partisan_actors.cli.bench.frameworks.work import FANNED_OUT, IN_FLIGHT
@@ -111,8 +109,8 @@ class Awaited(AwaitedEntrant):
         return f"partisan_actors {pa.__version__}"
 
     def start(self) -> None:
-        self.loop = uvloop.new_event_loop()
-        asyncio.set_event_loop(self.loop)
+        self._runner = floor.new_runner()
+        self.loop = self._runner.get_loop()
         self.loop.run_until_complete(self._start())
 
     async def _start(self) -> None:
@@ -134,7 +132,7 @@ class Awaited(AwaitedEntrant):
 
     def stop(self) -> None:
         self.loop.run_until_complete(self._session.__aexit__(None, None, None))
-        self.loop.close()
+        self._runner.close()
 
     async def call(self) -> None:
         """One call, waited for."""
