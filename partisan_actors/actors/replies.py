@@ -144,7 +144,16 @@ class Reply(Generic[T_co]):
         """
         return asyncio.wrap_future(self.future())
 
+    async def settled(self) -> None:
+        """Return once done, with a value or an error."""
+        if not self._done:
+            await self._future_of_wait()
+
     # ---- for those who resolve and compose ----------------------------------------------------------------------
+
+    def readiness(self) -> Reply[Any]:
+        """What is done once this could be had without waiting for anything but its way here; from any thread."""
+        return self
 
     def add_waiter(self, waiter: Callable[[], object]) -> None:
         """Call `waiter` once done, from any thread."""
