@@ -174,6 +174,7 @@ class Group:
 class GroupedCell(Cell):
     """An actor with groups."""
 
+    runs_alone = False
     __slots__ = ("_default", "_groups")
 
     def __init__(self, system: Host, actor: ActorId, key: bytes, definition: Definition, options: CellOptions) -> None:

@@ -195,6 +195,10 @@ class UnreadyMessages:
         if item.left is not None:
             item.left.succeed(None)
 
+    def waiting(self) -> list[tuple[Location, list[_Item]]]:
+        """What waits now, by queues."""
+        return [(queue.location, list(queue.items)) for queue in (*self._in_order.values(), *self._alone)]
+
     def fail(self, location: Location, error: PartisanError) -> None:
         """That actor is gone for good: nothing waits for it any more."""
         queues = [queue for queue in (*self._in_order.values(), *self._alone) if queue.location is location]
