@@ -11,7 +11,8 @@ class CausalityOfV5(Causality):
     def emit(self, destination: Node) -> Stamp | None:
         stamp = super().emit(destination)
         assert stamp is not None
-        return Stamp(stamp.clock, {to: clocks for to, clocks in stamp.dependencies.items() if to == destination})
+        named = {to: clocks for to, clocks in stamp.dependencies.items() if to == destination}
+        return Stamp(stamp.clock, named, stamp.before)
 
     def _merge(self, sender: Node, stamp: Stamp) -> None:
         """Computed and thrown away."""

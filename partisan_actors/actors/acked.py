@@ -29,7 +29,6 @@ from partisan_actors.errors import (
 from partisan_actors.node.delivery import Delivery
 from partisan_actors.node.parties import AckedPeer
 from partisan_actors.wire.channels import CALLS, ChannelOptions
-from partisan_actors.wire.codec import unpack
 from partisan_actors.wire.envelope import ASKS
 from partisan_actors.wire.frames import Kind
 
@@ -126,8 +125,11 @@ class Acked:
     ) -> None:
         """Send a message, or let it wait for its actor's place or for its turn. On the loop."""
         if isinstance(reply, _Place):
-            self._send(reply.sending)
+            self._send(*reply.sending)
             self._go_on(manner.label or "")
+            return
+        if location.peer is not None and not self._held:
+            self._send(location, number, message, buffers, reply, manner, sender)
             return
         sending = _Sending(location, number, message, buffers, reply, manner, sender)
         held = self._held.get(manner.label) if manner.label is not None else None
@@ -142,7 +144,7 @@ class Acked:
     def _begin(self, sending: _Sending) -> None:
         location, label = sending.location, sending.manner.label
         if location.peer is not None:
-            self._send(sending)
+            self._send(*sending)
             return
         place = sending.reply if label is None else _Place(sending, self._never_placed)
         try:
@@ -166,8 +168,16 @@ class Acked:
                 self._held[label] = waiting
                 return
 
-    def _send(self, sending: _Sending) -> None:
-        location, number, message, buffers, reply, manner, sender = sending
+    def _send(
+        self,
+        location: Location,
+        number: int,
+        message: bytes,
+        buffers: Any,
+        reply: Reply[Any] | None,
+        manner: Manner,
+        sender: int,
+    ) -> None:
         peer, affinity = location.peer, location.affinity ^ sender
         assert peer is not None, "it was asked for"
         if reply is not None and reply.done():
@@ -181,29 +191,38 @@ class Acked:
                     manner.channel,
                     affinity,
                     label=manner.label,
-                    given_up=lambda error: self._fail(sending, error),
+                    given_up=lambda error: self._dead(location, error),
                 )
             elif peer.is_self:
                 peer.pending[number] = reply
                 peer.send_large(message, buffers or (), manner.channel, affinity)
             else:
-                self._delivery.ask(peer, number, reply, message, buffers, manner.channel, affinity, label=manner.label)
-                reply.add_waiter(lambda: self._delivery.forget_question(peer, number))
+                self._delivery.ask(peer, number, reply, message, buffers, manner.channel, affinity, manner.label)
         except PartisanError as error:
-            self._fail(sending, error)
+            if reply is not None:
+                reply.fail(error)
+            else:
+                self._dead(location, error)
+
+    def forget(self, location: Location, number: int) -> None:
+        """Nobody waits for the answer to that question any more."""
+        if location.peer is not None:
+            self._delivery.forget_question(location.peer, number)
 
     def _fail(self, sending: _Sending, error: BaseException) -> None:
         if sending.reply is not None:
             sending.reply.fail(error)
         else:
-            self._system.dead_letter(sending.location, "tell", str(error))
+            self._dead(sending.location, error)
+
+    def _dead(self, location: Location, error: BaseException) -> None:
+        self._system.dead_letter(location, "tell", str(error))
 
     # ---- in -------------------------------------------------------------------------------------------------------
 
     def on_tell_acked(self, peer: Any, m: list[Any], buffers: Any = None) -> None:
         """A tell arrived whose sender waits until it is in the mailbox. Raises ProtocolError for what is no tell."""
-        _, number, packed = m
-        tell = unpack(packed)
+        _, number, tell = m
         if tell[0] not in _TELLS:
             raise ProtocolError(f"an acknowledged tell of kind {tell[0]}")
         asker: Any = peer.without_label() if isinstance(peer, AckedPeer) else peer

@@ -85,7 +85,7 @@ class _Loan:
 class _Told:
     """What the host of one actor knows of this node."""
 
-    __slots__ = ("is_held", "is_telling", "number", "owed", "under_way")
+    __slots__ = ("answered", "is_held", "is_telling", "number", "owed", "under_way")
 
     def __init__(self, is_held: bool) -> None:
         self.is_held = is_held
@@ -95,6 +95,7 @@ class _Told:
         self.owed: list[tuple[NodeId, int]] = []
         # Calls that took another way than plain ones do, so that letting go might overtake them.
         self.under_way = 0
+        self.answered: Callable[[], None] | None = None
 
 
 class Holding:
@@ -213,11 +214,14 @@ class Holding:
         told = self._told.get(location.actor)
         if told is not None:
             told.under_way += 1
-            reply.add_waiter(lambda: self.system.post(self._answered, location, told))
+            if told.answered is None:
+                told.answered = partial(self._answered, location, told)
+            reply.add_waiter(told.answered)
 
     def _answered(self, location: Location, told: _Told) -> None:
         told.under_way -= 1
-        self._look(location)
+        if not told.under_way:
+            self.system.post(self._look, location)
 
     def moved(self, location: Location) -> None:
         """The actor lives on another node now, which knows nothing of this one."""

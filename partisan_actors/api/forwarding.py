@@ -39,6 +39,8 @@ ALLOWED: Final = (
     "a handle, a method of a handle, an ActorId, the name of an actor, (name, node), a NodeId, or the text of an actor "
     "or a node"
 )
+# Where a handle keeps them; see `forward`.
+_READY: Final = "_forwards"
 _METHOD: Final = Method(MESSAGE, "sync", 1, 1)
 _UNKNOWN: Final = Interface("Actor", AnyMethods(), Method("__init__", "sync", 0, None))
 
@@ -76,11 +78,14 @@ def forward(
     whose class has no such method, SerializationError for what cannot be sent. Without `ack`, what reaches nobody for
     other reasons is a dead letter, counted where that is found out.
     """
-    system = session.system()
-    method = _method_of(system, reference)
-    options = _options(method, system.node.config.forward, ack, causal, channel, partition_key)
-    if options:
-        method = method.options(**options)
+    method: ActorMethod[..., Any] | AckedMethod[..., Any] | None = None
+    if isinstance(reference, ActorHandle) and causal is channel is partition_key is None:
+        # The usual case: the same each time, so a handle has it ready, as it has its methods.
+        ready = reference.__dict__.get(_READY) or _make_ready(reference)
+        method = ready[1] if ack is True else ready[0] if ack is None else None
+    if method is None:
+        system = session.system()
+        method = _with_options(system, _method_of(system, reference), ack, causal, channel, partition_key)
     if isinstance(method, AckedMethod):
         return method.tell(message)
     _check_there(method._location)
@@ -175,7 +180,22 @@ def _check_there(location: Location) -> None:
         raise NodeDown(str(peer.node), peer.down)
 
 
+def _make_ready(handle: ActorHandle[Any]) -> tuple[Any, Any]:
+    """The methods that messages to a handle take, without options and acknowledged."""
+    system = session.system()
+    plain, acked = (_with_options(system, _method_of(system, handle), ack, None, None, None) for ack in (None, True))
+    ready = handle.__dict__[_READY] = plain, acked
+    return ready
+
+
 # ---- options ---------------------------------------------------------------------------------------------------------
+
+
+def _with_options(
+    system: ActorSystem, method: ActorMethod[..., Any] | AckedMethod[..., Any], *given: Any
+) -> ActorMethod[..., Any] | AckedMethod[..., Any]:
+    options = _options(method, system.node.config.forward, *given)
+    return method.options(**options) if options else method
 
 
 def _options(

@@ -7,16 +7,52 @@ the algorithm: what was delivered to any of them comes before what any of them s
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError, Overloaded
 from partisan_actors.ids import NodeId
-from partisan_actors.protocols.delivery.causal import DEPENDENCIES_MAX, Causality, CausalOptions, Delivery, Stamp
+from partisan_actors.protocols.delivery.causal import (
+    DEPENDENCIES_MAX,
+    NOTHING,
+    Causality,
+    CausalOptions,
+    Delivery,
+    Dependencies,
+    Stamp,
+)
+from partisan_actors.wire.codec import pack, unpack
 
-__all__ = ["LABELS_MAX", "CausalLabels", "check_labels"]
+__all__ = ["LABELS_MAX", "CausalLabels", "Heard", "check_labels"]
 
 LABELS_MAX: Final = 64
+
+# An array of three, of which two are whole numbers of 64 bits.
+_clocks: Final = struct.Struct(">BBQBQ").pack
+_ARRAY_OF_3: Final = 0x93
+_UINT64: Final = 0xCF
+_NIL: Final = pack(None)
+
+
+class Heard:
+    """What the last stamp of a sender carried: most carry what the one before did, and are not read again."""
+
+    __slots__ = ("dependencies", "packed")
+
+    def __init__(self) -> None:
+        self.packed: bytes | None = None
+        self.dependencies: Dependencies = NOTHING
+
+    def stamp(self, plain: Sequence[Any]) -> Stamp:
+        """The stamp that a message carries. Raises ValueError or TypeError for what is none."""
+        clock, before, packed = plain
+        if type(clock) is not int or type(before) is not int or not 0 <= before < clock:
+            raise ValueError("not a stamp")
+        if packed != self.packed:
+            self.dependencies = _dependencies(packed)
+            self.packed = packed
+        return Stamp(clock, self.dependencies, before)
 
 
 class CausalLabels:
@@ -24,6 +60,8 @@ class CausalLabels:
 
     def __init__(self, me: NodeId, labels: Sequence[str], options: CausalOptions) -> None:
         self._machines = {label: Causality(me, options) for label in labels}
+        # What the last message of each carried, and that in its wire form.
+        self._carried: dict[str, tuple[Dependencies, bytes]] = {}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._machines)
@@ -46,26 +84,20 @@ class CausalLabels:
             )
         return label
 
-    def stamp(self, label: str, destination: NodeId) -> tuple[int, list[Any]]:
-        """Stamp a message to `destination`: its clock, and what it carries. Raises ConfigError and Overloaded."""
-        machine = self._machines[self.check(label)]
+    def stamp(self, label: str, destination: NodeId) -> tuple[int, bytes]:
+        """Stamp a message to `destination`: its clock, and what it carries, packed. Raises ConfigError, Overloaded."""
+        machine = self._machines.get(label)
+        if machine is None:
+            machine = self._machines[self.check(label)]
         machine.node_up(destination)
         stamp = machine.emit(destination)
         if stamp is None:
             raise Overloaded(f"{destination} (messages that others may depend on)", DEPENDENCIES_MAX)
-        return stamp.clock, [label, *_plain(stamp)]
-
-    def receive(self, sender: NodeId, plain: Sequence[Any], item: Any, now: float) -> list[Delivery] | None:
-        """A stamped message arrived. Returns what is delivered now, or None when this node does not have its label.
-
-        Raises ValueError or TypeError for what is no stamp.
-        """
-        label, clock, nodes, entries = plain
-        machine = self._machines.get(label)
-        if machine is None:
-            return None
-        machine.node_up(sender)
-        return machine.receive(sender, _stamp(clock, nodes, entries), item, now)
+        clock, dependencies, before = stamp
+        carried = self._carried.get(label)
+        if carried is None or carried[0] is not dependencies:
+            carried = self._carried[label] = dependencies, _packed(dependencies)
+        return clock, _clocks(_ARRAY_OF_3, _UINT64, clock, _UINT64, before) + carried[1]
 
     def settled(self, destination: NodeId, clocks: dict[str, int]) -> None:
         """`destination` says up to which clock of each label it has delivered what was sent to it from here."""
@@ -112,18 +144,24 @@ def check_labels(labels: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(labels))
 
 
-def _plain(stamp: Stamp) -> tuple[int, list[list[Any]], list[int]]:
-    """Clock, nodes, and for each dependency the places of destination and sender among the nodes, and the clock."""
+def _packed(dependencies: Dependencies) -> bytes:
+    """Nodes, and for each dependency the places of destination and sender among them, and the clock; twice packed."""
+    if not dependencies:
+        return _NIL
     places: dict[Any, int] = {}
     entries: list[int] = []
-    for destination, clocks in stamp.dependencies.items():
+    for destination, clocks in dependencies.items():
         for sender, clock in clocks.items():
             entries += [places.setdefault(destination, len(places)), places.setdefault(sender, len(places)), clock]
-    return stamp.clock, [[*node] for node in places], entries
+    return pack(pack([[[*node] for node in places], entries]))
 
 
-def _stamp(clock: Any, nodes: Any, entries: Any) -> Stamp:
-    if type(clock) is not int or clock < 1 or len(entries) % 3 or len(entries) > 3 * 2 * DEPENDENCIES_MAX:
+def _dependencies(packed: bytes | None) -> Dependencies:
+    """The inverse of `_packed`, unpacked once. Raises ValueError or TypeError for what that never makes."""
+    if packed is None:
+        return NOTHING
+    nodes, entries = unpack(packed)
+    if len(entries) % 3 or len(entries) > 3 * 2 * DEPENDENCIES_MAX:
         raise ValueError("not a stamp")
     known = [NodeId(*node) for node in nodes]
     if not all(type(node.name) is str and type(node.incarnation) is int for node in known):
@@ -134,4 +172,4 @@ def _stamp(clock: Any, nodes: Any, entries: Any) -> Stamp:
         if type(before) is not int:
             raise ValueError("not a stamp: a clock that is no number")
         dependencies.setdefault(known[destination], {})[known[sender]] = before
-    return Stamp(clock, dependencies)
+    return dependencies

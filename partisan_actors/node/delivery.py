@@ -28,14 +28,15 @@ from typing import Any, Final, Protocol
 
 from partisan_actors.errors import NodeDown, Overloaded, PartisanError, ProtocolError, Unacknowledged
 from partisan_actors.ids import NodeId
+from partisan_actors.node.acknowledging import Acknowledging
 from partisan_actors.node.causal_labels import LABELS_MAX, CausalLabels
 from partisan_actors.node.config import NodeConfig
-from partisan_actors.node.parties import AckedPeer, Item, Party, Stream
+from partisan_actors.node.parties import NIL, AckedPeer, Incoming, Item, Outgoing, Party, Stream
 from partisan_actors.node.router import Buffers, Peer, Pending, Router, lane_of
 from partisan_actors.protocols.delivery.causal import Delivery as Delivered
-from partisan_actors.protocols.delivery.retransmission import Kept, Outbox, Window
+from partisan_actors.protocols.delivery.retransmission import Kept, Outbox
 from partisan_actors.transport.connection import Connection
-from partisan_actors.wire.channels import CALLS, LANES_MAX
+from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack, unpack
 from partisan_actors.wire.envelope import ASKS, REPLIES
 from partisan_actors.wire.frames import Kind
@@ -48,8 +49,6 @@ logger = logging.getLogger(__name__)
 TICK_S: Final = 0.25
 # Lives of other nodes that are remembered after they went down, so that one that did not is not heard twice.
 GONE_MAX: Final = 1024
-# Streams that one other node may have to this one.
-STREAMS_MAX: Final = 16_384
 
 # What makes no sense in an acknowledged message: it is about a connection, or about acknowledging itself.
 _REFUSED: Final = frozenset({Kind.CONTROL, Kind.RELAY, Kind.PING, Kind.PONG, Kind.IDLE, Kind.ACKED, Kind.ACK})
@@ -76,10 +75,10 @@ class Delivery:
         self.labels = CausalLabels(host.me, host.config.delivery.causal_labels, host.config.delivery.causal())
         self._parties: dict[NodeId, Party] = {}
         self._gone: dict[NodeId, None] = {}
-        self._owing: list[Party] = []
         self._epochs = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
-        self._acknowledging: asyncio.Handle | None = None
+        self._acknowledging = Acknowledging(host)
+        self._now = host.loop.time
         self._tick_s = min(TICK_S, options.retransmit_s / 4)
         # Who answers a message under a label that this node does not have: called with whom to answer, the message,
         # unpacked, and the label.
@@ -102,50 +101,82 @@ class Delivery:
         affinity: int = 0,
         *,
         label: str | None = None,
-        question: int = 0,
         acknowledged: Callable[[], None] | None = None,
         given_up: Callable[[PartisanError], None] | None = None,
-        must: bool = False,
     ) -> None:
         """Send one packed message until it is acknowledged, in order with the others of its lane.
 
         One of the two is called when the outcome is known: `acknowledged()`, the message has been handed to whoever it
         is for, or waits there for what its label puts before it; or `given_up(error)`, with Unacknowledged or NodeDown,
         and it may or may not have been. Raises NodeDown, ConfigError for a label that this node does not have, and
-        Overloaded at a bound, where nothing is sent; `must` goes beyond the bound. On this node itself it is handed
-        over in the next turn of the loop.
+        Overloaded at a bound, where nothing is sent. On this node itself it is handed over in the next turn of the
+        loop.
         """
         if peer.is_self:
             peer.send_large(message, buffers or (), channel, affinity)
             if acknowledged is not None:
                 self._host.loop.call_soon(acknowledged)
             return
+        outgoing = self._ready(peer, (channel, affinity % len(peer.lanes[channel]), label), message, buffers)
+        self.push(outgoing, message, buffers, affinity, 0, acknowledged, given_up)
+
+    def push(
+        self,
+        outgoing: Outgoing,
+        message: bytes,
+        buffers: Buffers | None,
+        affinity: int,
+        question: int = 0,
+        acknowledged: Callable[[], None] | None = None,
+        given_up: Callable[[PartisanError], None] | None = None,
+    ) -> None:
+        """Send a message on that stream, whatever waits there already. Raises Overloaded as `CausalLabels.stamp`."""
+        label, clock, stamp = outgoing.label, 0, NIL
+        if label is not None:
+            clock, stamp = self.labels.stamp(label, outgoing.party.peer.node)
+        size = len(message) if not buffers else len(message) + sum(map(len, buffers))
+        item = Item(message or NIL, buffers or None, affinity, stamp, clock, question, acknowledged, given_up)
+        kept = outgoing.outbox.push(item, size, self._now())
+        try:
+            outgoing.transmit(kept)
+        except PartisanError as error:
+            _log_waiting(outgoing, error)
+        if self._timer is None:
+            self._look_after()
+
+    def ask(
+        self,
+        peer: Peer,
+        number: int,
+        waiting: Pending,
+        message: bytes,
+        buffers: Buffers | None = None,
+        channel: str = CALLS,
+        affinity: int = 0,
+        label: str | None = None,
+    ) -> None:
+        """Send a call to another node; `waiting` gets its answer, or the error for which there will be none.
+
+        Raises as `send` does.
+        """
+        party = peer.acked or self._party(peer)
+        outgoing = self._ready(peer, (channel, affinity % len(peer.lanes[channel]), label), message, buffers)
+        party.ask(number, waiting)
+        try:
+            self.push(outgoing, message, buffers, affinity, number)
+        except PartisanError:
+            del party.asked[number]
+            raise
+
+    def _ready(self, peer: Peer, stream: Stream, message: bytes, buffers: Buffers | None) -> Outgoing:
+        """The stream, if such a message may be sent on it. Raises NodeDown and Overloaded."""
         if peer.down is not None:
             raise NodeDown(str(peer.node), peer.down)
-        party, stream = self._party(peer), (channel, affinity % len(peer.lanes[channel]), label)
-        outbox = self._outbox(party, stream)
-        size = len(message) + sum(map(len, buffers or ()))
-        if not must and not outbox.has_room(size):
+        party = peer.acked or self._party(peer)
+        outgoing = party.outgoing.get(stream) or self.outgoing(party, stream)
+        if not outgoing.outbox.has_room(len(message) + (sum(map(len, buffers)) if buffers else 0)):
             raise Overloaded(str(peer.node), self._options.bytes_max)
-        clock, stamp = self.labels.stamp(label, peer.node) if label is not None else (0, None)
-        item = Item(message, buffers, affinity, stamp, label, clock, question, acknowledged, given_up)
-        self._transmit(party, stream, outbox.push(item, size, self._host.loop.time()))
-        self._look_after()
-
-    def ask(self, peer: Peer, number: int, waiting: Pending, *args: Any, **options: Any) -> None:
-        """Send a call as `send` does; `waiting` gets its answer, or the error for which there will be none."""
-        asked = self._party(peer).asked
-        asked[number] = waiting
-
-        def give_up(error: PartisanError) -> None:
-            if asked.pop(number, None) is not None:
-                waiting.fail(error)
-
-        try:
-            self.send(peer, *args, question=number, given_up=give_up, **options)
-        except PartisanError:
-            del asked[number]
-            raise
+        return outgoing
 
     def forget_question(self, peer: Peer, number: int) -> None:
         """Nobody waits for that answer any more."""
@@ -158,148 +189,110 @@ class Delivery:
     @property
     def outstanding(self) -> int:
         """How many messages of this node are not acknowledged."""
-        return sum(len(box) for party in self._parties.values() for box in party.outboxes.values())
+        return sum(len(each.outbox) for party in self._parties.values() for each in party.outgoing.values())
 
     def _party(self, peer: Peer) -> Party:
-        party = self._parties.get(peer.node)
-        if party is None or party.peer is not peer:
-            party = self._parties[peer.node] = Party(peer)
+        party: Party | None = peer.acked
+        if party is None:
+            party = peer.acked = self._parties[peer.node] = Party(peer, self)
         return party
 
-    def _outbox(self, party: Party, stream: Stream) -> Outbox:
-        outbox = party.outboxes.get(stream)
-        if outbox is None:
-            outbox = party.outboxes[stream] = Outbox(next(self._epochs), self._options, self._host.rng)
-        return outbox
-
-    def _transmit(self, party: Party, stream: Stream, kept: Kept | None) -> None:
-        """Send a message, or, with None, the notice that there is nothing more to wait for."""
-        channel, lane, _ = stream
-        outbox = party.outboxes[stream]
-        head = [Kind.ACKED, [*stream], outbox.epoch, outbox.base]
-        if kept is None:
-            affinity, buffers = lane, None
-            packed = pack([*head, 0, None, b""])
-        else:
-            item: Item = kept.item
-            affinity, buffers = item.affinity, item.buffers
-            packed = pack([*head, kept.number, item.stamp, item.message])
-        try:
-            party.peer.send_large(packed, buffers or (), channel, affinity)
-        except PartisanError as error:  # there is no way now, or too much waits on it: it is sent again in time
-            logger.debug("an acknowledged message to %s waits: %s", party.peer, error)
+    def outgoing(self, party: Party, stream: Stream) -> Outgoing:
+        """The sending end of that stream."""
+        outgoing = party.outgoing.get(stream)
+        if outgoing is None:
+            outbox = Outbox(next(self._epochs), self._options, self._host.rng)
+            outgoing = party.outgoing[stream] = Outgoing(self, party, stream, outbox)
+        return outgoing
 
     # ---- arriving ---------------------------------------------------------------------------------------------
 
     def on_acked(self, peer: Peer, m: list[Any], buffers: Buffers | None = None) -> None:
         """A message that is to be acknowledged arrived. Raises ProtocolError for one that makes no sense."""
-        _, (channel, lane, label), epoch, base, number, stamp, message = m
-        if type(lane) is not int or not 0 <= lane < LANES_MAX or channel not in peer.lanes:
-            raise ProtocolError(f"an acknowledged message on lane {lane!r} of channel {channel!r}")
-        if label != (stamp[0] if stamp is not None else None) and number:
-            raise ProtocolError(f"a message of the label {label!r} with the stamp of another")
-        party, stream = self._party(peer), (channel, lane, label)
-        window = party.windows.get(stream)
-        if window is None:
-            if len(party.windows) >= STREAMS_MAX:
-                raise ProtocolError(f"more than {STREAMS_MAX} streams of acknowledged messages")
-            window = party.windows[stream] = Window()
-        size = len(message) + sum(map(len, buffers or ()))
-        arrived = window.accept(epoch, base, number, (stamp, message, buffers), size)
-        self._owe(party, stream)
+        _, key, epoch, base, number, stamp, message = m
+        party = peer.acked or self._party(peer)
+        incoming = party.incoming.get(key) or party.listen(key)
+        if (stamp is None) != (incoming.label is None) and number:
+            raise ProtocolError(f"a message of the label {incoming.label!r} with the stamp {stamp!r}")
+        if not incoming.is_owed:
+            self._acknowledging.owe(incoming)
+        if incoming.window.takes_next(epoch, base, number):
+            if stamp is None:
+                self._dispatch(incoming, message, buffers)
+            else:
+                self._hand_on(incoming, stamp, message, buffers)
+            return
+        size = len(pack(message)) + sum(map(len, buffers or ()))
+        arrived = incoming.window.accept(epoch, base, number, (stamp, message, buffers), size)
         if arrived.given_up:
             self._fail_answers(party)
         for each in arrived.ready:
-            self._hand_on(party, *each)
+            self._hand_on(incoming, *each)
 
-    def _hand_on(self, party: Party, stamp: list[Any] | None, message: bytes, buffers: Buffers | None) -> None:
-        if stamp is None:
-            self._dispatch(party, None, message, buffers)
+    def _hand_on(self, incoming: Incoming, stamp: list[Any] | None, message: Any, buffers: Buffers | None) -> None:
+        label = incoming.label
+        if label is None or stamp is None:
+            self._dispatch(incoming, message, buffers)
             return
-        label = stamp[0]
-        delivered = self.labels.receive(party.peer.node, stamp, (label, message, buffers), self._host.loop.time())
-        if delivered is None:
-            self._refuse_label(party, label, stamp[1], message)
-        else:
-            self._deliver(delivered)
+        machine, read, sender = self.labels.machine(label), incoming.heard.stamp(stamp), incoming.party.peer.node
+        if machine is None:
+            self._refuse_label(incoming, label, read.clock, message)
+            return
+        machine.node_up(sender)
+        if machine.goes_through(sender, read):
+            self._settle(incoming.party, label, read.clock)
+            self._dispatch(incoming, message, buffers)
+            return
+        self._deliver(machine.receive(sender, read, (incoming, message, buffers), self._now()))
         if self.labels.is_waiting:
             self._look_after()
 
     def _deliver(self, deliveries: Iterable[Delivered]) -> None:
         for each in deliveries:
-            label, message, buffers = each.item
-            assert isinstance(each.sender, NodeId)
-            party = self._party(self._router.peer(each.sender))
-            self._settle(party, label, each.clock)
-            self._dispatch(party, label, message, buffers)
+            incoming, message, buffers = each.item
+            self._settle(incoming.party, incoming.label, each.clock)
+            self._dispatch(incoming, message, buffers)
 
     def _settle(self, party: Party, label: str, clock: int) -> None:
         party.clocks[label] = max(clock, party.clocks.get(label, 0))
         if not party.owed:
-            self._owe(party, next(iter(party.windows), (CALLS, 0, None)))
+            self._acknowledging.owe(next(iter(party.incoming.values())))
 
-    def _dispatch(self, party: Party, label: str | None, message: bytes, buffers: Buffers | None) -> None:
-        if not message:
+    def _dispatch(self, incoming: Incoming, message: Any, buffers: Buffers | None) -> None:
+        if message is None:
             return  # only asked what it has
         try:
-            plain = unpack(message)
-            kind = plain[0]
+            kind = message[0]
             if not 0 <= kind < Kind.COUNT or kind in _REFUSED:
                 raise ProtocolError(f"an acknowledged message of kind {kind}")
-            peer: Any = party.peer
+            peer: Any
             if kind in REPLIES:
-                waiting = party.asked.pop(plain[1], None)
+                peer = incoming.party.peer
+                waiting = incoming.party.asked.pop(message[1], None)
                 if waiting is not None:
-                    peer.pending[plain[1]] = waiting
-            elif kind != Kind.FORSAKEN:
-                peer = self._stand_in(party, label)
+                    peer.pending[message[1]] = waiting
+            else:
+                peer = incoming.stand_in if kind != Kind.FORSAKEN else incoming.party.peer
             handler = self._host.dispatch[kind]
-            handler(peer, plain) if buffers is None else handler(peer, plain, buffers)
+            handler(peer, message) if buffers is None else handler(peer, message, buffers)
         except Exception:  # whatever is wrong with one message, it must not cost those that follow
-            logger.exception("an acknowledged message from %s could not be handled", party.peer)
+            logger.exception("an acknowledged message from %s could not be handled", incoming.party.peer)
 
-    def _stand_in(self, party: Party, label: str | None) -> AckedPeer:
-        stand_in = party.stand_ins.get(label)
-        if stand_in is None:
-            stand_in = party.stand_ins[label] = AckedPeer(self.send, party.peer, label)
-        return stand_in
-
-    def _refuse_label(self, party: Party, label: str, clock: int, message: bytes) -> None:
+    def _refuse_label(self, incoming: Incoming, label: str, clock: int, message: Any) -> None:
         self.unknown_labels += 1
+        party = incoming.party
         if len(party.clocks) < LABELS_MAX:
             self._settle(party, label, clock)  # nobody should wait for it
-        if message:
-            self.on_unknown_label(self._stand_in(party, None), unpack(message), label)
-
-    # ---- acknowledging ----------------------------------------------------------------------------------------
-
-    def _owe(self, party: Party, stream: Stream) -> None:
-        if not party.owed:
-            self._owing.append(party)
-        party.owed[stream] = None
-        if self._acknowledging is None:
-            self._acknowledging = self._host.loop.call_soon(self._acknowledge)
-
-    def _acknowledge(self) -> None:
-        self._acknowledging = None
-        owing, self._owing = self._owing, []
-        for party in owing:
-            owed, party.owed = party.owed, {}
-            for stream in owed:
-                window, (channel, lane, _) = party.windows.get(stream) or Window(), stream
-                packed = pack([Kind.ACK, [*stream], window.epoch, window.last, window.early(), party.clocks])
-                try:
-                    party.peer.send(packed, channel, lane)
-                except PartisanError as error:  # the message comes again, and then this does
-                    logger.debug("an acknowledgement to %s is lost: %s", party.peer, error)
+        if message is not None:
+            self.on_unknown_label(party.stand_in(None), message, label)
 
     def on_ack(self, peer: Peer, m: list[Any], buffers: object = None) -> None:
         """An acknowledgement arrived."""
-        _, stream, epoch, last, early, clocks = m
+        _, key, epoch, last, early, clocks = m
         party = self._party(peer)
         self.labels.settled(peer.node, clocks)
-        outbox = party.outboxes.get(tuple(stream))
-        for item in outbox.acknowledge(epoch, last, early) if outbox is not None else ():
+        outgoing = party.outgoing.get(tuple(unpack(key)))
+        for item in outgoing.outbox.acknowledge(epoch, last, early) if outgoing is not None else ():
             if item.acknowledged is not None:
                 item.acknowledged()
 
@@ -323,17 +316,17 @@ class Delivery:
         party = self._parties.get(peer.node)
         if party is None:
             return
-        for stream, outbox in party.outboxes.items():
-            if stream[:2] == lane_of(connection) and not outbox.is_idle:
-                outbox.connection_lost(self._host.loop.time())
+        for stream, outgoing in party.outgoing.items():
+            if stream[:2] == lane_of(connection) and not outgoing.outbox.is_idle:
+                outgoing.outbox.connection_lost(self._now())
 
     def went_down(self, node: NodeId) -> None:
         """That life of that node is over."""
         party = self._parties.get(node)
         if party is not None:
             error = NodeDown(str(node), "it went down before it answered")
-            for outbox in party.outboxes.values():
-                for item in outbox.clear():
+            for outgoing in party.outgoing.values():
+                for item in outgoing.outbox.clear():
                     if item.given_up is not None:
                         item.given_up(error)
             asked, party.asked = party.asked, {}
@@ -343,7 +336,7 @@ class Delivery:
             if len(self._gone) > GONE_MAX:
                 forgotten = next(iter(self._gone))
                 del self._gone[forgotten]
-                self._parties.pop(forgotten, None)
+                self._drop(self._parties.pop(forgotten, None))
         # Not here: this may be inside a job, and an actor is stepped from the loop's own call-backs only.
         self._host.loop.call_soon(self._wait_no_more_for, node)
 
@@ -352,17 +345,22 @@ class Delivery:
 
     def close(self) -> None:
         """The node stops: look after nothing any more, and tell whoever waits."""
-        for handle in (self._timer, self._acknowledging):
-            if handle is not None:
-                handle.cancel()
+        self._acknowledging.close()
+        if self._timer is not None:
+            self._timer.cancel()
         for party in self._parties.values():
             error = Unacknowledged(str(party.peer), "this node has stopped")
-            for item in [item for outbox in party.outboxes.values() for item in outbox.clear()]:
+            for item in [item for each in party.outgoing.values() for item in each.outbox.clear()]:
                 if item.given_up is not None:
                     item.given_up(error)
             for waiting in party.asked.values():
                 waiting.fail(error)
+            self._drop(party)
         self._parties.clear()
+
+    def _drop(self, party: Party | None) -> None:
+        if party is not None and party.peer.acked is party:
+            party.peer.acked = None
 
     # ---- looking after what is not acknowledged -----------------------------------------------------------------
 
@@ -372,13 +370,13 @@ class Delivery:
 
     def _tick(self) -> None:
         self._timer = None
-        now, is_busy = self._host.loop.time(), False
+        now, is_busy = self._now(), False
         for party in list(self._parties.values()):
-            for outbox in list(party.outboxes.values()):
-                for item in outbox.expire(now):
-                    self._give_up(party, item)
+            for outgoing in list(party.outgoing.values()):
+                for item in outgoing.outbox.expire(now):
+                    self._give_up(outgoing, item)
             self._send_again(party)
-            is_busy = is_busy or any(not outbox.is_idle for outbox in party.outboxes.values())
+            is_busy = is_busy or any(not outgoing.outbox.is_idle for outgoing in party.outgoing.values())
         self._deliver(self.labels.expire(now))
         for label, node in self.labels.to_be_asked():
             self._ask_what_it_has(label, node)
@@ -386,30 +384,38 @@ class Delivery:
             self._look_after()
 
     def _send_again(self, party: Party, channel: str | None = None) -> None:
-        now = self._host.loop.time()
-        for stream, outbox in party.outboxes.items():
+        now = self._now()
+        for stream, outgoing in party.outgoing.items():
+            outbox = outgoing.outbox
             if outbox.is_idle or channel not in (None, stream[0]):
                 continue
             lane = party.peer.lanes[stream[0]][stream[1]]
             if lane is not None and lane.is_paused:
                 continue  # it has not even left this node
-            again = outbox.due(now)
+            again: list[Kept | None] = [*outbox.due(now)]
             self.sent_again += len(again)
-            for kept in again:
-                self._transmit(party, stream, kept)
             if outbox.notice_due(now):
-                self._transmit(party, stream, None)
+                again.append(None)
+            try:
+                for kept in again:
+                    outgoing.transmit(kept)
+            except PartisanError as error:
+                _log_waiting(outgoing, error)
 
-    def _give_up(self, party: Party, item: Item) -> None:
+    def _give_up(self, outgoing: Outgoing, item: Item) -> None:
         self.given_up += 1
-        peer = party.peer
-        if item.label is not None:
-            machine = self.labels.machine(item.label)
+        party = outgoing.party
+        error = Unacknowledged(str(party.peer), f"it was tried for {self._options.give_up_s:g} s")
+        if outgoing.label is not None:
+            machine = self.labels.machine(outgoing.label)
             assert machine is not None, "it was sent under it"
-            machine.settled(peer.node, item.clock)
-            self._send_quietly(peer, pack([Kind.FORSAKEN, item.label, item.clock]))
+            machine.settled(party.peer.node, item.clock)
+            self._send_quietly(party.peer, pack([Kind.FORSAKEN, outgoing.label, item.clock]))
         if item.given_up is not None:
-            item.given_up(Unacknowledged(str(peer.node), f"it was tried for {self._options.give_up_s:g} s"))
+            item.given_up(error)
+        waiting = party.asked.pop(item.question, None)
+        if waiting is not None:
+            waiting.fail(error)
 
     def _ask_what_it_has(self, label: str, node: NodeId) -> None:
         self._send_quietly(self._router.peer(node), b"", label)
@@ -422,9 +428,14 @@ class Delivery:
 
     def _fail_answers(self, party: Party) -> None:
         """The other end has given up something: it may have been the answer to any question that it has taken."""
-        under_way = {item.question for outbox in party.outboxes.values() for item in outbox.items()}
+        under_way = {item.question for each in party.outgoing.values() for item in each.outbox.items()}
         for number in [number for number in party.asked if number not in under_way]:
             party.asked.pop(number).fail(Unacknowledged(str(party.peer), "it could not get its answer through"))
+
+
+def _log_waiting(outgoing: Outgoing, error: PartisanError) -> None:
+    """There is no way now, or too much waits on it: it is sent again in time."""
+    logger.debug("an acknowledged message to %s waits: %s", outgoing.party.peer, error)
 
 
 def _log_unknown_label(peer: AckedPeer, message: Sequence[Any], label: str) -> None:

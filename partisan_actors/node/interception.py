@@ -363,7 +363,11 @@ def _carefully(act: Callable[[], None]) -> None:
 
 def _size(message: list[Any]) -> int:
     """About how long a message was on the wire: what it holds of bytes and text, and a little for all else."""
-    return sum(len(item) if isinstance(item, (bytes, str)) else 8 for item in message)
+    sizes = (
+        len(item) if isinstance(item, (bytes, str)) else _size(item) if isinstance(item, list) else 8
+        for item in message
+    )
+    return sum(sizes)
 
 
 def _intercepted(base: Any, interception: Interception) -> type:

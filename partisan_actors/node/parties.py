@@ -1,20 +1,36 @@
-"""What acknowledged delivery keeps of one other node, and who stands for that node where it is answered."""
+"""What acknowledged delivery keeps of one other node: its streams, and who stands for it where it is answered."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
-from partisan_actors.errors import PartisanError
+from partisan_actors.errors import NodeDown, PartisanError, ProtocolError
+from partisan_actors.node.causal_labels import Heard
 from partisan_actors.node.router import Buffers, Peer, Pending
-from partisan_actors.protocols.delivery.retransmission import Outbox, Window
-from partisan_actors.wire.channels import CALLS
+from partisan_actors.protocols.delivery.retransmission import Kept, Outbox, Window
+from partisan_actors.wire.channels import CALLS, LANES_MAX
+from partisan_actors.wire.codec import pack, unpack
+from partisan_actors.wire.frames import Kind
 
-__all__ = ["AckedPeer", "Item", "Party", "Stream"]
+__all__ = ["NIL", "AckedPeer", "Incoming", "Item", "Outgoing", "Party", "Stream"]
 
 # A channel, a lane of it, and a causal label or None. Messages of a stream are in order whatever connection they take;
 # those of others wait for none of them.
 Stream: TypeAlias = tuple[str, int, str | None]
+
+NIL: Final = pack(None)
+# Streams that one other node may have to this one, and how long the name of one is at most.
+STREAMS_MAX: Final = 16_384
+STREAM_BYTES_MAX: Final = 512
+# A party looks for answers that nobody waits for any more when it has waited for so many, and twice as many as stayed.
+ASKED_MIN: Final = 1024
+
+# An array of seven; then base and number as whole numbers of 64 bits.
+_HEAD: Final = b"\x97" + pack(Kind.ACKED)
+_place: Final = struct.Struct(">BQBQ").pack
+_UINT64: Final = 0xCF
 
 
 class Item(NamedTuple):
@@ -23,40 +39,152 @@ class Item(NamedTuple):
     message: bytes
     buffers: Buffers | None
     affinity: int
-    stamp: list[Any] | None
-    label: str | None
+    stamp: bytes
     clock: int
     question: int
     acknowledged: Callable[[], None] | None
     given_up: Callable[[PartisanError], None] | None
 
 
+class Sends(Protocol):
+    """What the sending end of a stream needs of delivery."""
+
+    def push(self, outgoing: Outgoing, message: bytes, buffers: Buffers | None, affinity: int) -> None:
+        """Send a message on that stream."""
+        ...
+
+    def outgoing(self, party: Party, stream: Stream) -> Outgoing:
+        """The sending end of that stream."""
+        ...
+
+
+class Outgoing:
+    """The sending end of one stream. Whoever answers takes it for a connection."""
+
+    __slots__ = ("_head", "_push", "channel", "label", "lane", "outbox", "party")
+
+    def __init__(self, sends: Sends, party: Party, stream: Stream, outbox: Outbox) -> None:
+        self.party = party
+        self.channel, self.lane, self.label = stream
+        self.outbox = outbox
+        self._push = sends.push
+        self._head = _HEAD + pack(pack(list(stream))) + pack(outbox.epoch)
+
+    def send(self, message: bytes) -> None:
+        """Send an answer. Raises NodeDown."""
+        peer = self.party.peer
+        if peer.down is not None:
+            raise NodeDown(str(peer.node), peer.down)
+        self._push(self, message, None, self.lane)
+
+    def send_from_thread(self, message: bytes) -> bool:
+        """Never: it is the loop that keeps what is sent."""
+        return False
+
+    def transmit(self, kept: Kept | None) -> None:
+        """Send a message, or, with None, the notice that there is nothing more to wait for.
+
+        Raises what the way to the peer raises.
+        """
+        peer, base = self.party.peer, self.outbox.base
+        if kept is None:
+            peer.send(b"".join((self._head, _place(_UINT64, base, _UINT64, 0), NIL, NIL)), self.channel, self.lane)
+            return
+        item: Item = kept.item
+        place = _place(_UINT64, base, _UINT64, kept.number)
+        packed = b"".join((self._head, place, item.stamp, item.message))
+        connection = peer.direct
+        if item.buffers is not None:
+            peer.send_large(packed, item.buffers, self.channel, item.affinity)
+        elif connection is not None and self.channel == CALLS:
+            connection.send(packed)
+        else:
+            peer.send(packed, self.channel, item.affinity)
+
+
+class Incoming:
+    """The receiving end of one stream. `key` is its name as the sender packs it."""
+
+    __slots__ = ("_stand_in", "channel", "heard", "is_owed", "key", "label", "lane", "party", "window")
+
+    def __init__(self, party: Party, key: bytes) -> None:
+        """Raises ProtocolError, ValueError or TypeError for what is no name of a stream."""
+        if len(key) > STREAM_BYTES_MAX:
+            raise ProtocolError(f"a stream with a name of {len(key)} bytes, the limit is {STREAM_BYTES_MAX}")
+        channel, lane, label = unpack(key)
+        if type(lane) is not int or not 0 <= lane < LANES_MAX or channel not in party.peer.lanes:
+            raise ProtocolError(f"an acknowledged message on lane {lane!r} of channel {channel!r}")
+        if label is not None and not isinstance(label, str):
+            raise ProtocolError("a causal label that is no text")
+        self.party, self.key = party, key
+        self.channel, self.lane, self.label = channel, lane, label
+        self.window = Window()
+        self.heard = Heard()
+        self.is_owed = False
+        self._stand_in: AckedPeer | None = None
+
+    @property
+    def stand_in(self) -> AckedPeer:
+        """Who stands for the sender where it is answered: under the same label."""
+        if self._stand_in is None:
+            self._stand_in = self.party.stand_in(self.label)
+        return self._stand_in
+
+
 class Party:
     """One life of another node, as far as acknowledged messages go."""
 
-    __slots__ = ("asked", "clocks", "outboxes", "owed", "peer", "stand_ins", "windows")
+    __slots__ = ("_asked_max", "_sends", "_stand_ins", "asked", "clocks", "incoming", "outgoing", "owed", "peer")
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, sends: Sends) -> None:
         self.peer = peer
-        self.outboxes: dict[Stream, Outbox] = {}
-        self.windows: dict[Stream, Window] = {}
-        # Acknowledgements to be sent; and the clock of each label up to which was delivered here.
-        self.owed: dict[Stream, None] = {}
+        self.outgoing: dict[Stream, Outgoing] = {}
+        self.incoming: dict[bytes, Incoming] = {}
+        # Which are to be acknowledged; and the clock of each label up to which was delivered here.
+        self.owed: list[Incoming] = []
         self.clocks: dict[str, int] = {}
         self.asked: dict[int, Pending] = {}
-        self.stand_ins: dict[str | None, AckedPeer] = {}
+        self._asked_max = ASKED_MIN
+        self._sends = sends
+        self._stand_ins: dict[str | None, AckedPeer] = {}
+
+    def ask(self, number: int, waiting: Pending) -> None:
+        """`waiting` waits for the answer to that question."""
+        asked = self.asked
+        if len(asked) >= self._asked_max:
+            for each in [each for each, other in asked.items() if other.done()]:
+                del asked[each]
+            self._asked_max = max(ASKED_MIN, 2 * len(asked))
+        asked[number] = waiting
+
+    def listen(self, key: bytes) -> Incoming:
+        """The receiving end of a stream that is new. Raises as `Incoming` does, and ProtocolError at the bound."""
+        if len(self.incoming) >= STREAMS_MAX:
+            raise ProtocolError(f"more than {STREAMS_MAX} streams of acknowledged messages")
+        incoming = self.incoming[key] = Incoming(self, key)
+        return incoming
+
+    def stand_in(self, label: str | None) -> AckedPeer:
+        """Who stands for this node where it is answered under that label."""
+        stand_in = self._stand_ins.get(label)
+        if stand_in is None:
+            stand_in = self._stand_ins[label] = AckedPeer(self._sends, self, label)
+        return stand_in
 
 
 class AckedPeer:
     """Stands for a peer where it is answered: what is sent on it is acknowledged, and causal under `label`."""
 
-    # What a plain answer looks at first: there is no lane that it could take at once.
-    calls = direct = None
+    # There is no lane that a plain call could take at once.
+    direct = None
 
-    def __init__(self, send: Callable[..., None], peer: Peer, label: str | None) -> None:
-        self.peer = peer
+    def __init__(self, sends: Sends, party: Party, label: str | None) -> None:
+        self.peer = party.peer
         self.label = label
-        self._send = send
+        self._party = party
+        self._sends = sends
+        # What a plain answer looks at first: the one way that those take, if there is only one.
+        self.calls = sends.outgoing(party, (CALLS, 0, label)) if len(self.peer.lanes[CALLS]) == 1 else None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.peer, name)
@@ -66,15 +194,22 @@ class AckedPeer:
 
     def without_label(self) -> AckedPeer:
         """The same for what need not be in causal order."""
-        return self if self.label is None else AckedPeer(self._send, self.peer, None)
+        return self if self.label is None else self._party.stand_in(None)
 
     def send(self, message: bytes, channel: str = CALLS, affinity: int = 0) -> None:
         """Send an answer. Raises NodeDown."""
-        self._send(self.peer, message, None, channel, affinity, label=self.label, must=True)
+        self._answer(message, None, channel, affinity)
 
     def send_large(self, message: bytes, buffers: Buffers, channel: str = CALLS, affinity: int = 0) -> None:
         """The same with buffers beside it."""
-        self._send(self.peer, message, buffers or None, channel, affinity, label=self.label, must=True)
+        self._answer(message, buffers or None, channel, affinity)
 
     # An answer has no order with others; here it has that of its stream.
     reply_large = send_large
+
+    def _answer(self, message: bytes, buffers: Buffers | None, channel: str, affinity: int) -> None:
+        peer = self.peer
+        if peer.down is not None:
+            raise NodeDown(str(peer.node), peer.down)
+        stream = channel, affinity % len(peer.lanes[channel]), self.label
+        self._sends.push(self._sends.outgoing(self._party, stream), message, buffers, affinity)

@@ -54,6 +54,7 @@ class Peer:
     """One life of one other node, and our connections to it."""
 
     __slots__ = (
+        "acked",
         "arrivals",
         "calls",
         "departures",
@@ -87,6 +88,8 @@ class Peer:
         self.direct: Connection | None = None
         self.departures: Departures | None = None
         self.arrivals: Arrivals | None = None
+        # The `Party` that `delivery` keeps of it, once something is to be acknowledged.
+        self.acked: Any = None
         # Every open connection, those we only receive on too, the oldest first; and those being let go, each with the
         # time at which patience ends.
         self.open: list[Connection] = []

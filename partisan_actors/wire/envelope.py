@@ -8,7 +8,7 @@ from partisan_actors.wire.codec import pack, unpack, unpacker
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.in_turn import WRAPPERS, without_turn
 
-__all__ = ["ASKS", "REPLIES", "Envelope", "head_of", "inner_of", "meta_of", "trace_in"]
+__all__ = ["ASKS", "REPLIES", "Envelope", "asked_tell", "head_of", "inner_of", "meta_of", "trace_in"]
 
 ASKS: Final = frozenset({Kind.CALL, Kind.CALL_META, Kind.CALL_PICKLED})
 REPLIES: Final = frozenset({Kind.REPLY, Kind.REPLY_PICKLED, Kind.REPLY_ERROR})
@@ -16,6 +16,7 @@ REPLIES: Final = frozenset({Kind.REPLY, Kind.REPLY_PICKLED, Kind.REPLY_ERROR})
 # Where the map of extras stands, in the messages that have one.
 _META_POSITIONS: Final = {Kind.CALL_META: 4, Kind.CALL_PICKLED: 4, Kind.TELL_META: 3, Kind.TELL_PICKLED: 3}
 
+_ASKED_TELL: Final = b"\x93" + pack(Kind.TELL_ACKED)
 # An array's header, two small ints, and three of any size: what stands before an actor's key is never longer.
 _HEAD_BYTES_MAX: Final = 40
 
@@ -62,11 +63,20 @@ def head_of(message: bytes) -> tuple[int, int]:
     return kind, head.unpack() if kind in ASKS or kind in REPLIES else 0
 
 
+def asked_tell(number: int, told: bytes) -> bytes:
+    """A packed tell as one that is to be answered, under that number.
+
+    >>> asked_tell(7, pack([Kind.TELL, 1])) == pack([Kind.TELL_ACKED, 7, [Kind.TELL, 1]])
+    True
+    """
+    return b"".join((_ASKED_TELL, pack(number), told))
+
+
 def inner_of(plain: list[Any]) -> list[Any]:
     """What an unpacked message is about: one that is to be acknowledged holds another one, and so does such a tell."""
     if plain[0] == Kind.ACKED and plain[6]:
-        plain = unpack(plain[6])
-    return unpack(plain[2]) if plain[0] == Kind.TELL_ACKED else plain
+        plain = plain[6]
+    return plain[2] if plain[0] == Kind.TELL_ACKED else plain
 
 
 def meta_of(plain: list[Any]) -> dict[str, Any] | None:

@@ -121,7 +121,7 @@ class Kind:
     BULK: Final = 15  # transfer; what comes with it are the buffers of the message in turn that names it
     BULK_ARRIVED: Final = 16  # transfer: it is here, or its receiver has given it up
     BULK_LOST: Final = 17  # *transfers that will not come
-    ACKED: Final = 18  # stream, epoch, base, number, stamp, message: to be acknowledged, see node.delivery
+    ACKED: Final = 18  # stream, epoch, base, number, stamp, message or nil: to be acknowledged, see node.delivery
     ACK: Final = 19  # stream, epoch, last, early numbers, clocks delivered by label
     FORSAKEN: Final = 20  # label, clock: nothing of that label up to that clock comes any more
     TELL_ACKED: Final = 21  # call, tell: answered with nil once the tell is in the actor's mailbox

@@ -31,7 +31,7 @@ from partisan_actors.wire.compression import readable
 
 __all__ = ["MAGIC", "PROTOCOL_VERSION", "Handshake", "Identity", "Resume"]
 
-PROTOCOL_VERSION: Final = 2
+PROTOCOL_VERSION: Final = 3
 MAGIC: Final = "partisan-actors"
 
 

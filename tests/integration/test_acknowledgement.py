@@ -15,6 +15,7 @@ from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import ActorStopped, ConfigError, MailboxFull, NodeDown
 from partisan_actors.faults import DROP, Fault, Passing
 from partisan_actors.scheduler.strategies import NodeAffinity
+from partisan_actors.wire.codec import unpack
 from partisan_actors.wire.frames import Kind
 from tests.integration.nodes import Nodes, nodes, until
 
@@ -95,7 +96,7 @@ def hold_stamped(here: Runtime, sender: str) -> list[Any]:
     on_acked = here.node.dispatch[Kind.ACKED]
 
     def look(peer: Any, message: list[Any], buffers: Any = None) -> None:
-        if peer.node.name == sender and message[1][2] == LABEL:
+        if peer.node.name == sender and unpack(message[1])[2] == LABEL:
             held.append((peer, message))
         else:
             on_acked(peer, message) if buffers is None else on_acked(peer, message, buffers)

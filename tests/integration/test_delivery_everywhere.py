@@ -15,6 +15,7 @@ import partisan_actors as pa
 from partisan_actors.api.drills import drills_of
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.faults import DROP, Fault, Passing
+from partisan_actors.wire.codec import unpack
 from partisan_actors.wire.frames import Kind
 from tests.authority import Authority
 from tests.integration.nodes import Nodes, nodes, until
@@ -113,7 +114,7 @@ def hold_stamped(here: Runtime, sender: str) -> Any:
     dispatch, on_acked = here.node.dispatch, here.node.dispatch[Kind.ACKED]
 
     def look(peer: Any, message: list[Any], buffers: Any = None) -> None:
-        if peer.node.name != sender or message[1][2] != LABEL:
+        if peer.node.name != sender or unpack(message[1])[2] != LABEL:
             on_acked(peer, message) if buffers is None else on_acked(peer, message, buffers)
 
     def let_go() -> None:

@@ -66,7 +66,7 @@ def watched(patch: pytest.MonkeyPatch, cluster: Nodes) -> Counter[str]:
     """What happens from now on beside plain calls, and how often each node writes to the other."""
     counts: Counter[str] = Counter()
     counted(patch, counts, Driver, "carry_out", "_tell")
-    counted(patch, counts, Delivery, "send", "_tick")
+    counted(patch, counts, Delivery, "send", "ask", "push", "_tick")
     counted(patch, counts, Relay, "send", "on_relay")
     counted(patch, counts, Router, "send_otherwise")
     counted(patch, counts, retransmission.Outbox, "push")
@@ -196,7 +196,8 @@ async def test_the_counters_see_what_an_acknowledged_and_a_causal_call_cost(monk
 
         assert await adder.add.options(ack=True, causal="x").remote(1, 2) == 3
 
-        assert counts["Delivery.send"] == counts["Outbox.push"] == counts["Causality.emit"] == 2
+        assert counts["Delivery.ask"] == 1
+        assert counts["Delivery.push"] == counts["Outbox.push"] == counts["Causality.emit"] == 2
         assert counts["tasks"] == 0
 
 

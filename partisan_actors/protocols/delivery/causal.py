@@ -5,7 +5,9 @@ time: a message from i to j is named by i's clock, which counts what i has sent 
 
 1. `dependencies` says for each destination d which messages are known here to have been sent to d, and not known to
    have been delivered there: for each sender the clock of the last one.
-2. A message carries all of that, and becomes itself the last one of this node to its destination.
+2. A message carries all of that, and becomes itself the last one of this node to its destination. Its own predecessor
+   there, `before`, stands apart: so all that one node sends another in a row carries the same, which is made, and
+   merged where it arrives, once.
 3. It is delivered where for every dependency that names its destination, the last message delivered there from that
    sender is at least as late. Until then it waits, for one of those dependencies at a time. Delivered, its dependencies
    for all others are added to the receiver's own: that is what makes the order transitive. (Partisan v5 ships only the
@@ -26,18 +28,24 @@ that, `emit` refuses. As long as those that entries are about still talk, there 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from partisan_actors.protocols.delivery.clocks import Clocks, Node, behind, merge
+from partisan_actors.protocols.delivery.clocks import Clocks, Node, behind, descends, merge
 
-__all__ = ["CausalOptions", "Causality", "Delivery", "Stamp"]
+__all__ = ["NOTHING", "CausalOptions", "Causality", "Delivery", "Dependencies", "Stamp"]
+
+# For each destination, the clocks of the last messages that are known to be sent there.
+Dependencies: TypeAlias = Mapping[Node, Mapping[Node, int]]
 
 DEPENDENCIES_MAX: Final = 65_536
 # Above this many entries a destination is asked for what it has, one at a time.
 ASK_ABOVE: Final = 1024
+# What depends on nothing carries.
+NOTHING: Final[Dependencies] = MappingProxyType({})
 # Nodes that are down and must not become dependencies again, by the word of those who do not know yet.
 GONE_MAX: Final = 16_384
 
@@ -59,16 +67,25 @@ class CausalOptions:
             raise ValueError("waiting_max must be a positive whole number")
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What a message carries: its sender's clock, and for each destination the last messages known to be sent there."""
+class Stamp(NamedTuple):
+    """What a message carries: its sender's clock, and for each destination the last messages known to be sent there.
+
+    `before` is the clock of the sender's own last message to the same destination; 0 if that is known to be delivered.
+    Two stamps of a sender that hold the same object as `dependencies` say the same, and the second one nothing new.
+    """
 
     clock: int
-    dependencies: Mapping[Node, Mapping[Node, int]]
+    dependencies: Dependencies
+    before: int = 0
+
+    def needs(self, me: Node, sender: Node) -> Iterator[tuple[Node, int]]:
+        """What must have been delivered at its destination, `me`: senders and clocks."""
+        if self.before:
+            yield sender, self.before
+        yield from self.dependencies.get(me, {}).items()
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A message is to be delivered now, before anything else is told to the machine."""
 
     sender: Node
@@ -112,8 +129,13 @@ class Causality:
         self._for: dict[Node, list[tuple[int, int]]] = {}
         self._here: dict[Node, list[int]] = {}  # the clocks of those in _waiting
         self._arrivals = 0
-        # What each message under way named for its own destination.
-        self._named: dict[Node, deque[tuple[int, Clocks]]] = {}
+        # What messages under way named for their own destination: each set of names with the first that did.
+        self._named: dict[Node, deque[tuple[int, Mapping[Node, int]]]] = {}
+        # What the last message carried, as long as another one to the same destination would carry the same.
+        self._carried: Dependencies = NOTHING
+        self._carried_to: Node = None
+        # Of which sender what it carried was merged, and nobody has said anything new since.
+        self._merged: dict[Node, Dependencies] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -127,16 +149,32 @@ class Causality:
 
     def emit(self, destination: Node) -> Stamp | None:
         """Stamp a message that is sent to `destination` now. None, and nothing is sent, at DEPENDENCIES_MAX."""
-        if self.dependency_count >= DEPENDENCIES_MAX:
+        if destination != self._carried_to and not self._carry_to(destination):
             return None
-        stamp = Stamp(self.clock + 1, {node: dict(clocks) for node, clocks in self._dependencies.items()})
-        self.clock += 1
-        if destination not in self._gone:
-            self._dependencies.setdefault(destination, {})[self.me] = self.clock
-            self._named.setdefault(destination, deque()).append(
-                (self.clock, dict(stamp.dependencies.get(destination, {})))
-            )
-        return stamp
+        self.clock = clock = self.clock + 1
+        clocks = self._dependencies.get(destination)
+        if clocks is None:
+            if destination not in self._gone:
+                self._dependencies[destination] = {self.me: clock}
+            return Stamp(clock, self._carried)
+        before = clocks.get(self.me, 0)
+        clocks[self.me] = clock
+        return Stamp(clock, self._carried, before)
+
+    def _carry_to(self, destination: Node) -> bool:
+        """Note what messages to `destination` carry from now on. Returns whether that is within the bound."""
+        if self.dependency_count >= DEPENDENCIES_MAX:
+            return False
+        carried = {node: dict(clocks) for node, clocks in self._dependencies.items()}
+        named = carried.get(destination)
+        if named is not None:
+            named.pop(self.me, None)
+            if named:
+                self._named.setdefault(destination, deque()).append((self.clock + 1, named))
+            else:
+                del carried[destination]
+        self._carried, self._carried_to = carried or NOTHING, destination
+        return True
 
     def settled(self, destination: Node, clock: int) -> None:
         """`destination` has delivered all that was sent to it from here up to `clock`, or it was given up."""
@@ -157,6 +195,8 @@ class Causality:
 
     def receive(self, sender: Node, stamp: Stamp, item: Any, now: float) -> list[Delivery]:
         """A message arrived. Returns what is delivered now, in this order; nothing for what was here before."""
+        if self.goes_through(sender, stamp):
+            return [Delivery(sender, stamp.clock, item)]
         if stamp.clock in self._here.get(sender, ()):
             return []
         if stamp.clock <= self._delivered.get(sender, 0) and not self._fills_gap(sender, stamp.clock):
@@ -168,6 +208,21 @@ class Causality:
         while len(self._waiting) > self._options.waiting_max:
             delivered += self._waive(next(iter(self._waiting)))
         return delivered
+
+    def goes_through(self, sender: Node, stamp: Stamp) -> bool:
+        """Whether a message that arrived is delivered at once and alone; then it is, and else nothing has happened."""
+        clock, dependencies, before = stamp
+        last = self._delivered.get(sender, 0)
+        if self._waiting or clock <= last or before > last:
+            return False
+        if self.me in dependencies and self._unmet(sender, stamp) is not None:
+            return False
+        if self._for:
+            self._for.clear()  # nobody waits any more
+        self._delivered[sender] = clock
+        if self._merged.get(sender) is not dependencies:
+            self._merge(sender, stamp)
+        return True
 
     def expire(self, now: float) -> list[Delivery]:
         """Go on without what has been waited for too long; see rule 5."""
@@ -196,6 +251,8 @@ class Causality:
                 known.pop(forgotten, None)
         self._dependencies.pop(node, None)
         self._named.pop(node, None)
+        self._merged.pop(node, None)
+        self._carried_to = None
         for destination in list(self._dependencies):
             self._prune(destination, {node: self._dependencies[destination].get(node, 0)})
         return self._deliver(self._woken_by(node))
@@ -206,11 +263,15 @@ class Causality:
 
     # ---- inside -----------------------------------------------------------------------------------------------
 
-    def _unmet(self, stamp: Stamp) -> tuple[Node, int] | None:
-        """A dependency that a message still has to wait for."""
-        for sender, clock in behind(self._delivered, stamp.dependencies.get(self.me, {})):
-            if not self._never_comes(sender, clock):
-                return sender, clock
+    def _unmet(self, sender: Node, stamp: Stamp) -> tuple[Node, int] | None:
+        """A dependency that a message of `sender` still has to wait for."""
+        if stamp.before > self._delivered.get(sender, 0) and not self._never_comes(sender, stamp.before):
+            return sender, stamp.before
+        named = stamp.dependencies.get(self.me)
+        if named is not None:
+            for node, clock in behind(self._delivered, named):
+                if not self._never_comes(node, clock):
+                    return node, clock
         return None
 
     def _never_comes(self, sender: Node, clock: int) -> bool:
@@ -225,7 +286,7 @@ class Causality:
             waiting = self._waiting.get(arrival)
             if waiting is None:
                 continue
-            unmet = self._unmet(waiting.stamp)
+            unmet = self._unmet(waiting.sender, waiting.stamp)
             if unmet is not None:
                 heappush(self._for.setdefault(unmet[0], []), (unmet[1], arrival))
                 continue
@@ -240,7 +301,7 @@ class Causality:
         here.remove(clock)
         if not here:
             del self._here[sender]
-        before, last = waiting.stamp.dependencies.get(self.me, {}).get(sender, 0), self._delivered.get(sender, 0)
+        before, last = waiting.stamp.before, self._delivered.get(sender, 0)
         if before > last:
             gap = self._gaps.setdefault(sender, _Gap(last, before))
             gap.upto = before
@@ -271,24 +332,33 @@ class Causality:
         self.waived_count += 1
         waiting, woken = self._waiting[arrival], deque[int]()
         delivered = [self._take(arrival)]
-        for sender, clock in waiting.stamp.dependencies.get(self.me, {}).items():
+        for sender, clock in waiting.stamp.needs(self.me, waiting.sender):
             self._waived[sender] = max(clock, self._waived.get(sender, 0))
             woken += self._woken_by(sender)
         return delivered + self._deliver(woken + self._woken_by(waiting.sender))
 
     def _merge(self, sender: Node, stamp: Stamp) -> None:
+        if self._merged.get(sender) is stamp.dependencies:
+            return
+        is_behind = False
         for destination, clocks in list(self._dependencies.items()):
             # Who sent knows best: what it does not name any more of its own, it knows to be settled.
             known = clocks.get(sender, 0)
-            if known <= stamp.clock and sender not in stamp.dependencies.get(destination, {}):
+            is_behind = is_behind or known > stamp.clock
+            if 0 < known <= stamp.clock and sender not in stamp.dependencies.get(destination, {}):
                 self._prune(destination, {sender: known})
         for destination, named in stamp.dependencies.items():
             if destination == self.me or destination in self._gone:
                 continue
             # This node knows itself what of its own is settled.
             news = {node: clock for node, clock in named.items() if node not in self._gone and node != self.me}
-            if news:
-                merge(self._dependencies.setdefault(destination, {}), news)
+            clocks = self._dependencies.get(destination, {})
+            if not descends(clocks, news):
+                self._carried_to = None
+                self._merged.clear()  # of which the others may know that it is settled
+                merge(self._dependencies.setdefault(destination, clocks), news)
+        if not is_behind:
+            self._merged[sender] = stamp.dependencies
 
     def _prune(self, destination: Node, settled: Mapping[Node, int]) -> None:
         clocks = self._dependencies.get(destination)
@@ -297,5 +367,6 @@ class Causality:
         for node, clock in settled.items():
             if clocks.get(node, clock + 1) <= clock:
                 del clocks[node]
+                self._carried_to = None
         if not clocks:
             del self._dependencies[destination]

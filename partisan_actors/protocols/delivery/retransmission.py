@@ -126,12 +126,12 @@ class Outbox:
         if epoch != self.epoch:
             return []
         self._acknowledged = max(self._acknowledged, min(last, self._last))
-        done = []
-        while self._kept and self._kept[0].number <= last:
+        done, waiting = [], self._kept
+        while waiting and waiting[0].number <= last:
             done.append(self._take_first().item)
         named = frozenset(early)
         if named:
-            for kept in self._kept:
+            for kept in waiting:
                 kept.is_early = kept.is_early or kept.number in named
         return done
 
@@ -222,6 +222,13 @@ class Window:
     def early(self) -> list[int]:
         """The first numbers beyond `last` that are here."""
         return sorted(self._early)[:EARLY_NAMED_MAX]
+
+    def takes_next(self, epoch: int, base: int, number: int) -> bool:
+        """Whether a message that arrived is just the next one; then it is taken. Else `accept` says what follows."""
+        if number != self.last + 1 or epoch != self.epoch or base > number or self._early:
+            return False
+        self.last = number
+        return True
 
     def accept(self, epoch: int, base: int, number: int, item: Any, size: int) -> Arrived:
         """A message of that number arrived, or, with number 0, a notice that only says what `base` is."""

@@ -59,8 +59,8 @@ def test_extras_that_are_no_map_are_none() -> None:
 
 def test_what_an_acknowledged_message_is_about_is_the_message_in_it() -> None:
     tell = [Kind.TELL_META, b"actor", "method", {"tc": b"trace"}]
-    acked = [Kind.ACKED, ["calls", 0, None], 1, 1, 1, None, pack([Kind.TELL_ACKED, 7, pack(tell)])]
-    notice = [Kind.ACKED, ["calls", 0, None], 1, 5, 0, None, b""]
+    acked = [Kind.ACKED, b"stream", 1, 1, 1, None, [Kind.TELL_ACKED, 7, tell]]
+    notice = [Kind.ACKED, b"stream", 1, 5, 0, None, None]
 
     assert inner_of(acked) == tell
     assert inner_of(notice) == notice

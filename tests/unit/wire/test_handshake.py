@@ -9,7 +9,7 @@ import pytest
 
 from partisan_actors.errors import AuthenticationError, PartisanError, ProtocolError
 from partisan_actors.ids import NodeId
-from partisan_actors.wire.handshake import Handshake, Identity
+from partisan_actors.wire.handshake import PROTOCOL_VERSION, Handshake, Identity
 from tests.wiring import handshake, identity
 
 
@@ -139,7 +139,7 @@ def test_another_version_of_the_protocol_is_refused_with_both_versions_named() -
     dialler.start()
     hello = msgpack.unpackb(dialler.output.pop())
 
-    with pytest.raises(AuthenticationError, match="version 999, this node speaks 2"):
+    with pytest.raises(AuthenticationError, match=f"version 999, this node speaks {PROTOCOL_VERSION}"):
         handshake("b", dialler=False).receive(msgpack.packb({**hello, "version": 999}))
 
 

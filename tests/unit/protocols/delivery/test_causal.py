@@ -16,8 +16,8 @@ def items(deliveries: list[Delivery]) -> list[Any]:
     return [each.item for each in deliveries]
 
 
-def stamp(clock: int, **dependencies: Mapping[str, int]) -> Stamp:
-    return Stamp(clock, dependencies)
+def stamp(clock: int, before: int = 0, **dependencies: Mapping[str, int]) -> Stamp:
+    return Stamp(clock, dependencies, before)
 
 
 def emit(machine: Causality, destination: str) -> Stamp:
@@ -76,7 +76,7 @@ def test_a_message_waits_for_each_of_its_dependencies() -> None:
     d = Causality("d")
     assert d.receive("c", stamp(1, d={"a": 2, "b": 1}), "last", 0.0) == []
     assert items(d.receive("b", stamp(1), "b1", 0.0)) == ["b1"]
-    assert items(d.receive("a", stamp(2, d={"a": 1}), "a2", 0.0)) == []
+    assert items(d.receive("a", stamp(2, before=1), "a2", 0.0)) == []
 
     assert items(d.receive("a", stamp(1), "a1", 0.0)) == ["a1", "a2", "last"]
 
@@ -86,7 +86,7 @@ def test_what_the_destination_has_delivered_is_named_no_more() -> None:
     emit(a, "c")
     a.receive("b", stamp(1, c={"b": 7, "d": 2}), "", 0.0)
     carried = emit(a, "c")
-    assert carried.dependencies["c"] == {"a": 1, "b": 7, "d": 2}
+    assert (carried.before, carried.dependencies) == (1, {"c": {"b": 7, "d": 2}})
 
     a.settled("c", carried.clock)
 
@@ -149,7 +149,7 @@ def test_what_its_sender_has_given_up_is_waited_for_no_more() -> None:
 def test_what_is_waited_for_too_long_is_waived_and_comes_late_if_it_comes() -> None:
     c = Causality("c", CausalOptions(wait_s=5.0))
     c.receive("b", stamp(1, c={"a": 1, "d": 1}), "waits", 0.0)
-    c.receive("b", stamp(2, c={"b": 1}), "and so does this", 3.0)
+    c.receive("b", stamp(2, before=1), "and so does this", 3.0)
 
     assert c.expire(4.9) == []
     assert items(c.expire(5.0)) == ["waits", "and so does this"]
@@ -196,3 +196,52 @@ def test_options_that_make_no_sense_are_refused() -> None:
         CausalOptions(wait_s=0)
     with pytest.raises(ValueError, match="waiting_max"):
         CausalOptions(waiting_max=0)
+
+
+def test_what_one_node_sends_another_in_a_row_carries_the_same_object_until_something_changes() -> None:
+    a = Causality("a")
+    a.receive("b", stamp(1, c={"b": 1}), "", 0.0)
+    first, second = emit(a, "d"), emit(a, "d")
+    to_another = emit(a, "c")
+
+    assert second.dependencies is first.dependencies
+    assert [each.before for each in (first, second, to_another)] == [0, 1, 0]
+    assert to_another.dependencies == {"c": {"b": 1}, "d": {"a": 2}}
+    a.settled("d", 2)
+    assert emit(a, "c").dependencies == {"c": {"b": 1}}
+
+
+def test_what_says_the_same_as_before_does_not_bring_back_what_was_settled_meanwhile() -> None:
+    b, same = Causality("b"), {"c": {"a": 1}}
+    b.receive("a", Stamp(2, same), "", 0.0)
+    emit(b, "c")  # names what a has sent to c, so that its delivery there settles both
+    b.settled("c", 1)
+    assert b.dependency_count == 0
+
+    b.receive("a", Stamp(3, same), "", 0.0)
+
+    assert b.dependency_count == 0
+
+
+def test_what_a_third_node_has_said_since_is_pruned_by_a_stamp_that_says_the_same_as_before() -> None:
+    b, nothing = Causality("b"), stamp(1).dependencies
+    b.receive("a", Stamp(3, nothing), "", 0.0)
+    b.receive("d", stamp(1, c={"a": 2}), "", 0.0)
+    assert b.dependency_count == 1
+
+    b.receive("a", Stamp(4, nothing), "", 0.0)
+
+    assert b.dependency_count == 0
+
+
+def test_what_goes_through_has_been_delivered_and_what_does_not_has_changed_nothing() -> None:
+    b = Causality("b")
+
+    assert not b.goes_through("a", stamp(2, before=1))
+    assert b.goes_through("a", stamp(1))
+    assert not b.goes_through("a", stamp(1))
+    assert b.goes_through("a", stamp(2, before=1))
+    assert not b.goes_through("c", stamp(1, b={"a": 3}))
+    assert items(b.receive("c", stamp(1, b={"a": 3}), "waits", 0.0)) == []
+    assert not b.goes_through("d", stamp(1))
+    assert items(b.receive("a", stamp(3, before=2), 3, 0.0)) == [3, "waits"]

@@ -158,6 +158,21 @@ def test_messages_are_handed_on_in_order_and_once() -> None:
     assert (window.last, window.early()) == (3, [])
 
 
+def test_the_next_one_is_taken_at_once_and_whatever_else_comes_is_not() -> None:
+    window = Window()
+    take(window, 1, epoch=2)
+
+    assert window.takes_next(2, 1, 2)
+    assert not window.takes_next(2, 1, 2)
+    assert not window.takes_next(1, 1, 3)
+    assert not window.takes_next(2, 1, 4)
+    assert not window.takes_next(2, 1, 0)
+    assert take(window, 5, epoch=2) == []
+    assert not window.takes_next(2, 1, 3)
+    assert take(window, 3, 4, epoch=2) == ["m3", "m4", "m5"]
+    assert window.takes_next(2, 3, 6)
+
+
 def test_what_was_given_up_is_not_waited_for_and_what_of_it_is_here_is_handled() -> None:
     window = Window()
     take(window, 1, 3, 4)
