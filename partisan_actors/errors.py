@@ -10,6 +10,7 @@
             ActorExists (ValueError)           the name is taken
             MailboxFull                        slow down
             TooManyCalls                       slow down
+            Deadlocked (RuntimeError)          it would wait for itself for ever
         CallTimeout (TimeoutError)             it may still happen
         TaskFailed                             user code raised; also an instance of that exception's class
         TaskCancelled
@@ -52,6 +53,7 @@ __all__ = [
     "AuthenticationError",
     "CallTimeout",
     "ConfigError",
+    "Deadlocked",
     "InternalError",
     "MailboxFull",
     "NoRoute",
@@ -194,6 +196,22 @@ class TooManyCalls(ActorError):
     def _text(self) -> str:
         return (
             f"{self.limit} calls of actor {self.actor} through this handle are unanswered: nothing was sent; slow down"
+        )
+
+
+class Deadlocked(ActorError, RuntimeError):
+    """A blocking method of `actor` wants to wait for a call of `method` of its own actor, which begins when it is over.
+
+    Write ``self.method()``, or make both ``async`` and await it, or give the call to a concurrency group.
+    """
+
+    _fields = ("actor", "method")
+    method: str
+
+    def _text(self) -> str:
+        return (
+            f"a blocking method of {self.actor} would wait for ever for {self.method} of its own actor, "
+            f"which begins when it is over: call self.{self.method}(), or make both async and await it"
         )
 
 

@@ -53,7 +53,8 @@ class Interface:
     """What callers know of a class: its name, its methods, and why its other attributes cannot be called.
 
     And of how its actors were made, as far as calls go: the names of their `groups`, how often calls are tried again,
-    and how many of one handle may be unanswered (None: any number).
+    and how many of one handle may be unanswered (None: any number). `in_order` says that its blocking methods run one
+    after another.
     """
 
     class_name: str
@@ -64,6 +65,7 @@ class Interface:
     groups: tuple[str, ...] = ()
     max_task_retries: int = 0
     pending_max: int | None = None
+    in_order: bool = True
 
     def has_no(self, name: str) -> AttributeError:
         """The error for a call of what is no remote method."""

@@ -61,6 +61,7 @@ _EMPTY: Final = ()
 class Cell(Refusing):
     """One actor of this node."""
 
+    runs_alone = True
     __slots__ = (
         "_concurrency",
         "_copy_context",

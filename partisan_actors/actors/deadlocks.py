@@ -3,7 +3,7 @@
 A call that runs waits for the calls it has made, if it has stopped to wait for their results; one that is queued waits
 for those that keep its actor from beginning it. A call is *stuck* if all that it waits for is stuck, and it waits for
 something. That errs on the side of silence: who waits for several is stuck only when the last of them is. What waits
-for a task, for a lock, or for something that no node tells of, is taken not to be stuck.
+for a lock, or for something that no node tells of, is taken not to be stuck.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 __all__ = ["CallId", "WaitingCall", "find_cycles", "find_stuck"]
 
-# The node that made the call, and the number that it gave it.
+# The node that made the call, and the number that it gave it. Tasks have numbers of their own, and "task:" before it.
 CallId = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingCall:
-    """A call that an actor has, and the calls that have to end before it can go on, or begin."""
+    """A call or a task, and those that have to end before it can go on, or begin. Of a task, `actor` is its id."""
 
     id: CallId
     actor: str
@@ -28,6 +28,8 @@ class WaitingCall:
     is_running: bool
     waits_for: tuple[CallId, ...]
     for_s: float = 0.0
+    # Whether it waits for its arguments: these, then, are what it waits for.
+    needs_arguments: bool = False
 
 
 def find_stuck(calls: Iterable[WaitingCall]) -> dict[CallId, WaitingCall]:

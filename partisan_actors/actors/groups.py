@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from partisan_actors.actors.actor import ASYNC, Definition, Method
+from partisan_actors.actors.actor import ASYNC, Definition, Interface, Method
 from partisan_actors.actors.arguments import begin, invoke
 from partisan_actors.actors.cell import ALIVE, STARTING, Cell
 from partisan_actors.actors.host import Host
@@ -32,7 +32,7 @@ from partisan_actors.errors import ConfigError
 from partisan_actors.ids import ActorId
 from partisan_actors.node.router import Peer
 
-__all__ = ["Group", "GroupedCell", "make_cell"]
+__all__ = ["Group", "GroupedCell", "is_blocking", "make_cell"]
 
 # Of one group, whatever its limit.
 THREADS_MAX: Final = 1000
@@ -41,13 +41,14 @@ DEFAULT: Final = ""
 
 def make_cell(system: Host, actor: ActorId, key: bytes, definition: Definition, options: CellOptions) -> Cell:
     """The cell that such an actor needs."""
-    is_threaded = (options.max_concurrency or 1) > 1 and _is_blocking(definition)
+    is_threaded = (options.max_concurrency or 1) > 1 and is_blocking(definition.interface)
     kind = GroupedCell if options.concurrency_groups or is_threaded else Cell
     return kind(system, actor, key, definition, options)
 
 
-def _is_blocking(definition: Definition) -> bool:
-    return all(method.kind != ASYNC for method in definition.interface.methods.values())
+def is_blocking(interface: Interface) -> bool:
+    """Whether all methods are: then its actors may have several threads."""
+    return all(method.kind != ASYNC for method in interface.methods.values())
 
 
 class _Worker:
@@ -173,13 +174,14 @@ class Group:
 class GroupedCell(Cell):
     """An actor with groups."""
 
+    runs_alone = False
     __slots__ = ("_default", "_groups")
 
     def __init__(self, system: Host, actor: ActorId, key: bytes, definition: Definition, options: CellOptions) -> None:
         super().__init__(system, actor, key, definition, options)
         self._groups = {name: Group(self, most) for name, most in options.concurrency_groups.items()}
         self._default: Group | None = None
-        if (options.max_concurrency or 1) > 1 and _is_blocking(definition):
+        if (options.max_concurrency or 1) > 1 and is_blocking(definition.interface):
             self._default = self._groups[DEFAULT] = Group(self, options.max_concurrency or 1)
         methods = definition.interface.methods
         # These are still stepped at once, as in any cell.

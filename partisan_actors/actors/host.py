@@ -33,6 +33,8 @@ class Running(Protocol):
     definition: Definition
     processed: int
     instance: Any
+    # Whether nothing of the actor runs while a blocking method does.
+    runs_alone: bool
 
 
 class Host(Protocol):

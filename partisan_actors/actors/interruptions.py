@@ -19,7 +19,7 @@ from typing import Any
 
 from partisan_actors.actors.blocking import Gate, own_gates
 
-__all__ = ["Interrupted", "Slot", "is_cancelled", "own_slot", "slots"]
+__all__ = ["Interrupted", "Slot", "is_cancelled", "own_slot", "running_here", "slots"]
 
 Outcome = tuple[Any, BaseException | None]
 
@@ -139,6 +139,12 @@ def own_slot() -> Slot:
         own, make = slot, own_gates.make
         own_gates.make = lambda: _Wakeable(own, make() if make is not None else _Queue())
     return slot
+
+
+def running_here() -> Any:
+    """What names the code that this thread runs; None if that cannot be interrupted, as code on a loop."""
+    slot = _own.slot
+    return slot.token if slot is not None else None
 
 
 def is_cancelled() -> bool:

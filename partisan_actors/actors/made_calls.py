@@ -17,26 +17,30 @@ KEPT_MIN: Final = 32
 
 
 class MadeCalls:
-    """Refs, kept weakly."""
+    """Refs, kept weakly, each with the key and the method of the actor that was called, if it was one."""
 
     __slots__ = ("_limit", "_refs")
 
     def __init__(self) -> None:
-        self._refs: list[weakref.ref[Any]] = []
+        self._refs: list[tuple[weakref.ref[Any], Any]] = []
         self._limit = KEPT_MIN
 
-    def add(self, ref: Any) -> None:
+    def add(self, ref: Any, location: Any = None, method: str = "") -> None:
         """Another call was made."""
         refs = self._refs
-        refs.append(weakref.ref(ref))
+        refs.append((weakref.ref(ref), location and (location.key, method)))
         if len(refs) > self._limit:
-            self._refs = [each for each in refs if (found := each()) is not None and not found.done()]
+            self._refs = [each for each in refs if (found := each[0]()) is not None and not found.done()]
             self._limit = max(KEPT_MIN, 2 * len(self._refs))
 
     def pending(self) -> list[Any]:
         """The refs that somebody holds and that are not done."""
-        found = [each() for each in self._refs]
+        found = [each() for each, _ in self._refs]
         return [ref for ref in found if ref is not None and not ref.done()]
+
+    def target_of(self, ref: Any) -> tuple[bytes, str] | None:
+        """The key of the actor, and the method, that were called; None if it is another ref."""
+        return next((target for each, target in self._refs if each() is ref), None)
 
 
 # Stands for an empty one, in the contexts of methods and tasks that have made no call.
@@ -48,12 +52,12 @@ has_run: Final[list[bool]] = []
 made_calls: ContextVar[MadeCalls | None] = ContextVar("partisan_made_calls", default=None)
 
 
-def note_call(made: MadeCalls, ref: Any) -> None:
-    """The running method, whose `made_calls` is `made`, has called something."""
+def note_call(made: MadeCalls, ref: Any, location: Any = None, method: str = "") -> None:
+    """The running method, whose `made_calls` is `made`, has called something: a method of the actor at `location`."""
     if made is NONE_YET:
         made = MadeCalls()
         made_calls.set(made)
-    made.add(ref)
+    made.add(ref, location, method)
 
 
 def begin_noting() -> None:

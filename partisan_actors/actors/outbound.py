@@ -7,7 +7,6 @@ effect, and passes no machine.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 from collections import deque
@@ -17,16 +16,17 @@ from time import sleep
 from typing import Any, Final
 
 from partisan_actors.actors.acked import Acked, Manner
-from partisan_actors.actors.blocking import result_of
+from partisan_actors.actors.back_pressure import BackPressure
 from partisan_actors.actors.encoding import as_sent, copies_of, pack_payload
 from partisan_actors.actors.host import CopyBuffers, Host
 from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.actors.tracing import CallTrace, TellTrace
+from partisan_actors.actors.unready import Unready, UnreadyMessages, awaiting
 from partisan_actors.errors import CallTimeout, PartisanError
 from partisan_actors.node.router import Peer
-from partisan_actors.wire.channels import BULK, CALLS, ChannelOptions
+from partisan_actors.wire.channels import CALLS, ChannelOptions
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.envelope import asked_tell
 from partisan_actors.wire.frames import Kind
@@ -39,8 +39,6 @@ _CALL, _TELL = Kind.CALL, Kind.TELL
 # write them while it goes on; the shortest sleep there is.
 TURN_MESSAGES: Final = 256
 TURN_S: Final = 1e-6
-# What threads may have under way before they are held back.
-CLOGGED_BYTES: Final = 8 * 1024 * 1024
 
 _are_tiny = frozenset({int, float, bool, type(None)}).issuperset
 
@@ -51,16 +49,15 @@ class Outbound:
     def __init__(self, system: Host, acked: Acked, channels: Mapping[str, ChannelOptions]) -> None:
         self._system = self.host = system
         self._acked = acked
-        # Where threads are told of overload, and do not wait.
-        self._without_waiting = frozenset(name for name, options in channels.items() if options.overflow == "error")
         self._loop = system.loop
         self._recorder = system.recorder
         self._thread_id = get_ident()
         self.next_number: Callable[[], int] = itertools.count(1).__next__
         self._outbox: deque[tuple[Any, ...]] = deque()
-        self._outbox_bytes = 0  # of messages that are large, or go to a slow peer
+        self._pressure = BackPressure(system.loop, channels)
         self._is_awake = False
         self._closed: PartisanError | None = None
+        self.unready = UnreadyMessages(system, self._send)
 
     # ---- from anywhere ----------------------------------------------------------------------------------------
 
@@ -84,6 +81,7 @@ class Outbound:
         if self._recorder.enabled:
             trace = CallTrace(self._system, location, method, channel, number, partition)
             message, buffers = self._traced_call(trace, number, location, method, args, kwargs, reply)
+            channel = awaiting(location, method, args, kwargs, channel)
         elif not kwargs and (_are_tiny(map(type, args)) or is_scalars(args)):
             try:
                 message = pack([_CALL, number, location.key, method, *args])
@@ -91,9 +89,10 @@ class Outbound:
                 message, buffers = self._pickled_call(number, location, method, args, kwargs, reply)
         else:
             message, buffers = self._pickled_call(number, location, method, args, kwargs, reply)
+            channel = awaiting(location, method, args, kwargs, channel)
         if get_ident() == self._thread_id:
             peer = location.peer
-            if peer is not None and buffers is None and timeout_s is None and channel is CALLS:
+            if peer is not None and buffers is None and timeout_s is None and channel is CALLS and not location.held_up:
                 connection = peer.direct
                 if connection is not None and not connection.is_paused:
                     # The usual case, spelled out: what `_submit` would do.
@@ -129,7 +128,7 @@ class Outbound:
         partition: int | None = None,
     ) -> None:
         """Send a message nobody answers; `partition` as in `ask`. Raises SerializationError for what cannot be sent."""
-        message, buffers = self._encode_tell(location, method, args, kwargs, channel, partition)
+        message, buffers, channel = self._encode_tell(location, method, args, kwargs, channel, partition)
         send = self._submit if get_ident() == self._thread_id else self._post
         send(location, 0, message, buffers, None, channel, None, _sender(location, partition))
 
@@ -142,8 +141,11 @@ class Outbound:
         channel: str,
         partition: int | None = None,
     ) -> None:
-        """As `tell`, in place of what the same sender told the same method, if that still waits to be written."""
-        message, buffers = self._encode_tell(location, method, args, kwargs, channel, partition)
+        """As `tell`, in place of what the same sender told the same method, if that still waits to be written.
+
+        It never waits for its arguments here: a newer one may not be held up by an older one.
+        """
+        message, buffers, _ = self._encode_tell(location, method, args, kwargs, channel, partition)
         sender = _sender(location, partition)
         affinity = location.affinity ^ (self._system.sender_affinity() if sender is None else sender)
         if get_ident() == self._thread_id:
@@ -163,10 +165,10 @@ class Outbound:
         partition: int | None = None,
     ) -> None:
         """As `tell`; `reply` gets None once the message is in the actor's mailbox, or why it is not."""
-        told, buffers = self._encode_tell(location, method, args, kwargs, channel, partition)
+        told, buffers, way = self._encode_tell(location, method, args, kwargs, channel, partition)
         number = self.next_number()
         message = asked_tell(number, told)
-        self.dispatch(location, number, message, buffers, reply, channel, timeout_s, partition)
+        self.dispatch(location, number, message, buffers, reply, way, timeout_s, partition)
 
     def _encode_tell(
         self,
@@ -176,14 +178,17 @@ class Outbound:
         kwargs: dict[str, Any],
         channel: str,
         partition: int | None,
-    ) -> tuple[bytes, list[Any] | None]:
+    ) -> tuple[bytes, list[Any] | None, str]:
+        """The message, and its channel, which tells whether it has to wait for its arguments."""
         if self._recorder.enabled:
             trace = TellTrace(self._system, location, method, channel, self.next_number(), partition)
-            return self._traced_tell(trace, location, method, args, kwargs)
-        if not kwargs and is_scalars(args):
-            with contextlib.suppress(OverflowError, ValueError):  # as in `ask`
-                return pack([_TELL, location.key, method, *args]), None
-        return self._pickled_tell(location, method, args, kwargs)
+            encoded = self._traced_tell(trace, location, method, args, kwargs)
+        else:
+            if not kwargs and is_scalars(args):
+                with contextlib.suppress(OverflowError, ValueError):  # as in `ask`
+                    return pack([_TELL, location.key, method, *args]), None, channel
+            encoded = self._pickled_tell(location, method, args, kwargs)
+        return *encoded, awaiting(location, method, args, kwargs, channel)
 
     def _post(
         self,
@@ -211,7 +216,7 @@ class Outbound:
             or channel is not CALLS
             or (peer is not None and (peer.calls is None or peer.calls.is_paused))
         ):
-            self._hold_back(location, message, buffers, channel)
+            self._pressure.hold_back(location, message, buffers, channel)
 
     def _pickled_call(
         self,
@@ -308,9 +313,25 @@ class Outbound:
         sender: int | None = None,
     ) -> None:
         """Send, or keep until the actor has a place. `sender` is its affinity, unless the running code sends."""
-        peer = location.peer
         if timeout_s is not None and reply is not None:
             self._set_deadline(location, number, reply, timeout_s)
+        if location.held_up or type(channel) is Unready:
+            who = self._system.sender_affinity() if sender is None else sender
+            if self.unready.keep(location, number, message, buffers, reply, channel, who):
+                return
+        self._send(location, number, message, buffers, reply, channel, sender)
+
+    def _send(
+        self,
+        location: Location,
+        number: int,
+        message: bytes,
+        buffers: list[Any] | None,
+        reply: Reply[Any] | None,
+        channel: str,
+        sender: int | None,
+    ) -> None:
+        peer = location.peer
         if (buffers is not None or channel is not CALLS) and isinstance(reply, Reply):
             self._system.under_way(location, reply)
         if channel is not CALLS and isinstance(channel, Manner):
@@ -384,35 +405,10 @@ class Outbound:
         self._is_awake = True
         self._loop.call_soon_threadsafe(self._drain)
 
-    def _hold_back(self, location: Location, message: bytes, buffers: list[Any] | None, channel: str) -> None:
-        """Back-pressure: a thread that sends faster than its peer takes waits here, after its message is queued.
-
-        A thread that runs an event loop of its own is not held; it gets Overloaded at the bound, as coroutines do, and
-        so does any thread on a channel that is not to wait.
-        """
-        if channel in self._without_waiting:
-            return
-        self._outbox_bytes += len(message) + sum(map(len, buffers or ()))
-        peer = location.peer
-        ways = (channel, BULK) if buffers is not None else (channel,)
-        lanes = [each for way in ways for each in peer.lanes[way]] if peer is not None else []
-        is_clogged = any(connection is not None and connection.is_clogged for connection in lanes)
-        if self._outbox_bytes < CLOGGED_BYTES and not is_clogged:
-            return
-        if asyncio._get_running_loop() is not None or self._closed is not None:
-            return
-
-        async def wait() -> None:
-            # By now the loop has drained the outbox.
-            if peer is not None:
-                for open_connection in peer.connections():
-                    await open_connection.wait_unclogged()
-
-        result_of(asyncio.run_coroutine_threadsafe(wait(), self._loop))
-
     def close(self, error: PartisanError) -> None:
         """The node has stopped: what is still to be sent, and whatever comes later, fails with `error`."""
         self._closed = error
+        self._pressure.is_closed = True
         self._is_awake = False
         while self._outbox:
             reply: Reply[Any] | None = self._outbox.popleft()[4]
@@ -421,14 +417,14 @@ class Outbound:
 
     def _drain(self) -> None:
         self._is_awake = False
-        self._outbox_bytes = 0
+        self._pressure.bytes = 0
         outbox = self._outbox
         for _ in range(len(outbox)):
             location, number, message, buffers, reply, channel, timeout_s, sender = outbox.popleft()
             peer = location.peer
             if peer is not None and buffers is None and timeout_s is None and reply is not None and channel is CALLS:
                 connection = peer.direct
-                if connection is not None and not connection.is_paused:
+                if connection is not None and not connection.is_paused and not location.held_up:
                     peer.pending[number] = reply
                     connection.send(message)
                     continue

@@ -16,6 +16,7 @@ from partisan_actors.errors import ActorStopped, ActorUnavailable, PartisanError
 from partisan_actors.ids import ActorId
 
 if TYPE_CHECKING:
+    from partisan_actors.actors.actor import Interface
     from partisan_actors.node.router import Peer, Pending
 
 __all__ = ["ALIVE", "PENDING", "RESTARTING", "STOPPED", "UNREACHABLE", "Location", "Parked", "actor_key", "described"]
@@ -60,6 +61,8 @@ class Location:
         "can_restart",
         "class_name",
         "error",
+        "held_up",
+        "interface",
         "key",
         "name",
         "parked",
@@ -77,6 +80,9 @@ class Location:
         self.peer: Peer | None = None
         self.parked: deque[Parked] = deque()
         self.error: PartisanError | None = None
+        # In how many queues messages wait for their arguments, see `unready`; and what is known of its methods.
+        self.held_up = 0
+        self.interface: Interface | None = None
         # Stable over processes and restarts, unlike hash(): the lane of a pair must not change.
         self.affinity = zlib.crc32(self.key)
 

@@ -39,6 +39,7 @@ class Refusing:
         cause: PartisanError | None
         mailbox: deque[Message] | tuple[()]
         stepper: Stepper
+        runs_alone: bool
         _inbox: Inbox | None
 
         def send_to_thread(self) -> None:

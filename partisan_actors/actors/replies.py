@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 from partisan_actors.actors.blocking import gate
+from partisan_actors.actors.self_waits import refuse_to_wait
 from partisan_actors.errors import CallTimeout
 
 __all__ = ["Answer", "Reply", "while_blocked"]
@@ -55,7 +56,8 @@ class Reply(Generic[T_co]):
         """The value, waiting up to `timeout` seconds (None: for ever); blocks this thread.
 
         Raises CallTimeout when it is not there in time, and whatever the call raised. Raises RuntimeError on the
-        loop of the node itself, where waiting would wait for ever: `await` there.
+        loop of the node itself, where waiting would wait for ever: `await` there; and Deadlocked in a blocking method
+        that would wait without a time-out for a call of its own actor.
         """
         if not self._done:
             self.wait(timeout)
@@ -70,13 +72,15 @@ class Reply(Generic[T_co]):
         return self._error
 
     def wait(self, timeout: float | None = None) -> None:
-        """Block this thread until done. Raises CallTimeout and RuntimeError as `result` does."""
+        """Block this thread until done. Raises CallTimeout, RuntimeError and Deadlocked as `result` does."""
         if self._done:
             return
         if timeout is not None and timeout < 0:
             raise ValueError(f"timeout must not be negative, got {timeout}")
         if _get_running_loop() is self._loop:
             raise RuntimeError(f"{self!r} is not ready and its own loop cannot block for it: use await")
+        if timeout is None:
+            refuse_to_wait((self,))
         blocking = while_blocked.get()
         if blocking is None:
             self._block(timeout)
@@ -144,7 +148,16 @@ class Reply(Generic[T_co]):
         """
         return asyncio.wrap_future(self.future())
 
+    async def settled(self) -> None:
+        """Return once done, with a value or an error."""
+        if not self._done:
+            await self._future_of_wait()
+
     # ---- for those who resolve and compose ----------------------------------------------------------------------
+
+    def readiness(self) -> Reply[Any]:
+        """What is done once this could be had without waiting for anything but its way here; from any thread."""
+        return self
 
     def add_waiter(self, waiter: Callable[[], object]) -> None:
         """Call `waiter` once done, from any thread."""

@@ -18,6 +18,7 @@ from partisan_actors.actors.ref import Location
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.actors.tracing import CallTrace, TellTrace
+from partisan_actors.actors.unready import awaiting
 from partisan_actors.errors import (
     ActorStopped,
     ActorUnavailable,
@@ -59,7 +60,7 @@ class Request:
         self._outbound = outbound
         self.next_number = outbound.next_number
         self._extras = extras
-        self._how = (channel, timeout_s, partition)
+        self._how = (awaiting(location, method, args, kwargs, channel, "group" in extras), timeout_s, partition)
         self._refs = SentRefs()
         self._scalars = args if not kwargs and is_scalars(args) else None
         self._body = b""

@@ -23,9 +23,9 @@ from contextvars import Context
 from types import TracebackType
 from typing import Any, Final
 
+from partisan_actors.actors.back_pressure import CLOGGED_BYTES
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.context import current_cell, current_system
-from partisan_actors.actors.outbound import CLOGGED_BYTES
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.threads import ActorThread
 from partisan_actors.errors import ConfigError, Overloaded

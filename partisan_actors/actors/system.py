@@ -364,6 +364,7 @@ class ActorSystem:
 
     def fail_location(self, location: Location, error: PartisanError) -> None:
         """Everything that waits for this actor, and everything later, fails with `error`."""
+        self.outbound.unready.fail(location, error)
         for item in location.stopped(error):
             if item.reply is not None:
                 item.reply.fail(error)

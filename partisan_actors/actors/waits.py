@@ -7,9 +7,9 @@ for the sake of cancellation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context
-from typing import Any
+from typing import Any, NamedTuple
 
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.deadlocks import CallId, WaitingCall
@@ -17,60 +17,102 @@ from partisan_actors.actors.interruptions import slots
 from partisan_actors.actors.made_calls import calls_made_in
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.wire.codec import unpack
 
-__all__ = ["Waits"]
+__all__ = ["Found", "Waits", "awaited", "awaited_on_thread"]
+
+
+class Found(NamedTuple):
+    """Work that may wait. In `waits`: refs, the messages or ids of other work."""
+
+    id: CallId
+    whom: str
+    method: str
+    is_running: bool
+    waits: list[Any]
+    needs_arguments: bool = False
 
 
 class Waits:
-    """The calls of one node's actors that wait, or keep others waiting."""
+    """The calls of one node's actors, and its tasks, that wait, or keep others waiting."""
 
     def __init__(self, system: ActorSystem) -> None:
         self._system = system
         # When it was first seen that a call waits, so that it can be told for how long it has, at least.
         self._since: dict[CallId, float] = {}
+        # Who finds other work than calls of actors, and knows refs that are results of that.
+        self.finders: list[Callable[[], Iterable[Found]]] = [self._calls, self._unready]
+        self.known_refs: list[Callable[[set[int]], dict[int, CallId]]] = [self._answers]
         system.extensions["waits"] = self
 
     def calls(self) -> list[WaitingCall]:
-        """All of them, in the order of their actors' ids. On the node's loop."""
-        found = [
-            (cell, message, is_running, waits)
-            for cell in sorted(self._system.local_cells(), key=lambda cell: cell.actor)
-            for message, is_running, waits in _calls_of(cell)
-            if message.number is not None
-        ]
-        ids = self._ids_of({id(ref) for _, _, _, waits in found for ref in waits if not isinstance(ref, Message)})
+        """All of them, those of actors first, in the order of their ids. On the node's loop."""
+        found = [each for find in self.finders for each in find()]
+        wanted = {id(ref) for each in found for ref in each.waits if not isinstance(ref, tuple)}
+        ids = {key: value for know in self.known_refs for key, value in know(wanted).items()} if wanted else {}
         now, before = self._system.loop.time(), self._since
         self._since = {}
         calls = []
-        for cell, message, is_running, waits in found:
-            keys = [_key(each) if isinstance(each, Message) else ids.get(id(each)) for each in waits]
-            key = _key(message)
+        for each in found:
+            keys = [_id_of(other, ids) for other in each.waits]
             if keys:
-                self._since[key] = before.get(key, now)
+                self._since[each.id] = before.get(each.id, now)
             calls.append(
                 WaitingCall(
-                    id=key,
-                    actor=str(cell),
+                    id=each.id,
+                    actor=each.whom,
                     node=self._system.me.name,
-                    method=message.method.name,
-                    is_running=is_running,
-                    waits_for=tuple(each if each is not None else ("", 0) for each in keys),
-                    for_s=now - self._since.get(key, now),
+                    method=each.method,
+                    is_running=each.is_running,
+                    waits_for=tuple(keys),
+                    for_s=now - self._since.get(each.id, now),
+                    needs_arguments=each.needs_arguments,
                 )
             )
         return calls
 
-    def _ids_of(self, wanted: set[int]) -> dict[int, CallId]:
-        """By the identity of refs, which calls they are the results of."""
-        if not wanted:
-            return {}
+    def _calls(self) -> Iterator[Found]:
+        for cell in sorted(self._system.local_cells(), key=lambda cell: cell.actor):
+            for message, is_running, waits in _calls_of(cell):
+                if message.number is not None:
+                    yield Found(_key(message), str(cell), message.method.name, is_running, waits)
+
+    def _unready(self) -> Iterator[Found]:
+        """Calls that wait here for their arguments, or behind such calls."""
         me = str(self._system.me)
-        return {
+        for location, items in self._system.outbound.unready.waiting():
+            behind: list[Any] = []
+            for item in items:
+                waits = [ref for ref in item.refs if not ref.done()] + behind
+                behind = waits
+                if item.reply is not None:
+                    method = str(unpack(item.message)[3])
+                    yield Found((me, item.number), str(location), method, False, waits, bool(item.refs))
+                    behind = [(me, item.number)]
+
+    def _answers(self, wanted: set[int]) -> dict[int, CallId]:
+        me = str(self._system.me)
+        peers = {
             id(reply): (me, number)
             for peer in self._system.node.router.peers.values()
             for number, reply in peer.pending.items()
             if id(reply) in wanted
         }
+        unready = {
+            id(item.reply): (me, item.number)
+            for _, items in self._system.outbound.unready.waiting()
+            for item in items
+            if id(item.reply) in wanted
+        }
+        return {**unready, **peers}
+
+
+def _id_of(other: Any, ids: dict[int, CallId]) -> CallId:
+    if isinstance(other, Message):
+        return _key(other)
+    if isinstance(other, tuple):
+        return other[0], other[1]
+    return ids.get(id(other), ("", 0))
 
 
 def _calls_of(cell: Cell) -> Iterator[tuple[Message, bool, list[Any]]]:
@@ -79,12 +121,10 @@ def _calls_of(cell: Cell) -> Iterator[tuple[Message, bool, list[Any]]]:
     for stepper in cell.steppers():
         for step, message in list(stepper.active.items()):
             running.append(message)
-            yield message, True, _awaited(step.get_context(), _futures(step), None)
+            yield message, True, awaited(step.get_context(), _futures(step), None)
     on_threads = cell.on_threads()
     for message in on_threads:
-        slot = next((each for each in list(slots.values()) if each.token is message), None)
-        gate = slot._gate if slot is not None else None
-        yield message, True, _awaited(slot.context, [], gate) if slot is not None and gate is not None else []
+        yield message, True, awaited_on_thread(message)
     if type(cell) is not Cell:
         return  # whom groups keep waiting is not told
     waiting: dict[int, Message] = {}
@@ -105,7 +145,14 @@ def _futures(step: Any) -> list[Any]:
     return [waits_for] if children is None else [getattr(child, "_fut_waiter", None) for child in children]
 
 
-def _awaited(context: Context | None, futures: list[Any], gate: Any) -> list[Any]:
+def awaited_on_thread(token: Any) -> list[Any]:
+    """The results at which the thread stands still that runs what `token` names."""
+    slot = next((each for each in list(slots.values()) if each.token is token), None)
+    gate = slot._gate if slot is not None else None
+    return awaited(slot.context, [], gate) if slot is not None and gate is not None else []
+
+
+def awaited(context: Context | None, futures: list[Any], gate: Any) -> list[Any]:
     """The results, of calls made in that context, at which it stands still."""
     found = []
     for ref in calls_made_in(context):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ov
 
 from partisan_actors.actors.actor import Definition, Interface
 from partisan_actors.actors.context import current_owner
+from partisan_actors.actors.groups import is_blocking
 from partisan_actors.actors.holding import Hold, Holding
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.references import ActorText, format_actor
@@ -78,6 +79,8 @@ class ActorHandle(Generic[T_co]):
     ) -> None:
         """`options` say how what goes through this handle is sent. Without `hold` it is not counted."""
         self.__dict__.update(_location=location, _interface=interface, _system=system, _options=options, _hold=hold)
+        if interface.methods:
+            location.interface = interface
 
     def __getattr__(self, name: str) -> ActorMethod[..., Any]:
         interface = self._interface
@@ -205,9 +208,13 @@ class ActorClass(Generic[P, T_co]):
                 known = ", ".join(groups) or "nothing, as there are no concurrency_groups"
                 raise ConfigError(f"concurrency_group of {interface.class_name}.{method.name}", group, known)
         pending_max = options.max_pending_calls if options.max_pending_calls != -1 else None
-        if not groups and not options.max_task_retries and pending_max is None:
+        has_threads = (options.max_concurrency or 1) > 1 and is_blocking(interface)
+        if not groups and not options.max_task_retries and pending_max is None and not has_threads:
             return interface
-        return replace(interface, groups=groups, max_task_retries=options.max_task_retries, pending_max=pending_max)
+        retries = options.max_task_retries
+        return replace(
+            interface, groups=groups, max_task_retries=retries, pending_max=pending_max, in_order=not has_threads
+        )
 
     @takes_references
     def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> ActorHandle[T_co]:

@@ -149,7 +149,7 @@ class ConfiguredMethod(Generic[P, R_co]):
         attempts = Retrying(system, request, finished, retries, kinds, before)
         system.cancelling.watch(refs, attempts)
         if has_run and (made := made_calls.get()) is not None:
-            note_call(made, refs[0])
+            note_call(made, refs[0], self._location, self._method.name)
         attempts.start()
         return attempts
 

@@ -21,8 +21,9 @@ def deadlocks(*, timeout: float = 10.0) -> list[dict[str, Any]]:
 
     A row has `calls`, each with actor, node, method, `is_running` (or queued behind the next one) and `for_s`, for how
     many seconds it is known to wait, counted from the first time somebody asked; `waiting`, how many calls wait for
-    these and are stuck, too; and `text`, all of it for people. A call with a time-out of its own counts as well. Not
-    seen are waits for tasks, locks and results of others' calls, and queues of actors with concurrency groups.
+    these and are stuck, too; and `text`, all of it for people. A call with a time-out of its own counts as well; so do
+    tasks, of which `actor` is the id. Not seen are waits for locks and results of others' calls, and queues of actors
+    with concurrency groups.
     Blocks; raises CallTimeout, and RuntimeError on the node's own loop: there, use `asyncio.to_thread`.
     """
     system = session.system()
@@ -53,6 +54,7 @@ def described(cycle: list[WaitingCall]) -> str:
     steps = []
     for call, following in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
         what = "waits for" if call.is_running else "is queued behind"
+        what = "has an argument from" if call.needs_arguments else what
         steps.append(
             f"{call.method} of {call.actor} on {call.node} {what} {following.method} of {following.actor}"
             f" ({call.for_s:.0f} s)"
@@ -66,4 +68,4 @@ def _call_of(row: dict[str, Any]) -> WaitingCall:
 
 
 def _shown(call: WaitingCall) -> dict[str, Any]:
-    return {name: value for name, value in asdict(call).items() if name not in ("id", "waits_for")}
+    return {name: value for name, value in asdict(call).items() if name not in ("id", "waits_for", "needs_arguments")}

@@ -108,7 +108,7 @@ class ActorMethod(Generic[P, R_co]):
             self._method.bind(f"{self._location.class_name}.{self._name}", args, kwargs)
         ref: ObjectRef[R_co] = ObjectRef(self._store)
         if has_run and (made := made_calls.get()) is not None:
-            note_call(made, ref)
+            note_call(made, ref, self._location, self._name)
         self._ask(self._location, self._name, args, kwargs, ref, self._channel, self._timeout)
         return ref
 
@@ -256,7 +256,7 @@ class AckedMethod(Generic[P, R_co]):
             self._method.bind(f"{self._location.class_name}.{self._name}", args, kwargs)
         ref: ObjectRef[R_co] = ObjectRef(self._store)
         if has_run and (made := made_calls.get()) is not None:
-            note_call(made, ref)
+            note_call(made, ref, self._location, self._name)
         self._system.ask(self._location, self._name, args, kwargs, ref, *self._way)
         return ref
 

@@ -67,11 +67,12 @@ class PendingWork:
 
     async def _explain_task(self, work: Submitted) -> dict[str, Any]:
         spec, host = work.spec, work.host
-        waiting = [f"its argument {each.id} is not ready" for each in work.arguments() if not each.done()]
+        waiting = [f"its argument {each.id} is not ready" for each in work.unready()]
+        if waiting:
+            return _row(str(spec), "waits for its arguments", waiting)
         if host is None:
-            return _row(str(spec), "looks for a node", waiting + self._nodes(spec.request))
-        row = await self._ask(host, "task", [*spec.task.node, spec.task.number], str(spec))
-        return {**row, "reasons": waiting + row["reasons"]}
+            return _row(str(spec), "looks for a node", self._nodes(spec.request))
+        return await self._ask(host, "task", [*spec.task.node, spec.task.number], str(spec))
 
     async def task(self, peer: Peer, name: str, incarnation: int, number: int) -> dict[str, Any]:
         """Another node has submitted that task here: what is it doing?"""

@@ -31,6 +31,7 @@ from partisan_actors.tasks.draining import Draining
 from partisan_actors.tasks.executor import TaskExecutor
 from partisan_actors.tasks.rpc import NodeCalls
 from partisan_actors.tasks.submit import TaskSubmitter
+from partisan_actors.tasks.waits import TaskWaits
 from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.tracing import Tracing, TracingOptions, begin_recording, start_tracing
@@ -83,6 +84,7 @@ class Runtime:
         self.draining = Draining(self.system, self.scheduler, self.executor)
         self.calls = NodeCalls(self.system, self.objects)
         self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor)
+        TaskWaits(self.system.extensions["waits"], self.executor, self.submitter)
         self.pending = PendingWork(self.system, self.scheduler, self.submitter, self.executor)
         self.control = Control(self.system)
         self.recent_spans = RecentSpans(WallClock(self.recorder.clock, self.recorder.wall_clock))

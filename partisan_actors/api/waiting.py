@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from partisan_actors.actors.blocking import gate
 from partisan_actors.actors.replies import while_blocked
+from partisan_actors.actors.self_waits import calls_of_itself, refuse_to_wait
 from partisan_actors.errors import CallTimeout
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.stream import ObjectRefGenerator
@@ -27,7 +28,8 @@ T = TypeVar("T")
 def wait_for_all(refs: Sequence[ObjectRef[Any]], timeout: float | None) -> None:
     """Block until all are ready, or one has failed.
 
-    Raises CallTimeout after `timeout` seconds, RuntimeError on the loop that the refs wait for.
+    Raises CallTimeout after `timeout` seconds, RuntimeError on the loop that the refs wait for, and Deadlocked in a
+    blocking method that would wait for its own actor.
     """
     for ref in refs:
         ref.begin_fetch()  # all of them at once, not each when it is its turn
@@ -35,6 +37,8 @@ def wait_for_all(refs: Sequence[ObjectRef[Any]], timeout: float | None) -> None:
     if pending is None:
         return
     _check_loop(refs, "get would block the loop that it waits for: use await there")
+    if timeout is None:
+        refuse_to_wait(refs)
     deadline = _Deadline(timeout)
     bell = gate()
     stores = {ref.store for ref in refs}
@@ -69,6 +73,8 @@ def wait_for_some(refs: Sequence[ObjectRef[Any]], count: int, timeout: float | N
     waitables: list[Any] = [ref if fetch or ref.done() else _readiness(ref) for ref in refs]
     if sum(each.done() for each in waitables) < count:
         _check_loop(refs, "wait would block the loop that it waits for: use asyncio.wait there")
+        if timeout is None and len(refs) - len(calls_of_itself(refs)) < count:
+            refuse_to_wait(refs)
         bell = gate()
         for each in waitables:
             each.add_waiter(bell.open)

@@ -160,6 +160,9 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
         if fetch is not None:
             fetch()
 
+    def readiness(self) -> Reply[Any]:
+        return self if self._id is None else self._store.readiness(self)
+
     def arrived(self) -> None:
         """For the sender of a message: the call that took this ref along has returned."""
         self._store.arrived(self)

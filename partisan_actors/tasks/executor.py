@@ -147,6 +147,10 @@ class TaskExecutor:
         """The tasks that wait for room, in the order in which they will be begun."""
         return [waiting.spec for waiting in self._queue]
 
+    def coroutine_jobs(self) -> dict[TaskId, asyncio.Task[None]]:
+        """What runs the tasks that are coroutines."""
+        return {spec.task: job for job, spec in self._coroutines.items()}
+
     def close(self) -> None:
         """End the threads, those of running tasks when they are done."""
         for thread in self._idle:

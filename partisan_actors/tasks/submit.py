@@ -135,6 +135,7 @@ class TaskSubmitter:
                 trace.attempt = attempt
             work.begin(attempt)
             try:
+                await work.wait_for_arguments()
                 self._store.take_result(work.ref, await self._once(work, trace))
                 return
             except TaskFailed as error:  # first: the function may itself have met a NodeDown

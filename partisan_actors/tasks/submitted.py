@@ -75,6 +75,15 @@ class Submitted:
         args, kwargs = self._held
         return [value for value in (*args, *kwargs.values()) if isinstance(value, ObjectRef)]
 
+    def unready(self) -> list[ObjectRef[Any]]:
+        """Those of them whose values are not ready where they live, as far as this node has heard."""
+        return [ref for ref in self.arguments() if not ref.done() and not ref.readiness().done()]
+
+    async def wait_for_arguments(self) -> None:
+        """Return when all are ready, or have failed. Until then the task takes nothing of any node."""
+        for ref in self.unready():
+            await ref.readiness().settled()
+
     def begin(self, attempt: int) -> None:
         """Another attempt begins: a stream of another number, so that what an earlier one still sends is not taken."""
         if attempt > 1:

@@ -14,6 +14,21 @@ from tests.integration.nodes import nodes
 gate = threading.Event()
 
 
+@pa.task(num_cpus=0)
+def ping_blocking(actor: Any) -> Any:
+    return pa.get(actor.ping.remote())
+
+
+@pa.task(num_cpus=0)
+async def ping_soon(actor: Any) -> Any:
+    return await actor.ping.remote()
+
+
+@pa.task(num_cpus=0)
+def echo(value: Any) -> Any:
+    return value
+
+
 @pa.actor
 class Blocking:
     def __init__(self) -> None:
@@ -31,6 +46,12 @@ class Blocking:
     def ping(self) -> int:
         return 1
 
+    def ask_through_a_task(self) -> Any:
+        return pa.get(ping_blocking.remote(self.others[0]))
+
+    def ask_through_an_argument(self) -> Any:
+        return pa.get(echo.remote(self.others[0].ping.remote()))
+
     def hold(self) -> None:
         assert gate.wait(30)
 
@@ -46,11 +67,52 @@ class Waiting:
     async def ask(self) -> Any:
         return await self.others[0].ping.remote()
 
+    async def ask_through_a_task(self) -> Any:
+        return await ping_soon.remote(self.others[0])
+
     async def ask_all(self) -> Any:
         return await asyncio.gather(*(each.ping.remote() for each in self.others))
 
     async def ping(self) -> int:
         return 1
+
+
+@pa.actor
+class Selfish:
+    def __init__(self) -> None:
+        self.others: list[Any] = []
+
+    def know(self, *others: Any) -> None:
+        self.others = list(others)
+
+    def ping(self) -> int:
+        return 1
+
+    def ask_itself(self, way: str) -> Any:
+        ping = self.others[0].ping
+        match way:
+            case "get":
+                return pa.get(ping.remote())
+            case "get_all":
+                return pa.get([pa.put(1), ping.remote()])
+            case "wait":
+                return pa.wait([ping.remote(), ping.remote()])
+            case "result":
+                return ping.remote().result()
+        return pa.get(ping.options(max_task_retries=1).remote())
+
+    def ask_carefully(self, way: str) -> str:
+        ping, others = self.others[0].ping, self.others[1].ping
+        match way:
+            case "with a time-out":
+                with pytest.raises(pa.CallTimeout):
+                    pa.get(ping.remote(), timeout=0.05)
+            case "one of several":
+                ready, rest = pa.wait([ping.remote(), others.remote()])
+                assert pa.get(ready) == [1] and len(rest) == 1
+            case _:
+                pa.get(pa.task(lambda other: pa.get(other.ping.remote())).options(num_cpus=0).remote(self.others[1]))
+        return "done"
 
 
 async def found(count: int) -> list[dict[str, Any]]:
@@ -92,21 +154,81 @@ async def test_two_blocking_actors_on_two_nodes_that_ask_each_other_are_named() 
             await found(0)
 
 
-async def test_an_actor_that_asks_itself_is_found_whether_it_blocks_or_has_no_room() -> None:
+async def test_an_actor_that_has_no_room_to_ask_itself_is_found() -> None:
     async with nodes("a") as cluster:
         with cluster.at("a"):
-            actors = [Blocking.remote(), Waiting.remote(), Waiting.remote()]
+            actors = [Waiting.remote(), Waiting.remote()]
             await asyncio.gather(*(each.know.remote(each) for each in actors))
-            refs = [actors[0].ask.remote(), actors[1].ask.remote(), actors[2].ask_all.remote()]
+            refs = [actors[0].ask.remote(), actors[1].ask_all.remote()]
 
-            rings = await found(3)
+            rings = await found(2)
 
-            assert sorted(len(ring["calls"]) for ring in rings) == [2, 2, 2]
+            assert sorted(len(ring["calls"]) for ring in rings) == [2, 2]
             for each in actors:
                 pa.kill(each)
             assert all(
                 isinstance(each, pa.ActorStopped) for each in await asyncio.gather(*refs, return_exceptions=True)
             )
+
+
+@pytest.mark.parametrize("way", ["get", "get_all", "wait", "result", "retried"])
+async def test_a_blocking_method_that_would_wait_for_its_own_actor_is_told_so_at_once(way: str) -> None:
+    async with nodes("a") as cluster:
+        with cluster.at("a"):
+            actor = Selfish.remote()
+            await actor.know.remote(actor)
+
+            with pytest.raises(
+                pa.Deadlocked, match=r"Selfish.* for ever for ping of its own actor.*self\.ping\(\)"
+            ) as error:
+                await asyncio.wait_for(actor.ask_itself.remote(way), 60)
+
+            assert isinstance(error.value, pa.TaskFailed)
+            assert await actor.ping.remote() == 1
+
+
+@pytest.mark.parametrize("way", ["with a time-out", "one of several", "a task that does"])
+async def test_what_need_not_wait_for_ever_is_not_refused(way: str) -> None:
+    async with nodes("a") as cluster:
+        with cluster.at("a"):
+            actor, other = Selfish.remote(), Selfish.remote()
+            await actor.know.remote(actor, other)
+
+            assert await asyncio.wait_for(actor.ask_carefully.remote(way), 60) == "done"
+
+
+async def test_an_actor_with_several_threads_may_wait_for_itself() -> None:
+    async with nodes("a") as cluster:
+        with cluster.at("a"):
+            actor = Selfish.options(max_concurrency=2).remote()
+            await actor.know.remote(actor)
+
+            assert await asyncio.wait_for(actor.ask_itself.remote("get"), 60) == 1
+
+
+async def test_tasks_between_actors_are_in_the_ring_whether_they_run_or_wait_for_an_argument() -> None:
+    async with nodes("a", "b") as cluster:
+        with cluster.at("a"):
+            threads, loops = Blocking.remote(), Waiting.remote()
+            held = Blocking.remote()
+            await asyncio.gather(*(each.know.remote(each) for each in (threads, loops, held)))
+            asked = [
+                threads.ask_through_a_task.remote(),
+                loops.ask_through_a_task.remote(),
+                held.ask_through_an_argument.remote(),
+            ]
+
+            rings = await found(3)
+
+            texts = " ".join(ring["text"] for ring in rings)
+            assert "ask_through_a_task of Blocking" in texts and " waits for ping_blocking of task:" in texts
+            assert " waits for ping_soon of task:" in texts
+            assert " has an argument from ping of Blocking" in texts
+            for each in (threads, loops, held):
+                pa.kill(each)
+            ended = await asyncio.gather(*asked, return_exceptions=True)
+            assert all(isinstance(each, pa.ActorStopped) for each in ended)
+            await found(0)
 
 
 async def test_who_waits_for_one_that_is_only_busy_is_in_no_deadlock() -> None:
