@@ -92,20 +92,40 @@ BUILT_IN: Final[Mapping[str, ChannelOptions]] = {
 }
 
 
+# What built-in channels cannot be, and why.
+_ONE_STREAM: Final = "1: what the nodes say to each other on it is one stream, in order"
+_BY_NODES: Final = "'wait': it is nodes that send on it, and no threads of yours"
+_NOTHING_LARGE: Final = "True: nothing large travels on it"
+_EVERYWHERE: Final = "True: every node has this channel"
+_NEEDED: Final = "a channel of your own: nothing on this one is needless"
+_FIXED: Final[Mapping[str, Mapping[str, str]]] = {
+    CONTROL: {"parallelism": _ONE_STREAM, "overflow": _BY_NODES, "interleave": _NOTHING_LARGE},
+    BROADCAST: {"parallelism": _ONE_STREAM, "overflow": _BY_NODES, "interleave": _NOTHING_LARGE},
+    CALLS: {},
+    BULK: {"interleave": "True: this is where large messages go"},
+}
+
+
+def _check_built_in(name: str, options: ChannelOptions) -> None:
+    fixed = {**_FIXED[name], "fallback": _EVERYWHERE, "monotonic": _NEEDED}
+    for option, allowed in fixed.items():
+        given = getattr(options, option)
+        if given != getattr(BUILT_IN[name], option):
+            raise ConfigError(f"channel {name!r}: {option}", given, allowed)
+
+
 def check_channels(channels: Mapping[str, ChannelOptions | Mapping[str, Any] | int]) -> dict[str, ChannelOptions]:
     """The user's channels over the built-in ones. A bare number means its parallelism; a map changes what it names.
 
-    Raises ConfigError for a bad name, a bad value, too many channels, or a built-in one that is to be monotonic.
+    Raises ConfigError for a bad name, a bad value, too many channels, or what a built-in one cannot be.
     """
     result = dict(BUILT_IN)
     for name, given in channels.items():
         if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name):
             raise ConfigError("channel name", name, "lower-case letters, digits, - and _, at most 32, a letter first")
         result[name] = _options(name, given, BUILT_IN.get(name, ChannelOptions()))
-        if result[name].monotonic and name in BUILT_IN:
-            raise ConfigError(
-                f"channel {name!r}", "monotonic", "a channel of your own: nothing on this one is needless"
-            )
+        if name in BUILT_IN:
+            _check_built_in(name, result[name])
     if len(result) > CHANNELS_MAX:
         raise ConfigError("channels", len(result), f"at most {CHANNELS_MAX}")
     return result

@@ -89,6 +89,36 @@ def test_no_built_in_channel_can_be_monotonic(name: str) -> None:
         check_channels({name: {"monotonic": True}})
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "why"),
+    [
+        ("control", {"parallelism": 2}, "one stream"),
+        ("control", {"overflow": "error"}, "no threads"),
+        ("control", {"interleave": False}, "nothing large"),
+        ("control", {"fallback": False}, "every node"),
+        ("broadcast", {"parallelism": 2}, "one stream"),
+        ("broadcast", {"overflow": "error"}, "no threads"),
+        ("broadcast", {"interleave": False}, "nothing large"),
+        ("calls", {"fallback": False}, "every node"),
+        ("bulk", {"interleave": False}, "large messages go"),
+        ("bulk", {"fallback": False}, "every node"),
+    ],
+)
+def test_what_a_built_in_channel_cannot_be_is_refused_and_why(name: str, options: dict[str, Any], why: str) -> None:
+    for given in (options, replace(BUILT_IN[name], **options)):
+        with pytest.raises(ConfigError, match=why) as caught:
+            check_channels({name: given})
+        assert caught.value.field == f"channel '{name}': {next(iter(options))}"
+
+
+def test_the_other_options_of_built_in_channels_are_free() -> None:
+    for name in BUILT_IN:
+        options = check_channels({name: {"queue_bytes_max": 9, "priority": 3, "compression": 6}})[name]
+        assert (options.queue_bytes_max, options.priority, options.compression) == (9, 3, 6)
+    assert check_channels({"bulk": 4})["bulk"].parallelism == 4
+    assert check_channels({"calls": {"interleave": False, "overflow": "error"}})["calls"].overflow == "error"
+
+
 def test_a_partition_key_is_a_number_or_a_text() -> None:
     assert [partition_of(key) for key in (0, 7, "a", "a")] == [0, 7, partition_of("a"), 3904355907]
     for key in (-1, 2**32, 1.5, True, None, b"a"):
