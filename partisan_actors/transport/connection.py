@@ -32,7 +32,6 @@ from partisan_actors.transport.thread_writer import ThreadWriter
 from partisan_actors.wire.frames import (
     ACK,
     BATCH,
-    BATCH_BYTES_MAX,
     CHUNK_BYTES,
     END,
     HEADER,
@@ -99,7 +98,7 @@ class Connection(Superseding, Framing, Receiver):
         # connection broke.
         self.is_paused = False
         self._is_choked = False
-        # Whether the rest of what is large goes in the next turn of the loop.
+        # Whether the rest goes in the next turn of the loop: of what is large, and whatever is compressed.
         self._is_resting = False
         self.is_suspended = False
         # Whether one side has said that it closes, so that the session ends with this connection.
@@ -338,7 +337,7 @@ class Connection(Superseding, Framing, Receiver):
     def _write(self, transport: asyncio.Transport) -> None:
         if self._frames:
             self._write_frames(transport)
-            if self._frames:
+            if self._frames or self.is_paused:
                 return
         out, self._out = self._out, []
         self._queued = 0
@@ -346,8 +345,8 @@ class Connection(Superseding, Framing, Receiver):
             body = b"".join(out)
         except TypeError:
             body = None
-        if body is None or len(body) > BATCH_BYTES_MAX:
-            self._frames += mixed_frames(out)
+        if body is None or len(body) > self.batch_bytes_max or self.packer is not None:
+            self._frames += mixed_frames(out, self.batch_bytes_max)
             self._write_frames(transport)
         elif body:
             session = self.session
@@ -367,7 +366,10 @@ class Connection(Superseding, Framing, Receiver):
         pieces: list[Any] = []
         written, is_full = 0, False
         while frames and (self._is_ended or (written < TURN_BYTES and not is_full)):
-            kind, count, body = frames.popleft()
+            kind, count, body = frames[0]
+            if self.packer is not None and written and written + sum(map(len, body)) > TURN_BYTES:
+                break
+            frames.popleft()
             frame = self._framed(kind, count, *body)
             size = sum(map(len, frame))
             is_full = session.keep(frame, size)
@@ -378,7 +380,7 @@ class Connection(Superseding, Framing, Receiver):
         transport.writelines(pieces)
         if is_full:
             self._is_full = True
-        elif frames and not self._is_resting:
+        elif (frames or self.packer is not None) and not self._is_resting and not self._is_ended:
             self._is_resting = True
             self._flusher.soon(self._rested)
         self.is_paused = self._is_choked or self._is_full or self._is_resting
@@ -391,7 +393,7 @@ class Connection(Superseding, Framing, Receiver):
     def _write_everything(self, transport: asyncio.Transport) -> None:
         """The end has come: leave nothing, however slow the peer is."""
         out, self._out = self._out, []
-        self._frames += mixed_frames(out)
+        self._frames += mixed_frames(out, self.batch_bytes_max)
         if self._frames:
             self._write_frames(transport)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from partisan_actors.transport.session import Session
 from partisan_actors.wire.compression import PACKED, PACKED_HEAD, Compression, compressor, numbered
-from partisan_actors.wire.frames import HEADER, LARGE, checksums
+from partisan_actors.wire.frames import BATCH_BYTES_MAX, CHUNK_BYTES, HEADER, LARGE, PACKED_BYTES_MAX, checksums
 
 __all__ = ["COMPRESSED_BYTES_MIN", "Framing", "Packer"]
 
@@ -24,7 +24,7 @@ NOT_TRIED_MOST: Final = 63
 class Packer:
     """Compresses the frames of one lane. `bytes_before` and `bytes_after` count what was compressed, and to what.
 
-    `frames_as_they_are` counts those that were long enough, and did not become shorter, or were not tried.
+    `frames_as_they_are` counts those that were long enough, and did not become shorter, or were not tried, or too long.
     """
 
     __slots__ = (
@@ -53,6 +53,9 @@ class Packer:
             self._to_skip = self._not_tried = 0  # whatever the one before was
         if size < COMPRESSED_BYTES_MIN:
             return None
+        if size > PACKED_BYTES_MAX:
+            self.frames_as_they_are += 1
+            return None
         if self._to_skip:
             self._to_skip -= 1
             self.frames_as_they_are += 1
@@ -77,17 +80,21 @@ class Framing:
     packer: Packer | None = None
     # Whether there are neither checksums nor compression.
     is_plain = True
+    batch_bytes_max = BATCH_BYTES_MAX
     _is_checked: bool
+    _is_ended: bool
 
     def frame_with(self, packer: Packer | None) -> None:
         """Compress from now on; None: do not."""
         self.packer = packer
+        # Of what is compressed, no more than a chunk in a turn of the loop.
+        self.batch_bytes_max = BATCH_BYTES_MAX if packer is None else CHUNK_BYTES
         self.is_plain = packer is None and not self._is_checked
 
     def _framed(self, kind: int, count: int, *body: Any) -> tuple[Any, ...]:
         """A frame in pieces, the first of which is its header."""
         length = sum(map(len, body))
-        if self.packer is not None:
+        if self.packer is not None and not self._is_ended:  # then everything goes, in one turn
             packed = self.packer.pack(kind, body, length)
             if packed is not None:
                 kind, length, body = kind | PACKED, len(packed), (packed,)

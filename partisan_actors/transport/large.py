@@ -86,13 +86,16 @@ def _room() -> ModuleType:
     return room
 
 
-def mixed_frames(out: Sequence[Any]) -> Iterator[Unframed]:
-    """The frames, in order, that small messages (bytes) and large ones (message, buffers) are written as."""
+def mixed_frames(out: Sequence[Any], batch_bytes_max: int = BATCH_BYTES_MAX) -> Iterator[Unframed]:
+    """The frames, in order, that small messages (bytes) and large ones (message, buffers) are written as.
+
+    Small ones are collected up to that size; a longer one has a frame to itself.
+    """
     batch: list[bytes] = []
     size = 0
     for item in out:
         is_small = type(item) is bytes
-        if batch and not (is_small and size + len(item) <= BATCH_BYTES_MAX):
+        if batch and not (is_small and size + len(item) <= batch_bytes_max):
             yield BATCH, len(batch), batch
             batch, size = [], 0
         if is_small:

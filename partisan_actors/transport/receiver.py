@@ -29,6 +29,7 @@ from partisan_actors.wire.frames import (
     HELLO_BYTES_MAX,
     HELLO_HEADER,
     LARGE,
+    PACKED_BYTES_MAX,
     checksums,
     not_ours,
 )
@@ -297,8 +298,9 @@ class Receiver(asyncio.BufferedProtocol):
             return
         if (kind == CHUNK) != (self._large is not None) or kind not in COUNTED:
             raise ProtocolError(f"frame of kind {kind} out of place")
-        if not 0 < length <= FRAME_BYTES_MAX:
-            raise ProtocolError(f"a frame of {length} bytes, the limit is {FRAME_BYTES_MAX}")
+        most = PACKED_BYTES_MAX if self._is_packed else FRAME_BYTES_MAX
+        if not 0 < length <= most:
+            raise ProtocolError(f"a frame of {length} bytes, the limit is {most}")
         if self._large is not None and length > self._large.missing:
             raise ProtocolError("more bytes than the large message announced")
 
@@ -338,7 +340,8 @@ class Receiver(asyncio.BufferedProtocol):
 
     def _unpack(self) -> None:
         large = self._large
-        body = unpacked(self._take_body(), FRAME_BYTES_MAX if large is None else min(large.missing, FRAME_BYTES_MAX))
+        most = PACKED_BYTES_MAX if large is None else min(large.missing, PACKED_BYTES_MAX)
+        body = unpacked(self._take_body(), most)
         self._unpacked += len(body)
         if self._kind == BATCH:
             self._unpacker.feed(body)

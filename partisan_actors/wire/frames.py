@@ -46,6 +46,7 @@ __all__ = [
     "HELLO_HEADER",
     "INLINE_BYTES_MAX",
     "LARGE",
+    "PACKED_BYTES_MAX",
     "Kind",
     "checksums",
     "not_ours",
@@ -68,6 +69,9 @@ HELLO_BYTES_MAX: Final = 16 * 1024
 FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 # A batch is handled when it is here in whole, so small messages are not collected into larger ones than this.
 BATCH_BYTES_MAX: Final = 256 * 1024
+# A compressed frame stands for no more: both sides do it in one go, in which the loop does nothing else. What is longer
+# is one message by itself, and goes as it is.
+PACKED_BYTES_MAX: Final = BATCH_BYTES_MAX
 # Buffers are cut into frames of this size: as much of them as is written, and read, in one turn of a loop.
 CHUNK_BYTES: Final = 64 * 1024
 # A value up to this size is copied into the batch; a larger one travels as an out-of-band buffer, uncopied.

@@ -12,7 +12,8 @@ from partisan_actors.transport.framing import Packer
 from partisan_actors.transport.memory import MemoryNetwork
 from partisan_actors.wire.channels import check_channels
 from partisan_actors.wire.codec import pack
-from partisan_actors.wire.frames import BATCH, Kind
+from partisan_actors.wire.compression import PACKED_HEAD, compressor, numbered
+from partisan_actors.wire.frames import Kind
 from tests.authority import Authority
 from tests.nodes import TestNode, nodes, until
 
@@ -180,9 +181,8 @@ async def test_a_bomb_closes_the_connection_and_is_counted() -> None:
         await until(lambda: b.told)
         packer = packer_to(a, b)
         assert packer is not None
-        packed = Packer(packer.compression).pack(BATCH, [bytes(5_000_000)], 5_000_000)
-        assert packed is not None
-        lying = packed[:1] + (700).to_bytes(4, "little") + packed[5:]
+        bomb = compressor(packer.compression)(bytes(5_000_000))
+        lying = PACKED_HEAD.pack(numbered(packer.compression), 700) + bomb
         connection = a.peer(b).lanes["calls"][0]
         assert connection is not None
 

@@ -10,7 +10,7 @@ import pytest
 
 from partisan_actors.errors import PartisanError, ProtocolError
 from partisan_actors.transport.framing import COMPRESSED_BYTES_MIN, NOT_TRIED_MOST, Packer
-from partisan_actors.transport.session import Session
+from partisan_actors.transport.session import Session, pieces_of
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.compression import PACKED, PACKED_HEAD, Compression, compressor
 from partisan_actors.wire.frames import (
@@ -22,6 +22,7 @@ from partisan_actors.wire.frames import (
     HEADER,
     HELLO_HEADER,
     LARGE,
+    PACKED_BYTES_MAX,
     Kind,
 )
 from tests.wiring import End, carry, handshake, head, open_pair
@@ -247,7 +248,8 @@ async def test_a_lane_that_goes_on_sends_again_what_it_had_compressed_and_counts
     (frame,) = one.connection.session.missing(0)
     kept.append(frame)
 
-    length, kind, *_ = HEADER.unpack_from(frame)  # type: ignore[arg-type]  # it is one piece
+    frame = b"".join(pieces_of(frame))
+    length, kind, *_ = HEADER.unpack_from(frame)
     assert kind == BATCH | PACKED and length == len(frame) - HEADER.size < 200
     following = End(handshake("a", dialler=True), queue_bytes_max=1 << 20).connection
     following.take_over(one.connection)
@@ -256,3 +258,53 @@ async def test_a_lane_that_goes_on_sends_again_what_it_had_compressed_and_counts
     assert isinstance(following.session, Session) and list(following.session.missing(0)) == kept
     other.feed(bytes(frame))
     assert [message[1] for message, _ in other.messages] == [1]
+
+
+async def test_many_small_messages_are_compressed_a_chunk_in_a_turn_of_the_loop() -> None:
+    one, other = compressing_pair()
+    packer = one.connection.packer
+    sizes: list[int] = []
+    assert packer is not None
+    compress = packer._compress
+
+    def watched(data: Any) -> bytes:
+        sizes.append(len(data))
+        return compress(data)
+
+    packer._compress = watched
+    messages = [[Kind.TELL, number, "text " * 100] for number in range(1000)]
+    for message in messages:
+        one.connection.send(pack(message))
+    one.connection.flush()
+
+    assert sum(sizes) <= CHUNK_BYTES
+    for _ in range(40):
+        seen = sum(sizes)
+        await asyncio.sleep(0)
+        other.feed(one.wire.take())
+        assert sum(sizes) - seen <= CHUNK_BYTES
+    assert [message for message, _ in other.messages] == messages
+
+
+async def test_a_message_too_long_to_be_compressed_in_one_go_goes_as_it_is() -> None:
+    one, other = compressing_pair()
+    messages = [[Kind.TELL, size, "x" * size] for size in (PACKED_BYTES_MAX - 100, PACKED_BYTES_MAX + 1, MEGABYTE)]
+    for message in messages:
+        one.connection.send(pack(message))
+    for _ in range(20):
+        await asyncio.sleep(0)
+        other.feed(one.wire.take())
+        one.feed(other.wire.take())
+
+    assert [message for message, _ in other.messages] == messages
+    packer = one.connection.packer
+    assert packer is not None and (packer.frames, packer.frames_as_they_are) == (1, 2)
+
+
+async def test_nothing_longer_than_that_is_made_of_a_compressed_frame() -> None:
+    _, other = compressing_pair()
+
+    other.feed(packed_frame(BATCH, 1, pack([Kind.TELL, "x" * MEGABYTE])))
+
+    assert isinstance(other.close_error, ProtocolError)
+    assert other.messages == []
