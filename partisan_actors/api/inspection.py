@@ -14,6 +14,7 @@ from partisan_actors.api.actor_rows import ActorRows
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.overlays import shared_options
 from partisan_actors.objects.store import ObjectStore
+from partisan_actors.scheduler.groups_record import GroupRecord
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
 
@@ -22,6 +23,8 @@ __all__ = ["INSPECT", "LIVE", "Inspection", "node_row"]
 INSPECT: Final = "inspect"
 # The states in which a node counts: a suspect does, until it is known to be down.
 LIVE: Final = ("up", "suspect")
+# How many rows one answer has at most, where there could be any number.
+ROWS_MAX: Final = 1000
 
 
 def node_row(record: NodeRecord, me: str) -> dict[str, Any]:
@@ -44,6 +47,19 @@ def node_row(record: NodeRecord, me: str) -> dict[str, Any]:
         "draining": record.draining,
         "hosted_by": record.hosted_by,
         "is_me": record.node.name == me,
+    }
+
+
+def _group_row(record: GroupRecord) -> dict[str, Any]:
+    return {
+        "id": str(record.group),
+        "name": record.name,
+        "strategy": record.strategy,
+        "state": record.state,
+        "why": record.why,
+        "owner": str(record.owner) if record.owner is not None else None,
+        "bundles": [bundle.plain() for bundle in record.bundles],
+        "nodes": [host.name if host is not None else None for host in record.hosts],
     }
 
 
@@ -75,6 +91,11 @@ class Inspection:
         """This node's neighbours, whatever the overlay calls them, and its views."""
         return {"neighbours": [node.name for node in self._system.node.neighbours()], "views": await self.views(peer)}
 
+    async def ways(self, peer: Any) -> dict[str, str | None]:
+        """The nodes that this one talks with through the overlay, and through which neighbour; None: by a flood."""
+        ways = self._system.node.relays.ways()
+        return {node.name: None if hop is None else hop.name for node, hop in ways.items()}
+
     async def tree(self, peer: Any, root: str | None = None) -> dict[str, bool]:
         """This node's neighbours by name, and whether each is eager in the broadcast tree of the node `root`."""
         node = self._system.node
@@ -89,6 +110,10 @@ class Inspection:
     async def all_actors(self, peer: Any) -> list[dict[str, Any]]:
         """These, those that it is to find a place for, and the last that have ended here."""
         return self._actor_rows.all()
+
+    async def groups(self, peer: Any) -> list[dict[str, Any]]:
+        """The placement groups that this node knows of: the first ROWS_MAX, in the order of their ids."""
+        return [_group_row(record) for record in self._scheduler.groups.all()[:ROWS_MAX]]
 
     async def waits(self, peer: Any) -> list[dict[str, Any]]:
         """The calls of its actors, and what each waits for."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.inspection import INSPECT
-from partisan_actors.errors import NotYetConnected, PartisanError
+from partisan_actors.errors import NodeError, NotYetConnected, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.config import NodeConfig, random_name
 from partisan_actors.node.node import Node, Transport
@@ -28,11 +28,15 @@ ASKED_AT_ONCE: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one node said: `value`, or, when it did not answer, `why`. `row` is what its cluster knows of it."""
+    """What one node said: `value`, or, when it did not answer, `why`. `row` is what its cluster knows of it.
+
+    `is_silent` tells that nothing came from it, not even a refusal.
+    """
 
     row: dict[str, Any]
     value: Any = None
     why: str | None = None
+    is_silent: bool = False
 
     @property
     def name(self) -> str:
@@ -121,13 +125,27 @@ class Observer:
 
         async def ask_one(row: dict[str, Any]) -> Answer:
             async with turns:
-                try:
-                    await self._reach(row)
-                    return Answer(row, await self.ask(NodeId.parse(row["id"]), service, method, *args))
-                except Exception as error:  # noqa: BLE001 - whatever a service of that node raised is its answer
-                    return Answer(row, why=str(error) or type(error).__name__)
+                return await self.ask_row(row, service, method, *args)
 
         return await asyncio.gather(*map(ask_one, rows))
+
+    async def ask_row(
+        self, row: dict[str, Any], service: str, method: str, *args: Any, timeout_s: float | None = None
+    ) -> Answer:
+        """Ask one member itself, dialling it; within `timeout_s`, if given, both. What goes wrong is an Answer, too."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._reach(row)
+                wait_s = ANSWER_TIMEOUT_S if timeout_s is None else timeout_s + 1.0
+                value = await self.ask(NodeId.parse(row["id"]), service, method, *args, timeout_s=wait_s)
+        except TimeoutError as error:  # CallTimeout is one
+            why = str(error) or f"nothing came within {timeout_s:g} s"
+            return Answer(row, why=why, is_silent=True)
+        except NodeError as error:
+            return Answer(row, why=str(error) or type(error).__name__, is_silent=True)
+        except Exception as error:  # noqa: BLE001 - whatever a service of that node raised is its answer
+            return Answer(row, why=str(error) or type(error).__name__)
+        return Answer(row, value)
 
     async def _reach(self, row: dict[str, Any]) -> None:
         node = NodeId.parse(row["id"])

@@ -16,9 +16,11 @@ from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.terminating import serve_terminating
 from partisan_actors.actors.threads import ActorThread, JobThread
 from partisan_actors.api.control import Control
+from partisan_actors.api.health import Health
 from partisan_actors.api.inspection import Inspection
 from partisan_actors.api.pending import PendingWork
 from partisan_actors.api.runtime_env import check_runtime_env, environment_for
+from partisan_actors.api.steering import Steering
 from partisan_actors.api.tracing_service import OFF, TracingService
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Node, Transport
@@ -89,6 +91,8 @@ class Runtime:
         self.control = Control(self.system)
         self.recent_spans = RecentSpans(WallClock(self.recorder.clock, self.recorder.wall_clock))
         self.traces = TracingService(self.system, self.recent_spans, tracing.level if tracing is not None else OFF)
+        self.health = Health(self.system, self.scheduler)
+        self.steering = Steering(self.system, self.scheduler)
         self.topics = Subscriptions(self.system)
         self.system.extensions.update(runtime=self, topics=self.topics, pending=self.pending)
         # What work that is started here finds around it, unless it says otherwise.

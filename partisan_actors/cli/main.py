@@ -24,6 +24,9 @@ SUBCOMMANDS: Final = {
     "status": Subcommand("partisan_actors.cli.status", "status", "How the cluster and each of its nodes are."),
     "members": Subcommand("partisan_actors.cli.members", "members", "Which nodes are in the cluster."),
     "overlay": Subcommand("partisan_actors.cli.overlay", "overlay", "Who is whose active and passive neighbour."),
+    "dashboard": Subcommand(
+        "partisan_actors.cli.dashboard", "dashboard", "Show a running cluster in the browser, until Ctrl-C."
+    ),
     "join": Subcommand("partisan_actors.cli.membership", "join", "Have a node join another one of its cluster."),
     "leave": Subcommand("partisan_actors.cli.membership", "leave", "Have a node leave its cluster and go on alone."),
     "evict": Subcommand("partisan_actors.cli.membership", "evict", "Put a node out of its cluster."),

@@ -20,7 +20,7 @@ from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
 from partisan_actors.protocols.stack import ProtocolStack
 
-__all__ = ["make_stack", "make_strategy", "shared_options", "with_own_options"]
+__all__ = ["make_stack", "make_strategy", "neighbours_min", "shared_options", "with_own_options"]
 
 
 def make_stack(
@@ -65,3 +65,13 @@ def shared_options(config: NodeConfig) -> dict[str, Any]:
     """The options that all nodes of a cluster share: those of this node, without its own."""
     own = own_options(config.overlay, joins=True)
     return {name: value for name, value in config.overlay_options.items() if name not in own}
+
+
+def neighbours_min(config: NodeConfig) -> int:
+    """How many neighbours a node should have at least, where there are so many nodes: its overlay's `active_min`, or 1.
+
+    Raises ConfigError as `make_strategy` does.
+    """
+    options_type = getattr(class_of(config.overlay), "options_type", None)
+    options = options_from(options_type, config.overlay_options) if options_type is not None else None
+    return int(getattr(options, "active_min", 1))

@@ -139,6 +139,10 @@ class Relay:
             link.outgoing.give_up()
             link.asked.clear()
 
+    def ways(self) -> dict[NodeId, NodeId | None]:
+        """With whom this node talks through the overlay, and towards whom by which neighbour; None: by a flood."""
+        return {node: self.next_hops.get(node) for node in self._links}
+
     def neighbours_changed(self) -> None:
         """What a former one was to pass on may be lost, and a new one may know a way: send what is not acknowledged.
 

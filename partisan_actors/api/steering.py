@@ -1,0 +1,92 @@
+"""What people do to the actors of a node from outside, beside calling them: end them, or have them made again.
+
+Each request says in words who asks, and is logged with that, because nobody else will know.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from partisan_actors.actors.cell import ALIVE, STARTING, Cell
+from partisan_actors.actors.ref import Location
+from partisan_actors.actors.replies import Reply
+from partisan_actors.actors.restart import may_restart
+from partisan_actors.actors.system import ActorSystem
+from partisan_actors.actors.terminating import TERMINATE
+from partisan_actors.errors import ActorNotFound, ConfigError
+from partisan_actors.ids import ActorId
+from partisan_actors.scheduler.scheduler import Scheduler
+
+__all__ = ["STEERING", "Steering"]
+
+logger = logging.getLogger(__name__)
+
+STEERING: Final = "steering"
+HEAD_MAX: Final = 20
+
+
+class Steering:
+    """Takes such requests for the actors that run on this node. Each raises ActorNotFound when that one does not."""
+
+    def __init__(self, system: ActorSystem, scheduler: Scheduler) -> None:
+        self._system = system
+        self._scheduler = scheduler
+        system.serve(STEERING, self)
+
+    async def kill(self, peer: Any, actor: str, who: str) -> None:
+        """End an actor now, for good. Returns when it has ended."""
+        cell = self._cell(actor)
+        logger.warning("audit: %s kills %s", who, cell)
+        await self._scheduler.kill(self._location(cell), no_restart=True)
+
+    async def restart(self, peer: Any, actor: str, who: str) -> None:
+        """End an actor now, and have it made again, here or elsewhere. Raises ConfigError for one that may not be."""
+        cell = self._cell(actor)
+        if not may_restart(cell.options.life, cell.options.max_restarts):
+            lives = f"made with max_restarts={cell.options.max_restarts}, and restarted {cell.options.life} times"
+            raise ConfigError("actor", f"{cell}, {lives}", "an actor that may be restarted once more")
+        logger.warning("audit: %s restarts %s", who, cell)
+        await self._scheduler.kill(self._location(cell), no_restart=False)
+
+    async def stop(self, peer: Any, actor: str, who: str) -> None:
+        """Have an actor end when it comes to this in its mailbox, for good. Returns at once."""
+        cell = self._cell(actor)
+        logger.warning("audit: %s stops %s", who, cell)
+        told: Reply[Any] = Reply(self._system.loop)
+        self._system.ask(self._location(cell), TERMINATE, (), {}, told)
+
+    async def look(self, peer: Any, actor: str) -> dict[str, Any]:
+        """What an actor is at: the methods that wait in front of its mailbox and those that run, and its options."""
+        cell = self._cell(actor)
+        waiting = [message.method.name for message, _ in zip(list(cell.mailbox), range(HEAD_MAX), strict=False)]
+        running = [
+            item.method.name for item in list(cell.stepper.active.values())[:HEAD_MAX] if hasattr(item, "method")
+        ]
+        options = cell.options
+        return {
+            "actor": str(cell),
+            "waiting": cell.mailbox_size,
+            "head": waiting,
+            "running": running,
+            "is_thread_busy": cell.is_thread_busy,
+            "may_restart": may_restart(options.life, options.max_restarts),
+            "max_restarts": options.max_restarts,
+            "max_concurrency": options.max_concurrency,
+            "mailbox_max": options.mailbox_max,
+            "methods": sorted(cell.definition.interface.methods),
+        }
+
+    def _cell(self, actor: str) -> Cell:
+        try:
+            found = self._system.cell(ActorId.parse(actor))
+        except ValueError as error:
+            raise ConfigError("actor", actor, "the id of an actor, such as actor:node~1a/2") from error
+        if found is None or found.state not in (STARTING, ALIVE):
+            raise ActorNotFound(f"{actor} on node {self._system.me.name}")
+        return found
+
+    def _location(self, cell: Cell) -> Location:
+        options, can_restart = cell.options, bool(cell.options.max_restarts)
+        class_name = cell.definition.interface.class_name
+        return self._system.location(cell.actor, class_name, options.name, can_restart, self._system.me)

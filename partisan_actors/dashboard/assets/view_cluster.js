@@ -1,0 +1,56 @@
+// The cluster at a glance.
+import { get } from "/assets/api.js";
+import { Line } from "/assets/charts.js";
+import { h, fill } from "/assets/dom.js";
+import { bytes, count, plural, rate, seconds, state } from "/assets/format.js";
+
+const lines = { calls: new Line(), errors: new Line(), p99: new Line(), actors: new Line() };
+
+export function clusterView() {
+  const sub = h("span", { className: "sub" });
+  const figures = h("div", { className: "figures" });
+  const alerts = h("div", { className: "panel" });
+  const resources = h("div", { className: "panel" });
+  const tasks = h("div", { className: "panel" });
+  const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Cluster"), sub), figures, h("div", { className: "grid" }, alerts, resources, tasks));
+
+  async function update() {
+    const found = await get("cluster");
+    const { nodes, calls, totals } = found;
+    lines.calls.push(calls.calls_per_s);
+    lines.errors.push(calls.errors_per_s);
+    lines.p99.push(calls.run_p99_s);
+    lines.actors.push(totals.actors);
+    fill(sub, `${found.cluster}, overlay ${found.overlays.join(", ") || "unknown"}`, found.read_only ? ", read-only" : "");
+    const other = ["suspect", "down", "left"].filter((each) => nodes[each]).map((each) => `${nodes[each]} ${each}`);
+    fill(figures,
+      figure("Nodes up", count(nodes.up), other.length ? other.join(", ") : found.processes ? plural(found.processes, "process") + " of isolated work" : "all there are", null, "#/nodes"),
+      figure("Actors", count(totals.actors), totals.restarts ? plural(totals.restarts, "restart") : "no restarts", lines.actors, "#/actors"),
+      figure("Calls a second", rate(calls.calls_per_s), `${count(calls.calls)} in all, ${count(calls.in_flight)} in flight`, lines.calls, "#/methods"),
+      figure("Errors a second", rate(calls.errors_per_s), `${count(calls.errors)} in all`, lines.errors, "#/methods?sort=-errors", calls.errors_per_s > 0 ? "bad" : ""),
+      figure("Ran, p50 and p99", `${seconds(calls.run_p50_s)} / ${seconds(calls.run_p99_s)}`, `waited ${seconds(calls.wait_p50_s)} / ${seconds(calls.wait_p99_s)}`, lines.p99, "#/methods?sort=-run_p99_s"),
+      figure("Dead letters", count(totals.dead_letters), totals.dead_letters ? "messages that reached nobody" : "every message arrived", null, "#/more/dead-letters", totals.dead_letters ? "hot" : ""),
+    );
+    fill(alerts, h("h2", {}, "Needs a look"), found.alerts.length
+      ? h("ul", { className: "plain" }, found.alerts.slice(0, 30).map((each) => h("li", {}, state(each.severity), " ", each.node ? h("a", { href: `#/nodes/${encodeURIComponent(each.node)}` }, each.text) : each.text)))
+      : h("p", { className: "soft" }, "Nothing. All nodes that are up answered, and none has complaints."));
+    fill(resources, h("h2", {}, "Resources"), h("dl", { className: "facts" }, Object.entries(found.resources.total).map(([name, total]) => {
+      const free = found.resources.available[name] ?? 0;
+      const show = name.includes("memory") ? bytes : count;
+      return [h("dt", {}, name), h("dd", {}, bar(total - free, total), ` ${show(total - free)} of ${show(total)} in use`)];
+    })), Object.keys(found.resources.total).length ? null : h("p", { className: "soft" }, "The nodes offer none."));
+    fill(tasks, h("h2", {}, "Tasks"), h("dl", { className: "facts" },
+      h("dt", {}, "running"), h("dd", {}, count(totals.tasks_running)), h("dt", {}, "waiting"), h("dd", {}, count(totals.tasks_queued)),
+      h("dt", {}, "finished"), h("dd", {}, count(totals.tasks_finished)), h("dt", {}, "measured by"), h("dd", {}, `${calls.measured_by} of ${plural(found.asked, "node")}`)));
+    return found;
+  }
+  return { element, update };
+}
+
+function figure(label, value, note, line, href, kind = "") {
+  return h("a", { className: "figure", href, style: { color: "inherit", textDecoration: "none" } }, h("div", { className: "label" }, label), h("div", { className: `value ${kind}` }, value), h("div", { className: "note" }, note), line ? line.draw(`${label}, lately`) : null);
+}
+
+function bar(used, total) {
+  return h("span", { className: "bars", style: { display: "inline-flex", width: "110px" } }, h("span", { className: "track" }, h("i", { className: "run-bg", style: { left: "0", width: `${total ? (100 * used) / total : 0}%` } })));
+}

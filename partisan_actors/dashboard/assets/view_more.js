@@ -1,0 +1,32 @@
+// What is looked at less often: work that waits, placement groups, deadlocks.
+import { get } from "/assets/api.js";
+import { h, fill } from "/assets/dom.js";
+import { seconds, state } from "/assets/format.js";
+import { ServerTable } from "/assets/tables.js";
+
+const PARTS = [["tasks", "Waiting work"], ["groups", "Placement groups"], ["deadlocks", "Deadlocks"]];
+
+export function moreView(part) {
+  const [name, title] = PARTS.find(([each]) => each === part) ?? PARTS[0];
+  const tabs = h("div", { className: "filters", role: "navigation", "aria-label": "More views" }, PARTS.map(([each, label]) => h("a", { href: `#/more/${each}`, className: "chip", "aria-current": each === name ? "page" : null, style: each === name ? { background: "var(--accent-soft)", color: "var(--accent)" } : {} }, label)));
+  const made = name === "deadlocks" ? deadlocks() : table(name);
+  return { element: h("div", {}, h("div", { className: "head" }, h("h1", {}, title)), tabs, h("div", { className: "panel" }, made.element)), update: made.update };
+}
+
+function table(name) {
+  const made = name === "tasks"
+    ? new ServerTable({ path: "tasks", noun: "row", order: "what", empty: "Nothing waits: all that was asked for is done or running.", columns: [{ key: "what", label: "What" }, { key: "state", label: "State" }, { key: "from", label: "Asked for by" }, { key: "reasons", label: "Why", sort: false, wide: true, show: (row) => h("ul", { className: "plain" }, row.reasons.map((each) => h("li", {}, each))) }] })
+    : new ServerTable({ path: "groups", noun: "group", order: "id", empty: "There are no placement groups.", columns: [{ key: "name", label: "Name" }, { key: "state", label: "State", show: (row) => state(row.state) }, { key: "strategy", label: "Strategy" }, { key: "bundles", label: "Bundles", sort: false, wide: true, show: (row) => row.bundles.map((bundle, place) => `${Object.entries(bundle).map(([key, value]) => `${key} ${value}`).join(", ")} on ${row.nodes[place] ?? "no node"}`).join("; ") }, { key: "owner", label: "Owner", sort: false }, { key: "why", label: "Why", sort: false, wide: true }, { key: "id", label: "Id", mono: true }] });
+  return { element: made.element, update: () => made.update() };
+}
+
+function deadlocks() {
+  const element = h("div", {});
+  async function update() {
+    const found = await get("deadlocks");
+    fill(element, found.rows.length ? found.rows.map((ring) => h("div", {}, h("h2", {}, state("error"), ` a ring of ${ring.calls.length} calls; ${ring.waiting} more wait for these`), h("ul", { className: "plain" }, ring.calls.map((call) => h("li", {}, `${call.method} of ${call.actor} on ${call.node} `, h("span", { className: "soft" }, `${call.is_running ? "waits" : "is queued"}, for ${seconds(call.for_s)}`))))))
+      : h("p", { className: "empty" }, "No calls wait for each other in a ring."));
+    return found;
+  }
+  return { element, update };
+}

@@ -1,0 +1,59 @@
+"""Everything that can be asked of the dashboard, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import partisan_actors
+from partisan_actors.dashboard.action_views import ACTION_ENDPOINTS
+from partisan_actors.dashboard.actor_views import ACTOR_ENDPOINTS
+from partisan_actors.dashboard.endpoints import Desk, Endpoint
+from partisan_actors.dashboard.health_views import HEALTH_ENDPOINTS
+from partisan_actors.dashboard.measures import MEASURE_ENDPOINTS
+from partisan_actors.dashboard.node_views import NODE_ENDPOINTS
+from partisan_actors.dashboard.openapi import openapi
+from partisan_actors.dashboard.overlay_views import OVERLAY_ENDPOINTS
+from partisan_actors.dashboard.schemas import record
+
+__all__ = ["ENDPOINTS"]
+
+
+async def session(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page needs to know of itself."""
+    return {
+        "cluster": desk.watcher.cluster,
+        "read_only": desk.options.read_only,
+        "csrf": given["csrf"],
+        "version": partisan_actors.__version__,
+    }
+
+
+async def document(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
+    """This table, for programs."""
+    return openapi(ENDPOINTS, partisan_actors.__version__)
+
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *HEALTH_ENDPOINTS,
+    *NODE_ENDPOINTS,
+    *OVERLAY_ENDPOINTS,
+    *ACTOR_ENDPOINTS,
+    *MEASURE_ENDPOINTS,
+    *ACTION_ENDPOINTS,
+    Endpoint(
+        "/api/v1/session",
+        "What the page needs to know of itself.",
+        session,
+        record(
+            {
+                "cluster": "text: the name of the cluster",
+                "read_only": "flag: whether actions are refused",
+                "csrf": "text?: what actions have to show; null without a session",
+                "version": "text: of partisan_actors",
+            }
+        ),
+        "page",
+    ),
+    Endpoint("/api/v1/openapi.json", "This document.", document, {"type": "object"}, "page"),
+)

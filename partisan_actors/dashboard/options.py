@@ -1,0 +1,57 @@
+"""What a dashboard is told when it is started, and what it refuses to be told."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from partisan_actors.errors import ConfigError
+from partisan_actors.wire.addresses import format_address, is_loopback
+
+__all__ = ["DEFAULT_PORT", "TOKEN_CHARS_MIN", "DashboardOptions"]
+
+DEFAULT_PORT: Final = 8265
+TOKEN_CHARS_MIN: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardOptions:
+    """Where it listens, who may look, and whether anybody may do more than look.
+
+    `token` is what a visitor has to know; "" is for loopback only, where whoever has an account on the machine may look
+    and act. `allowed_hosts` are names, beside addresses and `localhost`, by which browsers may call it. `read_only`
+    refuses every action.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    token: str = ""
+    read_only: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.port, bool) or not isinstance(self.port, int) or not 0 <= self.port <= 65535:
+            raise ConfigError("dashboard port", self.port, "a number from 0 (any free one) to 65535")
+        if not isinstance(self.host, str) or not self.host:
+            raise ConfigError("dashboard host", self.host, "an address of this machine, such as 127.0.0.1 or 0.0.0.0")
+        if self.token and (len(self.token) < TOKEN_CHARS_MIN or not self.token.isprintable() or " " in self.token):
+            # The value stays out of the text: it may be somebody's password.
+            raise ConfigError("dashboard token", "***", f"at least {TOKEN_CHARS_MIN} characters without blanks")
+
+    @property
+    def is_near(self) -> bool:
+        """Whether only this machine can reach it."""
+        return is_loopback(self.host)
+
+    def guarded(self) -> DashboardOptions:
+        """The same with a token, made up if none was given, where other machines can reach it."""
+        if self.token or self.is_near:
+            return self
+        return DashboardOptions(self.host, self.port, secrets.token_urlsafe(24), self.read_only, self.allowed_hosts)
+
+    def url(self, port: int) -> str:
+        """Where a browser finds it, once it listens on `port`; with the token, if there is one."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        query = f"?token={self.token}" if self.token else ""
+        return f"http://{format_address(host, port)}/{query}"

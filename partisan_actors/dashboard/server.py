@@ -1,0 +1,241 @@
+"""The web server: the only module that knows aiohttp. It serves the table of endpoints, the page, and its assets."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from importlib.resources import files
+from types import TracebackType
+from typing import Any, Final
+
+from aiohttp import web
+
+from partisan_actors.dashboard.access import CSRF_HEADER, SECURITY_HEADERS, SESSION_S, Access, Asked
+from partisan_actors.dashboard.catalogue import ENDPOINTS
+from partisan_actors.dashboard.endpoints import Desk, Endpoint, Raw
+from partisan_actors.dashboard.overlay_views import changes
+from partisan_actors.dashboard.parameters import read
+from partisan_actors.dashboard.problems import PROBLEM_TYPE, Problem
+from partisan_actors.errors import ConfigError
+from partisan_actors.wire.addresses import format_address
+
+__all__ = ["Server"]
+
+logger = logging.getLogger(__name__)
+
+BODY_BYTES_MAX: Final = 16 * 1024 * 1024
+STREAMS_MAX: Final = 64
+CLOSE_S: Final = 2.0
+ASSET_TYPES: Final = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+
+WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Server:
+    """Serves one dashboard on the running loop, from `start` to `close`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._access = Access(desk.options, time.monotonic)
+        self._assets = _load_assets()
+        self._streams = 0
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen. Raises ConfigError when that cannot be."""
+        app = web.Application(middlewares=[self._guard], client_max_size=BODY_BYTES_MAX)
+        for endpoint in ENDPOINTS:
+            app.router.add_route(endpoint.method, endpoint.path, self._serve(endpoint))
+        app.router.add_get("/", self._index)
+        app.router.add_post("/login", self._login)
+        app.router.add_get("/assets/{name}", self._asset)
+        app.router.add_get("/api/v1/changes", self._changes)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_S)
+        await self._runner.setup()
+        options = self._desk.options
+        site = web.TCPSite(self._runner, options.host, options.port)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            address = format_address(options.host, options.port)
+            taken = " that is free: another one with --port, or 0 for any" if error.errno == errno.EADDRINUSE else ""
+            raise ConfigError("dashboard address", address, f"one of this machine{taken} ({error.strerror})") from error
+        self.port = self._runner.addresses[0][1]
+
+    async def close(self) -> None:
+        """Listen no more; who is being answered has CLOSE_S."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds it, with the token."""
+        return self._desk.options.url(self.port)
+
+    # ---- the table of endpoints -------------------------------------------------------------------------------
+
+    def _serve(self, endpoint: Endpoint) -> WebHandler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            asked = self._asked(request)
+            if endpoint.is_open:
+                self._access.check_host(asked)
+                session = None
+            else:
+                session = self._access.check(asked)
+            if endpoint.is_action:
+                self._access.check_action(asked)
+            elif endpoint.takes_body:
+                self._access.check_same_origin(asked)
+            query = request.query.items()
+            given = read(endpoint.parameters, request.match_info, query, lenient=endpoint.is_lenient)
+            given["csrf"] = session.csrf if session is not None else None
+            given["who"] = f"the dashboard, for somebody at {request.remote or 'an unknown address'},"
+            if endpoint.takes_body:
+                given["body"] = await request.read()
+            value = await endpoint.handler(self._desk, given)
+            if isinstance(value, Raw):
+                return web.Response(body=value.body, status=value.status, headers={"Content-Type": value.content_type})
+            return _json(value)
+
+        return handle
+
+    def _asked(self, request: web.Request) -> Asked:
+        headers = request.headers
+        return Asked(
+            method=request.method,
+            host=headers.get("Host", ""),
+            origin=headers.get("Origin", ""),
+            fetch_site=headers.get("Sec-Fetch-Site", ""),
+            authorization=headers.get("Authorization", ""),
+            cookie=request.cookies.get(self._cookie_name, ""),
+            csrf=headers.get(CSRF_HEADER, ""),
+        )
+
+    @property
+    def _cookie_name(self) -> str:
+        # Cookies know no ports, and several dashboards may run on one host.
+        return f"partisan-dashboard-{self.port}"
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: WebHandler) -> web.StreamResponse:
+        """Every answer has the headers that browsers need, and every failure is a Problem."""
+        try:
+            response = await handler(request)
+        except Problem as problem:
+            response = _problem(problem)
+        except web.HTTPException as error:
+            if error.status < HTTPStatus.BAD_REQUEST:
+                response = error
+            else:
+                detail = error.text if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else error.reason
+                kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+                response = _problem(Problem(error.status, detail or "", kept))
+        except Exception:  # top of a request: whatever is wrong with one must not end the others
+            logger.exception("the dashboard failed at %s %s", request.method, request.path)
+            response = _problem(Problem(500, "the dashboard has a bug: its log says where"))
+        if not response.prepared:
+            response.headers.update(SECURITY_HEADERS)
+        return response
+
+    # ---- the page ---------------------------------------------------------------------------------------------
+
+    async def _index(self, request: web.Request) -> web.StreamResponse:
+        asked = self._asked(request)
+        self._access.check_host(asked)
+        token = request.query.get("token", "")
+        if token:
+            response: web.Response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
+            return self._begin(response, token) or self._page("login.html", HTTPStatus.UNAUTHORIZED)
+        if self._access.session(asked) is not None:
+            return self._page("index.html")
+        return self._begin(self._page("index.html"), "") or self._page("login.html", HTTPStatus.UNAUTHORIZED)
+
+    async def _login(self, request: web.Request) -> web.StreamResponse:
+        asked = self._asked(request)
+        self._access.check_host(asked)
+        self._access.check_same_origin(asked)
+        form = await request.post()
+        response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
+        began = self._begin(response, str(form.get("token", "")))
+        return began or self._page("login.html", HTTPStatus.UNAUTHORIZED)
+
+    def _begin(self, response: web.Response, token: str) -> web.Response | None:
+        """The response with the cookie of a new session; None when the token is wrong."""
+        session = self._access.begin(token)
+        if session is None:
+            return None
+        response.set_cookie(self._cookie_name, session.id, max_age=int(SESSION_S), httponly=True, samesite="Strict")
+        return response
+
+    def _page(self, name: str, status: int = HTTPStatus.OK) -> web.Response:
+        body, content_type = self._assets[name]
+        return web.Response(body=body, status=status, headers={"Content-Type": content_type})
+
+    async def _asset(self, request: web.Request) -> web.StreamResponse:
+        self._access.check_host(self._asked(request))
+        name = request.match_info["name"]
+        if name not in self._assets:
+            raise Problem(404, "there is no such file")
+        return self._page(name)
+
+    # ---- what changes -----------------------------------------------------------------------------------------
+
+    async def _changes(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: the overlay, whenever it is another one."""
+        self._access.check(self._asked(request))
+        if self._streams >= STREAMS_MAX:
+            raise Problem(503, f"{STREAMS_MAX} pages watch the overlay already")
+        headers = {**SECURITY_HEADERS, "Content-Type": "text/event-stream"}
+        response = web.StreamResponse(headers=headers)
+        self._streams += 1
+        try:
+            await response.prepare(request)
+            async for kind, value in changes(self._desk):
+                await response.write(f"event: {kind}\ndata: {_text(value)}\n\n".encode())
+        except ConnectionError:  # the page was closed
+            pass
+        finally:
+            self._streams -= 1
+        return response
+
+
+def _load_assets() -> dict[str, tuple[bytes, str]]:
+    found = {}
+    for each in files("partisan_actors.dashboard").joinpath("assets").iterdir():
+        kind = ASSET_TYPES.get(each.name[each.name.rfind(".") :])
+        if kind is not None:
+            found[each.name] = each.read_bytes(), f"{kind}; charset=utf-8"
+    return found
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), default=str, allow_nan=False)
+
+
+def _json(value: Any) -> web.Response:
+    return web.Response(text=_text(value), content_type="application/json")
+
+
+def _problem(problem: Problem) -> web.Response:
+    body = _text(problem.plain())
+    return web.Response(text=body, status=problem.status, content_type=PROBLEM_TYPE, headers=problem.headers)
