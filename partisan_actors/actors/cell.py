@@ -33,13 +33,14 @@ from partisan_actors.actors.mailbox import Inbox, Message
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.reasons import ActorExit, raised
 from partisan_actors.actors.ref import described
-from partisan_actors.actors.refusing import Refusing
+from partisan_actors.actors.refusing import STOPPED, STOPPING, Refusing
 from partisan_actors.actors.stepping import UNSHARED, Stepper, enter_task, leave_task
 from partisan_actors.actors.threads import JobThread
 from partisan_actors.actors.tracing import ActivationTrace, begin_serving, finish_serving
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import ActorId
 from partisan_actors.node.router import Peer
+from partisan_actors.telemetry.meters import NEVER_QUICK
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 
@@ -48,8 +49,6 @@ __all__ = ["Cell"]
 STARTING: Final = "starting"
 ALIVE: Final = "alive"
 FINISHING: Final = "finishing"
-STOPPING: Final = "stopping"
-STOPPED: Final = "stopped"
 
 ASYNC_CONCURRENCY: Final = 1000
 
@@ -65,10 +64,10 @@ class Cell(Refusing):
     __slots__ = (
         "_concurrency",
         "_copy_context",
-        "_coroutines",
         "_inbox",
         "_is_closed",
         "_is_pumping",
+        "_quick",
         "actor",
         "cause",
         "dedicated_thread",
@@ -77,6 +76,7 @@ class Cell(Refusing):
         "instance",
         "key",
         "mailbox",
+        "meters",
         "options",
         "processed",
         "reason",
@@ -112,7 +112,8 @@ class Cell(Refusing):
         context.run(current_owner.set, options.owner)
         context.run(begin_noting)
         self._copy_context = context.copy
-        self._coroutines = definition.coroutines
+        self.meters = system.meters.of_class(definition.interface.class_name)
+        self._quick = self.meters.quick(definition.coroutines)
         self._is_pumping = False
         # Whether a coroutine must not be started at once, for reasons other than a blocking method.
         self._is_closed = True
@@ -190,7 +191,7 @@ class Cell(Refusing):
 
         One that `finishes` lets its coroutines that run come to their ends before; all others are cancelled.
         """
-        if self.state in (STOPPING, STOPPED):
+        if self.is_ending:
             return
         was_alive = self.state in (ALIVE, FINISHING)
         self.state = FINISHING if finishes and was_alive and self.has_coroutines else STOPPING
@@ -230,19 +231,23 @@ class Cell(Refusing):
     def call(self, peer: Peer, m: list[Any]) -> None:
         """A plain call, ``[kind, number, key, method, *arguments]``: stepped here and now when the actor is idle.
 
-        This is the hot path: `deliver`, `Stepper.run` and `ended` spelled out for the usual case, in one function.
+        Unless it is to be timed. This is the hot path: `deliver`, `Stepper.run` and `ended` spelled out for the usual
+        case, in one function.
         """
         name = m[3]
         stepper = self.stepper
+        meter = self._quick.get(name, NEVER_QUICK)
+        left = meter.left
         if (
-            self._is_closed
-            or name not in self._coroutines
+            not left
+            or self._is_closed
             or self.mailbox
             or (stepper.active and len(stepper.active) >= self._concurrency)
             or (self._inbox is not None and self.is_blocked())
         ):
             self.deliver(peer, m[1], name, m[4:])
             return
+        meter.left = left - 1  # it is counted; see `Meter.arrived`
         try:
             coroutine = getattr(self.instance, name)(*m[4:])
         except BaseException as error:  # noqa: BLE001 - arguments that do not fit, or a decorator of the user's
@@ -299,7 +304,7 @@ class Cell(Refusing):
         if meta is not None:
             meta["arrived"] = self.system.recorder.clock()
             meta["ahead"] = self.mailbox_size
-        message = Message(peer, number, method, args, kwargs, meta)
+        message = Message(peer, number, method, args, kwargs, meta, self.meters.of(number, name).arrived())
         if self.state not in (ALIVE, STARTING):
             self.refuse(message, self.stopped_error())
         elif self._is_closed or self.mailbox or len(self.stepper.active) >= self._concurrency:
@@ -349,6 +354,8 @@ class Cell(Refusing):
         context = self._copy_context()
         if message.meta is not None:
             context.run(begin_serving, self.system.recorder, message)
+        if message.timing is not None:
+            message.timing.begin()
         try:
             coroutine = begin(self.system, self, message, context)
         except BaseException as error:  # noqa: BLE001 - user code, or arguments that cannot be unpickled here
@@ -363,11 +370,15 @@ class Cell(Refusing):
     def finished(self, message: Message, value: Any, error: BaseException | None) -> None:
         """A message was handled: it is answered."""
         self.processed += 1
+        if message.timing is not None:
+            message.timing.end()
         if isinstance(error, ActorExit):
             self.stop(raised(error), finishes=True)
             self.refuse(message, self.stopped_error())
             return
         number = message.number
+        if error is not None and not self.is_ending:
+            self.count_error(message)
         if number is None:
             if error is not None and self.state in (ALIVE, STARTING):
                 self.system.tell_failed(self, message.method.name, error)
@@ -413,6 +424,8 @@ class Cell(Refusing):
             context = self._copy_context()
             if message.meta is not None:
                 context.run(begin_serving, self.system.recorder, message)
+            if message.timing is not None:
+                message.timing.begin()
             value, error = own_slot().run(message, context, partial(invoke, self.system, self, message, context))
             if message.method.streams and not isinstance(error, ActorExit):
                 # By way of the loop, as its items: so the answer is behind them.

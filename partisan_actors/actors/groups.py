@@ -127,6 +127,8 @@ class Group:
         context = cell.new_context()
         if message.meta is not None:
             context.run(begin_serving, cell.system.recorder, message)
+        if message.timing is not None:
+            message.timing.begin()
         try:
             coroutine = begin(cell.system, cell, message, context)
         except BaseException as error:  # noqa: BLE001 - user code, or arguments that cannot be unpickled here
@@ -154,6 +156,8 @@ class Group:
         context = cell.new_context()
         if message.meta is not None:
             context.run(begin_serving, cell.system.recorder, message)
+        if message.timing is not None:
+            message.timing.begin()
         value, error = own_slot().run(message, context, partial(invoke, cell.system, cell, message, context))
         goes_by_loop = message.method.streams or isinstance(error, ActorExit)
         if not goes_by_loop:
@@ -185,9 +189,8 @@ class GroupedCell(Cell):
             self._default = self._groups[DEFAULT] = Group(self, options.max_concurrency or 1)
         methods = definition.interface.methods
         # These are still stepped at once, as in any cell.
-        self._coroutines = frozenset(
-            name for name in definition.coroutines if methods[name].options.concurrency_group is None
-        )
+        ungrouped = (name for name in definition.coroutines if methods[name].options.concurrency_group is None)
+        self._quick = self.meters.quick(frozenset(ungrouped))
 
     def deliver(
         self,
@@ -208,7 +211,7 @@ class GroupedCell(Cell):
         if meta is not None:
             meta["arrived"] = self.system.recorder.clock()
             meta["ahead"] = self.mailbox_size
-        message = Message(peer, number, method, args, kwargs, meta)
+        message = Message(peer, number, method, args, kwargs, meta, self.meters.of(number, name).arrived())
         if self.state not in (ALIVE, STARTING):
             self.refuse(message, self.stopped_error())
         elif group is None:
@@ -243,6 +246,15 @@ class GroupedCell(Cell):
         super()._stopped()
 
     # ---- what waits, and what runs --------------------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no need to look what it does."""
+        return False
+
+    def waiting(self) -> list[Message]:
+        """The messages that wait, in no order that counts."""
+        return super().waiting() + [message for group in self._groups.values() for message in group.waiting]
 
     def take_out(self, is_wanted: Callable[[Message], bool]) -> list[Message]:
         """Take some of the waiting messages out: they are not handled."""

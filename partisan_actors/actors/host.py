@@ -16,6 +16,7 @@ from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.background import Background
 from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer
+from partisan_actors.telemetry.meters import Meters
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import Address
 
@@ -45,6 +46,7 @@ class Host(Protocol):
     loop: asyncio.AbstractEventLoop
     thread_id: int
     recorder: Recorder
+    meters: Meters
     background: Background
     steps: Steps
     threads: Threads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from partisan_actors.actors.tracing import refuse_serving
 from partisan_actors.errors import ActorStopped, MailboxFull
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from partisan_actors.errors import PartisanError
     from partisan_actors.ids import ActorId
     from partisan_actors.node.router import Peer
+    from partisan_actors.telemetry.meters import ClassMeters
 
-__all__ = ["Refusing"]
+__all__ = ["STOPPED", "STOPPING", "Refusing"]
+
+STOPPING: Final = "stopping"
+STOPPED: Final = "stopped"
 
 
 class Refusing:
@@ -31,10 +35,12 @@ class Refusing:
         system: Host
         actor: ActorId
         key: bytes
+        meters: ClassMeters
         definition: Definition
         options: CellOptions
         processed: int
         instance: object
+        state: str
         reason: str
         cause: PartisanError | None
         mailbox: deque[Message] | tuple[()]
@@ -45,14 +51,24 @@ class Refusing:
         def send_to_thread(self) -> None:
             """Have the actor's thread look at its inbox."""
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether those who waited for its replies have been told that there will be none."""
+        return self.state in (STOPPING, STOPPED)
+
     # ---- refusals -------------------------------------------------------------------------------------------------
 
     def refuse(self, message: Message, error: PartisanError) -> None:
         """Whoever sent it is told that it is not handled, or why it was given up."""
+        self.count_error(message)
         if message.meta is not None:
             refuse_serving(self.system.recorder, self, message, error)
         if message.number is not None:
             self.system.reply_error(message.peer, message.number, error)
+
+    def count_error(self, message: Message) -> None:
+        """It has failed, or is not handled."""
+        self.meters.of(message.number, message.method.name).errors += 1
 
     def overflow(self, message: Message) -> None:
         """There is no room for it."""
@@ -74,6 +90,19 @@ class Refusing:
             self.system.dead_letter(self, name, str(error))
 
     # ---- what waits, and what runs --------------------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits, runs, or has a thread to run on. Cheap, unlike a look at all of that."""
+        return not (self.mailbox or self.stepper.active or self._inbox is not None)
+
+    def waiting(self) -> list[Message]:
+        """The messages that wait, in no order that counts."""
+        return [*self.mailbox, *(self._inbox.waiting() if self._inbox is not None else ())]
+
+    def running(self) -> list[Message]:
+        """The messages that have begun, and not ended."""
+        return [*(message for stepper in self.steppers() for message in stepper.active.values()), *self.on_threads()]
 
     def take_out(self, is_wanted: Callable[[Message], bool]) -> list[Message]:
         """Take some of the waiting messages out: they are not handled."""

@@ -49,6 +49,7 @@ from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer, Pending
+from partisan_actors.telemetry.meters import Meters
 from partisan_actors.telemetry.records import Address
 from partisan_actors.wire.addresses import parse_address
 from partisan_actors.wire.channels import CALLS
@@ -73,6 +74,8 @@ class ActorSystem:
         self.loop = node.loop
         self.me = node.me
         self.recorder = node.recorder
+        self.meters = Meters(node.recorder.clock)
+        node.on_sweep.append(self.meters.rest)
         self.background = node.background
         self.thread_id = threading.get_ident()
         self.code = CodeStore()
@@ -220,6 +223,10 @@ class ActorSystem:
         otherwise the loop is asked to.
         """
         cell.processed += 1
+        if message.timing is not None:
+            message.timing.end()
+        if error is not None and not cell.is_ending:
+            cell.count_error(message)
         number = message.number
         if message.meta is not None:
             finish_serving(self.recorder, cell, message, error)

@@ -6,14 +6,15 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from partisan_actors.actors.cell import ALIVE, FINISHING, STARTING, STOPPING, Cell
+from partisan_actors.actors.cell import ALIVE, FINISHING, STARTING, Cell
 from partisan_actors.actors.reasons import kind_of
+from partisan_actors.actors.refusing import STOPPING
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.spec import ActorSpec
 
-__all__ = ["ENDED_MAX", "STATES", "ActorRows", "merge_rows"]
+__all__ = ["ENDED_MAX", "STATES", "ActorRows", "merge_rows", "shown_state"]
 
 # How many ends a node remembers for this.
 ENDED_MAX: Final = 1000
@@ -37,7 +38,7 @@ class ActorRows:
 
     def running(self) -> list[dict[str, Any]]:
         """The actors of this node."""
-        return [self._of_cell(cell, _SHOWN.get(cell.state, cell.state)) for cell in self._system.local_cells()]
+        return [self._of_cell(cell, shown_state(cell)) for cell in self._system.local_cells()]
 
     def all(self) -> list[dict[str, Any]]:
         """These, and those that this node is to find a place for, and those that have ended here, the latest first."""
@@ -88,6 +89,11 @@ class ActorRows:
             "owner": str(owner) if owner is not None else None,
             "held_by": [],
         }
+
+
+def shown_state(cell: Cell) -> str:
+    """The state of an actor of this node, as one of STATES."""
+    return _SHOWN.get(cell.state, cell.state)
 
 
 def merge_rows(rows: Iterable[Mapping[str, Any]], wanted: Mapping[str, Any]) -> list[dict[str, Any]]:

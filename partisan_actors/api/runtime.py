@@ -18,6 +18,7 @@ from partisan_actors.actors.threads import ActorThread, JobThread
 from partisan_actors.api.control import Control
 from partisan_actors.api.health import Health
 from partisan_actors.api.inspection import Inspection
+from partisan_actors.api.metering import Metering
 from partisan_actors.api.pending import PendingWork
 from partisan_actors.api.runtime_env import check_runtime_env, environment_for
 from partisan_actors.api.steering import Steering
@@ -87,6 +88,7 @@ class Runtime:
         self.calls = NodeCalls(self.system, self.objects)
         self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor)
         TaskWaits(self.system.extensions["waits"], self.executor, self.submitter)
+        self.metering = Metering(self.system, self.scheduler, self.objects, self.executor)
         self.pending = PendingWork(self.system, self.scheduler, self.submitter, self.executor)
         self.control = Control(self.system)
         self.recent_spans = RecentSpans(WallClock(self.recorder.clock, self.recorder.wall_clock))

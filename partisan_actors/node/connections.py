@@ -20,6 +20,7 @@ from partisan_actors.node.presence import VERDICT_S
 from partisan_actors.node.refusals import Refusals
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.node.sessions import Sessions
+from partisan_actors.node.traffic import Traffics
 from partisan_actors.node.troubles import Troubles, place_of
 from partisan_actors.transport.connection import Connection
 from partisan_actors.wire.channels import BROADCAST, BULK, CONTROL
@@ -51,6 +52,7 @@ class ConnectionsHost(Protocol):
     dispatch: list[Callable[..., None]]
     connection_lost_error: Callable[[Peer, str], PartisanError]
     refusals: Refusals
+    traffics: Traffics
     troubles: Troubles
 
 
@@ -122,6 +124,7 @@ class Connections:
             return
         if isinstance(error, ProtocolError):
             host.refusals.broke(str(peer.node), error)
+        host.traffics.closed(connection)
         was_bulk = peer.lanes[BULK][0] is connection
         broke = host.router.closed(peer, connection)
         host.delivery.closed(peer, connection)

@@ -19,6 +19,7 @@ from partisan_actors.ids import NodeId
 from partisan_actors.messages import tag_of
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.admission import Admission
+from partisan_actors.node.protocol_counts import ProtocolCounts
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.node.topics import topic_channel
 from partisan_actors.protocols.broadcast.exchange import Gather, Refused
@@ -129,6 +130,7 @@ class Driver:
         # Messages of broadcasts that a neighbour missed, as too much was waiting for it; and those nobody could encode.
         self.dropped = 0
         self.unencodable = 0
+        self.counts = ProtocolCounts()
 
     @property
     def handlers(self) -> Handlers | None:
@@ -191,6 +193,7 @@ class Driver:
     def on_control(self, sender: Peer, message: list[Any], buffers: object = None) -> None:
         """A control message arrived. Raises ProtocolError when it is malformed."""
         decoded = decode_message(message[1], self._book)
+        self.counts.received(decoded)
         receive = self._receivers.get(type(decoded))
         if receive is not None:
             if not self._is_closed:
@@ -252,8 +255,10 @@ class Driver:
                 case NeighbourUp(NodeId() as peer):
                     self._host.neighbour_up(peer)
                 case NeighbourDown(NodeId() as peer, failed):
+                    self.counts.lost_neighbours += failed
                     self._host.neighbour_down(peer, failed)
                 case Deliver():
+                    self.counts.delivered += effect.hops > 0
                     self._host.delivered(effect)
                 case JoinRefused(NodeId() as contact, reason):
                     self._host.join_refused(contact, reason)
@@ -273,6 +278,7 @@ class Driver:
         if self._is_over(node):
             return
         tag = tag_of(message) or ""
+        self.counts.sent[tag] += 1
         peer = self._router.peer(node)
         channel = BROADCAST if tag.startswith(_BROADCASTING) else CONTROL
         if tag in _PAYLOADS:
@@ -324,6 +330,7 @@ class Driver:
         fired = self._fired.get(layer)
         late_s = self._loop.time() - due
         if late_s >= 0.0:  # not one that waited once more
+            self.counts.lag.observe(int(late_s * 1e9))
             self._admission.timer_was_late(late_s)
         # A machine of its own is told at once: that its timers are late is what the detector is waiting for.
         if fired is None and late_s > LATE_S:

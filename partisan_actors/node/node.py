@@ -44,6 +44,7 @@ from partisan_actors.node.saved_members import SavedMembers
 from partisan_actors.node.sessions import Sessions
 from partisan_actors.node.strangers import Strangers
 from partisan_actors.node.topics import Topics
+from partisan_actors.node.traffic import Traffics
 from partisan_actors.node.troubles import Troubles
 from partisan_actors.node.world import World
 from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Refused
@@ -121,7 +122,7 @@ class Node:
         make = (self.flusher, Connections(self), self._identity, world.token_bytes, self.credentials)
         self.dialling = Dialling(config, loop, door, *make)
         self.router = Router(self)
-        self.sessions = Sessions(self)
+        self.sessions, self.traffics = Sessions(self), Traffics(self.router)
         self.interleaving = Interleaving(self, self.router, config.channels, config.observer)
         self.topics = Topics(self)
         self.relays = Relay(self, self.router, Hops(self.recorder))

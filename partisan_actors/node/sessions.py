@@ -29,6 +29,7 @@ from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.one_way import Stalled
 from partisan_actors.node.router import Peer, Router, lane_of
+from partisan_actors.node.traffic import Traffics
 from partisan_actors.transport.receiver import DamagedFrame
 from partisan_actors.transport.session import Session
 from partisan_actors.wire.handshake import Resume
@@ -58,6 +59,7 @@ class SessionsHost(Protocol):
     background: Background
     dialling: Dialling
     router: Router
+    traffics: Traffics
     is_closing: bool
 
 
@@ -196,6 +198,7 @@ class Sessions:
             if not connection.session.can_resume(received_there):
                 raise ProtocolError("it goes on with a session of which it lacks what is not kept any more")
         self.resumed += 1
+        self._host.traffics.resumed(connection)
         connection.resume(received_there)
 
     def _find(self, node: NodeId, session: bytes) -> Connection | None:

@@ -24,7 +24,8 @@ from partisan_actors.protocols.machine import Deliver
 from partisan_actors.protocols.stack import STATE_PREFIX
 from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.telemetry.recorder import Recorder
-from partisan_actors.transport.connection import CLOGGED_BYTES, Connection
+from partisan_actors.transport.backlog import CLOGGED_BYTES
+from partisan_actors.transport.connection import Connection
 from partisan_actors.wire.channels import BROADCAST
 from partisan_actors.wire.codec import pack
 

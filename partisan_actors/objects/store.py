@@ -82,6 +82,8 @@ class ObjectStore:
         self.on_failure: list[Callable[[], None]] = []
         # Refs that are kept here for a moment after their last use: what is mapped already is not mapped again.
         self._recent: dict[ObjectId, Recent] = {}
+        # Values of other nodes that were wanted: those that were here already, and those that were fetched.
+        self.hits = self.fetched = 0
         config = system.node.config
         self._spiller = Spiller(system.me, config.spill_dir)
         self.keeping = Keeping(config.store_bytes_max, self._spiller, self._decode)
@@ -316,6 +318,7 @@ class ObjectStore:
                 recent = self._recent.get(identity)
                 if recent is not None:
                     recent.age = 0
+                self.hits += known.done()
                 return known
             ref = self._borrowed[identity] = ObjectRef(self)
             ref._id = identity
@@ -400,6 +403,7 @@ class ObjectStore:
                 async with self.flow.room_for(value.size_bytes):
                     patience_s = patience_for(value.size_bytes)
                     value, reply = await ask_owner(self.system, ref.id, "pull", patience_s)
+            self.fetched += 1
             ref.size_bytes = reply.size_bytes
             if reply.is_mapped:
                 self._recent[ref.id] = Recent(ref)

@@ -15,8 +15,9 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from partisan_actors.actors.cell import STOPPED, STOPPING, Cell
+from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.ref import Location
+from partisan_actors.actors.refusing import STOPPED, STOPPING
 from partisan_actors.actors.restart import choose_guardians, may_restart, should_act
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import LifeTrace

@@ -42,6 +42,7 @@ from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.isolated import IsolatedTasks
 from partisan_actors.tasks.spec import TaskSpec
 from partisan_actors.tasks.tracing import ServedTask
+from partisan_actors.telemetry.meters import Meter
 from partisan_actors.wire.payload import decode
 
 __all__ = ["NEEDS_CODE", "REFUSED", "SERVICE", "TaskExecutor", "current_task"]
@@ -66,13 +67,18 @@ class _TurnedAway(Exception):
 class _Waiting:
     """A task in the queue."""
 
-    __slots__ = ("context", "peer", "reply", "spec", "trace")
+    __slots__ = ("context", "meter", "peer", "reply", "spec", "timing", "trace")
 
-    def __init__(self, spec: TaskSpec, peer: Peer, reply: Reply[Any], trace: ServedTask | None) -> None:
+    def __init__(
+        self, spec: TaskSpec, peer: Peer, reply: Reply[Any], trace: ServedTask | None, meter: Meter | None
+    ) -> None:
         self.spec = spec
         self.peer = peer
         self.reply = reply
         self.trace = trace
+        # None for one that its process counts.
+        self.meter = meter
+        self.timing = meter.arrived() if meter is not None else None
         # What it runs in.
         self.context = contextvars.Context()
 
@@ -114,7 +120,8 @@ class TaskExecutor:
         reply: Reply[Any] = Reply(self._system.loop)
         is_traced = self._system.recorder.enabled and spec.trace
         trace = ServedTask(self._system, spec, peer, len(self._queue)) if is_traced else None
-        self._queue.append(_Waiting(spec, peer, reply, trace))
+        meter = None if self._is_isolated(spec) else self._system.meters.of_task(spec.name)
+        self._queue.append(_Waiting(spec, peer, reply, trace, meter))
         self._start_waiting()
         try:
             return PLACED if self._is_isolated(spec) else DONE, await reply
@@ -366,12 +373,18 @@ class TaskExecutor:
         current_task.set(spec)
         current_owner.set(spec.owner)
         begin_noting()
+        if waiting.timing is not None:
+            waiting.timing.begin()
         if waiting.trace is not None:
             waiting.trace.begin()
 
     def _leave(
         self, waiting: _Waiting, function: Callable[..., Any] | None, error: BaseException | None, value: Any = None
     ) -> None:
+        if waiting.meter is not None and error is not None and not isinstance(error, _TurnedAway):
+            waiting.meter.errors += 1
+        if waiting.timing is not None:
+            waiting.timing.end()
         if waiting.trace is not None:
             name = "" if function is None else f"{function.__module__}.{name_of(function)}"
             waiting.trace.finish(name, error, value if waiting.spec.stream and error is None else None)

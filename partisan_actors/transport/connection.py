@@ -21,7 +21,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from partisan_actors.errors import Overloaded, ProtocolError
+from partisan_actors.errors import ProtocolError
+from partisan_actors.transport.backlog import Backlog
 from partisan_actors.transport.flusher import Flusher
 from partisan_actors.transport.framing import Framing
 from partisan_actors.transport.large import Unframed, mixed_frames
@@ -48,7 +49,6 @@ _pack_header = HEADER.pack
 # the transport writes at once what is longer than so many bytes.
 FLUSH_MESSAGES = 256
 WRITE_AT_ONCE_BYTES = 2 * 1024
-CLOGGED_BYTES = 1024 * 1024
 # Of large messages, a connection writes so much in a turn of the loop, and reads one chunk; then others have theirs.
 TURN_BYTES = CHUNK_BYTES
 
@@ -77,7 +77,7 @@ class ConnectionOwner(ReceiverOwner, Protocol):
         ...
 
 
-class Connection(Superseding, Framing, Receiver):
+class Connection(Superseding, Framing, Backlog, Receiver):
     """One lane. Not thread-safe: every method belongs to the loop's thread."""
 
     def __init__(
@@ -90,14 +90,11 @@ class Connection(Superseding, Framing, Receiver):
     ) -> None:
         super().__init__(owner, flusher, handshake, message_bytes_max)
         self.owner = owner
-        self.bytes_out = 0
+        self.bytes_out = self.messages_out = 0
         self.close_reason: BaseException | None = None
         self.queue_bytes_max = queue_bytes_max
         self.priority = 0
-        # Whether nothing can be written now: the peer is slower than we send, the window of the session is full, or the
-        # connection broke.
-        self.is_paused = False
-        self._is_choked = False
+        self.is_paused = self._is_choked = False
         # Whether the rest goes in the next turn of the loop: of what is large, and whatever is compressed.
         self._is_resting = False
         self.is_suspended = False
@@ -198,6 +195,9 @@ class Connection(Superseding, Framing, Receiver):
         self._frames, old._frames = old._frames, deque()
         self.bytes_in += old.bytes_in
         self.bytes_out += old.bytes_out
+        self.messages_in += old.messages_in
+        self.messages_out += old.messages_out
+        self._waits_since = old._waits_since
         self.is_paused = True
         old._wake_waiting()
 
@@ -280,6 +280,7 @@ class Connection(Superseding, Framing, Receiver):
             if not sent:
                 session.take_back(len(frame))
             self.bytes_out += sent
+            self.messages_out += sent > 0
             return sent > 0
         finally:
             writer.lock.release()
@@ -305,11 +306,6 @@ class Connection(Superseding, Framing, Receiver):
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             await waiter
-
-    @property
-    def is_clogged(self) -> bool:
-        """Whether so much waits for a slow peer that those who can wait should."""
-        return self.is_paused and self._queued > CLOGGED_BYTES
 
     def flush(self) -> None:
         """Write everything queued as one frame; large messages as frames of their own, in their place."""
@@ -341,6 +337,7 @@ class Connection(Superseding, Framing, Receiver):
                 return
         out, self._out = self._out, []
         self._queued = 0
+        self.messages_out += len(out)
         try:
             body = b"".join(out)
         except TypeError:
@@ -393,15 +390,10 @@ class Connection(Superseding, Framing, Receiver):
     def _write_everything(self, transport: asyncio.Transport) -> None:
         """The end has come: leave nothing, however slow the peer is."""
         out, self._out = self._out, []
+        self.messages_out += len(out)
         self._frames += mixed_frames(out, self.batch_bytes_max)
         if self._frames:
             self._write_frames(transport)
-
-    def _admit(self, size: int) -> None:
-        self._queued += size
-        if self._queued > self.queue_bytes_max:
-            self._queued -= size
-            raise Overloaded(str(self.peer), self.queue_bytes_max)
 
     def pause_writing(self) -> None:
         self._is_choked = self.is_paused = True

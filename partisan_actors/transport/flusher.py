@@ -29,6 +29,7 @@ class Flusher:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, receive_bytes: int = 256 * 1024) -> None:
         self._loop = loop
+        self.time = loop.time
         self._dirty: list[Flushable] = []
         self._scheduled = False
         self.receiving = False

@@ -70,6 +70,7 @@ class Receiver(asyncio.BufferedProtocol):
         self.peer: Any = None
         self.is_open = False
         self.bytes_in = 0
+        self.messages_in = 0
         self._is_full = False  # whether the other half waits for acknowledgements
         self._handlers = owner
         self._flusher = flusher
@@ -356,6 +357,7 @@ class Receiver(asyncio.BufferedProtocol):
 
     def _dispatch(self, count: int) -> None:
         """Hand on the messages of a batch."""
+        self.messages_in += count
         unpack = self._unpacker.unpack
         dispatch, peer = self._handlers.dispatch, self.peer
         for _ in range(count):
@@ -383,6 +385,7 @@ class Receiver(asyncio.BufferedProtocol):
         large, self._complete = self._complete, None
         if large is None:
             return
+        self.messages_in += 1
         try:
             self._handlers.dispatch[large.message[0]](self.peer, large.message, large.buffers)
         except (PartisanError, IndexError, TypeError, ValueError, KeyError) as error:

@@ -18,7 +18,7 @@ from partisan_actors.actors import subscriptions as subscriptions_module
 from partisan_actors.actors.context import current_system
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import ConfigError, NotYetConnected, Overloaded, SerializationError
-from partisan_actors.transport.connection import CLOGGED_BYTES
+from partisan_actors.transport.backlog import CLOGGED_BYTES
 from partisan_actors.transport.memory import MemoryNetwork
 from tests.nodes import until
 from tests.unit.api.runtimes import runtimes

@@ -13,7 +13,7 @@ from partisan_actors.errors import ConfigError, Overloaded
 from partisan_actors.ids import NodeId
 from partisan_actors.node import topics as topics_module
 from partisan_actors.node.topics import topic_channel
-from partisan_actors.transport.connection import CLOGGED_BYTES
+from partisan_actors.transport.backlog import CLOGGED_BYTES
 from partisan_actors.wire.channels import check_channels
 from tests.nodes import TestNode, overlay, quiet, until
 from tests.notes import Notes

@@ -1,0 +1,86 @@
+"""Points of metrics that are made of several counters each: of calls, of channels, and of what protocols say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from partisan_actors.node.node import Node
+from partisan_actors.node.traffic import Traffics
+from partisan_actors.telemetry.events import SYSTEM
+from partisan_actors.telemetry.histogram import merged
+from partisan_actors.telemetry.meters import TELL, Meters
+from partisan_actors.telemetry.metrics import Point, point
+
+__all__ = ["call_points", "channel_points", "protocol_points"]
+
+# By which way of the broadcast tree a message of that kind comes.
+PATHS: Final[Mapping[str, str]] = {
+    "plumtree.gossip": "eager",
+    "plumtree.ihave": "lazy",
+    "plumtree.graft": "graft",
+    "plumtree.prune": "prune",
+    "flood.flooded": "flood",
+}
+_PAYLOADS: Final = ("plumtree.gossip", "flood.flooded")
+
+
+def call_points(meters: Meters, in_flight: Mapping[tuple[str, str, str], int]) -> list[Point]:
+    """Of every method and every function of tasks that was called."""
+    points: list[Point] = []
+    waits: dict[str, list[dict[str, Any]]] = {}
+    for class_name, method, kind, meter in meters.all():
+        which = (class_name, method, kind)
+        points.append(point("partisan.calls", meter.calls, *which))
+        points.append(point("partisan.call.errors", meter.errors, *which))
+        points.append(point("partisan.calls.in_flight", in_flight.get(which, 0), *which))
+        if kind == TELL:
+            told = (SYSTEM, method, class_name)
+            points.append(point("messaging.process.duration", meter.run.plain(), *told))
+            points.append(point("messaging.client.consumed.messages", meter.calls, *told))
+        else:
+            points.append(point("rpc.server.call.duration", meter.run.plain(), SYSTEM, f"{class_name}/{method}"))
+        waits.setdefault(class_name, []).append(meter.wait.plain())
+    points += [point("partisan.mailbox.wait.duration", merged(each), class_name) for class_name, each in waits.items()]
+    return points
+
+
+def channel_points(traffics: Traffics) -> list[Point]:
+    """Of every channel, whoever the peers are: they are rows of `Metering.channels`, and not values of attributes."""
+    points: list[Point] = []
+    for channel, traffic in traffics.by_channel().items():
+        points += [
+            point("partisan.channel.io", traffic.sent_bytes, channel, "sent"),
+            point("partisan.channel.io", traffic.received_bytes, channel, "received"),
+            point("partisan.channel.messages", traffic.sent_messages, channel, "sent"),
+            point("partisan.channel.messages", traffic.received_messages, channel, "received"),
+            point("partisan.channel.queue.size", traffic.queued_messages, channel),
+            point("partisan.channel.queue.usage", traffic.queued_bytes, channel),
+            point("partisan.channel.lanes", traffic.lanes, channel),
+            point("partisan.channel.reconnects", traffic.reconnects, channel),
+        ]
+    return points
+
+
+def protocol_points(node: Node) -> list[Point]:
+    """Of the overlay and the broadcast tree."""
+    counts = node.driver.counts
+    failures = {
+        "neighbour_failed": counts.lost_neighbours,
+        "connection_refused": node.refused_connections,
+        "connection_broken": node.broken_connections,
+        "connection_stalled": node.keep_alive.one_way.cut_count,
+        "frame_damaged": node.sessions.damaged_frames,
+        "broadcast_dropped": node.driver.dropped,
+    }
+    payloads = sum(counts.heard[kind] for kind in _PAYLOADS)
+    # What a payload was for another neighbour, or for the replicated map, is among those that were new.
+    repeated = max(0, payloads - counts.delivered)
+    return [
+        *(point("partisan.overlay.view.size", len(view), name) for name, view in node.driver.stack.views.items()),
+        *(point("partisan.overlay.messages", count, kind, "sent") for kind, count in counts.sent.items()),
+        *(point("partisan.overlay.messages", count, kind, "received") for kind, count in counts.heard.items()),
+        *(point("partisan.overlay.failures", count, kind) for kind, count in failures.items()),
+        *(point("partisan.broadcast.messages", counts.heard[kind], path) for kind, path in PATHS.items()),
+        point("partisan.broadcast.redundancy", repeated / counts.delivered if counts.delivered else 0.0),
+    ]
