@@ -72,7 +72,7 @@ class _Loan:
         self.has_arrived = False
         self.is_returned = False
 
-    def arrived(self) -> None:
+    def returned(self, reader: NodeId | None) -> None:
         """The call is over that took it along; from any thread."""
         self.holding.system.post(self.holding.returned, self)
 

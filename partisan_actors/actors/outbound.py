@@ -11,6 +11,7 @@ import contextlib
 import itertools
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from threading import get_ident
 from time import sleep
 from typing import Any, Final
@@ -21,7 +22,7 @@ from partisan_actors.actors.encoding import as_sent, copies_of, pack_payload
 from partisan_actors.actors.host import CopyBuffers, Host
 from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
-from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
+from partisan_actors.actors.sent_refs import SentRefs, has_read, refs_in_message
 from partisan_actors.actors.tracing import CallTrace, TellTrace
 from partisan_actors.actors.unready import Unready, UnreadyMessages, awaiting
 from partisan_actors.errors import CallTimeout, PartisanError
@@ -251,7 +252,7 @@ class Outbound:
         finally:
             refs_in_message.reset(token)
         if refs and reply is not None:
-            reply.add_waiter(refs.release)
+            reply.add_waiter(partial(_release, refs, reply, location))
         return pack_payload(head, payload, self._system.copy_buffers, location.peer)
 
     def _traced_call(
@@ -429,6 +430,12 @@ class Outbound:
                     connection.send(message)
                     continue
             self._submit(location, number, message, buffers, reply, channel, timeout_s, sender)
+
+
+def _release(refs: SentRefs, reply: Reply[Any], location: Location) -> None:
+    """The call is over that these were sent with."""
+    peer = location.peer
+    refs.release(peer.node if peer is not None and has_read(reply.exception()) else None)
 
 
 def _sender(location: Location, partition: int | None) -> int | None:

@@ -16,7 +16,7 @@ from partisan_actors.actors.host import Host
 from partisan_actors.actors.outbound import Outbound
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.replies import Reply
-from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
+from partisan_actors.actors.sent_refs import SentRefs, has_read, refs_in_message
 from partisan_actors.actors.tracing import CallTrace, TellTrace
 from partisan_actors.actors.unready import awaiting
 from partisan_actors.errors import (
@@ -123,9 +123,13 @@ class Request:
             return pack([*head, self._body]), list(self._buffers) or None
         return pack([*head, None]), [self._body, *self._buffers]
 
-    def release(self) -> None:
-        """It is answered for good: refs among its arguments need not be kept for it any more."""
-        self._refs.release()
+    def release(self, *, is_read_once: bool) -> None:
+        """It is answered for good: refs among its arguments need not be kept for it any more.
+
+        `is_read_once`: it was sent once, and read by whoever has answered.
+        """
+        peer = self.location.peer
+        self._refs.release(peer.node if is_read_once and peer is not None else None)
 
 
 class Retrying:
@@ -202,5 +206,5 @@ class Retrying:
     def _end(self, value: Any, error: BaseException | None) -> None:
         if not self._is_over:
             self._is_over = True
-            self._request.release()
+            self._request.release(is_read_once=self._attempt == 1 and has_read(error))
             self._finish(value, error)

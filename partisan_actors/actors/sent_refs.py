@@ -8,14 +8,17 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Protocol
 
-__all__ = ["SentRefs", "refs_in_message"]
+from partisan_actors.errors import TaskFailed
+from partisan_actors.ids import NodeId
+
+__all__ = ["SentRefs", "has_read", "refs_in_message"]
 
 
 class SentRef(Protocol):
     """A ref, as far as it matters here."""
 
-    def arrived(self) -> None:
-        """The message is done with: whoever keeps the ref over there has said so, or is about to."""
+    def returned(self, reader: NodeId | None) -> None:
+        """The message is done with: if `reader`, the node that answered, keeps the ref, it says so, or is about to."""
         ...
 
 
@@ -37,12 +40,17 @@ class SentRefs:
         """`ref` is in the message."""
         self._refs.append(ref)
 
-    def release(self) -> None:
-        """The call has returned."""
+    def release(self, reader: NodeId | None = None) -> None:
+        """The call is over. `reader` is the node that has answered it, if one has, and no other read the message."""
         refs, self._refs = self._refs, []
         self.loans = {}
         for ref in refs:
-            ref.arrived()
+            ref.returned(reader)
+
+
+def has_read(error: BaseException | None) -> bool:
+    """Whether a call that ended so was answered by whoever has read its message, and not given up on the way."""
+    return error is None or isinstance(error, TaskFailed)
 
 
 # Set while a message is encoded.

@@ -43,8 +43,8 @@ class RefStore(Protocol):
         """`ref` is being sent somewhere."""
         ...
 
-    def arrived(self, ref: ObjectRef[Any]) -> None:
-        """The call that `ref` was sent with has returned."""
+    def returned(self, ref: ObjectRef[Any], reader: NodeId | None) -> None:
+        """The call that `ref` was sent with is over; `reader` has answered it, if any node has."""
         ...
 
     def adopt(self, identity: ObjectId) -> ObjectRef[Any]:
@@ -163,9 +163,9 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
     def readiness(self) -> Reply[Any]:
         return self if self._id is None else self._store.readiness(self)
 
-    def arrived(self) -> None:
-        """For the sender of a message: the call that took this ref along has returned."""
-        self._store.arrived(self)
+    def returned(self, reader: NodeId | None) -> None:
+        """For the sender of a message: the call that took this ref along is over, and was answered by that node."""
+        self._store.returned(self, reader)
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._store.lend(self)

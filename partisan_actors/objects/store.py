@@ -1,11 +1,4 @@
-"""The objects of one node: what it lends to others, and what it has borrowed.
-
-A lent object is kept for its borrowers: each borrowing node says when it takes a ref and when it drops its last one,
-and a borrower that goes down drops all of its. A ref on its way is kept by whoever sent it, until its call has
-returned, and for ARRIVAL_S more, as the borrower's word may come later than the answer. Where nothing returns, and
-where a borrower has passed a ref on before it gave its own back, that is GRACE_S. After that, an object that nobody
-borrows lives for as long as somebody on its own node refers to it.
-"""
+"""The objects of one node: what it owns, and what it has borrowed. `lending` has what of the former others borrow."""
 
 from __future__ import annotations
 
@@ -23,12 +16,12 @@ from partisan_actors.actors.sent_refs import refs_in_message
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import NodeError, ObjectLost, PartisanError, SerializationError, TaskFailed
 from partisan_actors.ids import NodeId, ObjectId
-from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
 from partisan_actors.objects.asking import SERVICE, ask_owner, is_done_soon, patience_for
-from partisan_actors.objects.fetching import Fetched, Large, Later, Recent
+from partisan_actors.objects.fetching import Fetched, Large, Later, RecentRefs
 from partisan_actors.objects.flow import Flow
 from partisan_actors.objects.keeping import KEPT_BYTES_MIN, Keeping, is_large, size_of
+from partisan_actors.objects.lending import Lending
 from partisan_actors.objects.locations import ObjectLocation
 from partisan_actors.objects.ref import ObjectRef, rebuild_ref
 from partisan_actors.objects.sharing import Sharing
@@ -40,27 +33,11 @@ __all__ = ["ObjectStore"]
 
 logger = logging.getLogger(__name__)
 
-GRACE_S: Final = 60.0
-ARRIVAL_S: Final = 10.0
 # What is so large is not sent before there is room for it; and that is so much at once, in all.
 PULLED_BYTES_MIN: Final = 1024 * 1024
 FETCH_BYTES_MAX: Final = 64 * 1024 * 1024
-RECENT_MAX: Final = 64
-RECENT_SWEEPS: Final = 2
 # In every pickle of a ref, or of an actor's handle, is the name of what makes it again.
 _OURS: Final = b"partisan_actors"
-
-
-class _Lent:
-    """A ref that was sent to other nodes, and who has it now."""
-
-    __slots__ = ("borrowers", "copies", "ref", "until")
-
-    def __init__(self, ref: ObjectRef[Any], until: float) -> None:
-        self.ref = ref
-        self.borrowers: set[NodeId] = set()
-        self.copies: set[NodeId] = set()  # those of them that have fetched the value
-        self.until = until
 
 
 class ObjectStore:
@@ -71,9 +48,6 @@ class ObjectStore:
         self.loop = system.loop
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        self._lent: dict[int, _Lent] = {}
-        # What was lent once and is still referred to here, by number.
-        self._own: weakref.WeakValueDictionary[int, ObjectRef[Any]] = weakref.WeakValueDictionary()
         # How a ref is unpickled. The face puts a function here that also finds the node of plain user code.
         self.rebuild: Callable[[str, int, int], ObjectRef[Any]] = rebuild_ref
         self._borrowed: weakref.WeakValueDictionary[ObjectId, ObjectRef[Any]] = weakref.WeakValueDictionary()
@@ -81,7 +55,7 @@ class ObjectStore:
         self._readiness: weakref.WeakKeyDictionary[ObjectRef[Any], Reply[None]] = weakref.WeakKeyDictionary()
         self.on_failure: list[Callable[[], None]] = []
         # Refs that are kept here for a moment after their last use: what is mapped already is not mapped again.
-        self._recent: dict[ObjectId, Recent] = {}
+        self._recent = RecentRefs()
         # Values of other nodes that were wanted: those that were here already, and those that were fetched.
         self.hits = self.fetched = 0
         config = system.node.config
@@ -93,8 +67,7 @@ class ObjectStore:
         system.on_close.append(self._close)
         system.extensions["objects"] = self
         system.serve(SERVICE, self, channel=BULK)
-        system.cancelling.find_object = self._own.get
-        system.node.directory.on_down.append(self._node_down)
+        self.lending = Lending(system)
         system.node.on_sweep.append(self._sweep)
 
     def start(self) -> None:
@@ -193,45 +166,28 @@ class ObjectStore:
             message.add(ref)
         if ref.id.node != self.system.me:
             self._passed_on.add(ref.id)
-            return
-        with self._lock:
-            self._own[ref.id.number] = ref
-        if message is None or not message.returns:
-            self._keep_lent(ref, GRACE_S)
+        else:
+            self.lending.lend(ref)
 
-    def _keep_lent(self, ref: ObjectRef[Any], for_s: float) -> None:
-        with self._lock:
-            lent = self._lent.get(ref.id.number)
-            if lent is None:
-                lent = self._lent[ref.id.number] = _Lent(ref, 0.0)
-            lent.until = max(lent.until, self.loop.time() + for_s)
-
-    def arrived(self, ref: ObjectRef[Any]) -> None:
-        """The call that `ref` was sent with has returned. That somebody borrows it may be known a moment later."""
+    def returned(self, ref: ObjectRef[Any], reader: NodeId | None) -> None:
+        """The call that `ref` was sent with is over; `reader` has answered it, if any node has."""
         if ref.id.node == self.system.me:
-            self._keep_lent(ref, ARRIVAL_S)
+            self.lending.returned(ref, reader)
 
     async def borrow(self, peer: Peer, number: int) -> None:
         """A node has received a ref to one of our objects."""
-        lent = self._find_lent(number)
-        if lent is not None:
-            lent.borrowers.add(peer.node)
+        self.lending.borrow(peer, number)
 
     async def give_back(self, peer: Peer, number: int, passed_on: bool) -> None:
-        """A node has dropped its last ref to an object of ours. It may have `passed_on` one, to a node not known."""
-        lent = self._lent.get(number)
-        if lent is not None:
-            lent.borrowers.discard(peer.node)
-            lent.copies.discard(peer.node)
-            if passed_on:
-                lent.until = max(lent.until, self.loop.time() + GRACE_S)
+        """A node has dropped its last ref to an object of ours."""
+        self.lending.give_back(peer, number, passed_on)
 
     async def fetch(self, peer: Peer, number: int) -> Any:
         """The value of one of our objects, once it is there; or `Later` or `Large`.
 
         Raises ObjectLost, or what the call raised.
         """
-        lent = self._must_find(number)
+        lent = self.lending.must_find(number)
         ref = lent.ref
         if not await is_done_soon(ref):
             return Later()
@@ -242,7 +198,7 @@ class ObjectStore:
 
     async def pull(self, peer: Peer, number: int) -> Any:
         """The same, for who has made room for what is `Large`."""
-        return await self._encoded(self._must_find(number).ref)
+        return await self._encoded(self.lending.must_find(number).ref)
 
     async def _encoded(self, ref: ObjectRef[Any]) -> Any:
         """What answers with the value of `ref`, encoded already if that is kept."""
@@ -257,55 +213,28 @@ class ObjectStore:
 
     async def ready(self, peer: Peer, number: int) -> Later | None:
         """Answered once one of our objects is there, or its call has failed; or with `Later`. Raises ObjectLost."""
-        return None if await is_done_soon(self._must_find(number).ref) else Later()
+        return None if await is_done_soon(self.lending.must_find(number).ref) else Later()
 
     async def locate(self, peer: Peer, number: int) -> list[Any]:
         """Where one of our objects is, as `ObjectLocation.plain`. Raises ObjectLost."""
-        return self.whereabouts(self._must_find(number).ref).plain()
-
-    def _must_find(self, number: int) -> _Lent:
-        lent = self._find_lent(number)
-        if lent is None:
-            owner = self.system.me
-            raise ObjectLost(str(ObjectId(owner, number)), str(owner), "its last reference is gone")
-        return lent
-
-    def _find_lent(self, number: int) -> _Lent | None:
-        lent = self._lent.get(number)
-        ref = self._own.get(number) if lent is None else None
-        if ref is not None:
-            lent = self._lent[number] = _Lent(ref, self.loop.time() + ARRIVAL_S)
-        return lent
-
-    def _node_down(self, record: NodeRecord, why: str) -> None:
-        for lent in list(self._lent.values()):
-            lent.borrowers.discard(record.node)
-            lent.copies.discard(record.node)
+        return self.whereabouts(self.lending.must_find(number).ref).plain()
 
     def _sweep(self) -> None:
-        now = self.loop.time()
-        with self._lock:
-            for number, lent in list(self._lent.items()):
-                if not lent.borrowers and lent.until < now and lent.ref.done():
-                    del self._lent[number]
+        self.lending.sweep()
         self.keeping.sweep()
-        for identity, recent in list(self._recent.items()):
-            recent.age += 1
-            if recent.age > RECENT_SWEEPS or len(self._recent) > RECENT_MAX:
-                del self._recent[identity]
+        self._recent.sweep()
 
     @property
     def lent_count(self) -> int:
         """How many objects are kept for others."""
-        return len(self._lent)
+        return len(self.lending.lent)
 
     # ---- borrowing --------------------------------------------------------------------------------------------
 
     def adopt(self, identity: ObjectId) -> ObjectRef[Any]:
         """The ref for an id that arrived here: our own, or a borrowed one."""
         if identity.node == self.system.me:
-            with self._lock:
-                lent = self._find_lent(identity.number)
+            lent = self.lending.find(identity.number)
             if lent is not None:
                 return lent.ref
             ref: ObjectRef[Any] = ObjectRef(self)
@@ -315,9 +244,7 @@ class ObjectStore:
         with self._lock:
             known = self._borrowed.get(identity)
             if known is not None:
-                recent = self._recent.get(identity)
-                if recent is not None:
-                    recent.age = 0
+                self._recent.used(identity)
                 self.hits += known.done()
                 return known
             ref = self._borrowed[identity] = ObjectRef(self)
@@ -374,7 +301,7 @@ class ObjectStore:
             return ObjectLocation(nodes, ref.size_bytes)
         if not ref.done() or ref.has_failed:
             return ObjectLocation(())
-        lent = self._lent.get(ref.id.number)
+        lent = self.lending.lent.get(ref.id.number)
         nodes = (owner, *(sorted(lent.copies) if lent is not None else ()))
         return ObjectLocation(nodes, ref.size_bytes, self.keeping.is_spilled(ref))
 
@@ -406,7 +333,7 @@ class ObjectStore:
             self.fetched += 1
             ref.size_bytes = reply.size_bytes
             if reply.is_mapped:
-                self._recent[ref.id] = Recent(ref)
+                self._recent.add(ref)
             ref.succeed(value)
         except asyncio.CancelledError:
             ref.fail(ObjectLost(str(ref.id), str(owner), "this node stopped before its value had come"))

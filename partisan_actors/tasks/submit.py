@@ -105,7 +105,7 @@ class TaskSubmitter:
         if has_run and (made := made_calls.get()) is not None:
             note_call(made, ref)
         if refs:
-            ref.add_waiter(refs.release)
+            ref.add_waiter(lambda: refs.release(work.reader()))
         if threading.get_ident() == self._system.thread_id:
             self._start(work, retries, trace)
         else:
@@ -173,7 +173,7 @@ class TaskSubmitter:
             for node in dict.fromkeys(node for _, node in sorted(queues, key=_length)):
                 if trace is not None:
                     trace.host = node
-                work.host = node
+                work.host = work.asked = node
                 try:
                     answer, value = await self._ask(node, spec)
                     if answer == PLACED:
@@ -231,7 +231,7 @@ class TaskSubmitter:
     async def _ask_process(self, host: NodeId, work: Submitted, where: Any, trace: SubmittedTask | None) -> Any:
         """The host has a process for the task: ask that. Raises WorkerCrashed when it ends before the task does."""
         spec = work.spec
-        work.host = process = place_of(self._system.node, where)
+        work.host = work.asked = process = place_of(self._system.node, where)
         work.is_in_process = True
         if trace is not None:
             trace.host = process

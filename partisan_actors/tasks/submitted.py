@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.cancelling import AGAIN_S, PATIENCE_S
 from partisan_actors.actors.consuming import Incoming
+from partisan_actors.actors.sent_refs import has_read
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import TaskCancelled
 from partisan_actors.ids import NodeId
@@ -30,6 +31,7 @@ class Submitted:
         "_incoming",
         "_service",
         "_system",
+        "asked",
         "host",
         "is_cancelled",
         "is_in_process",
@@ -61,6 +63,8 @@ class Submitted:
         self._ahead = ahead
         self._asked_s = 0.0
         self.host: NodeId | None = None
+        # The node that was last asked to run it.
+        self.asked: NodeId | None = None
         self.job: asyncio.Task[None] | None = None
         self.is_cancelled = False
         # Whether `host` is a process that has nothing else to do; and whether that is to be ended with it.
@@ -83,6 +87,10 @@ class Submitted:
         """Return when all are ready, or have failed. Until then the task takes nothing of any node."""
         for ref in self.unready():
             await ref.readiness().settled()
+
+    def reader(self) -> NodeId | None:
+        """The node that has read its arguments, once it is over, if that was one, and is known."""
+        return self.asked if self.spec.attempt == 1 and has_read(self.ref.exception()) else None
 
     def begin(self, attempt: int) -> None:
         """Another attempt begins: a stream of another number, so that what an earlier one still sends is not taken."""

@@ -15,7 +15,7 @@ import partisan_actors as pa
 from partisan_actors.api import session
 from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.node import strangers
-from partisan_actors.objects import store as object_store
+from partisan_actors.objects import lending
 from tests.integration.programs import wait_until
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -174,8 +174,8 @@ def test_a_ref_kept_by_a_worker_outlives_the_one_here() -> None:
 def test_a_ref_that_waits_in_a_mailbox_is_kept_for_longer_than_the_grace(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(object_store, "GRACE_S", 0.0)
-    monkeypatch.setattr(object_store, "ARRIVAL_S", 0.0)
+    monkeypatch.setattr(lending, "GRACE_S", 0.0)
+    monkeypatch.setattr(lending, "ARRIVAL_S", 0.0)
     keeper, store = Keeper.remote(), _store()
     blocked = keeper.wait_for.remote(str(tmp_path / "open"))
 
@@ -188,13 +188,25 @@ def test_a_ref_that_waits_in_a_mailbox_is_kept_for_longer_than_the_grace(
     assert pa.get([blocked, top_level, inside], timeout=30) == [None, 4, [5]]
 
 
+@pa.actor(placement="spread")
+class Sizes:
+    async def size(self, value: Any) -> int:
+        return len(value)
+
+    async def make(self, size: int) -> list[Any]:
+        return [pa.put(bytes(size))]
+
+    async def lent(self) -> int:
+        return int(_store().lent_count)
+
+
 def _store() -> Any:
     return session.system().extensions["objects"]
 
 
 def test_what_nobody_borrows_any_more_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_store, "GRACE_S", 2.0)
-    monkeypatch.setattr(object_store, "ARRIVAL_S", 2.0)
+    monkeypatch.setattr(lending, "GRACE_S", 2.0)
+    monkeypatch.setattr(lending, "ARRIVAL_S", 2.0)
     keeper, store = Keeper.remote(), _store()
     ref = pa.put(b"kept")
     number = ref.id.number
@@ -203,11 +215,36 @@ def test_what_nobody_borrows_any_more_is_let_go(monkeypatch: pytest.MonkeyPatch)
     gc.collect()
     store._sweep()
     assert pa.get(keeper.use.remote()) == b"kept"
-    assert number in store._lent
+    assert number in store.lending.lent
 
     pa.get(keeper.drop.remote())
 
-    wait_until(lambda: number not in store._lent, "the object to be let go")
+    wait_until(lambda: number not in store.lending.lent, "the object to be let go")
+
+
+def test_values_that_are_put_and_used_in_a_loop_do_not_pile_up() -> None:
+    store, reader, size = _store(), Sizes.remote(), 8 * MEGABYTE
+    value, most = bytes(size), 0
+
+    for _ in range(120):
+        assert pa.get(reader.size.remote(pa.put(value)), timeout=60) == size
+        most = max(most, store.keeping.bytes_used)
+
+    # What the reader has mapped lately, what it is to be asked about, and what is on its way meanwhile.
+    assert most < 600 * MEGABYTE
+    assert store.keeping.spilled_count == 0
+
+
+def test_results_that_were_put_over_there_do_not_pile_up() -> None:
+    reader = Sizes.remote()
+    ref = pa.get(reader.make.remote(MEGABYTE), timeout=60)[0]
+    assert len(pa.get(ref, timeout=60)) == MEGABYTE
+    assert pa.get(reader.lent.remote()) == 1
+
+    del ref
+    gc.collect()
+
+    wait_until(lambda: pa.get(reader.lent.remote()) == 0, "the value to be let go of over there")
 
 
 def test_an_object_whose_owner_nobody_knows_is_lost_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:

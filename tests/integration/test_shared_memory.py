@@ -11,7 +11,6 @@ import pytest
 
 import partisan_actors as pa
 from partisan_actors.api import session
-from partisan_actors.objects import store as object_store
 from partisan_actors.objects.store import ObjectStore
 from tests.integration.programs import roomy_memory, wait_until
 
@@ -144,12 +143,11 @@ def test_calls_before_and_after_a_mapped_one_keep_their_order() -> None:
     assert pa.get(sums, timeout=60) == [float(MEGABYTE * number) for number in range(20)]
 
 
-def test_memory_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_given_back() -> None:
     reader = Reader.remote()
     pa.get(reader.total.remote(numpy.ones(LARGE // 8)), timeout=60)
     segments = store().sharing.segments
     assert segments is not None
-    monkeypatch.setattr(object_store, "ARRIVAL_S", 0.0)
     pa.get(reader.total.remote(pa.put(numpy.ones(LARGE // 8))), timeout=60)
     gc.collect()
 

@@ -18,7 +18,7 @@ import partisan_actors as pa
 from partisan_actors.actors.context import current_system
 from partisan_actors.faults.operations import Delay, Reset
 from partisan_actors.faults.plan import FaultPlan
-from partisan_actors.objects.store import GRACE_S
+from partisan_actors.objects.lending import GRACE_S
 from partisan_actors.simulation.cluster import SimulatedCluster
 
 STEPS = 60
