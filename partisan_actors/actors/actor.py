@@ -53,8 +53,8 @@ class Interface:
     """What callers know of a class: its name, its methods, and why its other attributes cannot be called.
 
     And of how its actors were made, as far as calls go: the names of their `groups`, how often calls are tried again,
-    and how many of one handle may be unanswered (None: any number). `in_order` says that its blocking methods run one
-    after another.
+    how many of one handle may be unanswered (None: any number), and how they are traced (None: as everything is).
+    `in_order` says that its blocking methods run one after another.
     """
 
     class_name: str
@@ -66,6 +66,7 @@ class Interface:
     max_task_retries: int = 0
     pending_max: int | None = None
     in_order: bool = True
+    tracing: str | float | None = None
 
     def has_no(self, name: str) -> AttributeError:
         """The error for a call of what is no remote method."""

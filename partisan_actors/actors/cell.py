@@ -40,6 +40,7 @@ from partisan_actors.actors.tracing import ActivationTrace, begin_serving, finis
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import ActorId
 from partisan_actors.node.router import Peer
+from partisan_actors.telemetry.context import NOT_SAMPLED, current_context
 from partisan_actors.telemetry.meters import NEVER_QUICK
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
@@ -111,6 +112,8 @@ class Cell(Refusing):
         context.run(current_system.set, system)
         context.run(current_owner.set, options.owner)
         context.run(begin_noting)
+        if system.recorder.unasked is not None or options.tracing == "off":
+            context.run(current_context.set, NOT_SAMPLED)
         self._copy_context = context.copy
         self.meters = system.meters.of_class(definition.interface.class_name)
         self._quick = self.meters.quick(definition.coroutines)

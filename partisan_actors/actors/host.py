@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from partisan_actors.actors.actor import Definition
 from partisan_actors.actors.mailbox import Message
+from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.stepping import Steps
 from partisan_actors.actors.threads import Threads
@@ -32,6 +33,7 @@ class Running(Protocol):
     key: bytes
     actor: ActorId
     definition: Definition
+    options: CellOptions
     processed: int
     instance: Any
     # Whether nothing of the actor runs while a blocking method does.

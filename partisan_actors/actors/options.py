@@ -16,7 +16,7 @@ class CellOptions:
 
     With `trap_exit`, exit signals are told to it and do not end it. `trace` is the trace context in which it
     is made, in wire form; empty when that is not traced. Its `on_stop` has `stop_timeout_s` seconds. Its
-    own names, and those of what it makes, are in `namespace`.
+    own names, and those of what it makes, are in `namespace`. `tracing` is what its class says of that.
     """
 
     name: str | None = None
@@ -31,3 +31,4 @@ class CellOptions:
     stop_timeout_s: float = 5.0
     concurrency_groups: Mapping[str, int] = field(default_factory=dict)
     namespace: str = ""
+    tracing: str | float | None = None

@@ -79,8 +79,8 @@ class Outbound:
         """
         number = self.next_number()
         buffers: list[Any] | None = None
-        if self._recorder.enabled:
-            trace = CallTrace(self._system, location, method, channel, number, partition)
+        if self._recorder.enabled and (context := self._recorder.begin_traced(location.tracing)) is not None:
+            trace = CallTrace(self._system, context, location, method, channel, number, partition)
             message, buffers = self._traced_call(trace, number, location, method, args, kwargs, reply)
             channel = awaiting(location, method, args, kwargs, channel)
         elif not kwargs and (_are_tiny(map(type, args)) or is_scalars(args)):
@@ -181,8 +181,8 @@ class Outbound:
         partition: int | None,
     ) -> tuple[bytes, list[Any] | None, str]:
         """The message, and its channel, which tells whether it has to wait for its arguments."""
-        if self._recorder.enabled:
-            trace = TellTrace(self._system, location, method, channel, self.next_number(), partition)
+        if self._recorder.enabled and (context := self._recorder.begin_traced(location.tracing)) is not None:
+            trace = TellTrace(self._system, context, location, method, channel, self.next_number(), partition)
             encoded = self._traced_tell(trace, location, method, args, kwargs)
         else:
             if not kwargs and is_scalars(args):
@@ -265,7 +265,7 @@ class Outbound:
         kwargs: dict[str, Any],
         reply: Reply[Any],
     ) -> tuple[bytes, list[Any] | None]:
-        meta, is_sampled = trace.meta(), trace.context.is_sampled
+        meta = trace.meta()
         encoded: tuple[bytes, list[Any] | None] | None = None
         if not kwargs and is_scalars(args):
             with contextlib.suppress(OverflowError, ValueError):
@@ -275,11 +275,11 @@ class Outbound:
             try:
                 encoded = self._pickled(head, location, method, args, kwargs, reply)
             except PartisanError as error:
-                if is_sampled:
-                    trace.finished(error, location.peer)
+                trace.finished(error)
                 raise
-        if is_sampled:
-            reply.add_waiter(lambda: trace.finished(reply.exception(), location.peer))
+        trace.encoded(*encoded)
+        trace.reply = reply
+        reply.add_waiter(trace.over)
         return encoded
 
     def _traced_tell(
@@ -297,6 +297,7 @@ class Outbound:
             except PartisanError as error:
                 trace.sent(error)
                 raise
+        trace.encoded(*encoded)
         trace.sent()
         return encoded
 

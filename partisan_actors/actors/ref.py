@@ -68,6 +68,7 @@ class Location:
         "parked",
         "peer",
         "state",
+        "tracing",
     )
 
     def __init__(self, actor: ActorId, class_name: str, name: str | None, can_restart: bool) -> None:
@@ -76,6 +77,8 @@ class Location:
         self.class_name = class_name
         self.name = name
         self.can_restart = can_restart
+        # What its class says of tracing calls of it, as far as this node has heard.
+        self.tracing: str | float | None = None
         self.state = PENDING
         self.peer: Peer | None = None
         self.parked: deque[Parked] = deque()

@@ -63,6 +63,9 @@ class Request:
         self._how = (awaiting(location, method, args, kwargs, channel, "group" in extras), timeout_s, partition)
         self._refs = SentRefs()
         self._scalars = args if not kwargs and is_scalars(args) else None
+        # Whether somebody looks after it who may send it again, and says when it is over.
+        self.is_retried = False
+        self._trace: CallTrace | None = None
         self._body = b""
         self._buffers: KeptBuffers = KeptBuffers(())
         if self._scalars is None:
@@ -80,27 +83,39 @@ class Request:
         """Send it; from any thread."""
         channel, timeout_s, partition = self._how
         meta = {**self._extras, "attempt": attempt} if attempt > 1 else dict(self._extras)
-        host = self._outbound.host
-        if host.recorder.enabled:
-            trace = CallTrace(host, self.location, self.method, channel, number)
+        trace = self._begin_trace(number, attempt)
+        if trace is not None:
             meta.update(trace.meta())
-            if trace.context.is_sampled:
-                reply.add_waiter(lambda: self._finished(trace, reply, attempt))
+            if not self.is_retried:
+                reply.add_waiter(lambda: self.traced_end(reply.exception(), reply))
         message, buffers = self._encoded(number, meta)
+        if trace is not None and attempt == 1:
+            trace.encoded(message, buffers)
         self._outbound.dispatch(self.location, number, message, buffers, reply, channel, timeout_s, partition)
 
-    def _finished(self, trace: CallTrace, reply: Reply[Any], attempt: int) -> None:
-        error = reply.exception()
-        items = reply.result() if error is None and "stream" in self._extras else None
-        trace.finished(error, self.location.peer, attempt, items)
+    def _begin_trace(self, number: int, attempt: int) -> CallTrace | None:
+        """All attempts are one span; each that is served is a child of it."""
+        recorder, location = self._outbound.host.recorder, self.location
+        if attempt == 1 and recorder.enabled and (context := recorder.begin_traced(location.tracing)) is not None:
+            self._trace = CallTrace(self._outbound.host, context, location, self.method, self._how[0], number)
+        if self._trace is not None:
+            self._trace.attempt = attempt
+        return self._trace
+
+    def traced_end(self, error: BaseException | None, reply: Reply[Any] | None) -> None:
+        """It is over for good; `reply` is the last one there was."""
+        trace = self._trace
+        if trace is not None:
+            trace.items = reply.result() if error is None and reply is not None and "stream" in self._extras else None
+            trace.finished(error)
 
     def tell(self) -> None:
         """Send it as a tell; from any thread."""
         channel, _, partition = self._how
         meta, host = dict(self._extras), self._outbound.host
         trace = None
-        if host.recorder.enabled:
-            trace = TellTrace(host, self.location, self.method, channel, self._outbound.next_number())
+        if host.recorder.enabled and (context := host.recorder.begin_traced(self.location.tracing)) is not None:
+            trace = TellTrace(host, context, self.location, self.method, channel, self._outbound.next_number())
             meta.update(trace.meta())
         head = [self.location.key, self.method, meta]
         if self._scalars is not None:
@@ -110,6 +125,7 @@ class Request:
             message, buffers = self._with_payload([Kind.TELL_PICKLED, *head])
         self._outbound.dispatch(self.location, 0, message, buffers, None, channel, None, partition)
         if trace is not None:
+            trace.encoded(message, buffers)
             trace.sent()
 
     def _encoded(self, number: int, meta: dict[str, Any]) -> tuple[bytes, list[Any] | None]:
@@ -149,6 +165,8 @@ class Retrying:
     ) -> None:
         self._host = host
         self._request = request
+        request.is_retried = True
+        self._last: Reply[Any] | None = None
         self._finish = finish
         self._retries = retries
         self._kinds: tuple[type[BaseException], ...] = ()
@@ -181,6 +199,7 @@ class Retrying:
             self._end(None, TaskCancelled(str(self._request)))
 
     def _ended(self, reply: Reply[Any]) -> None:
+        self._last = reply
         if get_ident() != self._host.thread_id:
             self._host.post(self._ended, reply)  # it failed before it left the caller's thread
             return
@@ -206,5 +225,6 @@ class Retrying:
     def _end(self, value: Any, error: BaseException | None) -> None:
         if not self._is_over:
             self._is_over = True
+            self._request.traced_end(error, self._last)
             self._request.release(is_read_once=self._attempt == 1 and has_read(error))
             self._finish(value, error)

@@ -7,22 +7,36 @@ The node it arrives at adds ``hops`` if it was relayed, and the cell ``arrived``
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from partisan_actors.actors.actor import ASYNC
 from partisan_actors.actors.context import request_meta
 from partisan_actors.ids import ActorId, NodeId
-from partisan_actors.telemetry.context import TraceContext
+from partisan_actors.telemetry.context import SAMPLED, TraceContext
 from partisan_actors.telemetry.failure import Failure
+from partisan_actors.telemetry.options import CALLS as LEVEL_CALLS
+from partisan_actors.telemetry.options import FULL
 from partisan_actors.telemetry.recorder import Recorder
-from partisan_actors.telemetry.records import AskFinished, AskServed, Lifecycle, LifecycleStep, TellProcessed, TellSent
+from partisan_actors.telemetry.records import (
+    AskFinished,
+    AskServed,
+    Lifecycle,
+    LifecycleStep,
+    Sending,
+    TellProcessed,
+    TellSent,
+)
+from partisan_actors.telemetry.records import Running as UserCode
 from partisan_actors.wire.channels import CALLS
 
 if TYPE_CHECKING:
     from partisan_actors.actors.host import Host, Running
     from partisan_actors.actors.mailbox import Message
     from partisan_actors.actors.ref import Location
-    from partisan_actors.node.router import Peer
+    from partisan_actors.actors.replies import Reply
 
 __all__ = [
     "ActivationTrace",
@@ -31,55 +45,97 @@ __all__ = [
     "TellTrace",
     "begin_serving",
     "finish_serving",
+    "is_full_for",
     "record_stop",
     "refuse_serving",
 ]
 
 
+# A shorter encoding is not worth an attribute.
+SLOW_ENCODING_NS: Final = 1_000_000
+
+
 class _Sent:
     """What the traces of asks and tells have in common."""
 
-    __slots__ = ("_channel", "_host", "_lane", "_location", "_method", "_number", "_started_ns", "context")
+    __slots__ = ("_channel", "_host", "_lane", "_location", "_method", "_number", "_sending", "_started_ns", "context")
 
     def __init__(
-        self, host: Host, location: Location, method: str, channel: str, number: int, partition: int | None = None
+        self,
+        host: Host,
+        context: TraceContext,
+        location: Location,
+        method: str,
+        channel: str,
+        number: int,
+        partition: int | None = None,
     ) -> None:
-        recorder = host.recorder
-        self.context = recorder.begin()
+        self.context = context
         self._host = host
         self._location = location
         self._method = method
         self._channel = channel
-        affinity = location.affinity ^ host.sender_affinity() if partition is None else partition
-        self._lane = affinity % host.node.lanes[channel]
+        lanes = host.node.lanes[channel]
+        if lanes == 1:
+            self._lane = 0
+        else:
+            self._lane = (location.affinity ^ host.sender_affinity() if partition is None else partition) % lanes
         self._number = number
-        self._started_ns = recorder.clock()
+        self._sending: Sending | None = None
+        self._started_ns = host.recorder.clock()
 
     def meta(self) -> dict[str, Any]:
         """What travels with the message."""
         meta: dict[str, Any] = {"tc": self.context.pack()}
-        if self._channel != CALLS:
+        if self._channel is not CALLS and self._channel != CALLS:
             meta["channel"] = self._channel
         if self._lane:
             meta["lane"] = self._lane
         return meta
 
+    def encoded(self, message: bytes, buffers: Sequence[Any] | None) -> None:
+        """The message is bytes, and will be queued."""
+        recorder = self._host.recorder
+        now = recorder.clock()
+        is_full = is_full_for(recorder, self._location.tracing)
+        if is_full or now - self._started_ns > SLOW_ENCODING_NS:
+            self._sending = Sending(now, len(message) + sum(map(len, buffers or ())), is_full)
+
 
 class CallTrace(_Sent):
     """The CLIENT span of one ask."""
 
-    __slots__ = ()
+    __slots__ = ("attempt", "items", "reply")
 
-    def finished(
-        self, error: BaseException | None, peer: Peer | None, attempt: int = 1, items: int | None = None
+    def __init__(
+        self,
+        host: Host,
+        context: TraceContext,
+        location: Location,
+        method: str,
+        channel: str,
+        number: int,
+        partition: int | None = None,
     ) -> None:
-        """The reply is there; of a generator, with how many items it gave."""
+        super().__init__(host, context, location, method, channel, number, partition)
+        self.reply: Reply[Any] | None = None
+        self.attempt = 1
+        self.items: int | None = None
+
+    def over(self) -> None:
+        """The reply is there."""
+        assert self.reply is not None
+        self.finished(self.reply.exception())
+
+    def finished(self, error: BaseException | None) -> None:
+        """The call has ended; of a generator, `items` says with how many."""
         host, location = self._host, self._location
+        peer = location.peer
         is_elsewhere = peer is not None and not peer.is_self
         server, first_hop = (
             host.addresses_for(peer, self._channel, self._lane) if peer is not None and is_elsewhere else (None, None)
         )
-        host.recorder.record(
+        host.recorder.finish(
             AskFinished(
                 self.context,
                 self._started_ns,
@@ -91,11 +147,13 @@ class CallTrace(_Sent):
                 self._channel if is_elsewhere else "",
                 self._lane,
                 peer.node if peer is not None else None,
-                attempt,
+                self.attempt,
                 server,
                 first_hop,
                 self._number,
-                items,
+                self.items,
+                location.name,
+                self._sending,
             )
         )
 
@@ -111,11 +169,9 @@ class TellTrace(_Sent):
 
     def sent(self, error: BaseException | None = None) -> None:
         """It is on its way, or could not be sent."""
-        if not self.context.is_sampled:
-            return
         location, recorder = self._location, self._host.recorder
         peer = location.peer
-        recorder.record(
+        recorder.finish(
             TellSent(
                 self.context,
                 self._started_ns,
@@ -128,8 +184,15 @@ class TellTrace(_Sent):
                 self._lane,
                 peer.node if peer is not None else None,
                 self._number,
+                location.name,
+                self._sending,
             )
         )
+
+
+def is_full_for(recorder: Recorder, override: object) -> bool:
+    """Whether all about an actor is recorded: its class has the last word."""
+    return override == FULL or (recorder.full_enabled and override != LEVEL_CALLS)
 
 
 def begin_serving(recorder: Recorder, message: Message) -> None:
@@ -138,7 +201,12 @@ def begin_serving(recorder: Recorder, message: Message) -> None:
     request_meta.set(meta)
     wire = meta.get("tc") if meta is not None else None
     if meta is not None and isinstance(wire, bytes) and recorder.enabled:
-        context = recorder.child_of(TraceContext.unpack(wire))
+        context = recorder.serve(wire)
+        if context is None:
+            return
+        if message.number is None and recorder.links_tells and context.flags & SAMPLED:
+            meta["link"] = TraceContext.unpack(wire)
+            context = recorder.linked_root(context)
         meta["context"] = context
         meta["dequeued"] = recorder.clock()
         recorder.attach(context)
@@ -147,7 +215,7 @@ def begin_serving(recorder: Recorder, message: Message) -> None:
 def finish_serving(recorder: Recorder, cell: Running, message: Message, error: BaseException | None) -> None:
     """A traced message was handled."""
     context = message.meta.get("context") if message.meta is not None else None
-    if context is not None and context.is_sampled:
+    if context is not None:
         _record_served(recorder, cell, message, context, None if error is None else Failure.of_user_code(error))
 
 
@@ -156,8 +224,8 @@ def refuse_serving(recorder: Recorder, cell: Running, message: Message, error: B
     meta = message.meta
     wire = meta.get("tc") if meta is not None else None
     if meta is not None and isinstance(wire, bytes) and recorder.enabled and "context" not in meta:
-        context = recorder.child_of(TraceContext.unpack(wire))
-        if context.is_sampled:
+        context = recorder.serve(wire)
+        if context is not None:
             _record_served(recorder, cell, message, context, Failure.of_call(error))
 
 
@@ -182,27 +250,44 @@ def _record_served(
         meta.get("ahead", 0),
         f"{cell.definition.cls.__module__}.{class_name}.{method}",
     )
+    running = None
+    if is_full_for(recorder, cell.options.tracing) and "dequeued" in meta:
+        thread = "" if message.method.kind == ASYNC else threading.current_thread().name
+        running = UserCode(thread, str(meta.get("group") or message.method.options.concurrency_group or ""))
+    name = cell.options.name
     if message.number is None:
-        recorder.record(TellProcessed(*fields, meta.get("id")))
+        recorder.finish(TellProcessed(*fields, meta.get("id"), meta.get("link"), name, running))
     else:
-        recorder.record(AskServed(*fields, message.number, meta.get("items")))
+        recorder.finish(AskServed(*fields, message.number, meta.get("items"), name, running))
 
 
 class LifeTrace:
     """The span of whoever has an actor made: CREATE, or RESTART, which begins a new trace with a link to the cause."""
 
-    def __init__(self, recorder: Recorder, step: LifecycleStep, cause: TraceContext | None = None) -> None:
-        self.context = recorder.begin() if cause is None else recorder.linked_root(cause)
+    def __init__(
+        self, recorder: Recorder, step: LifecycleStep, context: TraceContext, cause: TraceContext | None = None
+    ) -> None:
+        self.context = context
         self._recorder = recorder
         self._step = step
         self._cause = cause
         self._started_ns = recorder.clock()
 
     @staticmethod
+    def create(recorder: Recorder, override: object) -> LifeTrace | None:
+        """The running code makes an actor; None when that is not traced."""
+        context = recorder.begin_traced(override) if recorder.lifecycle_enabled else None
+        if context is None or not context.is_sampled:
+            return None
+        return LifeTrace(recorder, LifecycleStep.CREATE, context)
+
+    @staticmethod
     def restart(recorder: Recorder, trace: bytes) -> LifeTrace | None:
         """The next life of an actor that was made, or restarted, in the context `trace`; None if that is empty."""
         cause = TraceContext.unpack(trace)
-        return LifeTrace(recorder, LifecycleStep.RESTART, cause) if recorder.enabled and cause is not None else None
+        if not recorder.lifecycle_enabled or cause is None:
+            return None
+        return LifeTrace(recorder, LifecycleStep.RESTART, recorder.linked_root(cause), cause)
 
     def finished(
         self,
@@ -212,6 +297,7 @@ class LifeTrace:
         error: BaseException | None,
         life: int | None = None,
         reason: str = "",
+        name: str | None = None,
     ) -> None:
         """The actor has a place, or will have none."""
         if not self.context.is_sampled:
@@ -230,6 +316,7 @@ class LifeTrace:
                 life,
                 reason,
                 self._cause,
+                name,
             )
         )
 
@@ -252,7 +339,7 @@ class ActivationTrace:
             return
         recorder = self._recorder
         failure = Failure.of_user_code(error) if error is not None else None
-        name = cell.definition.interface.class_name
+        class_name = cell.definition.interface.class_name
         recorder.record(
             Lifecycle(
                 self._context,
@@ -260,10 +347,11 @@ class ActivationTrace:
                 recorder.clock(),
                 LifecycleStep.ACTIVATE,
                 cell.actor,
-                name,
+                class_name,
                 failure,
                 None,
                 life or None,
+                name=cell.options.name,
             )
         )
 
@@ -271,11 +359,9 @@ class ActivationTrace:
 def record_stop(recorder: Recorder, cell: Running, trace: bytes, reason: str) -> None:
     """An actor has ended: a trace of its own, linked to the one in which it was made."""
     made_in = TraceContext.unpack(trace)
-    if not recorder.enabled or made_in is None or not made_in.is_sampled:
+    if not recorder.lifecycle_enabled or made_in is None or not made_in.is_sampled:
         return
     now = recorder.clock()
-    name = cell.definition.interface.class_name
-    step = LifecycleStep.STOP
-    recorder.record(
-        Lifecycle(recorder.linked_root(made_in), now, now, step, cell.actor, name, None, None, None, reason, made_in)
-    )
+    context, class_name = recorder.linked_root(made_in), cell.definition.interface.class_name
+    step, name = LifecycleStep.STOP, cell.options.name
+    recorder.record(Lifecycle(context, now, now, step, cell.actor, class_name, None, None, None, reason, made_in, name))

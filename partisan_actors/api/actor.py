@@ -37,7 +37,6 @@ from partisan_actors.errors import ActorExists, ConfigError
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.spec import ActorSpec
-from partisan_actors.telemetry.records import LifecycleStep
 from partisan_actors.wire.payload import encode_call
 
 if TYPE_CHECKING:
@@ -169,6 +168,7 @@ def handle_of(
     It is counted if it was lent: by that node, under that number.
     """
     location = system.location(actor, interface.class_name, name, can_restart, host)
+    location.tracing = interface.tracing
     if host is None:
         # It had no place yet when the handle was sent: whoever made it knows.
         scheduler: Scheduler = system.extensions["scheduler"]
@@ -209,11 +209,16 @@ class ActorClass(Generic[P, T_co]):
                 raise ConfigError(f"concurrency_group of {interface.class_name}.{method.name}", group, known)
         pending_max = options.max_pending_calls if options.max_pending_calls != -1 else None
         has_threads = (options.max_concurrency or 1) > 1 and is_blocking(interface)
-        if not groups and not options.max_task_retries and pending_max is None and not has_threads:
+        retries, tracing = options.max_task_retries, options.tracing
+        if not groups and not retries and pending_max is None and not has_threads and tracing is None:
             return interface
-        retries = options.max_task_retries
         return replace(
-            interface, groups=groups, max_task_retries=retries, pending_max=pending_max, in_order=not has_threads
+            interface,
+            groups=groups,
+            max_task_retries=retries,
+            pending_max=pending_max,
+            in_order=not has_threads,
+            tracing=tracing,
         )
 
     @takes_references
@@ -368,7 +373,8 @@ def _create(
     finally:
         refs_in_message.reset(token)
     environment = environment_for(runtime, options.runtime_env)
-    trace = LifeTrace(system.recorder, LifecycleStep.CREATE) if system.recorder.enabled else None
+    location.tracing = options.tracing
+    trace = LifeTrace.create(system.recorder, options.tracing)
     spec = ActorSpec(
         actor=actor_id,
         class_name=interface.class_name,
@@ -393,6 +399,7 @@ def _create(
         namespace=running_namespace(system) if options.namespace is None else options.namespace,
         isolation=options.isolated(environment),
         environment=environment,
+        tracing=options.tracing,
     )
     system.post(runtime.scheduler.create, spec, location, refs, trace)
     if options.name is not None and asyncio._get_running_loop() is None:

@@ -112,6 +112,9 @@ class ActorOptions(_Placed):
     `concurrency_groups` maps names to how many calls of a group are in progress at once; methods are in a group by
     `method(concurrency_group=...)`, or by call. `max_task_retries` (-1: without limit) is how often a call is made
     again which was lost with the actor's node, `max_pending_calls` how many of one handle may be unanswered.
+
+    `tracing` is "off" for a class that makes no spans, and whose calls make none; "calls" or "full" for the detail of
+    its spans, whatever the node's level is; or the share, 0.0 to 1.0, of the traces beginning with a call of it.
     """
 
     name: str | None = None
@@ -131,6 +134,7 @@ class ActorOptions(_Placed):
     namespace: str | None = None
     channel: str | None = None
     partition_key: int | str | None = None
+    tracing: str | float | None = None
 
     def check(self) -> None:
         _Placed.check(self)
@@ -152,6 +156,7 @@ class ActorOptions(_Placed):
             raise ConfigError("channel", self.channel, "the name of a channel, or None")
         if self.partition_key is not None:
             partition_of(self.partition_key)
+        check_tracing(self.tracing)
         for name in ("max_concurrency", "mailbox_max"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -212,6 +217,13 @@ class TaskOptions(_Placed):
             raise ConfigError("name", self.name, "a text, for people to read")
 
 
+def check_tracing(tracing: object) -> None:
+    """Raises ConfigError for what a class cannot say of tracing."""
+    is_share = isinstance(tracing, float) and 0.0 <= tracing <= 1.0
+    if tracing is not None and not is_share and tracing not in ("off", "calls", "full"):
+        raise ConfigError("tracing", tracing, 'None, "off", "calls", "full" or a share from 0.0 to 1.0')
+
+
 if TYPE_CHECKING:
     Placement: TypeAlias = (
         Literal["default", "spread", "pack", "random"] | NodeAffinity | NodeLabels | InPlacementGroup | None
@@ -254,6 +266,7 @@ class ActorKeywords(_PlacedKeywords, total=False):
     namespace: str | None
     channel: str | None
     partition_key: int | str | None
+    tracing: Literal["off", "calls", "full"] | float | None
 
 
 class TaskKeywords(_PlacedKeywords, total=False):

@@ -21,6 +21,7 @@ from partisan_actors.actors.context import current_system
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.joining import AUTO, contacts_of, fit_to_cluster, fit_to_saved
 from partisan_actors.api.runtime import EXPORT_S, Runtime
+from partisan_actors.api.tracing_choice import tracing_choice
 from partisan_actors.api.worker_count import worker_count
 from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.ids import NodeId, ObjectId
@@ -39,7 +40,7 @@ from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.telemetry.tracing import TracingOptions
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 
-__all__ = ["AUTO", "Session", "adopt", "current", "init", "is_initialized", "shutdown", "system", "tracing_options"]
+__all__ = ["AUTO", "Session", "adopt", "current", "init", "is_initialized", "shutdown", "system"]
 
 START_TIMEOUT_S: Final = 30.0
 CATCH_UP_S: Final = 2.0
@@ -323,7 +324,7 @@ def init(
     namespace: str = "",
     runtime_env: Mapping[str, Any] | None = None,
     prestart: bool = False,
-    tracing: bool | TracingOptions | None = None,
+    tracing: bool | str | TracingOptions | None = None,
     log_level: str = "WARNING",
     ignore_reinit_error: bool = False,
 ) -> Session:
@@ -368,7 +369,7 @@ def init(
             spill_dir=spill_dir,
             shared_memory=shared_memory,
         )
-        session = Session(config, contacts, count, tracing_options(tracing), log_level, any_overlay=overlay is None)
+        session = Session(config, contacts, count, tracing_choice(tracing), log_level, any_overlay=overlay is None)
         _session = session
     if asyncio._get_running_loop() is None:
         session.runtime  # noqa: B018 - starts it
@@ -431,18 +432,6 @@ def rebuild_ref(name: str, incarnation: int, number: int) -> ObjectRef[Any]:
     """What a pickled ref becomes, here: one of the node that the running code belongs to."""
     runtime: Runtime = system().extensions["runtime"]
     return runtime.objects.adopt(ObjectId(NodeId(name, incarnation), number))
-
-
-def tracing_options(tracing: bool | TracingOptions | None) -> TracingOptions | None:
-    """What to trace with; when the user has said nothing, the ``OTEL_*`` variables decide. Raises ConfigError."""
-    if isinstance(tracing, TracingOptions):
-        return tracing
-    if tracing is None:
-        names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-        tracing = any(os.environ.get(name) for name in names)
-    if not isinstance(tracing, bool):
-        raise ConfigError("tracing", tracing, "True, False, None or TracingOptions")
-    return TracingOptions() if tracing else None
 
 
 atexit.register(shutdown)

@@ -72,7 +72,7 @@ class StartPlan:
     cookie: str
     contacts: list[str]
     nodes: int
-    tracing: bool | None
+    tracing: str | bool | None
     log_level: str
     any_overlay: bool
     log: str = ""

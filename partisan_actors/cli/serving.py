@@ -18,7 +18,8 @@ import click
 
 from partisan_actors.api import session as sessions
 from partisan_actors.api.runtime import Runtime
-from partisan_actors.api.session import Session, tracing_options
+from partisan_actors.api.session import Session
+from partisan_actors.api.tracing_choice import tracing_choice
 from partisan_actors.api.worker import settle_in
 from partisan_actors.cli.failure import ExitCode
 from partisan_actors.cli.plan import StartPlan
@@ -116,7 +117,7 @@ async def serve(plan: StartPlan, story: Story) -> ExitCode:
         plan.node_config(),
         list(plan.contacts),
         plan.nodes - 1,
-        tracing_options(plan.tracing),
+        tracing_choice(plan.tracing),
         plan.log_level,
         plan.worker_settings(),
         plan.any_overlay,

@@ -17,6 +17,7 @@ from partisan_actors.node.config import ROUTINGS, memory_share, random_name
 from partisan_actors.node.cookie import cookie_from_file, read_cookie
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, OVERLAYS
 from partisan_actors.node.tls import find_tls
+from partisan_actors.telemetry.options import CALLS, LEVELS, OFF
 from partisan_actors.wire.addresses import parse_address
 
 __all__ = ["start"]
@@ -124,8 +125,15 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 @insecure_option
 @click.option("--allow-faults", is_flag=True, help="Let `partisan faults` break things on these nodes.")
 @click.option(
-    "--tracing/--no-tracing", default=None, help="OpenTelemetry traces. [default: as the OTEL_* variables say]"
+    "--tracing",
+    is_flag=False,
+    flag_value=CALLS,
+    default=None,
+    type=click.Choice(LEVELS),
+    metavar="[LEVEL]",
+    help=f"Traces: {', '.join(LEVELS)}; {CALLS} if no level is given. [default: as the OTEL_* variables say]",
 )
+@click.option("--no-tracing", is_flag=True, help="As --tracing off.")
 @click.option("--log-level", default="WARNING", show_default=True, type=click.Choice(LOG_LEVELS, case_sensitive=False))
 @click.option("--detach", is_flag=True, help="Run in the background, and return once the nodes are members.")
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Where --detach writes its output.")
@@ -206,7 +214,7 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         cookie.hex(),
         contacts,
         options["nodes"],
-        options["tracing"],
+        OFF if options["no_tracing"] else options["tracing"],
         level,
         any_overlay=options["overlay"] is None,
         tls=tls.plain() if tls is not None else None,

@@ -158,6 +158,8 @@ class Detection:
                     out.append(CancelTimer(f"{LAYER}:{name}"))
                 case Suspected(NodeId() as peer):
                     self._found(peer)
+                    if self._host.driver.spans is not None:
+                        self._host.driver.spans.suspected(peer)
                 case Confirmed(NodeId() as peer):
                     self._presence.declare_down(peer)
                     self._host.loop.call_soon(self._host.driver.peer_down, peer)

@@ -19,6 +19,7 @@ from partisan_actors.ids import NodeId
 from partisan_actors.messages import tag_of
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.admission import Admission
+from partisan_actors.node.overlay_spans import OverlaySpans
 from partisan_actors.node.protocol_counts import ProtocolCounts
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.node.topics import topic_channel
@@ -113,6 +114,7 @@ class Driver:
         host: DriverHost,
         book: Addresses,
         loop: asyncio.AbstractEventLoop,
+        spans: OverlaySpans | None = None,
     ) -> None:
         self.stack = stack
         self._router = router
@@ -124,6 +126,7 @@ class Driver:
         # What other machines take: messages by their class, timers by their layer.
         self._receivers: dict[type, Callable[[NodeId, object], None]] = {}
         self._fired: dict[str, Callable[[str], None]] = {}
+        self.spans = spans
         self._admission = Admission(loop, partial(self._tell, stack.receive))
         # What was encoded last: broadcasts send the same object to one neighbour after the other.
         self._encoded = _NOTHING
@@ -201,10 +204,13 @@ class Driver:
             return
         if type(decoded) is Gather:
             self._host.gathered(sender.node, decoded.updates)
+        begun_ns = self.spans.begin() if self.spans is not None else 0
         if type(decoded) in self.stack.joins:
             self._admission.add(sender.node, decoded)
         else:
             self._tell(self.stack.receive, sender.node, decoded)
+        if begun_ns and self.spans is not None:
+            self.spans.heard(begun_ns, sender.node, decoded)
 
     def broadcast(self, topic: str, payload: object) -> None:
         """Send `payload` to every other node."""

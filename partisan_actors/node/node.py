@@ -33,6 +33,7 @@ from partisan_actors.node.hops import Hops
 from partisan_actors.node.interleaving import Interleaving
 from partisan_actors.node.keepalive import KeepAlive
 from partisan_actors.node.membership import Membership
+from partisan_actors.node.overlay_spans import OverlaySpans
 from partisan_actors.node.overlays import make_stack
 from partisan_actors.node.presence import Presence
 from partisan_actors.node.refusals import Refusals
@@ -128,7 +129,7 @@ class Node:
         self.relays = Relay(self, self.router, Hops(self.recorder))
         self.delivery = Delivery(self, self.router)
         stack = make_stack(self.me, config, self.rng, self._is_known)
-        self.driver = Driver(stack, self.router, self, self.addresses, loop)
+        self.driver = Driver(stack, self.router, self, self.addresses, loop, OverlaySpans(self.recorder, stack))
         self.addresses.on_former_life = FormerLives(self.router, self.driver, loop).named
         self._presence = Presence(self)
         self.membership = Membership(self, self._presence)

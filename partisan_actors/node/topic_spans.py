@@ -63,8 +63,8 @@ class TopicSpans:
         recorder = self._recorder
         if not recorder.enabled:
             return None
-        context = recorder.begin()
-        return Published(context, recorder.clock()) if context.is_sampled else None
+        context = recorder.begin_traced()
+        return Published(context, recorder.clock()) if context is not None and context.is_sampled else None
 
     def sent(self, published: Published, topic: str) -> None:
         """It has been given to the tree."""
@@ -78,14 +78,13 @@ class TopicSpans:
         if not recorder.enabled:
             yield handling
             return
-        has_span = recorder.hops_enabled
-        context = self.current = recorder.child_of(parent) if has_span else parent
+        context = self.current = recorder.child_of(parent)
         begun_ns = recorder.clock()
         try:
             yield handling
         finally:
             self.current = None
-            if has_span and context.is_sampled:
+            if context.is_sampled:
                 failure = Failure.of_user_code(handling.error) if handling.error is not None else None
                 recorder.record(
                     BroadcastProcessed(

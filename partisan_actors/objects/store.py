@@ -26,6 +26,8 @@ from partisan_actors.objects.locations import ObjectLocation
 from partisan_actors.objects.ref import ObjectRef, rebuild_ref
 from partisan_actors.objects.sharing import Sharing
 from partisan_actors.objects.spilling import Spiller
+from partisan_actors.objects.tracing import ObjectTrace, pull
+from partisan_actors.telemetry.records import ObjectStep
 from partisan_actors.wire.channels import BULK
 from partisan_actors.wire.payload import Payload, decode, encode_value
 
@@ -94,6 +96,7 @@ class ObjectStore:
 
         Raises SerializationError, and ObjectStoreFull when it is large, and what is here already cannot be spilled.
         """
+        trace = ObjectTrace.begin(self.system.recorder, ObjectStep.PUT)
         payload = encode_value(value, "the value given to put")
         ref = self.new_ref()
         size = size_of(payload.body, payload.buffers)
@@ -105,6 +108,8 @@ class ObjectStore:
         ref.succeed(value if type(value) in _IMMUTABLE else self._decode(payload.body, buffers))
         if size >= KEPT_BYTES_MIN:
             self.keeping.keep(ref, payload.body, buffers, has_refs=_OURS in payload.body)
+        if trace is not None:
+            trace.finished(ref.id, size)
         return ref
 
     def _decode(self, body: Any, buffers: Sequence[Any]) -> Any:
@@ -324,13 +329,16 @@ class ObjectStore:
 
     async def _fetch(self, ref: ObjectRef[Any]) -> None:
         owner = ref.id.node
+        trace = ObjectTrace.begin(self.system.recorder, ObjectStep.GET, owner)
         try:
-            value, reply = await ask_owner(self.system, ref.id, "fetch")
+            value, reply = await pull(self.system, ref.id, "fetch", trace)
             if type(value) is Large:
                 async with self.flow.room_for(value.size_bytes):
                     patience_s = patience_for(value.size_bytes)
-                    value, reply = await ask_owner(self.system, ref.id, "pull", patience_s)
+                    value, reply = await pull(self.system, ref.id, "pull", trace, patience_s)
             self.fetched += 1
+            if trace is not None:
+                trace.finished(ref.id, reply.size_bytes, is_mapped=reply.is_mapped)
             ref.size_bytes = reply.size_bytes
             if reply.is_mapped:
                 self._recent.add(ref)
@@ -341,6 +349,8 @@ class ObjectStore:
         except Exception as error:  # noqa: BLE001 - what the owner's value is, or why there is none
             if isinstance(error, NodeError) and not isinstance(error, TaskFailed) and not self._is_up(owner):
                 error = self._lost(ref.id, error)
+            if trace is not None:
+                trace.finished(ref.id, 0, error)
             ref.fail(error)
 
     def _lost(self, identity: ObjectId, error: Exception) -> ObjectLost:

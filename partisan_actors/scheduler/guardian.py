@@ -287,7 +287,7 @@ class Guardian:
             host = await self._scheduler.place(spec)
         except PartisanError as error:
             if trace is not None:
-                trace.finished(spec.actor, spec.class_name, None, error, spec.life, why)
+                trace.finished(spec.actor, spec.class_name, None, error, spec.life, why, spec.name)
             self._announce(spec, None, f"{why}, and it could not be restarted: {error}")
             self._scheduler.names.release(spec)
             return
@@ -301,7 +301,7 @@ class Guardian:
         self._scheduler.names.settle(spec, host)
         self.restarts += 1
         if trace is not None:
-            trace.finished(spec.actor, spec.class_name, host, None, spec.life, why)
+            trace.finished(spec.actor, spec.class_name, host, None, spec.life, why, spec.name)
         logger.info("restarted %s on node %s (restart %d)", spec, host, spec.life)
         self._announce(spec, host, f"restarted: {why}")
         self._records.pop(spec.actor, None)

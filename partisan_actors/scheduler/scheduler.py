@@ -169,7 +169,7 @@ class Scheduler:
                 claim.cancel()
             if trace is not None:
                 host = location.peer.node if location.peer is not None else None
-                trace.finished(spec.actor, spec.class_name, host, location.error)
+                trace.finished(spec.actor, spec.class_name, host, location.error, name=spec.name)
 
         job.add_done_callback(done)
         return job
@@ -335,6 +335,7 @@ class Scheduler:
             stop_timeout_s=spec.stop_timeout_s,
             concurrency_groups=spec.concurrency_groups,
             namespace=spec.namespace,
+            tracing=spec.tracing,
         )
         if spec.counted:
             self.scope.begin(spec.actor, spec.actor.node, spec.life)

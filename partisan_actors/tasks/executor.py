@@ -42,6 +42,7 @@ from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.isolated import IsolatedTasks
 from partisan_actors.tasks.spec import TaskSpec
 from partisan_actors.tasks.tracing import ServedTask
+from partisan_actors.telemetry.context import NOT_SAMPLED, current_context
 from partisan_actors.telemetry.meters import Meter
 from partisan_actors.wire.payload import decode
 
@@ -377,6 +378,8 @@ class TaskExecutor:
             waiting.timing.begin()
         if waiting.trace is not None:
             waiting.trace.begin()
+        elif self._system.recorder.unasked is not None:
+            current_context.set(NOT_SAMPLED)
 
     def _leave(
         self, waiting: _Waiting, function: Callable[..., Any] | None, error: BaseException | None, value: Any = None

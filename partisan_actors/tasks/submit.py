@@ -91,8 +91,10 @@ class TaskSubmitter:
         finally:
             refs_in_message.reset(token)
         buffers = KeptBuffers(self._system.copy_buffers(payload.buffers, None))
-        trace = SubmittedTask(self._system, name) if self._system.recorder.enabled else None
-        context = trace.context.pack() if trace is not None else b""
+        recorder = self._system.recorder
+        begun = recorder.begin_traced() if recorder.enabled else None
+        trace = SubmittedTask(self._system, begun, name) if begun is not None else None
+        context = begun.pack() if begun is not None else b""
         task = TaskId(self._system.me, next(self._numbers))
         owner = current_owner.get() or self._system.me
         alone = seclusion._asdict()

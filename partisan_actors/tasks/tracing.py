@@ -5,6 +5,8 @@ A task is an ask of the class ``task``. All attempts are one CLIENT span; each t
 
 from __future__ import annotations
 
+import threading
+
 from partisan_actors.actors.context import request_meta
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import TaskCancelled
@@ -14,6 +16,7 @@ from partisan_actors.tasks.spec import TaskSpec
 from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.telemetry.failure import Failure
 from partisan_actors.telemetry.records import AskFinished, AskServed
+from partisan_actors.telemetry.records import Running as UserCode
 from partisan_actors.wire.channels import CALLS
 
 __all__ = ["ServedTask", "SubmittedTask"]
@@ -24,9 +27,9 @@ CLASS_NAME = "task"
 class SubmittedTask:
     """The CLIENT span of one task. `attempt` and `host` are told as the task goes from node to node."""
 
-    def __init__(self, system: ActorSystem, name: str) -> None:
+    def __init__(self, system: ActorSystem, context: TraceContext, name: str) -> None:
         recorder = system.recorder
-        self.context = recorder.begin()
+        self.context = context
         self.attempt = 1
         self.host: NodeId | None = None
         self._system = system
@@ -35,12 +38,10 @@ class SubmittedTask:
 
     def finished(self, task: TaskId, error: BaseException | None, items: int | None = None) -> None:
         """The result is there; of a generator, how many items it gave."""
-        if not self.context.is_sampled:
-            return
         recorder, host = self._system.recorder, self.host
         peer = self._system.node.router.peer(host) if host is not None and host != self._system.me else None
         server, first_hop = self._system.addresses_for(peer, CALLS, 0) if peer is not None else (None, None)
-        recorder.record(
+        recorder.finish(
             AskFinished(
                 self.context,
                 self._started_ns,
@@ -67,7 +68,8 @@ class ServedTask:
     def __init__(self, system: ActorSystem, spec: TaskSpec, peer: Peer, ahead: int) -> None:
         recorder = system.recorder
         self._recorder = recorder
-        self._context = recorder.child_of(TraceContext.unpack(spec.trace))
+        # It is not empty, and was made by a submitter's recorder; what else there may be makes a trace of its own.
+        self._context = recorder.serve(spec.trace) or recorder.begin()
         self._spec = spec
         self._peer = peer
         self._ahead = ahead
@@ -82,14 +84,13 @@ class ServedTask:
 
     def finish(self, function: str, error: BaseException | None, items: int | None = None) -> None:
         """The function has ended, or will not be begun. `function` is its qualified name, if that is known."""
-        if not self._context.is_sampled:
-            return
         recorder, spec, peer = self._recorder, self._spec, self._peer
         now = recorder.clock()
         failure = None
         if error is not None:
             failure = Failure.of_call(error) if isinstance(error, TaskCancelled) else Failure.of_user_code(error)
-        recorder.record(
+        running = UserCode(threading.current_thread().name, "") if recorder.full_enabled and self._begun_ns else None
+        recorder.finish(
             AskServed(
                 self._context,
                 self._arrived_ns,
@@ -107,5 +108,7 @@ class ServedTask:
                 function,
                 None,
                 items,
+                None,
+                running,
             )
         )

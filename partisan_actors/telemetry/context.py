@@ -17,6 +17,8 @@ from typing import Final, NamedTuple
 
 __all__ = [
     "CONTEXT_BYTES",
+    "LATE",
+    "NOT_SAMPLED",
     "RANDOM_TRACE_ID",
     "SAMPLED",
     "TRACE_STATE_CHARS_MAX",
@@ -27,6 +29,8 @@ __all__ = [
 
 SAMPLED: Final = 0x01
 RANDOM_TRACE_ID: Final = 0x02
+# Stays on this node: the span was not to be recorded, and was for what came of it.
+LATE: Final = 0x100
 
 CONTEXT_BYTES: Final = 26
 _FLAGS_OFFSET: Final = CONTEXT_BYTES - 1
@@ -62,7 +66,7 @@ class TraceContext(NamedTuple):
     def pack(self) -> bytes:
         """The wire form: 26 bytes, then the tracestate, if there is one, as UTF-8."""
         trace_id = self.trace_id
-        packed = _LAYOUT.pack(_VERSION, trace_id >> 64, trace_id & _LOW_64, self.span_id, self.flags)
+        packed = _LAYOUT.pack(_VERSION, trace_id >> 64, trace_id & _LOW_64, self.span_id, self.flags & 0xFF)
         return packed + self.trace_state.encode() if self.trace_state else packed
 
     @classmethod
@@ -82,7 +86,7 @@ class TraceContext(NamedTuple):
 
     def to_traceparent(self) -> str:
         """The text of a ``traceparent`` header."""
-        return f"{_VERSION:02x}-{self.trace_id:032x}-{self.span_id:016x}-{self.flags:02x}"
+        return f"{_VERSION:02x}-{self.trace_id:032x}-{self.span_id:016x}-{self.flags & 0xFF:02x}"
 
     @classmethod
     def from_traceparent(cls, text: str, trace_state: str = "") -> TraceContext | None:
@@ -99,6 +103,9 @@ class TraceContext(NamedTuple):
             return None
         return cls(trace_id, span_id, flags, 0, trace_state if len(trace_state) <= TRACE_STATE_CHARS_MAX else "")
 
+
+# What runs under this one makes no spans, and neither does what it calls. It names no span, so it is never sent.
+NOT_SAMPLED: Final = TraceContext(0, 0, 0)
 
 # The innermost span of ours that this thread or coroutine runs under. `Recorder.attach` sets it.
 current_context: ContextVar[TraceContext | None] = ContextVar("partisan_actors.trace_context", default=None)

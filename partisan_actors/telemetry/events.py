@@ -6,6 +6,7 @@ Code that emits and tests that check read the same table. Rules:
 2.  One convention per span: an ask carries ``rpc.*`` and never ``messaging.*``, a tell or a broadcast the reverse.
 3.  Names hold classes, methods, channels and topics, which a program has few of; identities are attributes.
 4.  ``error.type`` is there exactly when the span's status is ERROR.
+5.  Every scope but the overlay's is on unless it is left out of `TracingOptions.scopes`; the overlay's has to be named.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Scope(StrEnum):
 
     CALLS = "partisan_actors.calls"
     LIFECYCLE = "partisan_actors.lifecycle"
+    OBJECTS = "partisan_actors.objects"
     OVERLAY = "partisan_actors.overlay"
 
 
@@ -92,16 +94,19 @@ RPC_RESPONSE_STATUS_CODE: Final = "rpc.response.status_code"
 RPC_SYSTEM_NAME: Final = "rpc.system.name"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
+THREAD_NAME: Final = "thread.name"
 
 # Keys of our own. Durations are in seconds.
 ACTOR_CLASS: Final = "partisan.actor.class"
 ACTOR_ID: Final = "partisan.actor.id"
 ACTOR_METHOD: Final = "partisan.actor.method"
+ACTOR_NAME: Final = "partisan.actor.name"
 ATTEMPT: Final = "partisan.attempt"
 BROADCAST_PATH: Final = "partisan.broadcast.path"
 BROADCAST_ROUND: Final = "partisan.broadcast.round"
 CALL_KIND: Final = "partisan.call.kind"
 CHANNEL: Final = "partisan.channel"
+CONCURRENCY_GROUP: Final = "partisan.concurrency.group"
 EXECUTE_DURATION: Final = "partisan.execute.duration"
 HOP_COUNT: Final = "partisan.hop.count"
 HOP_FROM: Final = "partisan.hop.from"
@@ -113,8 +118,18 @@ LANE: Final = "partisan.lane"
 MAILBOX_SIZE: Final = "partisan.mailbox.size"
 MAILBOX_WAIT: Final = "partisan.mailbox.wait"
 MESSAGE_ID: Final = "partisan.message.id"
+OBJECT_ID: Final = "partisan.object.id"
+OBJECT_SIZE: Final = "partisan.object.size"
+OBJECT_SOURCE: Final = "partisan.object.source"
+OBJECT_TRANSPORT: Final = "partisan.object.transport"
+OVERLAY_ACTIVE_SIZE: Final = "partisan.overlay.active.size"
+OVERLAY_PASSIVE_SIZE: Final = "partisan.overlay.passive.size"
+OVERLAY_TTL: Final = "partisan.overlay.ttl"
+PAYLOAD_SIZE: Final = "partisan.payload.size"
 PEER_NODE: Final = "partisan.peer.node"
 RESTART_COUNT: Final = "partisan.restart.count"
+SAMPLED_LATE: Final = "partisan.sampled.late"
+SERIALIZE_DURATION: Final = "partisan.serialize.duration"
 STOP_REASON: Final = "partisan.stop.reason"
 STREAM_ITEMS: Final = "partisan.stream.items"
 
@@ -138,14 +153,17 @@ ATTRIBUTES: Final[Mapping[str, type]] = MappingProxyType(
         RPC_SYSTEM_NAME: str,
         SERVER_ADDRESS: str,
         SERVER_PORT: int,
+        THREAD_NAME: str,
         ACTOR_CLASS: str,
         ACTOR_ID: str,
         ACTOR_METHOD: str,
+        ACTOR_NAME: str,
         ATTEMPT: int,
         BROADCAST_PATH: str,
         BROADCAST_ROUND: int,
         CALL_KIND: str,
         CHANNEL: str,
+        CONCURRENCY_GROUP: str,
         EXECUTE_DURATION: float,
         HOP_COUNT: int,
         HOP_FROM: str,
@@ -157,8 +175,18 @@ ATTRIBUTES: Final[Mapping[str, type]] = MappingProxyType(
         MAILBOX_SIZE: int,
         MAILBOX_WAIT: float,
         MESSAGE_ID: str,
+        OBJECT_ID: str,
+        OBJECT_SIZE: int,
+        OBJECT_SOURCE: str,
+        OBJECT_TRANSPORT: str,
+        OVERLAY_ACTIVE_SIZE: int,
+        OVERLAY_PASSIVE_SIZE: int,
+        OVERLAY_TTL: int,
+        PAYLOAD_SIZE: int,
         PEER_NODE: str,
         RESTART_COUNT: int,
+        SAMPLED_LATE: bool,
+        SERIALIZE_DURATION: float,
         STOP_REASON: str,
         STREAM_ITEMS: int,
     }
@@ -212,13 +240,19 @@ SPANS: Final[tuple[SpanShape, ...]] = (
     SpanShape("{class}/{method}", SpanKind.CLIENT, Scope.CALLS, "calls", "an ask, until its future is done"),
     SpanShape("{class}/{method}", SpanKind.SERVER, Scope.CALLS, "calls", "received until the reply is written"),
     SpanShape("mailbox {class}", SpanKind.INTERNAL, Scope.CALLS, "calls", "an ask's wait in the mailbox, if over 1 ms"),
+    SpanShape("enqueue {channel}", SpanKind.INTERNAL, Scope.CALLS, "full", "an ask or tell encoded and queued"),
+    SpanShape("execute {class}.{method}", SpanKind.INTERNAL, Scope.CALLS, "full", "the user's code of an ask or tell"),
     SpanShape("send {class}", SpanKind.PRODUCER, Scope.CALLS, "calls", "a tell handed to its channel"),
     SpanShape("process {class}", SpanKind.CONSUMER, Scope.CALLS, "calls", "a tell being handled"),
-    SpanShape("relay {channel}", SpanKind.INTERNAL, Scope.OVERLAY, "hops", "a message forwarded by a node in between"),
+    SpanShape("relay {channel}", SpanKind.INTERNAL, Scope.CALLS, "hops", "a message forwarded by a node in between"),
     SpanShape("publish {topic}", SpanKind.PRODUCER, Scope.CALLS, "calls", "a broadcast given to the tree"),
-    SpanShape("process {topic}", SpanKind.CONSUMER, Scope.CALLS, "hops", "a broadcast handed to a node's subscribers"),
+    SpanShape("process {topic}", SpanKind.CONSUMER, Scope.CALLS, "calls", "a broadcast handed to a node's subscribers"),
     SpanShape("create {class}", SpanKind.CLIENT, Scope.LIFECYCLE, "calls", "an actor asked for, until it is placed"),
     SpanShape("activate {class}", SpanKind.SERVER, Scope.LIFECYCLE, "calls", "its constructor run where it lives"),
     SpanShape("restart {class}", SpanKind.INTERNAL, Scope.LIFECYCLE, "calls", "a next life after a failure"),
     SpanShape("stop {class}", SpanKind.INTERNAL, Scope.LIFECYCLE, "calls", "its end"),
+    SpanShape("put object", SpanKind.INTERNAL, Scope.OBJECTS, "calls", "a value kept by its owner"),
+    SpanShape("get object", SpanKind.INTERNAL, Scope.OBJECTS, "calls", "a wait for a value of another node"),
+    SpanShape("pull object", SpanKind.CLIENT, Scope.OBJECTS, "calls", "that value asked for and received"),
+    SpanShape("{message}", SpanKind.INTERNAL, Scope.OVERLAY, "calls", "a message of the membership protocol"),
 )

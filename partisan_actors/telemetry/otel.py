@@ -259,4 +259,4 @@ def _parent(value: SpanValue) -> SpanContext | None:
 
 def _span_context(context: TraceContext, span_id: int, *, is_remote: bool) -> SpanContext:
     trace_state = TraceState.from_header([context.trace_state]) if context.trace_state else None
-    return SpanContext(context.trace_id, span_id, is_remote, TraceFlags(context.flags), trace_state)
+    return SpanContext(context.trace_id, span_id, is_remote, TraceFlags(context.flags & 0xFF), trace_state)

@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from partisan_actors.telemetry.plain_span import KIND_NAMES, PlainSpan, plain_span
 from partisan_actors.telemetry.records import Record
 from partisan_actors.telemetry.resource import package_version
-from partisan_actors.telemetry.spans import names_of, spans_of
+from partisan_actors.telemetry.span_names import name_of
+from partisan_actors.telemetry.spans import has_more, spans_of
 from partisan_actors.telemetry.wall_clock import WallClock
 
 __all__ = ["KEPT_BYTES_MAX", "KEPT_SPANS_MAX", "Kept", "Reader", "RecentSpans"]
@@ -107,7 +108,10 @@ class _RecordReader:
         self._version = package_version()
 
     def names(self, source: Record) -> Iterable[tuple[str, str]]:
-        return [(name, KIND_NAMES[kind]) for name, kind in names_of(source)]
+        if has_more(source):
+            return [(each.name, KIND_NAMES[each.kind]) for each in spans_of(source)]
+        name, kind = name_of(source)
+        return ((name, KIND_NAMES[kind]),)
 
     def spans(self, source: Record) -> Iterable[PlainSpan]:
         recent = self._recent

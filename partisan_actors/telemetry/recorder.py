@@ -2,11 +2,10 @@
 
 One per node. The order of a traced call is::
 
-    context = recorder.begin()                    # caller: child of the current span, or a new root
-    wire = context.pack()                         # travels with the message, sampled or not
+    context = recorder.begin_traced()             # caller: child of the current span, or a new root; None: not traced
+    wire = context.pack()                         # travels with the message
     ...
-    if context.flags & SAMPLED:
-        recorder.record(AskFinished(context, started_ns, recorder.clock(), ...))
+    recorder.finish(AskFinished(context, started_ns, recorder.clock(), ...))
 
     context = recorder.child_of(TraceContext.unpack(wire))     # callee
     attachment = recorder.attach(context)         # calls made inside, and users' own spans, become its children
@@ -14,6 +13,8 @@ One per node. The order of a traced call is::
     recorder.detach(attachment)
 
 The caller asks `enabled` (and `hops_enabled` for relays) before anything else; when it is False nothing here is called.
+What is not traced sends no context, so that it costs what it would without tracing. Where not all is traced, actors and
+tasks run under NOT_SAMPLED unless their message has a context: what they call is not taken for a new trace then.
 Safe from any thread. After a fork the child's recorder is empty and draws other ids than its parent.
 """
 
@@ -28,9 +29,18 @@ from collections.abc import Callable
 from contextvars import Token
 from typing import Final
 
-from partisan_actors.telemetry.context import RANDOM_TRACE_ID, SAMPLED, TraceContext, current_context
+from partisan_actors.telemetry.context import (
+    LATE,
+    NOT_SAMPLED,
+    RANDOM_TRACE_ID,
+    SAMPLED,
+    TraceContext,
+    current_context,
+)
+from partisan_actors.telemetry.late import Late
+from partisan_actors.telemetry.options import CALLS, FULL, HOPS, OFF, TracingOptions
 from partisan_actors.telemetry.records import Record
-from partisan_actors.telemetry.sampler import ALWAYS_ON, Sampler
+from partisan_actors.telemetry.sampler import ALWAYS_ON, RateLimit, Sampler
 from partisan_actors.telemetry.user_spans import UserSpans
 
 __all__ = ["RECORDS_MAX", "Attachment", "Recorder"]
@@ -40,6 +50,8 @@ RECORDS_MAX: Final = 32_768
 
 _TRACE_ID_BITS: Final = 128
 _SPAN_ID_BITS: Final = 64
+_LOW_64: Final = (1 << 64) - 1
+_TWO_64: Final = float(1 << 64)
 
 
 # What `Recorder.attach` changed, for `Recorder.detach` to put back.
@@ -57,6 +69,8 @@ class Recorder:
     __slots__ = (
         "__weakref__",
         "_follows_parent",
+        "_late",
+        "_limit",
         "_random_bits",
         "_records",
         "_records_max",
@@ -65,7 +79,13 @@ class Recorder:
         "clock",
         "dropped",
         "enabled",
+        "full_enabled",
         "hops_enabled",
+        "lifecycle_enabled",
+        "links_tells",
+        "objects_enabled",
+        "overlay_enabled",
+        "unasked",
         "wall_clock",
     )
 
@@ -82,6 +102,14 @@ class Recorder:
     ) -> None:
         self.enabled = enabled
         self.hops_enabled = hops_enabled
+        self.full_enabled = False
+        self.lifecycle_enabled = self.objects_enabled = enabled
+        self.overlay_enabled = False
+        self.links_tells = False
+        # What a message without a context is handled under.
+        self.unasked: TraceContext | None = None
+        self._late: Late | None = None
+        self._limit: RateLimit | None = None
         self.clock = clock
         self.wall_clock = wall_clock
         self.dropped = 0
@@ -96,12 +124,33 @@ class Recorder:
             os.register_at_fork(after_in_child=_after_fork(weakref.ref(self), weakref.ref(generator)))
         self._random_bits = random_bits
 
-    def configure(self, *, enabled: bool, hops_enabled: bool = False, sampler: Sampler = ALWAYS_ON) -> None:
-        """Switch recording on or off; calls that are under way keep the context they began with."""
+    def configure(
+        self,
+        *,
+        enabled: bool,
+        hops_enabled: bool = False,
+        sampler: Sampler = ALWAYS_ON,
+        options: TracingOptions | None = None,
+    ) -> None:
+        """Switch recording on or off; calls that are under way keep the context they began with.
+
+        `options` say what is recorded, but for where relays are: that is `hops_enabled`, or their level.
+        """
+        options = options or TracingOptions(level=HOPS if hops_enabled else CALLS)
         self._sampler = sampler
         self._follows_parent = sampler.follows_parent
-        self.hops_enabled = enabled and hops_enabled
-        self.enabled = enabled
+        rate = options.traces_per_second
+        self._limit = RateLimit(rate, self.clock()) if rate is not None else None
+        self._late = Late.of(options)
+        is_thinned = sampler.ratio < 1.0 or self._limit is not None
+        self.unasked = NOT_SAMPLED if enabled and is_thinned else None
+        self.links_tells = options.tell_correlation == "link"
+        self.full_enabled = enabled and options.level == FULL
+        self.hops_enabled = enabled and options.level in (HOPS, FULL)
+        self.lifecycle_enabled = enabled and "lifecycle" in options.scopes
+        self.objects_enabled = enabled and "objects" in options.scopes
+        self.overlay_enabled = enabled and "overlay" in options.scopes
+        self.enabled = enabled and "calls" in options.scopes
 
     def current(self) -> TraceContext | None:
         """The innermost span this code runs under: ours, or one the user opened with OpenTelemetry."""
@@ -110,6 +159,55 @@ class Recorder:
     def begin(self) -> TraceContext:
         """The context of a new span under the current one; a new root, decided by the sampler, when there is none."""
         return self.child_of(self._users.innermost(current_context.get()))
+
+    def begin_traced(self, override: object = None) -> TraceContext | None:
+        """As `begin`; None when it is not to be traced, and no context is to be sent.
+
+        `override` is what its class says: "off", or the share of the traces that begin here. What may be kept late has
+        a context that is not sampled, for `finish`.
+        """
+        parent = self._users.innermost(current_context.get())
+        if override == OFF:
+            return None
+        if parent is None:
+            bits = self._random_bits
+            trace_id = bits(_TRACE_ID_BITS) or 1
+            is_sampled = self._samples_root(trace_id, override)
+            if not is_sampled and self._late is None:
+                return None
+            flags = RANDOM_TRACE_ID | is_sampled
+            return tuple.__new__(TraceContext, (trace_id, bits(_SPAN_ID_BITS) or 1, flags, 0, ""))
+        if parent.flags & SAMPLED or not self._follows_parent:
+            child = self.child_of(parent)
+            if child.flags & SAMPLED:
+                return child
+        if self._late is None:
+            return None
+        if not parent.trace_id:
+            return TraceContext(self._random_bits(_TRACE_ID_BITS) or 1, self.new_span_id(), RANDOM_TRACE_ID)
+        return parent._replace(span_id=self.new_span_id(), parent_span_id=parent.span_id, flags=parent.flags & ~SAMPLED)
+
+    def _samples_root(self, trace_id: int, override: object) -> bool:
+        if isinstance(override, float):
+            is_sampled = (trace_id & _LOW_64) < override * _TWO_64
+        else:
+            is_sampled = self._sampler.samples(trace_id)
+        return is_sampled and (self._limit is None or self._limit.takes(self.clock()))
+
+    def new_trace(self) -> TraceContext | None:
+        """The context of a trace with nothing before it, whatever runs here; None when it is not sampled."""
+        root = self._root()
+        return root if root.flags & SAMPLED else None
+
+    def serve(self, wire: bytes) -> TraceContext | None:
+        """The context in which a message is handled that came with one; None when that is not traced."""
+        parent = TraceContext.unpack(wire)
+        if parent is None:
+            return None
+        context = self.child_of(parent)
+        if not context.flags & SAMPLED and self._late is not None:
+            return context._replace(span_id=self.new_span_id(), parent_span_id=parent.span_id)
+        return context
 
     def child_of(self, parent: TraceContext | None) -> TraceContext:
         """The context of a new span under `parent`, which may have come from another node.
@@ -135,6 +233,14 @@ class Recorder:
     def new_span_id(self) -> int:
         """A random span id; never 0, which means "none"."""
         return self._random_bits(_SPAN_ID_BITS) or 1
+
+    def finish(self, record: Record) -> None:
+        """Keep `record` if it is sampled, or if something has come of it that is kept late."""
+        context = record.context
+        if context.flags & SAMPLED:
+            self.record(record)
+        elif self._late is not None and self._late.keeps(record):
+            self.record(record._replace(context=context._replace(flags=context.flags | SAMPLED | LATE)))
 
     def record(self, record: Record) -> None:
         """Keep `record` until it is taken, or count it as dropped. Only records of sampled contexts belong here."""
@@ -171,7 +277,7 @@ class Recorder:
 
     def _root(self) -> TraceContext:
         trace_id = self._random_bits(_TRACE_ID_BITS) or 1
-        flags = RANDOM_TRACE_ID | SAMPLED if self._sampler.samples(trace_id) else RANDOM_TRACE_ID
+        flags = RANDOM_TRACE_ID | SAMPLED if self._samples_root(trace_id, None) else RANDOM_TRACE_ID
         return TraceContext(trace_id, self.new_span_id(), flags)
 
     def _forget(self) -> None:

@@ -21,13 +21,33 @@ __all__ = [
     "BroadcastSent",
     "Lifecycle",
     "LifecycleStep",
+    "ObjectMoved",
+    "ObjectStep",
+    "OverlayMessage",
     "Record",
     "RelayHop",
+    "Running",
+    "Sending",
     "TellProcessed",
     "TellSent",
 ]
 
 Address = tuple[str, int]
+
+
+class Sending(NamedTuple):
+    """How a message was sent, where that is of interest: it took long, or everything is (`is_full`)."""
+
+    encoded_ns: int
+    payload_bytes: int
+    is_full: bool
+
+
+class Running(NamedTuple):
+    """Where user code ran, where everything is of interest: the thread, and the concurrency group, if any."""
+
+    thread: str
+    group: str
 
 
 class AskFinished(NamedTuple):
@@ -52,6 +72,8 @@ class AskFinished(NamedTuple):
     first_hop: Address | None = None
     message_id: object = None
     stream_items: int | None = None
+    name: str | None = None
+    sending: Sending | None = None
 
 
 class AskServed(NamedTuple):
@@ -78,6 +100,8 @@ class AskServed(NamedTuple):
     function: str = ""
     message_id: object = None
     stream_items: int | None = None
+    name: str | None = None
+    running: Running | None = None
 
 
 class TellSent(NamedTuple):
@@ -94,6 +118,8 @@ class TellSent(NamedTuple):
     lane: int = 0
     peer: object = None
     message_id: object = None
+    name: str | None = None
+    sending: Sending | None = None
 
 
 class TellProcessed(NamedTuple):
@@ -119,6 +145,8 @@ class TellProcessed(NamedTuple):
     function: str = ""
     message_id: object = None
     link: TraceContext | None = None
+    name: str | None = None
+    running: Running | None = None
 
 
 class RelayHop(NamedTuple):
@@ -161,6 +189,7 @@ class Lifecycle(NamedTuple):
     restart_count: int | None = None
     reason: str = ""
     link: TraceContext | None = None
+    name: str | None = None
 
 
 class BroadcastSent(NamedTuple):
@@ -189,4 +218,53 @@ class BroadcastProcessed(NamedTuple):
     hop_count: int = 0
 
 
-Record = AskFinished | AskServed | TellSent | TellProcessed | RelayHop | Lifecycle | BroadcastSent | BroadcastProcessed
+class ObjectStep(StrEnum):
+    """What was done with a value."""
+
+    PUT = "put"
+    GET = "get"
+    PULL = "pull"
+
+
+class ObjectMoved(NamedTuple):
+    """PUT and GET are INTERNAL, PULL is the CLIENT of the node that has it. `size_bytes` is -1 when it is not known."""
+
+    context: TraceContext
+    started_ns: int
+    ended_ns: int
+    step: ObjectStep
+    object_id: object
+    size_bytes: int = -1
+    source: object = None
+    transport: str = ""
+    failure: Failure | None = None
+
+
+class OverlayMessage(NamedTuple):
+    """INTERNAL, a trace of its own: the membership protocol got a message, or lost a peer, and what its views are then.
+
+    `what` is the message's name. `ttl` is None for those that have none.
+    """
+
+    context: TraceContext
+    started_ns: int
+    ended_ns: int
+    what: str
+    peer: object
+    active: int
+    passive: int
+    ttl: int | None = None
+
+
+Record = (
+    AskFinished
+    | AskServed
+    | TellSent
+    | TellProcessed
+    | RelayHop
+    | Lifecycle
+    | BroadcastSent
+    | BroadcastProcessed
+    | ObjectMoved
+    | OverlayMessage
+)

@@ -13,7 +13,7 @@ from typing import Final
 
 from partisan_actors.errors import ConfigError
 
-__all__ = ["ALWAYS_ON", "SAMPLER_ARGUMENT_VARIABLE", "SAMPLER_VARIABLE", "Sampler"]
+__all__ = ["ALWAYS_ON", "RateLimit", "SAMPLER_ARGUMENT_VARIABLE", "SAMPLER_VARIABLE", "Sampler"]
 
 SAMPLER_VARIABLE: Final = "OTEL_TRACES_SAMPLER"
 SAMPLER_ARGUMENT_VARIABLE: Final = "OTEL_TRACES_SAMPLER_ARG"
@@ -61,6 +61,31 @@ class Sampler:
         root = name.removeprefix(_PARENT_BASED)
         ratio = _ratio(environ) if root == _RATIO else float(root == "always_on")
         return cls(ratio, follows_parent=name.startswith(_PARENT_BASED))
+
+
+class RateLimit:
+    """At most `per_second` traces a second, and as many at once: what is not used is not saved for longer than that.
+
+    A bucket of tokens, refilled as the clock goes. From several threads at once one trace more may pass.
+    """
+
+    __slots__ = ("_last_ns", "_most", "_ns_per_trace", "_tokens")
+
+    def __init__(self, per_second: float, now_ns: int) -> None:
+        self._ns_per_trace = 1e9 / per_second
+        self._most = max(1.0, per_second)
+        self._tokens = self._most
+        self._last_ns = now_ns
+
+    def takes(self, now_ns: int) -> bool:
+        """Whether another trace may begin now."""
+        tokens = min(self._most, self._tokens + (now_ns - self._last_ns) / self._ns_per_trace)
+        self._last_ns = now_ns
+        if tokens < 1.0:
+            self._tokens = tokens
+            return False
+        self._tokens = tokens - 1.0
+        return True
 
 
 def _ratio(environ: Mapping[str, str]) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from partisan_actors.telemetry import events
-from partisan_actors.telemetry.context import TraceContext
+from partisan_actors.telemetry.context import LATE, TraceContext
 from partisan_actors.telemetry.events import AttributeValue, CallStatus, Scope, SpanKind
 from partisan_actors.telemetry.failure import Failure
 from partisan_actors.telemetry.records import (
@@ -19,29 +19,30 @@ from partisan_actors.telemetry.records import (
     BroadcastProcessed,
     BroadcastSent,
     Lifecycle,
-    LifecycleStep,
+    ObjectMoved,
+    OverlayMessage,
     Record,
     RelayHop,
+    Sending,
     TellProcessed,
     TellSent,
 )
+from partisan_actors.telemetry.span_names import name_of
 
-__all__ = ["MAILBOX_SPAN_MIN_NS", "SpanEvent", "SpanValue", "names_of", "spans_of"]
+__all__ = ["MAILBOX_SPAN_MIN_NS", "SpanEvent", "SpanValue", "has_more", "spans_of"]
 
 # A shorter wait is an attribute only: a span for each would double the volume and show nothing.
 MAILBOX_SPAN_MIN_NS: Final = 1_000_000
 
 # A span inside another has the other's random id with these bits turned, so whoever reads a record makes the same ones.
 _MAILBOX: Final = 0x6D61696C626F7831
+_EXECUTE: Final = 0x6578656375746531
+_ENQUEUE: Final = 0x656E717565756531
+
+# What is told between two actors of one node takes no channel; had it to, it would be this one.
+CALLS_CHANNEL: Final = "calls"
 
 _NS_PER_S: Final = 1e9
-
-_LIFECYCLE_KINDS: Final = {
-    LifecycleStep.CREATE: SpanKind.CLIENT,
-    LifecycleStep.ACTIVATE: SpanKind.SERVER,
-    LifecycleStep.RESTART: SpanKind.INTERNAL,
-    LifecycleStep.STOP: SpanKind.INTERNAL,
-}
 
 Attributes = dict[str, AttributeValue]
 
@@ -76,13 +77,13 @@ def spans_of(record: Record) -> tuple[SpanValue, ...]:
     """The spans that `record` stands for, the same at every reading."""
     match record:
         case AskFinished():
-            return (_ask_finished(record),)
+            return (_ask_finished(record), *_enqueued(record))
         case AskServed():
-            return _ask_served(record)
+            return (_ask_served(record), *_waited(record), *_executed(record))
         case TellSent():
-            return (_tell_sent(record),)
+            return (_tell_sent(record), *_enqueued(record))
         case TellProcessed():
-            return (_tell_processed(record),)
+            return (_tell_processed(record), *_executed(record))
         case RelayHop():
             return (_relay_hop(record),)
         case Lifecycle():
@@ -91,68 +92,98 @@ def spans_of(record: Record) -> tuple[SpanValue, ...]:
             return (_broadcast_sent(record),)
         case BroadcastProcessed():
             return (_broadcast_processed(record),)
+        case ObjectMoved():
+            return (_object_moved(record),)
+        case OverlayMessage():
+            return (_overlay_message(record),)
 
 
-def names_of(record: Record) -> tuple[tuple[str, SpanKind], ...]:
-    """The names and kinds of those spans, for a tenth of what they cost."""
+def has_more(record: Record) -> bool:
+    """Whether there may be a span inside the one that every record stands for."""
     match record:
-        case AskFinished():
-            return ((_method(record), SpanKind.CLIENT),)
         case AskServed():
-            served = (_method(record), SpanKind.SERVER)
-            return (served, (f"mailbox {record.class_name}", SpanKind.INTERNAL)) if _waited(record) else (served,)
-        case TellSent():
-            return ((f"send {record.class_name}", SpanKind.PRODUCER),)
+            return record.running is not None or record.dequeued_ns - record.started_ns > MAILBOX_SPAN_MIN_NS
         case TellProcessed():
-            return ((f"process {record.class_name}", SpanKind.CONSUMER),)
-        case RelayHop():
-            return ((f"relay {record.channel}", SpanKind.INTERNAL),)
-        case Lifecycle():
-            return ((f"{record.step} {record.class_name}", _LIFECYCLE_KINDS[record.step]),)
-        case BroadcastSent():
-            return ((f"publish {record.topic}", SpanKind.PRODUCER),)
-        case BroadcastProcessed():
-            return ((f"process {record.topic}", SpanKind.CONSUMER),)
+            return record.running is not None
+        case AskFinished() | TellSent():
+            return record.sending is not None and record.sending.is_full
+    return False
 
 
 def _ask_finished(record: AskFinished) -> SpanValue:
     attributes = _rpc(record)
     attributes[events.CALL_KIND] = "ask"
     attributes[events.ATTEMPT] = record.attempt
+    _add_sending(attributes, record.sending, record.started_ns)
     _add_address(attributes, record.server, events.SERVER_ADDRESS, events.SERVER_PORT)
     _add_address(attributes, record.first_hop, events.NETWORK_PEER_ADDRESS, events.NETWORK_PEER_PORT)
-    return _span(record, _method(record), SpanKind.CLIENT, Scope.CALLS, attributes, record.failure)
+    return _span(record, name_of(record)[0], SpanKind.CLIENT, Scope.CALLS, attributes, record.failure)
 
 
-def _ask_served(record: AskServed) -> tuple[SpanValue, ...]:
+def _ask_served(record: AskServed) -> SpanValue:
     attributes = _rpc(record)
     _add_handling(attributes, record, record.started_ns)
     dequeued = SpanEvent("dequeued", record.dequeued_ns)
     # There is no event for the reply: the end of the span is when it was written.
-    served = _span(
-        record, _method(record), SpanKind.SERVER, Scope.CALLS, attributes, record.failure, remote=True, event=dequeued
+    return _span(
+        record,
+        name_of(record)[0],
+        SpanKind.SERVER,
+        Scope.CALLS,
+        attributes,
+        record.failure,
+        remote=True,
+        event=dequeued,
     )
-    if not _waited(record):
-        return (served,)
-    waited = SpanValue(
-        context=_inside(record.context, _MAILBOX),
-        name=f"mailbox {record.class_name}",
+
+
+def _waited(record: AskServed) -> tuple[SpanValue, ...]:
+    if record.running is None and record.dequeued_ns - record.started_ns <= MAILBOX_SPAN_MIN_NS:
+        return ()
+    attributes = _actor(record)
+    attributes[events.MAILBOX_SIZE] = record.mailbox_size
+    name = f"mailbox {record.class_name}"
+    return (_inside(record.context, _MAILBOX, name, record.started_ns, record.dequeued_ns, attributes),)
+
+
+def _executed(record: AskServed | TellProcessed) -> tuple[SpanValue, ...]:
+    running = record.running
+    if running is None:
+        return ()
+    attributes = _actor(record)
+    if record.function:
+        attributes[events.CODE_FUNCTION_NAME] = record.function
+    if running.thread:
+        attributes[events.THREAD_NAME] = running.thread
+    if running.group:
+        attributes[events.CONCURRENCY_GROUP] = running.group
+    name = f"execute {record.class_name}.{record.method}"
+    return (_inside(record.context, _EXECUTE, name, record.dequeued_ns, record.ended_ns, attributes),)
+
+
+def _enqueued(record: AskFinished | TellSent) -> tuple[SpanValue, ...]:
+    sending = record.sending
+    if sending is None or not sending.is_full:
+        return ()
+    attributes = _route(record)
+    _add_sending(attributes, sending, record.started_ns)
+    name = f"enqueue {record.channel or CALLS_CHANNEL}"
+    return (_inside(record.context, _ENQUEUE, name, record.started_ns, sending.encoded_ns, attributes),)
+
+
+def _inside(
+    context: TraceContext, mask: int, name: str, started_ns: int, ended_ns: int, attributes: Attributes
+) -> SpanValue:
+    """A span inside that of `context`, which nobody had to name while it happened."""
+    return SpanValue(
+        context=context._replace(span_id=context.span_id ^ mask or mask, parent_span_id=context.span_id),
+        name=name,
         kind=SpanKind.INTERNAL,
         scope=Scope.CALLS,
-        started_ns=record.started_ns,
-        ended_ns=record.dequeued_ns,
-        attributes={**_actor(record), events.MAILBOX_SIZE: record.mailbox_size},
+        started_ns=started_ns,
+        ended_ns=max(started_ns, ended_ns),
+        attributes=attributes,
     )
-    return (served, waited)
-
-
-def _waited(record: AskServed) -> bool:
-    return record.dequeued_ns - record.started_ns > MAILBOX_SPAN_MIN_NS
-
-
-def _inside(context: TraceContext, mask: int) -> TraceContext:
-    """The context of a span that nobody had to name while it happened."""
-    return context._replace(span_id=context.span_id ^ mask or mask, parent_span_id=context.span_id)
 
 
 def _tell_sent(record: TellSent) -> SpanValue:
@@ -160,6 +191,7 @@ def _tell_sent(record: TellSent) -> SpanValue:
     attributes[events.MESSAGING_DESTINATION_TEMPLATE] = record.class_name
     attributes |= _actor(record) | _route(record)
     attributes[events.ACTOR_METHOD] = record.method
+    _add_sending(attributes, record.sending, record.started_ns)
     return _span(record, f"send {record.class_name}", SpanKind.PRODUCER, Scope.CALLS, attributes, record.failure)
 
 
@@ -169,6 +201,7 @@ def _tell_processed(record: TellProcessed) -> SpanValue:
     attributes |= _actor(record) | _route(record)
     attributes[events.ACTOR_METHOD] = record.method
     _add_handling(attributes, record, record.received_ns)
+    _add_late(attributes, record.context)
     return SpanValue(
         context=record.context,
         name=f"process {record.class_name}",
@@ -195,7 +228,7 @@ def _relay_hop(record: RelayHop) -> SpanValue:
     if record.reason:
         attributes[events.HOP_REASON] = record.reason
     name = f"relay {record.channel}"
-    return _span(record, name, SpanKind.INTERNAL, Scope.OVERLAY, attributes, None, remote=True)
+    return _span(record, name, SpanKind.INTERNAL, Scope.CALLS, attributes, None, remote=True)
 
 
 def _lifecycle(record: Lifecycle) -> SpanValue:
@@ -206,10 +239,10 @@ def _lifecycle(record: Lifecycle) -> SpanValue:
         attributes[events.RESTART_COUNT] = record.restart_count
     if record.reason:
         attributes[events.STOP_REASON] = record.reason
-    kind = _LIFECYCLE_KINDS[record.step]
+    name, kind = name_of(record)
     return _span(
         record,
-        f"{record.step} {record.class_name}",
+        name,
         kind,
         Scope.LIFECYCLE,
         attributes,
@@ -239,8 +272,39 @@ def _broadcast_processed(record: BroadcastProcessed) -> SpanValue:
     return _span(record, name, SpanKind.CONSUMER, Scope.CALLS, attributes, record.failure, remote=True)
 
 
+def _object_moved(record: ObjectMoved) -> SpanValue:
+    attributes: Attributes = {events.OBJECT_ID: str(record.object_id)}
+    if record.size_bytes >= 0:
+        attributes[events.OBJECT_SIZE] = record.size_bytes
+    if record.source is not None:
+        attributes[events.OBJECT_SOURCE] = str(record.source)
+    if record.transport:
+        attributes[events.OBJECT_TRANSPORT] = record.transport
+    name, kind = name_of(record)
+    return _span(record, name, kind, Scope.OBJECTS, attributes, record.failure)
+
+
+def _overlay_message(record: OverlayMessage) -> SpanValue:
+    attributes: Attributes = {
+        events.PEER_NODE: str(record.peer),
+        events.OVERLAY_ACTIVE_SIZE: record.active,
+        events.OVERLAY_PASSIVE_SIZE: record.passive,
+    }
+    if record.ttl is not None:
+        attributes[events.OVERLAY_TTL] = record.ttl
+    return _span(record, record.what, SpanKind.INTERNAL, Scope.OVERLAY, attributes, None)
+
+
 def _span(
-    record: AskFinished | AskServed | TellSent | RelayHop | Lifecycle | BroadcastSent | BroadcastProcessed,
+    record: AskFinished
+    | AskServed
+    | TellSent
+    | RelayHop
+    | Lifecycle
+    | BroadcastSent
+    | BroadcastProcessed
+    | ObjectMoved
+    | OverlayMessage,
     name: str,
     kind: SpanKind,
     scope: Scope,
@@ -253,6 +317,7 @@ def _span(
 ) -> SpanValue:
     if failure is not None:
         attributes[events.ERROR_TYPE] = failure.error_type
+    _add_late(attributes, record.context)
     return SpanValue(
         context=record.context,
         name=name,
@@ -268,14 +333,10 @@ def _span(
     )
 
 
-def _method(record: AskFinished | AskServed) -> str:
-    return f"{record.class_name}/{record.method}"
-
-
 def _rpc(record: AskFinished | AskServed) -> Attributes:
     attributes: Attributes = {
         events.RPC_SYSTEM_NAME: events.SYSTEM,
-        events.RPC_METHOD: _method(record),
+        events.RPC_METHOD: name_of(record)[0],
         events.RPC_RESPONSE_STATUS_CODE: (record.failure.status if record.failure else CallStatus.OK).value,
         **_actor(record),
         **_route(record),
@@ -299,7 +360,10 @@ def _messaging(operation: str, operation_type: str, message_id: object) -> Attri
 
 
 def _actor(record: AskFinished | AskServed | TellSent | TellProcessed | Lifecycle) -> Attributes:
-    return {events.ACTOR_CLASS: record.class_name, events.ACTOR_ID: str(record.actor)}
+    attributes: Attributes = {events.ACTOR_CLASS: record.class_name, events.ACTOR_ID: str(record.actor)}
+    if record.name:
+        attributes[events.ACTOR_NAME] = record.name
+    return attributes
 
 
 def _route(record: AskFinished | AskServed | TellSent | TellProcessed) -> Attributes:
@@ -322,6 +386,17 @@ def _add_handling(attributes: Attributes, record: AskServed | TellProcessed, rec
         attributes[events.CODE_FUNCTION_NAME] = record.function
     if record.failure is not None:
         attributes[events.ERROR_TYPE] = record.failure.error_type
+
+
+def _add_sending(attributes: Attributes, sending: Sending | None, started_ns: int) -> None:
+    if sending is not None:
+        attributes[events.PAYLOAD_SIZE] = sending.payload_bytes
+        attributes[events.SERIALIZE_DURATION] = (sending.encoded_ns - started_ns) / _NS_PER_S
+
+
+def _add_late(attributes: Attributes, context: TraceContext) -> None:
+    if context.flags & LATE:
+        attributes[events.SAMPLED_LATE] = True
 
 
 def _add_address(attributes: Attributes, address: Address | None, host_key: str, port_key: str) -> None:

@@ -51,10 +51,9 @@ def begin_recording(recorder: Recorder, options: TracingOptions) -> bool:
     To be called before the node takes its first message. What is recorded waits for `start_tracing` to export it, and
     a call that arrives while opentelemetry is still being loaded keeps its place in its trace.
     """
-    if is_disabled_by(os.environ):
+    if options.is_off or is_disabled_by(os.environ):
         return False
-    sampler = Sampler.from_environment(os.environ)
-    recorder.configure(enabled=True, hops_enabled=options.level == "hops", sampler=sampler)
+    recorder.configure(enabled=True, sampler=Sampler.from_environment(os.environ), options=options)
     return True
 
 
@@ -77,7 +76,7 @@ def start_tracing(
     ConfigError when a processor or the provider is not one, or the trace file cannot be written.
     """
     options = options or TracingOptions()
-    if is_disabled_by(os.environ):
+    if options.is_off or is_disabled_by(os.environ):
         return None
     if not recorder.enabled:
         begin_recording(recorder, options)

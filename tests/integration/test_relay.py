@@ -267,11 +267,11 @@ CLUSTER = """
     if __name__ == "__main__":
         if sys.argv[1:] and sys.argv[1] != "main":
             with pa.init(sys.argv[1], name="x", advertise="127.0.0.1:1", hosts_actors=True, resources={"far": 1},
-                         overlay_options=VIEWS, tracing=True):
+                         overlay_options=VIEWS, tracing="hops"):
                 print("joined", flush=True)
                 sys.stdin.read()
         else:
-            with pa.init(workers=4, name="d", overlay_options=VIEWS, tracing=True) as session:
+            with pa.init(workers=4, name="d", overlay_options=VIEWS, tracing="hops") as session:
                 print("address", session.address, flush=True)
                 sys.stdin.readline()
                 while len(pa.nodes()) < 6:

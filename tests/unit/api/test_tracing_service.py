@@ -36,7 +36,7 @@ def service() -> TracingService:
 
 
 async def test_it_names_its_service_its_level_and_how_much_it_keeps(service: TracingService) -> None:
-    assert await service.services(None) == {"services": ["shop"], "level": "calls", "kept": 5, "forgotten": 0}
+    assert await service.services(None) == {"services": ["shop"], "level": "calls", "kept": 8, "forgotten": 0}
 
 
 async def test_operations_are_those_of_a_service_or_of_all(service: TracingService) -> None:
@@ -64,7 +64,7 @@ async def test_more_than_was_wanted_is_cut_and_said(service: TracingService) -> 
 
     assert (len(found["traces"]), found["cut"]) == (2, True)
     assert (len(last["spans"]), last["cut"]) == (3, True)
-    assert not (await service.last(None, 5))["cut"]
+    assert not (await service.last(None, 20))["cut"]
 
 
 @pytest.mark.parametrize(

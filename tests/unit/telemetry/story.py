@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from partisan_actors.errors import TaskFailed
-from partisan_actors.ids import ActorId, NodeId
-from partisan_actors.telemetry.context import TraceContext
+from partisan_actors.ids import ActorId, NodeId, ObjectId
+from partisan_actors.telemetry.context import LATE, TraceContext
 from partisan_actors.telemetry.failure import Failure
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import (
@@ -17,8 +17,13 @@ from partisan_actors.telemetry.records import (
     BroadcastSent,
     Lifecycle,
     LifecycleStep,
+    ObjectMoved,
+    ObjectStep,
+    OverlayMessage,
     Record,
     RelayHop,
+    Running,
+    Sending,
     TellProcessed,
     TellSent,
 )
@@ -94,6 +99,9 @@ def play(nodes: tuple[Node, Node, Node], clock: Ticks) -> None:
     _tell(ada, eve, bank, clock)
     _broadcast(nodes, clock)
     _restart_and_stop(eve, bank, created, clock)
+    _in_full(ada, eve, bank, clock)
+    _object(ada, eve, clock)
+    _overlay(eve, ada, clock)
 
 
 def _create(ada: Node, eve: Node, bank: ActorId, clock: Ticks) -> TraceContext:
@@ -184,6 +192,48 @@ def _restart_and_stop(eve: Node, bank: ActorId, cause: TraceContext, clock: Tick
     )  # fmt: skip
     ended = eve.recorder.begin()
     eve.recorder.record(Lifecycle(ended, clock(), clock.after_ms(1), LifecycleStep.STOP, bank, "Bank", reason="normal"))
+
+
+def _in_full(ada: Node, eve: Node, bank: ActorId, clock: Ticks) -> None:
+    context = ada.recorder.begin()
+    called = clock()
+    sending = Sending(clock.after_ms(2), 1_000_000, True)
+    served = eve.recorder.child_of(received(context.pack()))
+    got = clock.after_ms(0.1)
+    begun, done = clock.after_ms(0.2), clock.after_ms(1)
+    running = Running("bank-thread", "payments")
+    late = served._replace(flags=served.flags | LATE)
+    eve.recorder.record(
+        AskServed(
+            late, got, begun, done, bank, "Bank", "audit", None, "calls", 0, ada.id, 0, 0, "shop.Bank.audit", 4, None,
+            "main bank", running,
+        )
+    )  # fmt: skip
+    ada.recorder.record(
+        AskFinished(
+            context, called, clock.after_ms(1), bank, "Bank", "audit", None, "calls", 0, eve.id, 1, None, None, 4, None,
+            "main bank", sending,
+        )
+    )  # fmt: skip
+
+
+def _object(ada: Node, eve: Node, clock: Ticks) -> None:
+    value = ObjectId(eve.id, 5)
+    put = eve.recorder.begin()
+    eve.recorder.record(ObjectMoved(put, clock(), clock.after_ms(1), ObjectStep.PUT, value, 4_000_000))
+    waited = ada.recorder.begin()
+    begun = clock()
+    pulled = ada.recorder.child_of(waited)
+    came = clock.after_ms(3)
+    ada.recorder.record(ObjectMoved(pulled, begun, came, ObjectStep.PULL, value, 4_000_000, eve.id, "shm"))
+    ada.recorder.record(
+        ObjectMoved(waited, begun, clock.after_ms(0.1), ObjectStep.GET, value, 4_000_000, eve.id, "shm")
+    )
+
+
+def _overlay(eve: Node, ada: Node, clock: Ticks) -> None:
+    heard = eve.recorder.begin()
+    eve.recorder.record(OverlayMessage(heard, clock(), clock.after_ms(0.1), "forward_join", ada.id, 3, 12, 4))
 
 
 def all_records(nodes: tuple[Node, Node, Node]) -> list[Record]:

@@ -36,7 +36,7 @@ from tests.unit.telemetry.story import Ticks, play, three_nodes
 
 ADA = NodeId("ada", 1_700_000_000_000_000)
 CLOSE_S = 60.0
-SPANS_OF_THE_STORY = 15
+SPANS_OF_THE_STORY = 24
 
 
 def start(

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.telemetry.sampler import Sampler
+from partisan_actors.telemetry.sampler import RateLimit, Sampler
 
 
 @pytest.mark.parametrize("ratio", [0.0, 1e-9, 0.01, 0.5, 0.999, 1.0])
@@ -62,3 +62,23 @@ def test_a_value_it_does_not_understand_is_logged_and_taken_as_unset(
 
     assert Sampler.from_environment(environ) == expected
     assert "OTEL_TRACES_SAMPLER" in caplog.text
+
+
+def test_a_rate_limit_lets_as_many_pass_as_it_says_and_more_as_time_goes() -> None:
+    limit = RateLimit(2.0, 0)
+
+    at_once = [limit.takes(0) for _ in range(4)]
+    half_a_second_later = [limit.takes(500_000_000) for _ in range(2)]
+    an_hour_later = [limit.takes(3_600 * 10**9) for _ in range(4)]
+
+    assert at_once == [True, True, False, False]
+    assert half_a_second_later == [True, False]
+    assert an_hour_later == [True, True, False, False], "what was not used is not saved"
+
+
+def test_a_rate_below_one_lets_the_first_pass_and_the_next_when_it_is_due() -> None:
+    limit = RateLimit(0.1, 0)
+
+    assert limit.takes(0)
+    assert not limit.takes(9 * 10**9)
+    assert limit.takes(10 * 10**9)

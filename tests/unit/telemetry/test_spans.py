@@ -138,7 +138,7 @@ def test_a_tell_may_be_the_root_of_a_trace_linked_to_its_sender() -> None:
 def test_a_relay_hop_says_from_whom_to_whom_and_why() -> None:
     made = span(RelayHop(CONTEXT, 1, 2, "default", 1, 5, NODE, NodeId("eve", 254), "partition"))
 
-    assert (made.name, made.kind, made.scope) == ("relay default", SpanKind.INTERNAL, Scope.OVERLAY)
+    assert (made.name, made.kind, made.scope) == ("relay default", SpanKind.INTERNAL, Scope.CALLS)
     assert made.parent_is_remote
     assert made.attributes == {
         "partisan.channel": "default",

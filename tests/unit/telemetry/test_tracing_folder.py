@@ -96,7 +96,13 @@ def test_every_attribute_of_the_readme_is_in_the_table(key: str) -> None:
 
 
 def test_every_span_of_the_table_is_in_the_readme() -> None:
-    examples = {"{class}": "Bank", "{method}": "pay", "{channel}": "calls", "{topic}": "prices"}
+    examples = {
+        "{class}": "Bank",
+        "{method}": "pay",
+        "{channel}": "calls",
+        "{topic}": "prices",
+        "{message}": "forward_join",
+    }
 
     for shape in SPANS:
         name = shape.name

@@ -1,0 +1,367 @@
+"""Whose child a span is: across threads, coroutines, generators, retries, tasks, values and nodes, in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+import partisan_actors as pa
+from partisan_actors.api.runtime import Runtime
+from partisan_actors.telemetry.options import TracingOptions
+from partisan_actors.telemetry.plain_span import PlainSpan
+from partisan_actors.telemetry.recent import RecentSpans
+from partisan_actors.telemetry.sampler import ALWAYS_ON, Sampler
+from partisan_actors.telemetry.wall_clock import WallClock
+from tests.integration.nodes import Nodes, nodes, until
+
+
+@pa.actor(num_cpus=0)
+class Ledger:
+    def __init__(self) -> None:
+        self.failures = 0
+
+    def append(self, amount: int) -> int:
+        return amount
+
+    def fail_twice(self) -> int:
+        self.failures += 1
+        if self.failures <= 2:
+            raise ValueError("not yet")
+        return self.failures
+
+    def refuse(self) -> None:
+        raise ValueError("no")
+
+
+@pa.actor(num_cpus=0)
+class Bank:
+    def __init__(self, ledger: Any) -> None:
+        self.ledger = ledger
+
+    def blocking(self) -> int:
+        return int(pa.get(self.ledger.append.remote(1)))
+
+    async def in_another_thread(self) -> int:
+        return await asyncio.to_thread(lambda: pa.get(self.ledger.append.remote(2)))
+
+    async def in_another_task(self) -> int:
+        async def pay() -> int:
+            await asyncio.sleep(0)
+            return int(await self.ledger.append.remote(3))
+
+        return await asyncio.create_task(pay())
+
+    def stream(self) -> Iterator[int]:
+        for number in range(3):
+            yield pa.get(self.ledger.append.remote(number))
+
+    async def async_stream(self) -> AsyncIterator[int]:
+        for number in range(3):
+            yield await self.ledger.append.remote(number)
+
+    async def later(self) -> None:
+        await asyncio.sleep(0)
+        self.ledger.append.tell(4)
+
+    async def fail(self) -> None:
+        await self.ledger.refuse.remote()
+
+    def value(self, holder: list[Any]) -> int:
+        return len(pa.get(holder[0]))
+
+
+@pa.actor(num_cpus=0, tracing="off")
+class Quiet:
+    def __init__(self, ledger: Any) -> None:
+        self.ledger = ledger
+
+    def pay(self) -> int:
+        return int(pa.get(self.ledger.append.remote(1)))
+
+
+@pa.actor(num_cpus=0, tracing="full")
+class Loud:
+    async def pay(self) -> int:
+        return 1
+
+    def note(self) -> None: ...
+
+
+@pa.task
+def task_that_calls(bank: Any) -> int:
+    return int(pa.get(bank.blocking.remote()))
+
+
+class Traced:
+    """What the nodes have recorded."""
+
+    def __init__(self, cluster: Nodes) -> None:
+        self.cluster = cluster
+        self.kept: dict[str, RecentSpans] = {}
+
+    def configure(self, runtime: Runtime, sampler: Sampler, **options: Any) -> None:
+        runtime.recorder.configure(enabled=True, sampler=sampler, options=TracingOptions(**options))
+
+    def spans(self) -> list[PlainSpan]:
+        """All spans so far, by time."""
+        for name, runtime in self.cluster.runtimes.items():
+            recorder = runtime.recorder
+            kept = self.kept.setdefault(name, RecentSpans(WallClock(recorder.clock, recorder.wall_clock)))
+            kept.resource = {"partisan.node.name": name}
+            for record in recorder.take(10_000):
+                kept.add_record(record)
+        spans = [span for kept in self.kept.values() for entry in kept.newest_first() for span in entry.spans()]
+        return sorted(spans, key=lambda span: span["start_ns"])
+
+    def path(self, span: PlainSpan) -> list[str]:
+        """The names from the root of its trace to the span, and kinds."""
+        by_id = {each["span_id"]: each for each in self.spans()}
+        names = []
+        at: PlainSpan | None = span
+        while at is not None:
+            names.append(f"{at['name']} {at['kind']}")
+            at = by_id[at["parent_id"]] if at["parent_id"] is not None else None
+        return names[::-1]
+
+    async def found(self, name: str, kind: str, count: int = 1) -> list[PlainSpan]:
+        """The spans of that name and kind, once there are so many."""
+
+        def look() -> list[PlainSpan] | None:
+            spans = [span for span in self.spans() if (span["name"], span["kind"]) == (name, kind)]
+            return spans if len(spans) >= count else None
+
+        spans: list[PlainSpan] = await until(look)
+        assert len(spans) == count
+        return spans
+
+
+@asynccontextmanager
+async def traced(
+    *,
+    sampler: Sampler = ALWAYS_ON,
+    caller: str = "a",
+    **options: Any,
+) -> AsyncIterator[tuple[Traced, Any, Any]]:
+    """Two nodes that trace, a ledger on one and a bank on the other; the running code is the first node's."""
+    async with nodes("a", "b") as cluster:
+        recorded = Traced(cluster)
+        for runtime in cluster.runtimes.values():
+            recorded.configure(runtime, sampler, **options)
+        with cluster.at(caller):
+            ledger = Ledger.options(placement=pa.NodeAffinity("b")).remote()
+            bank = Bank.options(placement=pa.NodeAffinity("a")).remote(ledger)
+            yield recorded, bank, ledger
+
+
+@pytest.mark.parametrize("method", ["blocking", "in_another_thread", "in_another_task"])
+async def test_a_nested_call_is_a_child_wherever_in_the_method_it_is_made(method: str) -> None:
+    async with traced() as (recorded, bank, _):
+        await asyncio.wait_for(getattr(bank, method).remote(), 30)
+
+        (appended,) = await recorded.found("Ledger/append", "server")
+
+        assert recorded.path(appended) == [
+            f"Bank/{method} client", f"Bank/{method} server", "Ledger/append client", "Ledger/append server",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["stream", "async_stream"])
+async def test_a_stream_is_one_pair_of_spans_with_what_is_called_between_its_items_inside(method: str) -> None:
+    async with traced() as (recorded, bank, _):
+        items = [await ref async for ref in getattr(bank, method).remote()]
+
+        assert items == [0, 1, 2]
+        client, server = [(await recorded.found(f"Bank/{method}", kind))[0] for kind in ("client", "server")]
+        appended = await recorded.found("Ledger/append", "client", 3)
+        assert {span["parent_id"] for span in appended} == {server["span_id"]}
+        assert server["parent_id"] == client["span_id"]
+        assert client["attributes"]["partisan.stream.items"] == server["attributes"]["partisan.stream.items"] == 3
+
+
+async def test_a_tell_inside_an_async_method_is_a_child_and_so_is_what_it_does() -> None:
+    async with traced() as (recorded, bank, _):
+        await asyncio.wait_for(bank.later.remote(), 30)
+
+        (processed,) = await recorded.found("process Ledger", "consumer")
+
+        assert recorded.path(processed)[1:] == ["Bank/later server", "send Ledger producer", "process Ledger consumer"]
+
+
+async def test_all_attempts_of_a_call_are_one_client_span_and_each_a_server_span_inside() -> None:
+    async with traced() as (recorded, _, ledger):
+        retried = ledger.fail_twice.options(max_task_retries=5, retry_exceptions=True)
+        assert await asyncio.wait_for(retried.remote(), 30) == 3
+
+        (client,) = await recorded.found("Ledger/fail_twice", "client")
+        servers = await recorded.found("Ledger/fail_twice", "server", 3)
+
+        assert client["attributes"]["partisan.attempt"] == 3 and client["status"] == "unset"
+        assert [server["status"] for server in servers] == ["error", "error", "unset"]
+        assert {server["parent_id"] for server in servers} == {client["span_id"]}
+
+
+async def test_what_a_task_calls_is_inside_of_the_task() -> None:
+    async with traced() as (recorded, bank, _):
+        assert await asyncio.wait_for(task_that_calls.remote(bank), 30) == 1
+
+        (appended,) = await recorded.found("Ledger/append", "server")
+
+        assert recorded.path(appended)[:3] == [
+            "task/task_that_calls client", "task/task_that_calls server", "Bank/blocking client",
+        ]  # fmt: skip
+
+
+async def test_a_failure_is_an_error_of_every_span_that_it_went_through() -> None:
+    async with traced() as (recorded, bank, _):
+        with pytest.raises(ValueError, match="no"):
+            await asyncio.wait_for(bank.fail.remote(), 30)
+
+        (refused,) = await recorded.found("Ledger/refuse", "server")
+        (client,) = await recorded.found("Bank/fail", "client")
+        by_id = {span["span_id"]: span for span in recorded.spans()}
+        at: PlainSpan | None = refused
+        while at is not None:
+            assert (at["status"], at["attributes"]["error.type"]) == ("error", "ValueError")
+            at = by_id.get(at["parent_id"] or "")
+        assert client["parent_id"] is None
+
+
+async def test_a_value_of_another_node_is_waited_for_and_pulled_inside_of_the_method_that_gets_it() -> None:
+    async with traced() as (recorded, _, ledger):
+        value = pa.put(b"x" * 100_000)
+        there = Bank.options(placement=pa.NodeAffinity("b")).remote(ledger)
+
+        assert await asyncio.wait_for(there.value.remote([value]), 30) == 100_000
+
+        (put,) = await recorded.found("put object", "internal")
+        (pulled,) = await recorded.found("pull object", "client")
+        assert recorded.path(pulled)[1:] == ["Bank/value server", "get object internal", "pull object client"]
+        assert put["attributes"]["partisan.object.size"] >= 100_000
+        assert pulled["attributes"]["partisan.object.id"] == put["attributes"]["partisan.object.id"]
+        assert str(pulled["attributes"]["partisan.object.source"]).startswith("a~")
+        assert pulled["scope"] == "partisan_actors.objects"
+
+
+async def test_in_full_sending_waiting_and_running_have_spans_of_their_own() -> None:
+    async with traced(level="full") as (recorded, _, ledger):
+        await asyncio.wait_for(ledger.append.remote(1), 30)
+        ledger.append.tell(1)
+
+        (executed, told) = await recorded.found("execute Ledger.append", "internal", 2)
+        sent = await recorded.found("enqueue calls", "internal", 2)
+
+        assert recorded.path(executed)[-2] == "Ledger/append server"
+        assert recorded.path(told)[-2] == "process Ledger consumer"
+        assert recorded.path((await recorded.found("mailbox Ledger", "internal"))[0])[-2] == "Ledger/append server"
+        assert [recorded.path(each)[-2] for each in sent] == ["Ledger/append client", "send Ledger producer"]
+        assert executed["attributes"]["thread.name"] not in ("", threading.main_thread().name)
+
+
+async def test_a_class_may_ask_for_everything_or_for_nothing() -> None:
+    async with traced() as (recorded, _, ledger):
+        loud, quiet = Loud.remote(), Quiet.remote(ledger)
+        await asyncio.wait_for(loud.pay.remote(), 30)
+        assert await asyncio.wait_for(quiet.pay.remote(), 30) == 1
+
+        await recorded.found("execute Loud.pay", "internal")
+        names = {span["name"] for span in recorded.spans()}
+
+        assert "Quiet/pay" not in names and "Ledger/append" not in names and "create Quiet" not in names
+        assert "create Loud" in names
+
+
+async def test_a_trace_is_whole_or_absent_whatever_is_nested() -> None:
+    async with traced(sampler=Sampler(0.5)) as (recorded, bank, _):
+        for _ in range(60):
+            await asyncio.wait_for(bank.blocking.remote(), 30)
+        await asyncio.wait_for(task_that_calls.remote(bank), 30)
+
+        sampled = await until(
+            lambda: (len(roots := [s for s in recorded.spans() if s["parent_id"] is None]) > 5 and roots) or None
+        )
+        nested = [span for span in recorded.spans() if span["name"] == "Ledger/append"]
+
+        assert len(sampled) < 60
+        assert not [span for span in sampled if span["name"] == "Ledger/append"]
+        assert all(recorded.path(span)[0].split("/")[0] in ("Bank", "task") for span in nested)
+
+
+async def test_the_share_of_a_class_decides_where_its_call_begins_a_trace() -> None:
+    async with traced() as (recorded, _, _):
+        never = Bank.options(placement=pa.NodeAffinity("a"), tracing=0.0).remote(None)
+        await asyncio.wait_for(asyncio.gather(*(never.fail.remote() for _ in range(5)), return_exceptions=True), 30)
+        always = Ledger.options(tracing=1.0).remote()
+        await asyncio.wait_for(always.append.remote(1), 30)
+
+        await recorded.found("Ledger/append", "server")
+
+        assert not [span for span in recorded.spans() if span["name"] == "Bank/fail"]
+
+
+async def test_what_failed_is_kept_late_on_every_node_it_went_through_and_the_rest_is_not() -> None:
+    async with traced(sampler=Sampler(0.0), keep_failed=True) as (recorded, bank, ledger):
+        await asyncio.wait_for(ledger.append.remote(1), 30)
+        with pytest.raises(ValueError, match="no"):
+            await asyncio.wait_for(bank.fail.remote(), 30)
+
+        (refused,) = await recorded.found("Ledger/refuse", "server")
+        await recorded.found("Bank/fail", "client")
+        spans = recorded.spans()
+
+        assert recorded.path(refused) == [
+            "Bank/fail client", "Bank/fail server", "Ledger/refuse client", "Ledger/refuse server",
+        ]  # fmt: skip
+        assert all(span["attributes"]["partisan.sampled.late"] is True for span in spans)
+        assert len(spans) == 4
+
+
+async def test_what_takes_long_is_kept_late() -> None:
+    async with traced(sampler=Sampler(0.0), keep_slower_s=0.000001) as (recorded, _, ledger):
+        await asyncio.wait_for(ledger.append.remote(1), 30)
+
+        client, server = [(await recorded.found("Ledger/append", kind))[0] for kind in ("client", "server")]
+
+        assert server["parent_id"] == client["span_id"] and server["status"] == "unset"
+
+
+async def test_no_more_traces_begin_in_a_second_than_there_may() -> None:
+    async with traced(traces_per_second=0.001) as (recorded, bank, _):
+        for _ in range(20):
+            await asyncio.wait_for(bank.blocking.remote(), 30)
+
+        spans = recorded.spans()
+
+        assert {span["trace_id"] for span in spans if span["resource"]["partisan.node.name"] == "a"} != set()
+        assert len([span for span in spans if span["parent_id"] is None and span["kind"] == "client"]) <= 1
+
+
+async def test_a_tell_may_begin_a_trace_with_a_link_to_its_sender() -> None:
+    async with traced(tell_correlation="link") as (recorded, _, ledger):
+        ledger.append.tell(1)
+
+        (sent,) = await recorded.found("send Ledger", "producer")
+        (processed,) = await recorded.found("process Ledger", "consumer")
+
+        assert processed["parent_id"] is None and processed["trace_id"] != sent["trace_id"]
+        assert [(link["trace_id"], link["span_id"]) for link in processed["links"]] == [
+            (sent["trace_id"], sent["span_id"])
+        ]
+
+
+async def test_scopes_that_are_left_out_leave_nothing_and_the_overlay_tells_when_it_is_asked() -> None:
+    async with traced(scopes=("overlay",)) as (recorded, bank, _):
+        await asyncio.wait_for(bank.blocking.remote(), 30)
+        runtime = await recorded.cluster.add("c")
+        recorded.configure(runtime, Sampler(), scopes=("overlay",))
+
+        joined = await until(lambda: [span for span in recorded.spans() if span["name"] == "join"])
+
+        assert {span["scope"] for span in recorded.spans()} == {"partisan_actors.overlay"}
+        assert all(span["parent_id"] is None for span in recorded.spans())
+        assert joined[0]["attributes"]["partisan.overlay.active.size"] >= 1
+        assert str(joined[0]["attributes"]["partisan.peer.node"]).startswith("c~")
