@@ -7,14 +7,14 @@ that run its actors.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partisan_actors.actors.method_options import MARK, PLAIN, MethodOptions
 from partisan_actors.errors import ConfigError
 
-__all__ = ["AnyMethods", "Definition", "Interface", "Method", "name_of"]
+__all__ = ["AnyMethods", "Definition", "Interface", "Method", "arity_of", "name_of"]
 
 ASYNC: Final = "async"
 SYNC: Final = "sync"
@@ -141,6 +141,16 @@ def name_of(named: Any) -> str:
     return qualified.rpartition("<locals>.")[2]
 
 
+def arity_of(parameters: Sequence[inspect.Parameter]) -> tuple[int, int | None]:
+    """How many positional arguments, and nothing else, fit for sure: the least, and the most (None: any number)."""
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [p for p in positional if p.default is p.empty]
+    any_number = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    keyword_needed = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
+    least = len(required) if not keyword_needed else 1_000_000  # always take the careful way
+    return least, None if any_number else len(positional)
+
+
 def _method(name: str, function: Any, bound: bool) -> Method:
     inner = inspect.unwrap(function)
     streams = inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
@@ -156,11 +166,7 @@ def _method(name: str, function: Any, bound: bool) -> Method:
         parameters = parameters[:1]  # object's constructor claims *args, and refuses them
     if bound and parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
         parameters = parameters[1:]
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    required = [p for p in positional if p.default is p.empty]
-    any_number = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    keyword_needed = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
+    least, most = arity_of(parameters)
     # Annotations and defaults may be anything, also what cannot be sent; callers need neither.
     bare = [p.replace(annotation=p.empty, default=p.empty if p.default is p.empty else ...) for p in parameters]
-    least = len(required) if not keyword_needed else 1_000_000  # always take the careful way
-    return Method(name, kind, least, None if any_number else len(positional), inspect.Signature(bare), options, streams)
+    return Method(name, kind, least, most, inspect.Signature(bare), options, streams)

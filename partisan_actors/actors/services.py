@@ -1,20 +1,33 @@
 """Services: what every node answers under a well-known key, such as ``@scheduler`` or ``@objects``.
 
 A service is a plain object whose coroutine methods take the asking Peer first. It is called by the same messages as an
-actor, but each request runs as a background job of its own, because requests of a service are independent.
+actor, but each request runs as a background job of its own, because requests of a service are independent. What comes
+thousands of times a second does without: see `answers_later`.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from contextvars import Context
-from typing import Any
+from typing import Any, TypeVar
 
 from partisan_actors.actors.context import current_system, request_meta
 from partisan_actors.actors.host import Host
 from partisan_actors.node.router import Peer
 
-__all__ = ["Service"]
+__all__ = ["Service", "answers_later"]
+
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def answers_later(method: F) -> F:
+    """Mark a method of a service that is called at once, and answers by itself: with the peer, number and meta first.
+
+    It must not raise. `number` is that of the reply, `meta` what came with the message, or None.
+    """
+    method.__dict__["answers_later"] = True
+    return method
 
 
 class Service:
@@ -43,7 +56,10 @@ class Service:
         meta: dict[str, Any] | None = None,
     ) -> None:
         """A request arrived."""
-        method = None if name.startswith("_") else getattr(self._target, name, None)
+        method: Any = None if name.startswith("_") else getattr(self._target, name, None)
+        if number is not None and getattr(method, "answers_later", False):
+            method(peer, number, meta, *(args()[0] if callable(args) else args))
+            return
         if not inspect.iscoroutinefunction(method):
             if number is not None:
                 error = AttributeError(f"{self} has no request {name!r}: do all nodes run the same version?")

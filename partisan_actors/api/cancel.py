@@ -47,6 +47,6 @@ def _kill(system: ActorSystem, ref: ObjectRef[Any], recursive: bool) -> None:
     work = system.cancelling.work_of(ref)
     if isinstance(work, Collected) and work.total is not None:
         work = system.cancelling.work_of(work.total)
-    if not isinstance(work, Submitted) or work.spec.isolation is None:
+    if not isinstance(work, Submitted) or work.spec.kind.isolation is None:
         raise ConfigError("force", True, _FORCE)
     system.post(work.kill, recursive)

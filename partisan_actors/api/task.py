@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
-from partisan_actors.actors.actor import name_of
+from partisan_actors.actors.actor import arity_of, name_of
 from partisan_actors.actors.consuming import Incoming
+from partisan_actors.actors.context import current_owner
 from partisan_actors.actors.method_options import STREAM_AHEAD, STREAMING
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
@@ -23,7 +25,8 @@ from partisan_actors.api.runtime_env import environment_for
 from partisan_actors.errors import ConfigError
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.stream import ObjectRefGenerator
-from partisan_actors.tasks.spec import Seclusion
+from partisan_actors.tasks.retry import Retries
+from partisan_actors.tasks.spec import TaskKind
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -63,6 +66,16 @@ class RemoteFunction(Generic[P, R_co]):
         except ValueError:  # written in C, without a signature
             return None
 
+    @functools.cached_property
+    def _arity(self) -> tuple[int, float]:
+        """How many positional arguments, and nothing else, are right without a closer look."""
+        least, most = arity_of(list(self._signature.parameters.values())) if self._signature is not None else (0, None)
+        return least, math.inf if most is None else most
+
+    @functools.cached_property
+    def _retries(self) -> Retries:
+        return self._options.retries()
+
     @takes_references
     def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> ObjectRef[R_co]:
         """Run the function with these arguments. Returns at once: a ref, or what `num_returns` says.
@@ -70,29 +83,46 @@ class RemoteFunction(Generic[P, R_co]):
         Raises TypeError when the arguments do not fit, SerializationError when one cannot be sent; everything else,
         Unplaceable included, is in the ref. A top-level ref among the arguments is replaced by its value.
         """
-        name = self._options.name or name_of(self.function)
-        signature = self._signature
-        if signature is not None:
-            try:
-                signature.bind(*args, **kwargs)
-            except TypeError as error:
-                raise TypeError(f"{name}{signature}: {error}") from None
+        least, most = self._arity
+        if kwargs or not least <= len(args) <= most:
+            self._check(args, kwargs)
         system = session.system()
         runtime: Runtime = system.extensions["runtime"]
-        code = system.code.add(self.function, f"the function {name}")
+        kind = self._kind(system, runtime)
+        submit = runtime.submitter.submit
+        returns = self._options.num_returns
+        if returns in (None, 1) and not self._streams:
+            return submit(kind, args, kwargs, self._retries)
+        whole = partial(submit, kind, args, kwargs, self._retries)
+        name = kind.name
+        made: Any = self._streamed(system, name, whole) if self._streams else _several(system, name, whole(), returns)
+        return made  # type: ignore[no-any-return]  # what it is depends on the options
+
+    def _check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._signature is not None:
+            try:
+                self._signature.bind(*args, **kwargs)
+            except TypeError as error:
+                name = self._options.name or name_of(self.function)
+                raise TypeError(f"{name}{self._signature}: {error}") from None
+
+    def _kind(self, system: ActorSystem, runtime: Runtime) -> TaskKind:
+        """What all calls from where this one is made have in common; the last one is remembered."""
         options = self._options
         captured = captured_placement(runtime.scheduler) if options.is_capturable else None
         environment = environment_for(runtime, options.runtime_env)
-        seclusion = Seclusion(options.isolated(environment), environment, options.max_calls)
-        what = (code, name, args, kwargs, options.request(captured), options.retries(), running_namespace(system))
-        submit = partial(runtime.submitter.submit, *what, seclusion=seclusion)
-        returns = options.num_returns
-        if returns in (None, 1) and not self._streams:
-            return submit()
-        made: Any = self._streamed(system, name, submit) if self._streams else _several(system, name, submit(), returns)
-        return made  # type: ignore[no-any-return]  # what it is depends on the options
+        where = captured, environment, running_namespace(system), current_owner.get() or system.me
+        known = runtime.kinds.get(self)
+        if known is not None and known[0] == where and system.code.blob(known[1].code) is not None:
+            return known[1]
+        name = options.name or name_of(self.function)
+        code = system.code.add(self.function, f"the function {name}")
+        isolation, request = options.isolated(environment), options.request(captured)
+        kind = TaskKind(name, code, request, where[3], where[2], isolation, environment, options.max_calls)
+        runtime.kinds[self] = where, kind
+        return kind
 
-    @property
+    @functools.cached_property
     def _streams(self) -> bool:
         return _is_generator(self.function)
 

@@ -18,10 +18,11 @@ from typing import Any, Final
 
 from partisan_actors.actors.actor import name_of
 from partisan_actors.actors.arguments import wait_for_arguments
-from partisan_actors.actors.context import current_owner, current_system
+from partisan_actors.actors.context import current_owner, current_system, request_meta
 from partisan_actors.actors.interruptions import own_slot
 from partisan_actors.actors.made_calls import begin_noting
 from partisan_actors.actors.replies import Reply, while_blocked
+from partisan_actors.actors.services import answers_later
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.threads import JobThread
 from partisan_actors.actors.user_errors import user_error
@@ -39,8 +40,9 @@ from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.groups_record import GroupRecord
 from partisan_actors.scheduler.isolated import PLACED, placed_at
 from partisan_actors.scheduler.scheduler import Scheduler
+from partisan_actors.tasks.answers import LaterAnswer, NotTaken
 from partisan_actors.tasks.isolated import IsolatedTasks
-from partisan_actors.tasks.spec import TaskSpec
+from partisan_actors.tasks.spec import NO_BUFFERS, TaskKind, TaskSpec
 from partisan_actors.tasks.tracing import ServedTask
 from partisan_actors.telemetry.context import NOT_SAMPLED, current_context
 from partisan_actors.telemetry.meters import Meter
@@ -50,6 +52,7 @@ __all__ = ["NEEDS_CODE", "REFUSED", "SERVICE", "TaskExecutor", "current_task"]
 
 SERVICE: Final = "tasks"
 QUEUE_MAX: Final = 10_000
+KINDS_MAX: Final = 1_024
 THREADS_KEPT: Final = 32
 
 REFUSED: Final = "refused"
@@ -61,17 +64,13 @@ DONE: Final = "done"
 current_task: contextvars.ContextVar[TaskSpec | None] = contextvars.ContextVar("partisan_current_task", default=None)
 
 
-class _TurnedAway(Exception):
-    """An actor took what a task in the queue was waiting for."""
-
-
 class _Waiting:
     """A task in the queue."""
 
     __slots__ = ("context", "meter", "peer", "reply", "spec", "timing", "trace")
 
     def __init__(
-        self, spec: TaskSpec, peer: Peer, reply: Reply[Any], trace: ServedTask | None, meter: Meter | None
+        self, spec: TaskSpec, peer: Peer, reply: Reply[Any] | LaterAnswer, trace: ServedTask | None, meter: Meter | None
     ) -> None:
         self.spec = spec
         self.peer = peer
@@ -94,6 +93,7 @@ class TaskExecutor:
         self._queue: deque[_Waiting] = deque()
         self._coroutines: dict[asyncio.Task[None], TaskSpec] = {}
         self.running_tasks: dict[TaskId, _Waiting] = {}
+        self._kinds: dict[bytes, TaskKind] = {}
         self._idle: list[JobThread] = []
         self._made = 0
         self.running = 0
@@ -114,20 +114,58 @@ class TaskExecutor:
             code.keep(blob)
         if code.blob(spec.code) is None:
             return NEEDS_CODE, None
-        config = self._system.node.config
-        takes = config.hosts_actors or config.hosted_by
-        if not takes or not self._can_wait(spec) or len(self._queue) >= QUEUE_MAX:
+        if not self._takes(spec):
             return REFUSED, None
         reply: Reply[Any] = Reply(self._system.loop)
+        self._queue_up(spec, peer, reply, request_meta.get())
+        try:
+            return PLACED if self._is_isolated(spec) else DONE, await reply
+        except NotTaken:
+            return REFUSED, None
+
+    @answers_later
+    def begin(
+        self,
+        peer: Peer,
+        reply_number: int,
+        meta: dict[str, Any] | None,
+        packed: bytes,
+        number: int,
+        body: bytes,
+        trace: bytes,
+    ) -> None:
+        """The same the short way: the answer is the value, or an error, which may be NotTaken."""
+        answer = LaterAnswer(self._system, peer, reply_number)
+        kind = self._kinds.get(packed)
+        if kind is None:
+            try:
+                kind = TaskKind.unpacked(packed)
+            except Exception as error:  # noqa: BLE001 - unpickling runs code: what it raises is the caller's
+                answer.fail(error)
+                return
+            if len(self._kinds) >= KINDS_MAX:
+                self._kinds.clear()
+            self._kinds[packed] = kind
+        spec = TaskSpec(TaskId(peer.node, number), kind, body, NO_BUFFERS, trace)
+        if self._system.code.blob(kind.code) is None or not self._takes(spec):
+            answer.fail(NotTaken())
+        else:
+            self._queue_up(spec, peer, answer, meta)
+
+    def _takes(self, spec: TaskSpec) -> bool:
+        config = self._system.node.config
+        takes = config.hosts_actors or bool(config.hosted_by)
+        return takes and self._can_wait(spec) and len(self._queue) < QUEUE_MAX
+
+    def _queue_up(
+        self, spec: TaskSpec, peer: Peer, reply: Reply[Any] | LaterAnswer, meta: dict[str, Any] | None
+    ) -> None:
         is_traced = self._system.recorder.enabled and spec.trace
-        trace = ServedTask(self._system, spec, peer, len(self._queue)) if is_traced else None
+        hops = (meta or {}).get("hops", 0)
+        trace = ServedTask(self._system, spec, peer, len(self._queue), hops) if is_traced else None
         meter = None if self._is_isolated(spec) else self._system.meters.of_task(spec.name)
         self._queue.append(_Waiting(spec, peer, reply, trace, meter))
         self._start_waiting()
-        try:
-            return PLACED if self._is_isolated(spec) else DONE, await reply
-        except _TurnedAway:
-            return REFUSED, None
 
     async def cancel(self, peer: Peer, number: int, recursive: bool) -> None:
         """Whoever submitted a task wants it no more. It may not be here, not yet, or no more."""
@@ -176,7 +214,7 @@ class TaskExecutor:
 
     def _turn_away(self) -> None:
         for waiting in [waiting for waiting in self._queue if not self._can_wait(waiting.spec)]:
-            self._drop(waiting, _TurnedAway(f"an actor of node {self._system.me.name} holds what {waiting.spec} needs"))
+            self._drop(waiting, NotTaken(f"an actor of node {self._system.me.name} holds what {waiting.spec} needs"))
         self._start_waiting()
 
     def _evicted(self, record: GroupRecord, tokens: tuple[Hashable, ...]) -> None:
@@ -227,7 +265,7 @@ class TaskExecutor:
     # ---- in processes -----------------------------------------------------------------------------------------
 
     def _is_isolated(self, spec: TaskSpec) -> bool:
-        return spec.isolation is not None and self._scheduler.processes.can_isolate
+        return spec.kind.isolation is not None and self._scheduler.processes.can_isolate
 
     async def _lend_process(self, waiting: _Waiting) -> None:
         spec = waiting.spec
@@ -372,7 +410,7 @@ class TaskExecutor:
         spec = waiting.spec
         current_system.set(self._system)
         current_task.set(spec)
-        current_owner.set(spec.owner)
+        current_owner.set(spec.kind.owner)
         begin_noting()
         if waiting.timing is not None:
             waiting.timing.begin()
@@ -384,7 +422,7 @@ class TaskExecutor:
     def _leave(
         self, waiting: _Waiting, function: Callable[..., Any] | None, error: BaseException | None, value: Any = None
     ) -> None:
-        if waiting.meter is not None and error is not None and not isinstance(error, _TurnedAway):
+        if waiting.meter is not None and error is not None and not isinstance(error, NotTaken):
             waiting.meter.errors += 1
         if waiting.timing is not None:
             waiting.timing.end()

@@ -68,11 +68,11 @@ class IsolatedTasks:
         """
         self.kill(spec.task, "its task is tried again")  # nobody waits for that attempt any more
         share = Share(threads_for(spec.request.resources), tuple(self._room.gpus(spec.task)))
-        key = (spec.environment.key, share)
+        key = (spec.kind.environment.key, share)
         process = self._take(key)
         if process is None:
-            folders = await self._packages.fetched(spec.environment)
-            process = await self._processes.start(f"task {spec.name}", spec.environment, share, folders)
+            folders = await self._packages.fetched(spec.kind.environment)
+            process = await self._processes.start(f"task {spec.name}", spec.kind.environment, share, folders)
             self._calls[process] = 0
             process.ended.add_done_callback(lambda _: self._process_ended(process))
         self._calls[process] += 1
@@ -87,7 +87,7 @@ class IsolatedTasks:
         del self._leases[task]
         lease.freed()
         process = lease.process
-        if 0 < lease.spec.max_calls <= self._calls.get(process, 0):
+        if 0 < lease.spec.kind.max_calls <= self._calls.get(process, 0):
             self._stop(process)
         elif not process.is_over:
             self._idle[process] = lease.key, self._system.loop.time()

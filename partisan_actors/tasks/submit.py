@@ -15,7 +15,6 @@ from collections import Counter
 from typing import Any, Final
 
 from partisan_actors.actors.consuming import Incoming
-from partisan_actors.actors.context import current_owner
 from partisan_actors.actors.made_calls import has_run, made_calls, note_call
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.actors.system import ActorSystem
@@ -33,13 +32,15 @@ from partisan_actors.node.directory import NodeRecord
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.isolated import PLACED, place_of
-from partisan_actors.scheduler.policy import Request, Verdict
+from partisan_actors.scheduler.policy import Verdict
 from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.scheduler import Scheduler
+from partisan_actors.tasks.answers import NotTaken
 from partisan_actors.tasks.executor import NEEDS_CODE, REFUSED, SERVICE
 from partisan_actors.tasks.locality import argument_bytes, nearest
+from partisan_actors.tasks.plain import PlainTasks
 from partisan_actors.tasks.retry import Retries
-from partisan_actors.tasks.spec import TOGETHER, Seclusion, TaskSpec
+from partisan_actors.tasks.spec import NO_BUFFERS, TaskKind, TaskSpec
 from partisan_actors.tasks.submitted import Submitted
 from partisan_actors.tasks.tracing import SubmittedTask
 from partisan_actors.wire.payload import KeptBuffers, encode_call
@@ -47,6 +48,9 @@ from partisan_actors.wire.payload import KeptBuffers, encode_call
 __all__ = ["TaskSubmitter"]
 
 FULL_ASKED: Final = 2
+NONE: Final[dict[TaskId, Resources]] = {}
+BUSY: Final = 2
+"""Where there is no room, one place of the queue is taken already; half of one counts less than a whole one."""
 
 
 class TaskSubmitter:
@@ -56,62 +60,57 @@ class TaskSubmitter:
         self._system = system
         self._scheduler = scheduler
         self._store = store
-        self._numbers = itertools.count(1)
+        self._next_number = itertools.count(1).__next__
         # What is not done, the oldest first.
         self.submitted: dict[TaskId, Submitted] = {}
         self._outstanding: Counter[NodeId] = Counter()
         # Of those, what each node does not hold as far as its record goes, which is older.
         self._untold: dict[NodeId, dict[TaskId, Resources]] = {}
+        self.plain = PlainTasks(system, scheduler, self)
         system.node.directory.on_change.append(self._told)
         system.node.directory.on_down.append(lambda record, why: self._told(record))
 
     def submit(
         self,
-        code: bytes,
-        name: str,
+        kind: TaskKind,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        request: Request,
         retries: Retries,
-        namespace: str = "",
         incoming: Incoming | None = None,
         ahead: int = 0,
-        seclusion: Seclusion = TOGETHER,
     ) -> ObjectRef[Any]:
-        """Run the function of that hash somewhere. Raises SerializationError for arguments that cannot be sent.
+        """Run a task of that kind somewhere. Raises SerializationError for arguments that cannot be sent.
 
         A generator gives its items, at most so many `ahead`, to `incoming`; then the value is how many those were.
         """
-        if self._system.closed is not None:
-            raise self._system.closed
+        system = self._system
+        if system.closed is not None:
+            raise system.closed
         refs = SentRefs()
         token = refs_in_message.set(refs)
         try:
-            payload = encode_call(args, kwargs, f"the arguments of {name}")
+            payload = encode_call(args, kwargs, f"the arguments of {kind.name}")
         finally:
             refs_in_message.reset(token)
-        buffers = KeptBuffers(self._system.copy_buffers(payload.buffers, None))
-        recorder = self._system.recorder
-        begun = recorder.begin_traced() if recorder.enabled else None
-        trace = SubmittedTask(self._system, begun, name) if begun is not None else None
+        buffers = KeptBuffers(system.copy_buffers(payload.buffers, None)) if payload.buffers else NO_BUFFERS
+        begun = system.recorder.begin_traced() if system.recorder.enabled else None
+        trace = SubmittedTask(system, begun, kind.name) if begun is not None else None
         context = begun.pack() if begun is not None else b""
-        task = TaskId(self._system.me, next(self._numbers))
-        owner = current_owner.get() or self._system.me
-        alone = seclusion._asdict()
-        spec = TaskSpec(task, name, code, payload.body, buffers, request, owner, context, namespace, **alone)
+        task = TaskId(system.me, self._next_number())
+        spec = TaskSpec(task, kind, payload.body, buffers, context)
         ref = self._store.new_ref()
         if trace is not None:
             ref.add_waiter(functools.partial(_finished, trace, task, ref, incoming is not None))
-        work = Submitted(self._system, SERVICE, spec, ref, (args, kwargs), incoming, ahead)
-        self._system.cancelling.watch([ref], work)
+        work = Submitted(system, SERVICE, spec, ref, (args, kwargs), incoming, ahead)
+        system.cancelling.watch([ref], work)
         if has_run and (made := made_calls.get()) is not None:
             note_call(made, ref)
         if refs:
             ref.add_waiter(lambda: refs.release(work.reader()))
-        if threading.get_ident() == self._system.thread_id:
+        if threading.get_ident() == system.thread_id:
             self._start(work, retries, trace)
         else:
-            self._system.post(self._start, work, retries, trace)
+            system.post(self._start, work, retries, trace)
         return ref
 
     def work_of(self, ref: ObjectRef[Any]) -> Submitted | None:
@@ -119,17 +118,50 @@ class TaskSubmitter:
         return next((work for work in self.submitted.values() if work.ref is ref), None)
 
     def _start(self, work: Submitted, retries: Retries, trace: SubmittedTask | None) -> None:
-        work.job = self._system.background.start(self._run(work, retries, trace), f"submit {work.spec}")
-
-    async def _run(self, work: Submitted, retries: Retries, trace: SubmittedTask | None) -> None:
         self.submitted[work.spec.task] = work
-        try:
-            await self._attempts(work, retries, trace)
-        finally:
-            del self.submitted[work.spec.task]
-            self._system.cancelling.ended([work.ref])
+        if not self.plain.send(work, retries, trace):
+            self._go_on(work, retries, trace)
 
-    async def _attempts(self, work: Submitted, retries: Retries, trace: SubmittedTask | None) -> None:
+    def _go_on(
+        self, work: Submitted, retries: Retries, trace: SubmittedTask | None, error: BaseException | None = None
+    ) -> None:
+        """From the beginning, or from the first attempt, which ended with `error`."""
+        work.job = self._system.background.start(self._run(work, retries, trace, error), f"submit {work.spec}")
+
+    async def _run(
+        self, work: Submitted, retries: Retries, trace: SubmittedTask | None, error: BaseException | None
+    ) -> None:
+        try:
+            await self._attempts(work, retries, trace, error)
+        finally:
+            self.over(work)
+
+    def take(self, work: Submitted, value: Any) -> None:
+        """Its first attempt has given this."""
+        self._store.take_result(work.ref, value)
+        self.over(work)
+
+    def try_further(self, work: Submitted, retries: Retries, trace: SubmittedTask | None, error: BaseException) -> None:
+        """Its first attempt has ended so."""
+        if isinstance(error, NotTaken):
+            work.host = None
+            self._go_on(work, retries, trace)
+            return
+        is_lost = isinstance(error, (NodeError, ActorUnavailable)) and not isinstance(error, TaskFailed)
+        if (is_lost or isinstance(error, TaskFailed)) and not work.is_cancelled and retries.allow(1, error, is_lost):
+            self._go_on(work, retries, trace, error)
+            return
+        work.ref.fail(error)
+        self.over(work)
+
+    def over(self, work: Submitted) -> None:
+        """It is done, whatever its outcome."""
+        self.submitted.pop(work.spec.task, None)
+        self._system.cancelling.ended([work.ref])
+
+    async def _attempts(
+        self, work: Submitted, retries: Retries, trace: SubmittedTask | None, first: BaseException | None
+    ) -> None:
         attempt = 0
         while True:
             attempt += 1
@@ -137,6 +169,9 @@ class TaskSubmitter:
                 trace.attempt = attempt
             work.begin(attempt)
             try:
+                if first is not None:
+                    ended, first = first, None
+                    raise ended
                 await work.wait_for_arguments()
                 self._store.take_result(work.ref, await self._once(work, trace))
                 return
@@ -164,12 +199,11 @@ class TaskSubmitter:
             choice = self._scheduler.choose(spec.request, self._outstanding, sizes)
             if isinstance(choice, Verdict):
                 raise Unplaceable(str(spec), choice.needed, choice.best_node)
-            # A node queues what it has no room for yet, so the shortest queue is a good place too. Where there was no
-            # room when it last told, somebody is before us. Where actors held all, they may have ended by now: rather
-            # than queue elsewhere, ask a few of those; they refuse at once.
-            queues = [(2 * self._outstanding[node] + self._is_filled(node, spec), node) for node in choice.nodes]
+            queues = [(self.queue_at(node, spec), node) for node in choice.nodes]
+            # Where there was no room when it last told, somebody is before us. Where actors held all, they may have
+            # ended by now: rather than queue elsewhere, ask a few of those; they refuse at once.
             queues += [(2 * self._outstanding[node] + 1, node) for node in choice.full[:FULL_ASKED]]
-            queues += [(2 * self._outstanding[node] + 2, node) for node in choice.busy]
+            queues += [(self.queue_at(node, None), node) for node in choice.busy]
             # Who has the arguments comes first while it has room; a queue there is no better than elsewhere.
             queues += [(-1, node) for node in choice.nodes if node in near and not self._is_filled(node, spec)]
             for node in dict.fromkeys(node for _, node in sorted(queues, key=_length)):
@@ -186,16 +220,35 @@ class TaskSubmitter:
                     return value
             await self._scheduler.wait_for_news()
 
+    def queue_at(self, node: NodeId, spec: TaskSpec | None) -> int:
+        """How long it is: a node queues what it has no room for yet, so the shortest queue is a good place too.
+
+        Without `spec`, that node is known to be busy.
+        """
+        return 2 * self._outstanding[node] + (BUSY if spec is None else self._is_filled(node, spec))
+
+    def sent_to(self, node: NodeId, spec: TaskSpec) -> None:
+        """That node is asked to run it, until `heard_from`."""
+        self._outstanding[node] += 1
+        if spec.request.resources:
+            self._untold.setdefault(node, {})[spec.task] = spec.request.resources
+
+    def heard_from(self, node: NodeId, spec: TaskSpec) -> None:
+        """That node has answered, or is not waited for any more."""
+        self._outstanding[node] -= 1
+        untold = self._untold.get(node)
+        if untold is not None:
+            untold.pop(spec.task, None)
+
     def _is_filled(self, node: NodeId, spec: TaskSpec) -> int:
-        """0 while that node has room by what it told and was sent since, else 2, as for those that are busy."""
-        record = self._system.node.directory.find(node)
-        if record is None or node == self._system.me:  # this node's own room is known as it is
+        """0 while that node has room by what it told and was sent since, else BUSY."""
+        if node == self._system.me:  # its room is known as it is
             return 0
-        room, taken = Resources.parse(record.available), spec.request.resources
-        for needs in self._untold.get(node, {}).values():
+        room, taken = self._scheduler.choosing.told_room(node), spec.request.resources
+        for needs in self._untold.get(node, NONE).values():
             taken += needs
             if not taken.fits(room):
-                return 2
+                return BUSY
         return 0
 
     def _told(self, record: NodeRecord) -> None:
@@ -203,22 +256,19 @@ class TaskSubmitter:
 
     def _abandon(self, host: NodeId, spec: TaskSpec) -> None:
         """Nobody knows whether an isolated task was heard of, or still runs: it must not."""
-        if spec.isolation is not None:
+        if spec.kind.isolation is not None:
             why = "whoever submitted its task does not hear of it any more"
             self._system.notify(host, SERVICE, "kill_task", *spec.task.node, spec.task.number, why)
 
     async def _ask(self, node: NodeId, spec: TaskSpec) -> tuple[str, Any]:
-        self._outstanding[node] += 1
-        if spec.request.resources:
-            self._untold.setdefault(node, {})[spec.task] = spec.request.resources
+        self.sent_to(node, spec)
         try:
             return await self._run_on(node, spec)
         except (ActorUnavailable, asyncio.CancelledError):
             self._abandon(node, spec)
             raise
         finally:
-            self._outstanding[node] -= 1
-            self._untold.get(node, {}).pop(spec.task, None)
+            self.heard_from(node, spec)
 
     async def _run_on(self, node: NodeId, spec: TaskSpec) -> tuple[str, Any]:
         code = self._system.code

@@ -74,6 +74,11 @@ class Submitted:
             incoming.where = self._peer
             incoming.cancel = self._cancel_all
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a generator."""
+        return self._incoming is not None
+
     def arguments(self) -> list[ObjectRef[Any]]:
         """The refs among its arguments that are replaced by their values."""
         args, kwargs = self._held

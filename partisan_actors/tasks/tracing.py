@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 
-from partisan_actors.actors.context import request_meta
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import TaskCancelled
 from partisan_actors.ids import NodeId, TaskId
@@ -65,7 +64,7 @@ class SubmittedTask:
 class ServedTask:
     """The SERVER span of one task on the node that runs it: from its arrival, through the queue, to its end."""
 
-    def __init__(self, system: ActorSystem, spec: TaskSpec, peer: Peer, ahead: int) -> None:
+    def __init__(self, system: ActorSystem, spec: TaskSpec, peer: Peer, ahead: int, hops: int) -> None:
         recorder = system.recorder
         self._recorder = recorder
         # It is not empty, and was made by a submitter's recorder; what else there may be makes a trace of its own.
@@ -73,7 +72,7 @@ class ServedTask:
         self._spec = spec
         self._peer = peer
         self._ahead = ahead
-        self._hops: int = (request_meta.get() or {}).get("hops", 0)
+        self._hops = hops
         self._arrived_ns = recorder.clock()
         self._begun_ns = 0
 

@@ -42,6 +42,11 @@ class Adder:
         return None
 
 
+@pa.task(num_cpus=0.01)
+def doubled(number: int) -> int:
+    return 2 * number
+
+
 @asynccontextmanager
 async def two() -> AsyncIterator[Nodes]:
     """Nodes a and b; code in the block belongs to a."""
@@ -115,6 +120,22 @@ async def test_plain_calls_pass_no_machine_and_make_no_job_and_one_write_for_a_t
 
         assert [ref.result() for ref in refs] == list(range(1, CALLS + 1))
         assert counts == {"writes of a": 1, "writes of b": 1}
+
+
+async def test_plain_tasks_make_no_job_on_either_side_and_leave_in_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with nodes("b", **QUIET) as cluster:
+        await cluster.add("a", hosts_actors=False, **QUIET)
+        with cluster.at("a"):
+            assert await doubled.remote(1) == 2  # b has the function now
+            await quiet()
+            counts = watched(monkeypatch, cluster)
+
+            refs = [doubled.remote(number) for number in range(CALLS)]
+            for ref in refs:
+                await ref
+
+            assert [ref.result() for ref in refs] == [2 * number for number in range(CALLS)]
+            assert (counts["tasks"], counts["writes of a"]) == (0, 1)
 
 
 @pytest.mark.parametrize("way", ["tell", "forward", "forward to an id", "forward to a name there"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from partisan_actors.ids import NodeId
 from partisan_actors.node.directory import PREFIX, SUSPECT, UP, NodeRecord
-from partisan_actors.scheduler.policy import Request
+from partisan_actors.scheduler.policy import Ranking, Request, Verdict
+from partisan_actors.scheduler.resources import Resources
 from partisan_actors.transport.memory import MemoryNetwork
 from tests.unit.api.runtimes import runtimes
 
@@ -45,3 +47,31 @@ async def test_a_suspect_is_known_to_be_one_until_it_refutes_that() -> None:
 
         directory.changed(key, (other.node.me.incarnation, version + 1, UP), record.packed())
         assert [each.suspected for each in one.scheduler.candidates({})] == [False, False]
+
+
+async def test_a_plain_choice_is_remembered_until_a_record_changes_or_room_is_taken_here() -> None:
+    async with runtimes(MemoryNetwork(), "a", "b") as (one, other):
+        choosing, directory = one.scheduler.choosing, one.node.directory
+        request = Request.parse(num_cpus=0.1)
+        first = choosing.choose_plainly(request)
+        assert choosing.choose_plainly(request) is first
+
+        one.scheduler.room.acquire("work", request)
+        second = choosing.choose_plainly(request)
+        assert second is not first
+
+        record, version = directory.records["b"], directory.stamps["b"][1]
+        changed = replace(record, available={"num_cpus": 0.05})
+        directory.changed(PREFIX + "b", (other.node.me.incarnation, version + 1, UP), changed.packed())
+        third = choosing.choose_plainly(request)
+        assert third is not second
+        assert isinstance(third, Ranking)
+        assert other.node.me not in third.nodes
+        assert choosing.told_room(other.node.me) == Resources.of(num_cpus=0.05)
+
+
+async def test_an_equal_request_that_is_another_object_gets_a_choice_of_its_own() -> None:
+    async with runtimes(MemoryNetwork(), "a") as (one,):
+        choosing = one.scheduler.choosing
+        assert choosing.choose_plainly(Request.parse(num_cpus=0.1)) is not None
+        assert isinstance(choosing.choose_plainly(Request.parse(num_cpus=10_000)), Verdict)
