@@ -63,6 +63,13 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
+def free_memory_bytes() -> int:
+    """What programs can still have without anything being swapped out."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
 def _memory_bytes() -> int:
     import psutil  # only here: the answering and calling processes have no use for it
 

@@ -7,6 +7,8 @@ import io
 
 import pytest
 
+from partisan_actors.cli.bench.paper.actors import QUORUM, Operations
+from partisan_actors.cli.bench.paper.fitting import obstacle, round_s
 from partisan_actors.cli.bench.paper.plan import (
     AFFINITY,
     CHANNELS,
@@ -105,7 +107,7 @@ def test_the_raw_file_has_the_originals_columns_first_and_a_line_for_each_repeti
 
 
 def test_the_table_compares_with_one_connection_and_with_what_was_published() -> None:
-    text = show(points([record(ONE, [0.4]), record(AFFINITY, [0.02])]))
+    text = show("latency", points([record(ONE, [0.4]), record(AFFINITY, [0.02])]))
 
     one, affinity = (line.split() for line in text.splitlines()[1:3])
     assert one[-3:] == ["1.00", "454", "ms"]
@@ -114,7 +116,52 @@ def test_the_table_compares_with_one_connection_and_with_what_was_published() ->
 
 
 def test_services_are_compared_by_operations_a_second() -> None:
-    text = show(points([record(ONE, [0.1] * 4, experiment="kvs"), record(AFFINITY, [0.1] * 12, experiment="kvs")]))
+    text = show(
+        "kvs", points([record(ONE, [0.1] * 4, experiment="kvs"), record(AFFINITY, [0.1] * 12, experiment="kvs")])
+    )
 
     assert " 3.00" in text.splitlines()[2]
     assert "112/s (Erlang 62/s)" in text.splitlines()[2]
+
+
+LARGE = setting(actors=128, size=8 << 20, wire=Wire(20.0, 256 * 1024))
+
+
+def test_what_fits_is_run_and_what_does_not_says_why() -> None:
+    assert obstacle("latency", setting(), 24 << 30, 60.0) is None
+    assert obstacle("latency", LARGE, 24 << 30, 1000.0) is None
+
+    slow, big = obstacle("latency", LARGE, 24 << 30, 60.0), obstacle("kvs", LARGE, 12 << 30, 1000.0)
+
+    assert slow == "not run: one message of each takes 82 s at least, and --patience is 60 s"
+    assert big is not None and big.startswith("not run: about 9.0 GiB of payloads, and 12.0 GiB are free")
+
+
+async def test_an_operation_ends_with_the_last_answer_it_needs_and_later_ones_are_dropped() -> None:
+    operations = Operations()
+    first, first_done = operations.begin(QUORUM)
+    second, second_done = operations.begin(1)
+
+    operations.answered(first)
+    assert not first_done.done()
+    operations.answered(second)
+    assert second_done.done() and not first_done.done()
+    operations.answered(first)
+    operations.answered(first)
+    operations.answered(99)
+
+    assert first_done.done()
+
+
+def test_more_connections_take_less_time_and_loopback_none() -> None:
+    assert round_s("latency", setting(AFFINITY, wire=Wire(20.0, 256 * 1024))) < round_s("latency", setting()) / 8
+    assert round_s("latency", setting(wire=Wire(0, 1))) == 0.0
+    assert round_s("echo", setting()) < round_s("kvs", setting())
+
+
+def test_a_row_that_was_not_run_is_in_the_table() -> None:
+    text = show("latency", points([record(ONE, [0.4])]), [(LARGE, "not run: too large")])
+
+    row = next(line for line in text.splitlines() if "8 MiB" in line)
+    assert row.split()[:6] == ["8", "MiB", "20", "256", "KiB", "128"] and row.endswith("not run: too large")
+    assert "not run" in show("latency", [], [(LARGE, "not run: too large")])

@@ -12,9 +12,10 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from partisan_actors.cli.bench.environment import describe_machine
+from partisan_actors.cli.bench.environment import describe_machine, free_memory_bytes
 from partisan_actors.cli.bench.overlay.plan import raise_file_limit
 from partisan_actors.cli.bench.paper.experiments import pairs, services
+from partisan_actors.cli.bench.paper.fitting import obstacle, round_s
 from partisan_actors.cli.bench.paper.plan import (
     CONFIGURATIONS,
     Configuration,
@@ -42,6 +43,8 @@ DEFAULT_WAYS: Final = {
     "echo": "one,affinity,defaults",
     "kvs": "one,affinity,defaults",
 }
+# Starting the nodes of an experiment, and opening every connection.
+START_S: Final = 10.0
 QUEUES: Final = "1,2,4,8,16,32,64,128"
 
 
@@ -56,38 +59,53 @@ QUEUES: Final = "1,2,4,8,16,32,64,128"
 @click.option("--seconds", default=3.0, show_default=True, help="How long senders begin new messages, a repetition.")
 @click.option("--messages", default=1000, show_default=True, help="latency, queues: at most so many for each pair.")
 @click.option("--repetitions", default=5, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--patience",
+    "patience_s",
+    default=60.0,
+    show_default=True,
+    help="Seconds; what the wire cannot carry in so many, one message of each actor, is not run, and its row says so.",
+)
 @click.option("--csv", "csv_file", type=FILE, help="Write every repetition to this file.")
 @click.option("--figure", "figure_file", type=FILE, help="Draw it into this file; needs matplotlib.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead of a table.")
-def paper(name: str, csv_file: Path | None, figure_file: Path | None, as_json: bool, **given: Any) -> None:
+def paper(
+    name: str, csv_file: Path | None, figure_file: Path | None, as_json: bool, patience_s: float, **given: Any
+) -> None:
     """Repeat an experiment of the paper (USENIX ATC 2019) on this machine.
 
     latency: pairs of actors on two nodes that stop and wait. queues: the same over more and more lanes. echo and kvs:
     services on three nodes, the second with quorums of 2 of 3. A proxy makes every byte late and bounds what is on the
     way for each connection; the window decides how much several connections gain, so it is part of every result.
+    What does not fit into the memory that is free is not run, and its row says so.
     """
     signal.signal(signal.SIGTERM, _leave)  # by the front door, so that no process stays behind
     raise_file_limit()
     records: list[Record] = []
+    left_out: list[tuple[Setting, str]] = []
     try:
-        for settings in _groups(name, given):
+        groups = [_sorted(name, settings, patience_s) for settings in _groups(name, given)]
+        _announce_time(name, [settings for settings, _ in groups if settings], given["repetitions"])
+        for fitting, others in groups:
+            left_out += others
             run = pairs if name in ("latency", "queues") else services
-            records += run(name, settings, given["repetitions"], _announce)
+            records += run(name, fitting, given["repetitions"], _announce) if fitting else []
     except PlayerLost as error:
         raise Failure(str(error), ExitCode.OTHER) from error
     finally:
         if csv_file is not None and records:
             csv_file.write_text(to_csv(records))
     found = points(records)
-    if figure_file is not None:
+    if figure_file is not None and found:
         from partisan_actors.cli.bench.paper.figure import draw
 
         draw(found, figure_file)
     if as_json:
         runs = [dict(zip(_KEYS, _values(record), strict=True)) for record in records]
-        click.echo(json.dumps({"machine": describe_machine().to_json(), "runs": runs}, indent=1))
+        not_run = [{"setting": setting.to_json(), "why": why} for setting, why in left_out]
+        click.echo(json.dumps({"machine": describe_machine().to_json(), "runs": runs, "not_run": not_run}, indent=1))
     else:
-        click.echo(show(found))
+        click.echo(show(name, found, left_out))
 
 
 _KEYS: Final = ("experiment", "setting", "repetition", "seconds", "messages", "median_s", "p99_s", "per_second")
@@ -120,6 +138,15 @@ def _groups(name: str, given: dict[str, Any]) -> list[list[Setting]]:
     ]
 
 
+def _sorted(
+    name: str, settings: Sequence[Setting], patience_s: float
+) -> tuple[list[Setting], list[tuple[Setting, str]]]:
+    """Those that can be run here, and the others, each with the reason."""
+    free_bytes = free_memory_bytes()
+    found = [(setting, obstacle(name, setting, free_bytes, patience_s)) for setting in settings]
+    return [each for each, why in found if why is None], [(each, why) for each, why in found if why is not None]
+
+
 def _way(name: str) -> Configuration:
     if name not in CONFIGURATIONS:
         raise ConfigError("ways", name, f"some of {', '.join(CONFIGURATIONS)}")
@@ -141,6 +168,13 @@ def _announce(record: Record) -> None:
         f"({len(record.took)} in {record.seconds:.1f} s)",
         err=True,
     )
+
+
+def _announce_time(name: str, groups: Sequence[Sequence[Setting]], repetitions: int) -> None:
+    """How long all of it will take, about: senders begin for so many seconds, and then finish."""
+    each_s = [setting.seconds + 1.5 * round_s(name, setting) for settings in groups for setting in settings]
+    minutes = (START_S * len(groups) + repetitions * sum(each_s)) / 60
+    click.echo(f"{len(each_s)} settings, {repetitions} times each: about {minutes:.1f} minutes", err=True)
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

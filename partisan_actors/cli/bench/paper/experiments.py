@@ -84,7 +84,7 @@ def services(service: str, settings: Sequence[Setting], repetitions: int, announ
 def _use(service: str, clients: Sequence[Any], ring: Sequence[Any], setting: Setting) -> list[float]:
     how = setting.configuration
     refs = [
-        client.run.remote(service, list(ring), setting.size, how.channel_of(number), how.key, setting.seconds)
+        client.run.remote(client, service, list(ring), setting.size, how.channel_of(number), how.key, setting.seconds)
         for number, client in enumerate(clients)
     ]
     return [each for took in pa.get(refs, timeout=setting.seconds + PATIENCE_S) for each in took]

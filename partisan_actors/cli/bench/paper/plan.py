@@ -25,6 +25,8 @@ LANES: Final = 16
 CHANNELS_USED: Final = 4
 SIZE_MAX: Final = 64 * 1024 * 1024
 ACTORS_MAX: Final = 1024
+# Nobody is to be refused here: what waits are references to one payload.
+QUEUE_BYTES_MAX: Final = 64 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,12 @@ class Configuration:
     def options(self) -> dict[str, dict[str, Any]]:
         """The channels, as `init(channels=...)` takes them. Large messages stay in their place on their lane."""
         return {
-            f"{self.name}{number}": {"parallelism": self.lanes, "interleave": False} for number in range(self.channels)
+            f"{self.name}{number}": {
+                "parallelism": self.lanes,
+                "interleave": False,
+                "queue_bytes_max": QUEUE_BYTES_MAX,
+            }
+            for number in range(self.channels)
         }
 
 

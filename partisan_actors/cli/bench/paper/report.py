@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from partisan_actors.cli.bench.paper.plan import ONE
+from partisan_actors.cli.bench.paper.plan import ONE, Setting
 from partisan_actors.cli.bench.paper.published import ECHO_OPS, HEADLINES, KVS_OPS, LATENCY_MS, PUBLISHED_QUEUES
 from partisan_actors.cli.bench.paper.results import Point
 from partisan_actors.cli.table import plain_table
@@ -28,23 +28,30 @@ def size_text(size: int) -> str:
     return f"{size} B"
 
 
-def show(points: Sequence[Point]) -> str:
-    """A table of all points of one experiment, which must not be empty, with the remarks that belong to it."""
-    is_service = points[0].experiment in ("echo", "kvs")
+def show(experiment: str, points: Sequence[Point], left_out: Sequence[tuple[Setting, str]] = ()) -> str:
+    """A table of all points of one experiment, and of what was not run and why, with the remarks that belong to it."""
+    is_service = experiment in ("echo", "kvs")
     head = ["size", "RTT ms", "window", "actors", "connections", "median ms", "lowest-highest", "p99 ms", "ops/s"]
     head += ["x one", "published"]
     rows = [[*_cells(point), _ratio(point, points, by_rate=is_service), _published(point)] for point in points]
+    rows += [[*_setting_cells(setting), *["-"] * (len(head) - 6), why] for setting, why in left_out]
     return f"{plain_table(head, rows)}\n{ABOUT}"
 
 
-def _cells(point: Point) -> list[str]:
-    setting, how = point.setting, point.setting.configuration
+def _setting_cells(setting: Setting) -> list[str]:
+    how = setting.configuration
     return [
         size_text(setting.size),
         f"{setting.wire.round_trip_ms:g}",
         size_text(setting.wire.window_bytes),
         str(setting.actors),
         how.name if how.name in ("one", "defaults") else f"{how.name} ({how.channels} x {how.lanes})",
+    ]
+
+
+def _cells(point: Point) -> list[str]:
+    return [
+        *_setting_cells(point.setting),
         f"{point.median_s * 1e3:.1f}",
         f"{point.lowest_s * 1e3:.1f}-{point.highest_s * 1e3:.1f}",
         f"{point.p99_s * 1e3:.1f}",

@@ -13,7 +13,8 @@ from typing import IO, Any, Final
 
 import partisan_actors as pa
 from partisan_actors.cli.bench.environment import child_environment
-from partisan_actors.cli.bench.paper.plan import Wire
+from partisan_actors.cli.bench.paper.plan import QUEUE_BYTES_MAX, Wire
+from partisan_actors.wire.channels import BULK
 
 __all__ = ["NODES", "PlayerLost", "staged"]
 
@@ -76,7 +77,9 @@ def staged(count: int, wire: Wire, channels: Mapping[str, Any]) -> Iterator[list
         "cluster": "paper-" + secrets.token_hex(4),
         "cookie": secrets.token_hex(16),
         "overlay": "full_mesh",
-        "channels": dict(channels),
+        "channels": {BULK: {"queue_bytes_max": QUEUE_BYTES_MAX}, **channels},
+        # Between nodes of one host megabytes would go past the wire that is imitated.
+        "shared_memory": False,
     }
     names = list(NODES[:count])
     with ExitStack() as stack:
