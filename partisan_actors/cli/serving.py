@@ -18,7 +18,8 @@ import click
 
 from partisan_actors.api import session as sessions
 from partisan_actors.api.runtime import Runtime
-from partisan_actors.api.session import Session, tracing_options
+from partisan_actors.api.session import Session
+from partisan_actors.api.tracing_choice import tracing_options
 from partisan_actors.api.worker import settle_in
 from partisan_actors.cli.failure import ExitCode
 from partisan_actors.cli.plan import StartPlan
@@ -56,6 +57,8 @@ class Story:
         self._line(f'  use it       partisan_actors.init(address="{address}"{arguments})')
         self._line(f"  look at it   partisan status{options}")
         or_else = "" if facts.get("log") else "Ctrl-C, or: "
+        if facts.get("dashboard"):
+            self._line(f"  dashboard    {facts['dashboard']}")
         self._line(f"  stop it      {or_else}partisan stop{options}")
         if hint:
             self._line(f"({hint})")
@@ -120,6 +123,7 @@ async def serve(plan: StartPlan, story: Story) -> ExitCode:
         plan.log_level,
         plan.worker_settings(),
         plan.any_overlay,
+        plan.dashboard,
     )
     try:
         async with session:
@@ -224,6 +228,7 @@ def _facts(plan: StartPlan, session: Session, runtime: Runtime, run_file: str) -
         "nodes": names,
         "let_in": plan.how_to_be_let_in(),
         "overlay": runtime.config.overlay,
+        "dashboard": session.dashboard_url,
         "members": len(runtime.node.directory.live()),
         "run_file": run_file,
     }
