@@ -16,6 +16,7 @@ from partisan_actors.actors.subscriptions import Subscriptions
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.terminating import serve_terminating
 from partisan_actors.actors.threads import ActorThread, JobThread
+from partisan_actors.api.beside import Beside, Dashboard, open_beside
 from partisan_actors.api.control import Control
 from partisan_actors.api.health import Health
 from partisan_actors.api.inspection import Inspection
@@ -106,6 +107,7 @@ class Runtime:
         check_runtime_env(config.runtime_env)
         self._tracing_options = tracing
         self._tracing: Tracing | None = None
+        self.dashboard: Beside | None = None
         self._loading: asyncio.Task[None] | None = None
 
     async def start(self, contacts: Sequence[str] = ()) -> None:
@@ -140,8 +142,15 @@ class Runtime:
             None, partial(start_tracing, self.recorder, self.node.me, cluster, options, recent=self.recent_spans)
         )
 
+    async def open_dashboard(self, wanted: Dashboard) -> None:
+        """Run a dashboard in this process, if one is wanted. Raises ConfigError when it cannot listen."""
+        if wanted is not False:
+            self.dashboard = await open_beside(self.node, wanted)
+
     async def close(self, why: str = "") -> None:
         """End the actors, leave the cluster, for the reason `why`, and export what is left to export."""
+        if self.dashboard is not None:
+            await self.dashboard.close()
         await asyncio.gather(self.system.close(), self.scheduler.processes.close())
         self.topics.close()
         self.executor.close()

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.api.beside import Dashboard, check_dashboard
 from partisan_actors.api.joining import AUTO, contacts_of, fit_to_cluster, fit_to_saved
 from partisan_actors.api.runtime import EXPORT_S, Runtime
 from partisan_actors.api.tracing_choice import tracing_choice
@@ -69,11 +70,12 @@ class Session:
         log_level: str,
         worker_settings: Mapping[str, Any] | None = None,
         any_overlay: bool = False,
+        dashboard: Dashboard = False,
     ) -> None:
         """`workers` processes are started at once; ConfigError when they cannot be.
 
         `worker_settings` is what they are told beside what they share with this node; see `api.worker.config_of`.
-        With `any_overlay`, who joins a cluster takes its overlay instead of that of `config`.
+        With `any_overlay`, who joins a cluster takes its overlay instead of that of `config`. `dashboard`: as `init`.
         """
         self._config = config
         self._contacts = contacts
@@ -81,6 +83,7 @@ class Session:
         self._log_level = log_level
         self._worker_settings = dict(worker_settings or {})
         self._any_overlay = any_overlay
+        self._dashboard = dashboard
         self._given_options = config.overlay_options
         self._awaited: frozenset[str] = frozenset()
         self._thread: LoopThread | None = None
@@ -117,6 +120,11 @@ class Session:
     def cluster(self) -> str:
         """The name of the cluster."""
         return self.runtime.node.cluster
+
+    @property
+    def dashboard_url(self) -> str | None:
+        """Where a browser finds the dashboard that `init` was asked for; None without one."""
+        return self.runtime.dashboard.url if self.runtime.dashboard is not None else None
 
     @property
     def worker_pids(self) -> list[int]:
@@ -229,6 +237,7 @@ class Session:
             self._configure_workers(runtime)
             await self._wait_for_cluster(runtime)
             await runtime.ready()
+            await runtime.open_dashboard(self._dashboard)
         except BaseException:
             await runtime.close()
             raise
@@ -325,6 +334,7 @@ def init(
     runtime_env: Mapping[str, Any] | None = None,
     prestart: bool = False,
     tracing: bool | str | TracingOptions | None = None,
+    dashboard: Dashboard = False,
     log_level: str = "WARNING",
     ignore_reinit_error: bool = False,
 ) -> Session:
@@ -332,6 +342,7 @@ def init(
 
     Without `address`, `workers` processes are started (default: one per core) and end with it. With "host:port" of any
     node, it joins that node's cluster; with "auto" the one at $PARTISAN_ADDRESS, or else the only one here.
+    With `dashboard` (True, a port, "HOST:PORT" or a dict of options) a page shows it at `Session.dashboard_url`.
     Returns a `Session`, for ``with``, ``async with`` (the node then lives on the running loop), or neither. Raises
     ConfigError, NotYetConnected (no answer), AuthenticationError (other cookies), RuntimeError (there is a session).
     """
@@ -369,7 +380,8 @@ def init(
             spill_dir=spill_dir,
             shared_memory=shared_memory,
         )
-        session = Session(config, contacts, count, tracing_choice(tracing), log_level, any_overlay=overlay is None)
+        chosen = tracing_choice(tracing)
+        session = Session(config, contacts, count, chosen, log_level, None, overlay is None, check_dashboard(dashboard))
         _session = session
     if asyncio._get_running_loop() is None:
         session.runtime  # noqa: B018 - starts it

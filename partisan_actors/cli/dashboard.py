@@ -33,6 +33,7 @@ __all__ = ["dashboard", "token_from"]
 @click.option(
     "--allowed-host", "allowed_hosts", multiple=True, metavar="NAME", help="A name by which browsers may call it."
 )
+@click.option("--jaeger-url", default="", metavar="URL", help="Where a Jaeger's UI shows the same traces, for links.")
 @click.option("--read-only", is_flag=True, help="Refuse every action.")
 @click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
 @json_option
@@ -44,6 +45,7 @@ def dashboard(
     token: str,
     token_file: Path | None,
     allowed_hosts: tuple[str, ...],
+    jaeger_url: str,
     read_only: bool,
     opens: bool,
     as_json: bool,
@@ -55,7 +57,7 @@ def dashboard(
     the address.
     """
     given = token_from(token, token_file)
-    options = DashboardOptions(host, port, given, read_only, allowed_hosts)
+    options = DashboardOptions(host, port, given, read_only, allowed_hosts, jaeger_url)
     target.addresses()  # a cluster that is not there is told before anything else
     asyncio.run(
         _serve(Dashboard(options, target.addresses, target.cookie(), target.cluster, tls=target.tls()), opens, as_json)

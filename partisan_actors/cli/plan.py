@@ -77,6 +77,7 @@ class StartPlan:
     any_overlay: bool
     log: str = ""
     tls: list[str] | None = None
+    dashboard: bool | str = False
 
     def node_config(self) -> NodeConfig:
         """The first node. Raises ConfigError."""

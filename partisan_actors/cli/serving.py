@@ -57,6 +57,8 @@ class Story:
         self._line(f'  use it       partisan_actors.init(address="{address}"{arguments})')
         self._line(f"  look at it   partisan status{options}")
         or_else = "" if facts.get("log") else "Ctrl-C, or: "
+        if facts.get("dashboard"):
+            self._line(f"  dashboard    {facts['dashboard']}")
         self._line(f"  stop it      {or_else}partisan stop{options}")
         if hint:
             self._line(f"({hint})")
@@ -121,6 +123,7 @@ async def serve(plan: StartPlan, story: Story) -> ExitCode:
         plan.log_level,
         plan.worker_settings(),
         plan.any_overlay,
+        plan.dashboard,
     )
     try:
         async with session:
@@ -225,6 +228,7 @@ def _facts(plan: StartPlan, session: Session, runtime: Runtime, run_file: str) -
         "nodes": names,
         "let_in": plan.how_to_be_let_in(),
         "overlay": runtime.config.overlay,
+        "dashboard": session.dashboard_url,
         "members": len(runtime.node.directory.live()),
         "run_file": run_file,
     }

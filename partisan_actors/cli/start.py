@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from partisan_actors.api.beside import check_dashboard
 from partisan_actors.api.joining import AUTO
 from partisan_actors.cli.asking import Target, insecure_option, json_option, tls_option
 from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_addresses, nested, pairs
@@ -134,6 +135,13 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
     help=f"Traces: {', '.join(LEVELS)}; {CALLS} if no level is given. [default: as the OTEL_* variables say]",
 )
 @click.option("--no-tracing", is_flag=True, help="As --tracing off.")
+@click.option(
+    "--dashboard",
+    is_flag=False,
+    flag_value="",
+    metavar="[[HOST:]PORT]",
+    help="Show the cluster in the browser, too: see `partisan dashboard`. [env: PARTISAN_DASHBOARD_TOKEN]",
+)
 @click.option("--log-level", default="WARNING", show_default=True, type=click.Choice(LOG_LEVELS, case_sensitive=False))
 @click.option("--detach", is_flag=True, help="Run in the background, and return once the nodes are members.")
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Where --detach writes its output.")
@@ -174,6 +182,11 @@ def start(
         sys.stderr.flush()
     # Threads of methods that never return must not keep the process.
     os._exit(status)
+
+
+def _dashboard(given: str | None) -> bool | str:
+    """As `init` takes it. Raises ConfigError."""
+    return False if given is None else check_dashboard(given or True)
 
 
 def _contacts(given: tuple[str, ...]) -> list[str]:
@@ -218,4 +231,5 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         level,
         any_overlay=options["overlay"] is None,
         tls=tls.plain() if tls is not None else None,
+        dashboard=_dashboard(options["dashboard"]),
     )

@@ -10,11 +10,13 @@ from partisan_actors.dashboard.action_views import ACTION_ENDPOINTS
 from partisan_actors.dashboard.actor_views import ACTOR_ENDPOINTS
 from partisan_actors.dashboard.endpoints import Desk, Endpoint
 from partisan_actors.dashboard.health_views import HEALTH_ENDPOINTS
+from partisan_actors.dashboard.jaeger import JAEGER_ENDPOINTS
 from partisan_actors.dashboard.measures import MEASURE_ENDPOINTS
 from partisan_actors.dashboard.node_views import NODE_ENDPOINTS
 from partisan_actors.dashboard.openapi import openapi
 from partisan_actors.dashboard.overlay_views import OVERLAY_ENDPOINTS
 from partisan_actors.dashboard.schemas import record
+from partisan_actors.dashboard.trace_views import TRACE_ENDPOINTS
 
 __all__ = ["ENDPOINTS"]
 
@@ -26,6 +28,7 @@ async def session(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
         "read_only": desk.options.read_only,
         "csrf": given["csrf"],
         "version": partisan_actors.__version__,
+        "jaeger_url": desk.options.jaeger_url,
     }
 
 
@@ -40,6 +43,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *OVERLAY_ENDPOINTS,
     *ACTOR_ENDPOINTS,
     *MEASURE_ENDPOINTS,
+    *TRACE_ENDPOINTS,
+    *JAEGER_ENDPOINTS,
     *ACTION_ENDPOINTS,
     Endpoint(
         "/api/v1/session",
@@ -51,6 +56,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
                 "read_only": "flag: whether actions are refused",
                 "csrf": "text?: what actions have to show; null without a session",
                 "version": "text: of partisan_actors",
+                "jaeger_url": "text: where a Jaeger's UI shows the same traces, or empty",
             }
         ),
         "page",

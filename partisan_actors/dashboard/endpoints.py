@@ -51,8 +51,9 @@ class Endpoint:
     """`answer` is the JSON schema of what `handler` returns, for what is said in `parameters`.
 
     An action is asked for by POST and changes something; `given` has `who` asks then. One that takes a body is asked
-    for by POST, too, and is `given` the `body`. One that is open is answered without a token. A lenient one passes over
-    parameters that it does not know. `problems` are the statuses of refusals, beside those that there are everywhere.
+    for by POST, too, changes nothing, and is `given` the `body`. One that is open is answered without a token. A
+    lenient one passes over parameters that it does not know. `problems` are the statuses of refusals, beside those
+    that there are everywhere.
     """
 
     path: str

@@ -59,7 +59,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
             }
         },
     }
-    statuses = {*_EVERYWHERE, *endpoint.problems, *((403,) if endpoint.is_action or endpoint.takes_body else ())}
+    statuses = {*_EVERYWHERE, *endpoint.problems, *((403,) if endpoint.is_action else ())}
     if endpoint.is_open:
         operation["security"] = []
         statuses.discard(401)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from partisan_actors.errors import ConfigError
@@ -21,7 +21,7 @@ class DashboardOptions:
 
     `token` is what a visitor has to know; "" is for loopback only, where whoever has an account on the machine may look
     and act. `allowed_hosts` are names, beside addresses and `localhost`, by which browsers may call it. `read_only`
-    refuses every action.
+    refuses every action. `jaeger_url` is where a Jaeger's UI shows the same traces, for links to it.
     """
 
     host: str = "127.0.0.1"
@@ -29,12 +29,15 @@ class DashboardOptions:
     token: str = ""
     read_only: bool = False
     allowed_hosts: tuple[str, ...] = ()
+    jaeger_url: str = ""
 
     def __post_init__(self) -> None:
         if isinstance(self.port, bool) or not isinstance(self.port, int) or not 0 <= self.port <= 65535:
             raise ConfigError("dashboard port", self.port, "a number from 0 (any free one) to 65535")
         if not isinstance(self.host, str) or not self.host:
             raise ConfigError("dashboard host", self.host, "an address of this machine, such as 127.0.0.1 or 0.0.0.0")
+        if self.jaeger_url and not self.jaeger_url.startswith(("http://", "https://")):
+            raise ConfigError("jaeger url", self.jaeger_url, "an address such as http://localhost:16686")
         if self.token and (len(self.token) < TOKEN_CHARS_MIN or not self.token.isprintable() or " " in self.token):
             # The value stays out of the text: it may be somebody's password.
             raise ConfigError("dashboard token", "***", f"at least {TOKEN_CHARS_MIN} characters without blanks")
@@ -48,7 +51,7 @@ class DashboardOptions:
         """The same with a token, made up if none was given, where other machines can reach it."""
         if self.token or self.is_near:
             return self
-        return DashboardOptions(self.host, self.port, secrets.token_urlsafe(24), self.read_only, self.allowed_hosts)
+        return replace(self, token=secrets.token_urlsafe(24))
 
     def url(self, port: int) -> str:
         """Where a browser finds it, once it listens on `port`; with the token, if there is one."""

@@ -12,13 +12,17 @@ PROBLEM_TYPE: Final = "application/problem+json"
 
 
 class Problem(Exception):
-    """An answer that is none: its status, and a sentence that says what to do. `headers` go with it."""
+    """An answer that is none: its status, and a sentence that says what to do.
+
+    `headers` go with it, and `more` is what some clients want to find in it besides.
+    """
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+        self.more: dict[str, Any] = {}
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""
@@ -27,4 +31,5 @@ class Problem(Exception):
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
+            **self.more,
         }

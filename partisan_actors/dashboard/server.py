@@ -104,8 +104,6 @@ class Server:
                 session = self._access.check(asked)
             if endpoint.is_action:
                 self._access.check_action(asked)
-            elif endpoint.takes_body:
-                self._access.check_same_origin(asked)
             query = request.query.items()
             given = read(endpoint.parameters, request.match_info, query, lenient=endpoint.is_lenient)
             given["csrf"] = session.csrf if session is not None else None

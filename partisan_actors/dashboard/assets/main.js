@@ -8,6 +8,7 @@ import { clusterView } from "/assets/view_cluster.js";
 import { channelsView, methodsView } from "/assets/view_calls.js";
 import { nodeView, nodesView } from "/assets/view_nodes.js";
 import { overlayView } from "/assets/view_overlay.js";
+import { traceView, tracesView } from "/assets/view_traces.js";
 import { moreView } from "/assets/view_more.js";
 
 // A view is a function of what stands behind its name in the address; it gives {element, update(), close()}.
@@ -18,9 +19,10 @@ const VIEWS = [
   ["actors", "Actors", actorsView, "a"],
   ["methods", "Methods", methodsView, "m"],
   ["channels", "Channels", channelsView, "h"],
+  ["traces", "Traces", tracesView, "s"],
   ["more", "More", moreView, "x"],
 ];
-const DETAILS = { nodes: nodeView, actors: actorView };
+const DETAILS = { nodes: nodeView, actors: actorView, traces: traceView };
 const PERIOD_MS = 2000;
 
 let current = null;

@@ -1,6 +1,6 @@
 // The cluster at a glance.
 import { get } from "/assets/api.js";
-import { Line } from "/assets/charts.js";
+import { Line, waitAndRun } from "/assets/charts.js";
 import { h, fill } from "/assets/dom.js";
 import { bytes, count, plural, rate, seconds, state } from "/assets/format.js";
 
@@ -12,10 +12,12 @@ export function clusterView() {
   const alerts = h("div", { className: "panel" });
   const resources = h("div", { className: "panel" });
   const tasks = h("div", { className: "panel" });
-  const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Cluster"), sub), figures, h("div", { className: "grid" }, alerts, resources, tasks));
+  const busiest = h("div", { className: "panel" });
+  const fullest = h("div", { className: "panel" });
+  const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Cluster"), sub), figures, h("div", { className: "grid" }, alerts, resources, tasks), h("div", { className: "grid" }, busiest, fullest));
 
   async function update() {
-    const found = await get("cluster");
+    const [found, methods, actors] = await Promise.all([get("cluster"), get("methods", { sort: "-calls_per_s", limit: 8 }), get("actors", { sort: "-mailbox", limit: 8 })]);
     const { nodes, calls, totals } = found;
     lines.calls.push(calls.calls_per_s);
     lines.errors.push(calls.errors_per_s);
@@ -42,9 +44,18 @@ export function clusterView() {
     fill(tasks, h("h2", {}, "Tasks"), h("dl", { className: "facts" },
       h("dt", {}, "running"), h("dd", {}, count(totals.tasks_running)), h("dt", {}, "waiting"), h("dd", {}, count(totals.tasks_queued)),
       h("dt", {}, "finished"), h("dd", {}, count(totals.tasks_finished)), h("dt", {}, "measured by"), h("dd", {}, `${calls.measured_by} of ${plural(found.asked, "node")}`)));
+    const most = Math.max(...methods.rows.map((row) => (row.wait_p95_s ?? 0) + (row.run_p95_s ?? 0)), 1e-6);
+    fill(busiest, h("h2", {}, h("a", { href: "#/methods?sort=-calls_per_s" }, "Busiest methods")), small(["Method", "a second", "Errors", "Ran p95", "Waited and ran"], methods.rows.map((row) => [`${row.class ? `${row.class}.` : ""}${row.method}`, rate(row.calls_per_s), row.errors ? h("span", { className: "bad" }, count(row.errors)) : "0", seconds(row.run_p95_s), waitAndRun(row.wait_p95_s, row.run_p95_s, most)]), "No call was measured yet."));
+    fill(fullest, h("h2", {}, h("a", { href: "#/actors?sort=-mailbox" }, "Fullest mailboxes")), small(["Actor", "Node", "Waiting", "Calls"], actors.rows.map((row) => [h("a", { href: `#/actors/${encodeURIComponent(row.id)}` }, row.class, row.name ? ` ${row.name}` : ""), row.node, count(row.mailbox), count(row.processed)]), "No actor runs in this cluster."));
     return found;
   }
   return { element, update };
+}
+
+function small(heads, rows, empty) {
+  if (!rows.length) return h("p", { className: "soft" }, empty);
+  const isNumber = (place) => place > 0 && !["Node", "Waited and ran"].includes(heads[place]);
+  return h("table", {}, h("thead", {}, h("tr", {}, heads.map((text, place) => h("th", { scope: "col", className: isNumber(place) ? "num" : "" }, text)))), h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, place) => h("td", { className: isNumber(place) ? "num" : "" }, cell))))));
 }
 
 function figure(label, value, note, line, href, kind = "") {

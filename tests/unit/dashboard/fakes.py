@@ -104,6 +104,8 @@ class FakeCluster:
             except TimeoutError:
                 return Answer(row, why="nothing came", is_silent=True)
             return Answer(row, "late")
+        if callable(value):
+            value = value(*args)
         if isinstance(value, Exception):
             return Answer(row, why=str(value), is_silent=isinstance(value, OSError))
         return Answer(row, value)

@@ -12,7 +12,15 @@ from partisan_actors.errors import ConfigError
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"port": -1}, {"port": 70000}, {"port": True}, {"host": ""}, {"token": "short"}, {"token": "with blanks " * 3}],
+    [
+        {"port": -1},
+        {"port": 70000},
+        {"port": True},
+        {"jaeger_url": "javascript:x"},
+        {"host": ""},
+        {"token": "short"},
+        {"token": "with blanks " * 3},
+    ],
 )
 def test_what_makes_no_sense_is_refused_and_a_token_is_not_repeated(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError) as caught:
