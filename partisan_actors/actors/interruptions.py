@@ -5,21 +5,27 @@ The rules this file keeps:
 1. `Interrupted` is raised in the code that was to be ended, at most once, and in no other: not in what the thread runs
    next, and not in ours. A thread that waits in one of our gates is woken, and raises it there itself; any other gets
    it from the interpreter, at the next line of Python it runs. What is pending when the code ends is taken back.
-2. Only native code that never returns to Python (a long ``time.sleep``) is not reached; it runs to its end unheeded.
+2. The interpreter drops what is raised in a finalizer or in a callback of the garbage collector. When it came just
+   then, it is raised once more in the code that goes on.
+3. Only native code that never returns to Python (a long ``time.sleep``) is not reached; it runs to its end unheeded.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
 from contextvars import Context
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Final
 
 from partisan_actors.actors.blocking import Gate, own_gates
 
 __all__ = ["Interrupted", "Slot", "is_cancelled", "own_slot", "running_here", "slots"]
+
+# What was dropped is raised again after so long, by when the finalizer has most likely ended.
+AGAIN_S: Final = 0.01
 
 Outcome = tuple[Any, BaseException | None]
 
@@ -31,12 +37,13 @@ class Interrupted(KeyboardInterrupt):
 class Slot:
     """What one thread runs now, and the way to end it."""
 
-    __slots__ = ("_gate", "_lock", "context", "ident", "is_cancelled", "token")
+    __slots__ = ("_gate", "_lock", "context", "ident", "is_cancelled", "is_hearing", "token")
 
     def __init__(self) -> None:
         self.ident = threading.get_ident()
         self._lock = threading.Lock()
         self._gate: _Wakeable | None = None
+        self.is_hearing = False  # that it was dropped
         # Whatever names what runs; None between two of them.
         self.token: Any = None
         self.context: Context | None = None
@@ -71,14 +78,32 @@ class Slot:
                 if self._gate is not None:
                     self._gate.wake()
                 else:
+                    _hear_of_what_is_dropped()
                     _raise_in(self.ident, Interrupted)
             return True
 
+    def again(self) -> None:
+        """It was dropped: raise it soon. From the slot's own thread, or under the lock."""
+        # Not the lock here: the thread that is told may hold it, and it alone sets the token.
+        token = self.token
+        if token is not None:
+            timer = threading.Timer(AGAIN_S, self._raise_again, (token,))
+            timer.daemon = True
+            timer.start()
+
+    def _raise_again(self, token: Any) -> None:
+        with self._lock:
+            if self.token is token:
+                if self.is_hearing:
+                    self.again()
+                else:
+                    _raise_in(self.ident, Interrupted)
+
     def wait_at(self, gate: _Wakeable, wait: Callable[[], bool]) -> bool:
         """On the slot's own thread: wait, and be woken by `interrupt`."""
-        with self._lock:
-            self._gate = gate if self.token is not None else None
         try:
+            with self._lock:
+                self._gate = gate if self.token is not None else None
             return wait()
         finally:
             with self._lock:
@@ -154,6 +179,27 @@ def is_cancelled() -> bool:
         return slot.is_cancelled
     task = asyncio.current_task() if asyncio._get_running_loop() is not None else None
     return task is not None and task.cancelling() > 0
+
+
+class _Hook:
+    """`sys.unraisablehook`: hears of what is dropped, and leaves everything else to the hook before it."""
+
+    def __init__(self, before: Callable[[Any], Any]) -> None:
+        self._before = before
+
+    def __call__(self, unraisable: Any) -> None:
+        slot = _own.slot
+        if unraisable.exc_type is not Interrupted or slot is None:
+            self._before(unraisable)
+            return
+        slot.is_hearing = True
+        slot.again()
+        slot.is_hearing = False  # the last thing done here: nothing can be raised between this and the return
+
+
+def _hear_of_what_is_dropped() -> None:
+    if not isinstance(sys.unraisablehook, _Hook):
+        sys.unraisablehook = _Hook(sys.unraisablehook)
 
 
 def _raise_in(ident: int, error: type[BaseException] | None) -> None:

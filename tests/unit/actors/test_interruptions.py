@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
+from functools import partial
 from typing import Any
+
+import pytest
 
 from partisan_actors.actors.blocking import gate
 from partisan_actors.actors.interruptions import Interrupted, Slot, is_cancelled, own_slot
@@ -44,8 +48,12 @@ def outcome_of(call: Callable[[], Any]) -> tuple[Any, BaseException | None]:
 
 def interrupt(runner: Runner, index: int) -> None:
     """End that call, once it runs."""
+    wait_until(lambda: runner.slot is not None and runner.slot.interrupt(runner.tokens[index]))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
-    while runner.slot is None or not runner.slot.interrupt(runner.tokens[index]):
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
@@ -118,17 +126,87 @@ def test_code_that_catches_it_can_ask_whether_it_was_cancelled() -> None:
     assert runner.join() == [((False, True), None)]
 
 
+def test_what_comes_while_a_finalizer_runs_ends_the_code_around_it() -> None:
+    dies = threading.Event()
+
+    class Mortal:
+        def __del__(self) -> None:
+            dies.set()
+            spin()
+
+    def code() -> None:
+        Mortal()
+        spin()
+
+    runner = Runner(code, lambda: "next")
+    assert dies.wait(60)
+    interrupt(runner, 0)
+
+    (_, error), other = runner.join()
+    assert isinstance(error, Interrupted)
+    assert other == ("next", None)
+
+
+@pytest.mark.parametrize(
+    ("code", "stands_in", "comes_out"), [(lambda: gate().wait(), "wait_at", None), (lambda: "done", "run", "done")]
+)
+def test_what_comes_at_the_door_of_a_gate_or_at_the_end_leaves_the_next_to_be_interrupted(
+    code: Callable[[], Any], stands_in: str, comes_out: str | None
+) -> None:
+    go_on = threading.Event()
+
+    def first() -> Any:
+        go_on.wait(60)
+        return code()
+
+    runner = Runner(first, spin)
+    wait_until(lambda: runner.slot is not None and runner.slot.token is runner.tokens[0])
+    runner.slot._lock = threading.RLock()
+    with runner.slot._lock:  # so that the thread comes up to it, and no further
+        go_on.set()
+        wait_until(lambda: sys._current_frames()[runner.slot.ident].f_code.co_name == stands_in)
+        runner.slot.interrupt(runner.tokens[0])
+    interrupt(runner, 1)
+
+    (value, _), (_, error) = runner.join()
+    assert value == comes_out
+    assert isinstance(error, Interrupted)
+
+
+@pytest.fixture
+def switching_often() -> Iterator[None]:
+    """Threads of Python take turns at each few instructions."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("switching_often")
 def test_interruptions_race_with_ends_and_never_hit_what_comes_next() -> None:
-    rounds = 40
-    runner = Runner(*[lambda: sum(range(200)) for _ in range(rounds)], lambda: "last")
-    deadline = time.monotonic() + 60
-    while len(runner.outcomes) <= rounds and time.monotonic() < deadline:
-        slot = runner.slot
-        token = slot.token if slot is not None else None
-        if slot is not None and token is not None and token is not runner.tokens[-1]:
-            slot.interrupt(token)
-        time.sleep(0)  # the other thread is to get on
+    rounds = 100
+    may_end = [threading.Event() for _ in range(rounds)]
+
+    def end_soon(index: int) -> str:
+        while not may_end[index].is_set():
+            pass
+        for _ in range(index):  # so that it has come to another place each time
+            passed = gate()
+            passed.open()
+            passed.wait(60)
+        return "done"
+
+    # Every second one is left alone.
+    runner = Runner(*[partial(end_soon, index) for index in range(rounds)])
+    wait_until(lambda: runner.slot is not None)
+    for index in range(0, rounds, 2):
+        wait_until(lambda index=index: runner.slot.token is runner.tokens[index])
+        may_end[index].set()
+        time.sleep(0.000_001)
+        runner.slot.interrupt(runner.tokens[index])
+        may_end[index + 1].set()
 
     outcomes = runner.join()
-    assert outcomes[-1] == ("last", None)
-    assert all(value == 19900 if error is None else isinstance(error, Interrupted) for value, error in outcomes[:-1])
+    assert all(value == "done" or isinstance(error, Interrupted) for value, error in outcomes[::2])
+    assert outcomes[1::2] == [("done", None)] * (rounds // 2)
+    assert runner.slot._gate is None
