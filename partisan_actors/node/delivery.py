@@ -213,7 +213,7 @@ class Delivery:
         party = peer.acked or self._party(peer)
         incoming = party.incoming.get(key) or party.listen(key)
         if (stamp is None) != (incoming.label is None) and number:
-            raise ProtocolError(f"a message of the label {incoming.label!r} with the stamp {stamp!r}")
+            raise ProtocolError(f"an acknowledged message of the label {incoming.label!r} with the stamp {stamp!r}")
         if not incoming.is_owed:
             self._acknowledging.owe(incoming)
         if incoming.window.takes_next(epoch, base, number):

@@ -115,7 +115,7 @@ class Incoming:
         if type(lane) is not int or not 0 <= lane < LANES_MAX or channel not in party.peer.lanes:
             raise ProtocolError(f"an acknowledged message on lane {lane!r} of channel {channel!r}")
         if label is not None and not isinstance(label, str):
-            raise ProtocolError("a causal label that is no text")
+            raise ProtocolError("a stream under a causal label that is no text")
         self.party, self.key = party, key
         self.channel, self.lane, self.label = channel, lane, label
         self.window = Window()

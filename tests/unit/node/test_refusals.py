@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 
 import pytest
@@ -11,6 +12,7 @@ from partisan_actors.messages import tag_of
 from partisan_actors.node.refusals import CLOSED, KINDS, OTHERS, Refusals, kind_of
 from partisan_actors.protocols.broadcast.plumtree import Prune
 from partisan_actors.wire.frames import not_ours
+from tests.house.source import package_sources
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,26 @@ from partisan_actors.wire.frames import not_ours
 )
 def test_the_kind_of_an_error_is_what_its_text_says(error: BaseException | None, kind: str) -> None:
     assert kind_of(error) == kind
+
+
+def test_every_breach_of_the_protocol_that_a_peer_is_told_of_has_a_kind() -> None:
+    errors = [
+        node.args[0]
+        for source in package_sources()
+        if "ProtocolError(" in source.text
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "ProtocolError" and node.args
+    ]
+    texts = [
+        "7".join(part.value for part in getattr(error, "values", [error]) if isinstance(part, ast.Constant))
+        for error in errors
+        if isinstance(error, (ast.Constant, ast.JoinedStr))
+    ]
+
+    assert len(texts) > 30
+    # Those that begin with the name of a control message are known by that.
+    unknown = [text for text in texts if kind_of(ProtocolError(text)) == OTHERS and not text.startswith(": ")]
+    assert unknown == []
 
 
 def test_they_are_counted_by_kind_and_by_whether_it_was_after_the_handshake() -> None:
