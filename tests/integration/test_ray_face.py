@@ -18,8 +18,6 @@ from partisan_actors.compat.ray.util.multiprocessing import Pool
 from partisan_actors.compat.ray.util.placement_group import placement_group, placement_group_table
 from partisan_actors.compat.ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module", autouse=True)
 def context() -> Iterator[RayContext]:

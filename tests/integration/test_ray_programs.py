@@ -16,8 +16,6 @@ import partisan_actors.compat.ray as ray
 from tests.integration.programs import ROOT
 from tests.integration.ray_programs import PROGRAMS, outcome
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _session() -> Iterator[None]:
