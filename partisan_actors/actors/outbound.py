@@ -377,14 +377,14 @@ class Outbound:
             self._system.dead_letter(location, "tell", str(error))
 
     def placed(self, location: Location, peer: Peer) -> None:
-        """The actor has a place: send what waited, in order."""
+        """The actor has a place: send what waited, in order, and before what waits for arguments, maybe for these."""
         location.peer = peer
         location.state = ALIVE
         parked, location.parked = location.parked, type(location.parked)()
         for item in parked:
             if item.reply is None or not item.reply.done():
                 reply: Any = item.reply  # a Reply, if any
-                self._submit(location, item.number, item.message, item.buffers, reply, item.channel, None, item.sender)
+                self._send(location, item.number, item.message, item.buffers, reply, item.channel, item.sender)
 
     def _set_deadline(self, location: Location, number: int, reply: Reply[Any], timeout_s: float) -> None:
         def expire() -> None:

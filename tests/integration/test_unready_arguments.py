@@ -102,6 +102,16 @@ async def test_others_go_on_while_one_caller_waits_for_an_argument_and_its_own_c
         assert await soon(mine[2]) == [0, 1, 2, "ready", "behind"]
 
 
+async def test_what_was_sent_before_its_actor_had_a_place_leaves_before_what_waits_for_its_result() -> None:
+    async with three():
+        store = on("c", Store)
+        first = store.note.remote("first")
+
+        second = store.note.remote(first)
+
+        assert await soon(second) == ["first", ["first"]]
+
+
 async def test_a_ref_that_was_borrowed_is_waited_for_where_it_lives(tmp_path: Path) -> None:
     async with three():
         source, store = on("b", Source), on("c", Store)
