@@ -272,6 +272,7 @@ class Node:
 
     def neighbour_down(self, node: NodeId, failed: bool) -> None:
         self.detection.neighbour_down(node)
+        self._presence.lost(node)
         self.loop.call_soon(self._neighbours_changed)
         if self.is_closing:
             return

@@ -104,8 +104,11 @@ class Presence:
         self._written_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._gone: dict[NodeId, None] = {}
-        # Whether this node's record was written, but there was no neighbour to hear of it.
-        self._is_unheard = False
+        # The neighbours that heard this node's last record at once and have been neighbours ever since. When none is
+        # left it may have gone nowhere: whoever is taken for down is dropped by its neighbours in the moment in which
+        # it refutes that. None for a record that is gathered: there it is noticed when it is not published.
+        self._hearers: dict[NodeId, None] | None = None
+        self._was_gathered = False
         # Those that are verified now although nobody has a record of them.
         self._strangers: dict[NodeId, None] = {}
 
@@ -121,9 +124,8 @@ class Presence:
         if self._last_written is None:
             self.introduce()
             return
-        if self._is_unheard and self._host.neighbours():
-            self._is_unheard = False
-            self.publish(gather=True, again=True)
+        if self._hearers == {} and self._host.neighbours():
+            self.publish(gather=self._was_gathered, again=True)
             return
         record = self._record(UP)
         if record == self._last_written or self._timer is not None:
@@ -133,6 +135,11 @@ class Presence:
             self.publish(gather=True)
         elif wait_s < self._host.config.load_period_s:
             self._timer = self._host.loop.call_later(wait_s, self._renew_again)
+
+    def lost(self, node: NodeId) -> None:
+        """That node is no neighbour any more."""
+        if self._hearers:
+            self._hearers.pop(node, None)
 
     def close(self) -> None:
         """Announce nothing any more."""
@@ -154,6 +161,8 @@ class Presence:
             return
         self._last_written = record
         self._written_at = host.loop.time()
+        hearers = dict.fromkeys(host.neighbours())
+        self._hearers, self._was_gathered = None if gather and hearers else hearers, gather
         known = host.directory.stamps.get(me.name)
         self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
         host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed(), gather=gather)
@@ -191,7 +200,6 @@ class Presence:
     def introduce_anyway(self) -> None:
         """Announce this node, if it has not been, although there may be nobody to hear it, and again when there is."""
         if self._last_written is None and not self._host.is_closing:
-            self._is_unheard = not self._host.neighbours()
             self.publish(gather=True)
 
     async def keep_current(self) -> None:

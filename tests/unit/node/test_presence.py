@@ -15,7 +15,7 @@ from partisan_actors.node import presence as presence_module
 from partisan_actors.node.directory import DOWN, PREFIX, UP
 from partisan_actors.transport.memory import MemoryNetwork
 from partisan_actors.wire.codec import pack
-from tests.nodes import TestNode, config_of, overlay, until
+from tests.nodes import TestNode, config_of, overlay, quiet, until
 
 QUICK = {"load_period_s": 0.01}
 
@@ -182,6 +182,36 @@ async def test_who_had_no_neighbour_to_hear_of_it_tells_its_record_again_to_the_
 
         await until(lambda: a.directory.stamps.get("b", (0, 0))[1] > first[1])
         await b.close(graceful=False)
+
+
+async def test_what_is_refuted_is_told_again_when_nobody_is_left_who_heard_it() -> None:
+    async with overlay("a", "b", "c", load_period_s=1000.0) as made:
+        a, b, c = made
+        await until(lambda: all(len(node.neighbours()) == 2 for node in made))
+        dropped = b.neighbours()
+        b._presence.refute()
+        version = b.directory.stamps["b"][1]
+
+        for node in dropped:
+            b.neighbour_down(node, failed=False)
+            b.neighbour_up(node)
+
+        await until(lambda: b.directory.stamps["b"][1] > version, "the record is written once more")
+        await until(lambda: a.directory.stamps["b"] == c.directory.stamps["b"] == b.directory.stamps["b"])
+
+
+async def test_what_is_refuted_is_told_once_while_somebody_stays_who_heard_it() -> None:
+    async with overlay("a", "b", "c", load_period_s=1000.0) as made:
+        a, b, _ = made
+        await until(lambda: all(len(node.neighbours()) == 2 for node in made))
+        b._presence.refute()
+        version = b.directory.stamps["b"][1]
+
+        b.neighbour_down(a.me, failed=False)
+        b.neighbour_up(a.me)
+        await quiet()
+
+        assert b.directory.stamps["b"][1] == version
 
 
 @asynccontextmanager
