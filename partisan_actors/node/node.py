@@ -378,6 +378,7 @@ class Node:
             self.loop.call_soon(self.driver.peer_up, peer.node)
 
     def went_down(self, node: NodeId) -> None:
+        self.driver.stack.gone(node)
         self.relays.forget(node)
         self.interleaving.forget(node)
         self.delivery.went_down(node)

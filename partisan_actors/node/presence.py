@@ -37,12 +37,18 @@ PROMPT_NODES: Final = 16
 RECORDS_PER_S: Final = 20.0
 # For news of neighbours alone, which hundreds of nodes that join at once have again and again.
 NEIGHBOURS_PER_S: Final = 4.0
+# And they tell it so many times more rarely while a node has come up lately: neighbours will change again soon.
+GROWING: Final = 4.0
+GREW_S: Final = 10.0
 # Changes that come within this share of a load period go in one record, however small the cluster: neighbours come by
 # the handful.
 TOGETHER: Final = 0.25
 # How long the overlay may take to give a newcomer its first neighbour, who then hears of it, before its record is
 # written all the same.
 FIRST_NEIGHBOUR_S: Final = 1.0
+
+# A neighbour that stays for so long after it was told of something has passed it on.
+HEARD_S: Final = 10.0
 
 # How long a node that cannot be dialled may take to answer through the overlay.
 SIGN_OF_LIFE_S: Final = 1.5
@@ -104,13 +110,15 @@ class Presence:
         self._written_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._gone: dict[NodeId, None] = {}
-        # The neighbours that heard this node's last record at once and have been neighbours ever since. When none is
-        # left it may have gone nowhere: whoever is taken for down is dropped by its neighbours in the moment in which
-        # it refutes that. None for a record that is gathered: there it is noticed when it is not published.
+        # The neighbours that heard this node's last record at once and were not lost within HEARD_S. When none is left
+        # it may have gone nowhere: whoever is taken for down is dropped by its neighbours in the moment in which it
+        # refutes that. None for a record that is gathered: there it is noticed when it is not published.
         self._hearers: dict[NodeId, None] | None = None
-        self._was_gathered = False
+        self._is_refuting = False
         # Those that are verified now although nobody has a record of them.
         self._strangers: dict[NodeId, None] = {}
+        self._grew_at = float("-inf")
+        host.directory.on_up.append(self._came_up)
 
     def introduce(self) -> None:
         """Announce this node for the first time, as soon as there is a neighbour to hear of it."""
@@ -125,7 +133,7 @@ class Presence:
             self.introduce()
             return
         if self._hearers == {} and self._host.neighbours():
-            self.publish(gather=self._was_gathered, again=True)
+            self.publish(gather=not self._is_refuting, again=True)
             return
         record = self._record(UP)
         if record == self._last_written or self._timer is not None:
@@ -136,9 +144,12 @@ class Presence:
         elif wait_s < self._host.config.load_period_s:
             self._timer = self._host.loop.call_later(wait_s, self._renew_again)
 
+    def _came_up(self, record: NodeRecord) -> None:
+        self._grew_at = self._host.loop.time()
+
     def lost(self, node: NodeId) -> None:
         """That node is no neighbour any more."""
-        if self._hearers:
+        if self._hearers and self._host.loop.time() - self._written_at < HEARD_S:
             self._hearers.pop(node, None)
 
     def close(self) -> None:
@@ -162,7 +173,7 @@ class Presence:
         self._last_written = record
         self._written_at = host.loop.time()
         hearers = dict.fromkeys(host.neighbours())
-        self._hearers, self._was_gathered = None if gather and hearers else hearers, gather
+        self._hearers, self._is_refuting = None if gather and hearers else hearers, not gather
         known = host.directory.stamps.get(me.name)
         self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
         host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed(), gather=gather)
@@ -193,9 +204,11 @@ class Presence:
         """Seconds until this node's turn to announce what is new."""
         host = self._host
         only_neighbours = replace(record, neighbours=last.neighbours) == last
-        rate = NEIGHBOURS_PER_S if only_neighbours else RECORDS_PER_S
+        rate, now = NEIGHBOURS_PER_S if only_neighbours else RECORDS_PER_S, host.loop.time()
+        if only_neighbours and now - self._grew_at < GREW_S:
+            rate /= GROWING
         turn_s = (host.directory.live_count - PROMPT_NODES) / rate
-        return self._written_at + max(turn_s, TOGETHER * host.config.load_period_s) - host.loop.time()
+        return self._written_at + max(turn_s, TOGETHER * host.config.load_period_s) - now
 
     def introduce_anyway(self) -> None:
         """Announce this node, if it has not been, although there may be nobody to hear it, and again when there is."""

@@ -113,6 +113,8 @@ class ReplicatedMap(Protocol):
 
     def peer_down(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
 
+    def gone(self, peer: Peer) -> None: ...
+
     def clear(self) -> None: ...
 
     def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
@@ -206,6 +208,11 @@ class ProtocolStack:
         if isinstance(self.strategy, Superseding):
             return self._membership(self.strategy.supersede(former, later, now), now)
         return self.peer_down(former, now)
+
+    def gone(self, peer: Peer) -> None:
+        """`peer` is over, as its record says: whoever has to do with it finds that out by other means."""
+        if self.exchange is not None:
+            self.exchange.gone(peer)
 
     def forget(self) -> None:
         """Empty the replicated map, tombstones too: for a node that has left and is alone."""
