@@ -205,7 +205,7 @@ class Node:
             self.flusher.flush()
             # One turn for what the others answer, then everything queued is written before closing.
             await asyncio.sleep(0)
-        for part in (self.driver, self._presence, self.relays, self.interleaving, self.delivery):
+        for part in (self.driver, self._presence, self._repair, self.relays, self.interleaving, self.delivery):
             part.close()
         await self.background.close()
         await self.dialling.close()
@@ -368,6 +368,8 @@ class Node:
                 self.interleaving.bulk_lost(peer)
             if not peer.is_connected and not was_relayed:
                 self.driver.peer_down(peer.node)
+            if isinstance(error, ConnectionRefusedError):
+                self._presence.refused(peer.node)
 
     def relay(self, destination: NodeId, message: bytes, buffers: Buffers | None, channel: str) -> None:
         self.relays.send(destination, message, buffers, channel)

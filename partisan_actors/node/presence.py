@@ -117,6 +117,8 @@ class Presence:
         self._is_refuting = False
         # Those that are verified now although nobody has a record of them.
         self._strangers: dict[NodeId, None] = {}
+        # Those that are verified now because nobody listened.
+        self._refused: dict[NodeId, None] = {}
         self._grew_at = float("-inf")
         host.directory.on_up.append(self._came_up)
 
@@ -296,6 +298,19 @@ class Presence:
                 return
             self._strangers[node] = None
         self._host.background.start(self._verify_suspect(node), f"verify {node}")
+
+    def refused(self, node: NodeId) -> None:
+        """Nobody listens where that node did. In a large cluster its neighbours may all have gone down with it."""
+        directory = self._host.directory
+        if directory.live_count > GATHERED_MAX and directory.is_up(node) and node not in self._refused:
+            self._refused[node] = None
+            self._host.background.start(self._verify_refused(node), f"verify {node}")
+
+    async def _verify_refused(self, node: NodeId) -> None:
+        try:
+            await self._verify(node)
+        finally:
+            self._refused.pop(node, None)
 
     async def _verify_suspect(self, node: NodeId) -> None:
         try:

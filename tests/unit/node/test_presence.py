@@ -214,6 +214,34 @@ async def test_what_is_refuted_is_told_once_while_somebody_stays_who_heard_it() 
         assert b.directory.stamps["b"][1] == version
 
 
+@pytest.mark.parametrize(("most", "is_down"), [(1, True), (32, False)])
+async def test_in_a_large_cluster_who_is_dialled_in_vain_is_verified_by_whoever_dialled(
+    most: int, is_down: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence_module, "GATHERED_MAX", most)
+    monkeypatch.setattr(presence_module, "SIGN_OF_LIFE_S", 0.01)
+    async with overlay("a", "b", load_period_s=1000.0) as (a, b):
+        record = {**record_of(a, b).plain(), "incarnation": 1, "addresses": ["x:1"]}
+        a.write(PREFIX + "x", (1, 1, UP), pack(record))
+        x = a.router.peer(NodeId("x", 1))
+        verified: list[NodeId] = []
+        verify = a._presence._verify
+
+        async def noted(node: NodeId) -> None:
+            verified.append(node)
+            await verify(node)
+
+        a._presence._verify = noted  # type: ignore[method-assign]  # to see whom it asks for
+
+        for _ in range(2):
+            await a._dial(x, "control", 0)
+
+        assert bool(a._presence._refused) == is_down
+        if is_down:
+            await until(lambda: all(node.directory.stamps.get("x") == (1, 1, DOWN) for node in (a, b)))
+            assert verified == [x.node], "once, though it was dialled twice"
+
+
 @asynccontextmanager
 async def with_process(network: MemoryNetwork, *names: str) -> AsyncIterator[tuple[list[TestNode], TestNode]]:
     """Nodes, and one more that is a process of the first."""
