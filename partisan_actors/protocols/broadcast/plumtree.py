@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.messages import message
+from partisan_actors.messages import Carried, Sealed, message
 from partisan_actors.protocols.broadcast.announcements import Announcement, Announcements, MessageId
 from partisan_actors.protocols.broadcast.lateness import Lateness
 from partisan_actors.protocols.broadcast.seen import SeenIds
@@ -60,7 +60,7 @@ class Gossip:
     counter: int
     topic: str
     hops: int
-    payload: object
+    payload: Carried
 
 
 @message("plumtree.ihave")
@@ -445,4 +445,4 @@ def _move(links: Links, peer: Peer, *, eager: bool) -> None:
 
 
 def _size(gossip: Gossip) -> int:
-    return len(gossip.payload) if isinstance(gossip.payload, bytes) else 0
+    return len(gossip.payload) if isinstance(gossip.payload, bytes | Sealed) else 0
