@@ -79,8 +79,8 @@ class Cluster:
     @property
     def maps(self) -> set[object]:
         """The maps there are, in two numbers each."""
-        live = self.simulation.live
-        return {exchange.summary for exchange in (self.simulation.stack(node).exchange for node in live)}  # type: ignore[union-attr]
+        exchanges = [self.simulation.stack(node).exchange for node in self.simulation.live]
+        return {exchange.summary for exchange in exchanges if isinstance(exchange, Exchange)}
 
     def broadcasts_of(self, nodes: list[NodeId]) -> int:
         trees = [self.simulation.stack(node).broadcasting for node in nodes]
@@ -124,6 +124,6 @@ def test_the_deaths_of_a_quarter_are_a_few_broadcasts_though_who_gathered_is_amo
 
     exchange = cluster.simulation.stack(left[0]).exchange
     assert exchange is not None
-    dead = [node for node in gone if exchange.get(f"node/{node.name}").stamp[2] == DOWN]  # type: ignore[union-attr]
-    assert set(dead) == {peer for _, peer in missed_by}
+    dead = {key for key, entry in exchange.items("node/") if entry.stamp[2] == DOWN}
+    assert dead == {f"node/{peer.name}" for _, peer in missed_by}
     assert cluster.broadcasts_of(left) - before <= len(gone)

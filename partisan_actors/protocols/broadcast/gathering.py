@@ -137,7 +137,8 @@ class Gathering:
     def heard_of(self, collector: Peer, age_s: float, sender: Peer, now: float) -> None:
         """The neighbour `sender` says who gathers, which it has known for so long."""
         current = self._current(now)
-        if collector != self._me and (current is None or collector < current.peer):  # type: ignore[operator]
+        is_better = current is None or collector < current.peer  # type: ignore[operator]  # peers are ordered
+        if collector != self._me and is_better:
             self._collector = _Collector(collector, sender, now - max(0.0, age_s))
             self._is_new = False
 
