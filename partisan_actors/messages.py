@@ -7,10 +7,11 @@ The registry is filled while modules are imported and is constant afterwards.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-__all__ = ["message", "message_types", "tag_of"]
+__all__ = ["Carried", "Sealed", "message", "message_types", "tag_of"]
 
 T = TypeVar("T")
 
@@ -18,12 +19,32 @@ _by_tag: dict[str, type] = {}
 _by_type: dict[type, str] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A value as it came: whoever only passes it on, or has it already, need not know what is in it."""
+
+    packed: bytes
+    unpack: Callable[[bytes], Any] = field(compare=False, repr=False)
+
+    def __len__(self) -> int:
+        """In bytes."""
+        return len(self.packed)
+
+    def open(self) -> Any:
+        """What is in it. Raises ProtocolError for what nobody can read."""
+        return self.unpack(self.packed)
+
+
+# The type of a message's field that is only opened where it is used: plain where it comes from, and Sealed elsewhere.
+Carried: TypeAlias = object | Sealed
+
+
 def message(tag: str) -> Callable[[type[T]], type[T]]:
     """Class decorator: registers a frozen dataclass as the control message named `tag`.
 
     Field types may be bool, int, float, str, bytes, None, NodeId, a registered message, and tuples, lists,
-    dicts and unions of those; the codec checks every field on decoding. Raises TypeError when `tag` is taken
-    or the class is not a frozen dataclass.
+    dicts and unions of those; the codec checks every field on decoding. Or Carried, which is checked when it is
+    opened. Raises TypeError when `tag` is taken or the class is not a frozen dataclass.
     """
 
     def register(cls: type[T]) -> type[T]:

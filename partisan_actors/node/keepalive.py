@@ -94,7 +94,7 @@ class KeepAlive:
         """Let go of who is idle."""
         used: dict[Peer, tuple[int, float]] = {}
         last_bytes: dict[Connection, int] = {}
-        for peer in list(self._router.peers.values()):
+        for peer in list(self._router.open_peers):
             if peer.leaving:
                 self._check_leaving(peer, last_bytes, now)
             if _is_watched(peer):

@@ -205,7 +205,7 @@ class Node:
             self.flusher.flush()
             # One turn for what the others answer, then everything queued is written before closing.
             await asyncio.sleep(0)
-        for part in (self.driver, self._presence, self.relays, self.interleaving, self.delivery):
+        for part in (self.driver, self._presence, self._repair, self.relays, self.interleaving, self.delivery):
             part.close()
         await self.background.close()
         await self.dialling.close()
@@ -272,6 +272,7 @@ class Node:
 
     def neighbour_down(self, node: NodeId, failed: bool) -> None:
         self.detection.neighbour_down(node)
+        self._presence.lost(node)
         self.loop.call_soon(self._neighbours_changed)
         if self.is_closing:
             return
@@ -367,6 +368,8 @@ class Node:
                 self.interleaving.bulk_lost(peer)
             if not peer.is_connected and not was_relayed:
                 self.driver.peer_down(peer.node)
+            if isinstance(error, ConnectionRefusedError):
+                self._presence.refused(peer.node)
 
     def relay(self, destination: NodeId, message: bytes, buffers: Buffers | None, channel: str) -> None:
         self.relays.send(destination, message, buffers, channel)
@@ -377,6 +380,7 @@ class Node:
             self.loop.call_soon(self.driver.peer_up, peer.node)
 
     def went_down(self, node: NodeId) -> None:
+        self.driver.stack.gone(node)
         self.relays.forget(node)
         self.interleaving.forget(node)
         self.delivery.went_down(node)

@@ -46,7 +46,7 @@ class OneWay:
 
     def tell(self) -> None:
         """A period has passed: say what was received, where nothing was sent that says so."""
-        for peer in self._router.peers.values():
+        for peer in self._router.open_peers:
             for connection in peer.open:
                 connection.acknowledge_if_due()
 
@@ -54,7 +54,7 @@ class OneWay:
         """A period has passed, in which what came was read: what of it acknowledges nothing?"""
         seen: dict[Connection, tuple[int, int]] = {}
         if self._period_s:
-            for peer in list(self._router.peers.values()):
+            for peer in list(self._router.open_peers):
                 for connection in [each for each in peer.open if each not in peer.leaving]:
                     self._look_at(connection, self._is_doubtful(peer.node), seen)
         self._seen = seen

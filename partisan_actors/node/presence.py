@@ -37,12 +37,18 @@ PROMPT_NODES: Final = 16
 RECORDS_PER_S: Final = 20.0
 # For news of neighbours alone, which hundreds of nodes that join at once have again and again.
 NEIGHBOURS_PER_S: Final = 4.0
+# And they tell it so many times more rarely while a node has come up lately: neighbours will change again soon.
+GROWING: Final = 4.0
+GREW_S: Final = 10.0
 # Changes that come within this share of a load period go in one record, however small the cluster: neighbours come by
 # the handful.
 TOGETHER: Final = 0.25
 # How long the overlay may take to give a newcomer its first neighbour, who then hears of it, before its record is
 # written all the same.
 FIRST_NEIGHBOUR_S: Final = 1.0
+
+# A neighbour that stays for so long after it was told of something has passed it on.
+HEARD_S: Final = 10.0
 
 # How long a node that cannot be dialled may take to answer through the overlay.
 SIGN_OF_LIFE_S: Final = 1.5
@@ -104,10 +110,17 @@ class Presence:
         self._written_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._gone: dict[NodeId, None] = {}
-        # Whether this node's record was written, but there was no neighbour to hear of it.
-        self._is_unheard = False
+        # The neighbours that heard this node's last record at once and were not lost within HEARD_S. When none is left
+        # it may have gone nowhere: whoever is taken for down is dropped by its neighbours in the moment in which it
+        # refutes that. None for a record that is gathered: there it is noticed when it is not published.
+        self._hearers: dict[NodeId, None] | None = None
+        self._is_refuting = False
         # Those that are verified now although nobody has a record of them.
         self._strangers: dict[NodeId, None] = {}
+        # Those that are verified now because nobody listened.
+        self._refused: dict[NodeId, None] = {}
+        self._grew_at = float("-inf")
+        host.directory.on_up.append(self._came_up)
 
     def introduce(self) -> None:
         """Announce this node for the first time, as soon as there is a neighbour to hear of it."""
@@ -121,9 +134,8 @@ class Presence:
         if self._last_written is None:
             self.introduce()
             return
-        if self._is_unheard and self._host.neighbours():
-            self._is_unheard = False
-            self.publish(gather=True, again=True)
+        if self._hearers == {} and self._host.neighbours():
+            self.publish(gather=not self._is_refuting, again=True)
             return
         record = self._record(UP)
         if record == self._last_written or self._timer is not None:
@@ -133,6 +145,14 @@ class Presence:
             self.publish(gather=True)
         elif wait_s < self._host.config.load_period_s:
             self._timer = self._host.loop.call_later(wait_s, self._renew_again)
+
+    def _came_up(self, record: NodeRecord) -> None:
+        self._grew_at = self._host.loop.time()
+
+    def lost(self, node: NodeId) -> None:
+        """That node is no neighbour any more."""
+        if self._hearers and self._host.loop.time() - self._written_at < HEARD_S:
+            self._hearers.pop(node, None)
 
     def close(self) -> None:
         """Announce nothing any more."""
@@ -154,6 +174,8 @@ class Presence:
             return
         self._last_written = record
         self._written_at = host.loop.time()
+        hearers = dict.fromkeys(host.neighbours())
+        self._hearers, self._is_refuting = None if gather and hearers else hearers, not gather
         known = host.directory.stamps.get(me.name)
         self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
         host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed(), gather=gather)
@@ -184,14 +206,15 @@ class Presence:
         """Seconds until this node's turn to announce what is new."""
         host = self._host
         only_neighbours = replace(record, neighbours=last.neighbours) == last
-        rate = NEIGHBOURS_PER_S if only_neighbours else RECORDS_PER_S
+        rate, now = NEIGHBOURS_PER_S if only_neighbours else RECORDS_PER_S, host.loop.time()
+        if only_neighbours and now - self._grew_at < GREW_S:
+            rate /= GROWING
         turn_s = (host.directory.live_count - PROMPT_NODES) / rate
-        return self._written_at + max(turn_s, TOGETHER * host.config.load_period_s) - host.loop.time()
+        return self._written_at + max(turn_s, TOGETHER * host.config.load_period_s) - now
 
     def introduce_anyway(self) -> None:
         """Announce this node, if it has not been, although there may be nobody to hear it, and again when there is."""
         if self._last_written is None and not self._host.is_closing:
-            self._is_unheard = not self._host.neighbours()
             self.publish(gather=True)
 
     async def keep_current(self) -> None:
@@ -275,6 +298,19 @@ class Presence:
                 return
             self._strangers[node] = None
         self._host.background.start(self._verify_suspect(node), f"verify {node}")
+
+    def refused(self, node: NodeId) -> None:
+        """Nobody listens where that node did. In a large cluster its neighbours may all have gone down with it."""
+        directory = self._host.directory
+        if directory.live_count > GATHERED_MAX and directory.is_up(node) and node not in self._refused:
+            self._refused[node] = None
+            self._host.background.start(self._verify_refused(node), f"verify {node}")
+
+    async def _verify_refused(self, node: NodeId) -> None:
+        try:
+            await self._verify(node)
+        finally:
+            self._refused.pop(node, None)
 
     async def _verify_suspect(self, node: NodeId) -> None:
         try:

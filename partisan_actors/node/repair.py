@@ -29,8 +29,14 @@ FIRST_S: Final = 1.0
 LONGEST_S: Final = 30.0
 # How many nodes look into the same record in one sweep, on average: each decides for itself.
 WATCHERS: Final = 2.0
-# A sweep takes time in proportion to the cluster. In one of more nodes than this, each sweeps in fewer periods.
+# A sweep takes time in proportion to the cluster. In one of more nodes than this, each sweeps in fewer periods; and in
+# one of more than the second, in so many fewer that all of them together take no more time.
 SWEPT_MAX: Final = 32
+SWEPT_ALIKE: Final = 256
+# So long after a node went down, or twice that, those are looked into whose neighbours are all down: nobody is left to
+# miss them. By how many nodes, on average.
+ORPHANS_S: Final = 2.0
+ORPHANS_WATCHERS: Final = 4.0
 # Whoever has just spoken for itself is not looked into: its neighbours may not have had their turn yet to say that they
 # have it, as while many join. So long ago counts as just now, for each node beyond SWEPT_MAX, and at most.
 FRESH_S: Final = 0.25
@@ -70,6 +76,7 @@ class Repair:
         self._torn_for = 0
         self._torn_enough = TORN_SWEEPS
         self._spoke_at: dict[NodeId, float] = {}
+        self._orphans_timer: asyncio.TimerHandle | None = None
         host.directory.on_up.append(self._spoke)
         host.directory.on_change.append(self._spoke)
         host.directory.on_down.append(self._went_down)
@@ -80,6 +87,30 @@ class Repair:
 
     def _went_down(self, record: NodeRecord, why: str) -> None:
         self._spoke_at.pop(record.node, None)
+        if self._orphans_timer is None and record.state == DOWN:
+            delay_s = ORPHANS_S * self._host.rng.uniform(1.0, 2.0)
+            self._orphans_timer = self._host.loop.call_later(delay_s, self._look_for_orphans)
+
+    def _look_for_orphans(self) -> None:
+        """Look into nodes whose neighbours have all gone down, perhaps with them."""
+        self._orphans_timer = None
+        host, records = self._host, self._host.directory.records
+        neighbours = frozenset(host.neighbours())
+        if not neighbours:
+            return
+        live = host.directory.live()
+        for record in live:
+            if record.node == host.me or record.node in neighbours or not record.neighbours:
+                continue
+            around = [records.get(name) for name in record.neighbours]
+            is_orphan = all(other is not None and not other.is_live for other in around)
+            if is_orphan and host.rng.random() * len(live) < ORPHANS_WATCHERS:
+                self._suspect(record.node)
+
+    def close(self) -> None:
+        """Look after nothing any more."""
+        if self._orphans_timer is not None:
+            self._orphans_timer.cancel()
 
     async def run(self) -> None:
         """Rejoin whenever this node is alone, for ever."""
@@ -112,9 +143,11 @@ class Repair:
     def sweep(self) -> None:
         """Look into records of nodes that no live node watches, and after the overlay as a whole. Called repeatedly."""
         host, directory = self._host, self._host.directory
-        live = directory.live()
-        if len(live) < 2 or not host.neighbours() or host.rng.random() * len(live) > SWEPT_MAX:
+        count = directory.live_count
+        share = SWEPT_MAX / max(1, count) * min(1.0, SWEPT_ALIKE / max(1, count))
+        if count < 2 or not host.neighbours() or host.rng.random() > share:
             return
+        live = directory.live()
         neighbours = {record.node.name: record.neighbours for record in live}
         near = connected(host.me.name, neighbours)
         watched = watched_by(near, neighbours) | {host.me.name}

@@ -88,6 +88,8 @@ class Router:
         self.share: Callable[[Peer, bytes, Buffers, str, int, bool], bool] = lambda *message: False
         self.without_fallback: frozenset[str] = frozenset()
         self.peers: dict[NodeId, Peer] = {}
+        # Those of them to which any connection is open: in a large cluster a few of many.
+        self.open_peers: dict[Peer, None] = {}
         self.me = self._make(host.me)
         self.me.is_self = True
 
@@ -120,6 +122,7 @@ class Router:
     def opened(self, peer: Peer, connection: Connection) -> None:
         """A connection to `peer` is ready, whoever dialled it."""
         peer.open.append(connection)
+        self.open_peers[peer] = None
         peer.relay_until = 0.0
         peer.down = None  # whoever shakes hands is alive; it will say so to everybody when it hears what is believed
         channel, index = lane_of(connection)
@@ -129,6 +132,8 @@ class Router:
     def closed(self, peer: Peer, connection: Connection) -> bool:
         """A connection closed. Returns whether it broke while it was in use, and was not let go."""
         peer.open.remove(connection)
+        if not peer.open:
+            self.open_peers.pop(peer, None)
         channel, index = lane_of(connection)
         was_leaving = peer.leaving.pop(connection, None) is not None
         if peer.lanes[channel][index] is connection:

@@ -17,6 +17,9 @@ __all__ = ["Strangers"]
 
 # Longer than a record takes that a broadcast missed and only the comparison of maps brings (every 7.5 to 12.5 s).
 STRANGER_S: Final = 15.0
+# Looking takes time in proportion to the peers that were ever met: so long it rests for each of them, and at most.
+REST_S: Final = 0.005
+REST_S_MAX: Final = 5.0
 # So many that are not in use are remembered, those that were met last.
 STRANGERS_KEPT: Final = 1024
 
@@ -29,10 +32,14 @@ class Strangers:
         self._directory = directory
         self._loop = loop
         self._since: dict[NodeId, float] = {}
+        self._swept_at = float("-inf")
 
     def sweep(self) -> None:
         """Mark those down that somebody has waited for in vain. They are up again once their record comes."""
         now = self._loop.time()
+        if now - self._swept_at < min(REST_S * len(self._router.peers), REST_S_MAX):
+            return
+        self._swept_at = now
         since: dict[NodeId, float] = {}
         for peer in list(self._router.peers.values()):
             node = peer.node

@@ -6,8 +6,9 @@ A driver tells the stack what happened and carries out what it answers; it never
   belongs to the membership strategy, which may be a user's own;
 * a strategy that has no way of its own to evict is made to leave by the stack, when it is told `Evict`;
 * the strategy's NeighbourUp and NeighbourDown go out, then to broadcast and exchange, in that order;
-* what broadcast delivers goes out as Deliver; under EXCHANGE_TOPIC it is merged into the map too, after that, so that
-  whoever learns ways from broadcasts knows one to a node when it first hears of it;
+* what broadcast delivers is opened, if it came sealed, and goes out as Deliver; what nobody can read is dropped, and
+  counted in `unreadable`. Under EXCHANGE_TOPIC it is merged into the map too, after that, so that whoever learns ways
+  from broadcasts knows one to a node when it first hears of it;
 * what the map publishes is broadcast under EXCHANGE_TOPIC;
 * handlers of users have topics of their own, told by `state_topic`: what broadcast delivers under one is merged there;
 * a failure detector, where there is one, watches the neighbours, and takes whatever comes from one for a sign of life.
@@ -20,9 +21,11 @@ Effects keep the order in which the layers gave them: what an effect led to stan
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeAlias
 
-from partisan_actors.errors import ConfigError
+from partisan_actors.errors import ConfigError, ProtocolError
+from partisan_actors.messages import Sealed
 from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, ExchangeEffect, Publish, Refused
 from partisan_actors.protocols.broadcast.handler import HandlerEffect, HandlerFailed
 from partisan_actors.protocols.broadcast.handlers import Handlers
@@ -113,6 +116,8 @@ class ReplicatedMap(Protocol):
 
     def peer_down(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
 
+    def gone(self, peer: Peer) -> None: ...
+
     def clear(self) -> None: ...
 
     def neighbour_up(self, peer: Peer, now: float) -> list[ExchangeEffect]: ...
@@ -149,6 +154,7 @@ class ProtocolStack:
         inner = strategy.inner if isinstance(strategy, Contained) else strategy
         self._evicts_itself = isinstance(inner, Evicting)
         self._is_in = False
+        self.unreadable = 0  # broadcasts
         inner = strategy.inner if isinstance(strategy, Contained) else strategy
         self.joins: frozenset[type] = frozenset(getattr(inner, "joins", ()))
         self._handler_types = frozenset(handlers.messages if handlers is not None else ())
@@ -206,6 +212,11 @@ class ProtocolStack:
         if isinstance(self.strategy, Superseding):
             return self._membership(self.strategy.supersede(former, later, now), now)
         return self.peer_down(former, now)
+
+    def gone(self, peer: Peer) -> None:
+        """`peer` is over, as its record says: whoever has to do with it finds that out by other means."""
+        if self.exchange is not None:
+            self.exchange.gone(peer)
 
     def forget(self) -> None:
         """Empty the replicated map, tombstones too: for a node that has left and is alone."""
@@ -332,6 +343,13 @@ class ProtocolStack:
     def _broadcasting(self, effects: list[Effect], now: float) -> list[StackEffect]:
         out: list[StackEffect] = []
         for effect in effects:
+            if type(effect) is Deliver and type(effect.payload) is Sealed:
+                try:
+                    effect = replace(effect, payload=effect.payload.open())
+                except ProtocolError:
+                    # Not for the neighbour to answer for: it has passed on what it did not open.
+                    self.unreadable += 1
+                    continue
             match effect:
                 case SetTimer() | CancelTimer():
                     out.append(_in_layer(_BROADCAST, effect))

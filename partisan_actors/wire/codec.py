@@ -11,22 +11,23 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple, Protocol
 
 import msgpack
 
 from partisan_actors.errors import ProtocolError
 from partisan_actors.ids import NodeId
-from partisan_actors.messages import message_types, tag_of
+from partisan_actors.messages import Carried, Sealed, message_types, tag_of
 
 __all__ = ["AddressBook", "decode_message", "encode_message", "pack", "read_declarations", "unpack", "unpacker"]
 
 UNPACKER_BYTES = 16 * 1024
 
-# Extension types of values whose declared type is `object`.
+# Extension types of values whose declared type is `object`, and of a whole value that is Carried.
 _EXT_MESSAGE = 1
 _EXT_NODE = 2
+_EXT_SEALED = 3
 
 # Strict: a tuple or a subclass of int, str, dict ... is never silently turned into something else.
 pack: Callable[[Any], bytes] = msgpack.Packer(strict_types=True, autoreset=True).pack
@@ -120,6 +121,8 @@ def _encoder(hint: Any) -> _Coder | None:
     """What a declared type needs; None: nothing."""
     if hint in _ATOMS:
         return None
+    if hint == Carried:
+        return _seal
     if _is_open(hint):
         return _encode_open
     arguments = typing.get_args(hint)
@@ -171,6 +174,29 @@ def _encode_open(value: Any, book: AddressBook) -> Any:
     return value
 
 
+def _seal(value: Any, book: AddressBook) -> Any:
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    return msgpack.ExtType(_EXT_SEALED, value.packed if kind is Sealed else pack(_encode_open(value, book)))
+
+
+def _decode_carried(value: Any, book: AddressBook) -> Any:
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    if kind is not msgpack.ExtType or value.code != _EXT_SEALED:
+        raise TypeError(f"expected a value that is carried, got {kind.__name__}")
+    return Sealed(value.data, partial(_unseal, book))
+
+
+def _unseal(book: AddressBook, packed: bytes) -> Any:
+    try:
+        return _decode_open(unpack(packed), book)
+    except (TypeError, ValueError, msgpack.UnpackException) as error:
+        raise ProtocolError(f"what a message carries: {error}") from error
+
+
 def _decode_open(value: Any, book: AddressBook) -> Any:
     kind = type(value)
     if kind in _ATOMS:
@@ -193,6 +219,8 @@ def _decoder(hint: Any) -> _Coder:
     origin = typing.get_origin(hint)
     if hint is NodeId or hint is Hashable:
         return _decode_node
+    if hint == Carried:
+        return _decode_carried
     if _is_open(hint):
         return _decode_open
     if hint is None or hint is type(None):

@@ -81,9 +81,11 @@ class Summary:
 @message("exchange.sketch")
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """The sender's whole map in a number for each bucket."""
+    """The sender's whole map in a number for each bucket, and who gathers news: see `gathering`."""
 
     bucket_xors: tuple[int, ...]
+    collector: Peer | None = None
+    collector_age_s: float = 0.0
 
 
 @message("exchange.page")
@@ -231,6 +233,7 @@ class Exchange:
         if changed is None:
             return []
         if not gather:
+            self._gathering.spoke()
             return [Publish((update,)), changed]
         return [*self._gathering.add([update], self._neighbours, self._gather_s, now), changed]
 
@@ -275,6 +278,10 @@ class Exchange:
         """`peer`, a neighbour or not, is down or cannot be reached: nothing is gathered there."""
         return [*self._gathering.unreachable(peer, self._neighbours, self._gather_s, now)]
 
+    def gone(self, peer: Peer) -> None:
+        """`peer` is over, as others say, whether this node has to do with it or not."""
+        self._gathering.gone(peer)
+
     def leave(self, now: float) -> list[ExchangeEffect]:
         """This node goes: what was gathered here does not wait any longer."""
         return self._publish_gathered(now)
@@ -284,7 +291,7 @@ class Exchange:
         self._map.expire(now)
         match message:
             case Summary():
-                return [] if message == self.summary else [Send(sender, Sketch(tuple(self._map.bucket_xors)))]
+                return [] if message == self.summary else [Send(sender, self._sketch(now))]
             case Sketch():
                 return self._answer_sketch(sender, message, now)
             case Page():
@@ -306,7 +313,7 @@ class Exchange:
         if name == _COMPARE_TIMER:
             return self._compare_next(now)
         if name == PUBLISH_TIMER:
-            return self._publish_gathered(now)
+            return [*self._gathering.hand_over(self._neighbours, now), *self._publish_gathered(now)]
         if name == MISSED_TIMER:
             return [*self._gathering.missed(self._neighbours, self._gather_s, now)]
         effects: list[ExchangeEffect] = [self._next_period()]
@@ -324,7 +331,7 @@ class Exchange:
         return min(len(self._map) * self._options.gather_s_per_entry, self._options.gather_s_max)
 
     def _publish_gathered(self, now: float) -> list[ExchangeEffect]:
-        updates = self._gathering.take(now)
+        updates = self._gathering.take(self._neighbours, now)  # none, after they were handed over
         size = self._options.updates_max
         return [Publish(tuple(updates[start : start + size])) for start in range(0, len(updates), size)]
 
@@ -352,7 +359,12 @@ class Exchange:
         self._new[peer] = None
         return [SetTimer(_COMPARE_TIMER, BUSY_S * self._rng.uniform(0.5, 1.5))]
 
+    def _sketch(self, now: float) -> Sketch:
+        return Sketch(tuple(self._map.bucket_xors), *self._gathering.collector(now))
+
     def _answer_sketch(self, sender: Peer, sketch: Sketch, now: float) -> list[ExchangeEffect]:
+        if sketch.collector is not None and sender in self._neighbours:
+            self._gathering.heard_of(sketch.collector, sketch.collector_age_s, sender, now)
         if len(sketch.bucket_xors) != BUCKETS or self._current_pull(now) is not None:
             return []
         mask = self._map.differing(sketch.bucket_xors)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import struct
+from typing import Any
 
 from partisan_actors.messages import tag_of
 
@@ -25,8 +26,21 @@ def fingerprint(*values: object) -> int:
     return int.from_bytes(hashlib.blake2b(encoded, digest_size=_BYTES).digest(), "big")
 
 
-def _encode(value: object, into: bytearray) -> None:
-    # Every value is its kind, its length and its contents, so that no two values share an encoding.
+def _encode(value: Any, into: bytearray) -> None:
+    # Every value is its kind, its length and its contents, so that no two values share an encoding. What nearly every
+    # entry is made of comes first: a node of a thousand takes two million of them while all join.
+    kind = type(value)
+    if kind is str:
+        text = value.encode("utf-8", "surrogatepass")
+        into += b"s%d:%b" % (len(text), text)
+        return
+    if kind is int:
+        digits = b"%d" % value
+        into += b"i%d:%b" % (len(digits), digits)
+        return
+    if kind is bytes:
+        into += b"b%d:%b" % (len(value), value)
+        return
     match value:
         case None:
             into += b"n"

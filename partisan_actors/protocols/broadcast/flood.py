@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.messages import message
+from partisan_actors.messages import Carried, message
 from partisan_actors.protocols.broadcast.seen import SeenIds
 from partisan_actors.protocols.machine import Deliver, Effect, Peer, Send
 
@@ -27,7 +27,7 @@ class Flooded:
     counter: int
     topic: str
     hops: int
-    payload: object
+    payload: Carried
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,8 +111,10 @@ class LwwMap:
             expires_at = now + self._tombstone_ttl_s - max(0.0, update.age_s)
             if expires_at <= now:
                 return None
-        hashed = fingerprint(update.key, update.stamp, update.value)
         current = self._slots.get(update.key)
+        if current is not None and _is_no_news(update, current.entry):
+            return None
+        hashed = fingerprint(update.key, update.stamp, update.value)
         if current is None:
             insort(self._keys, update.key)
             bucket = 1 << zlib.crc32(update.key.encode("utf-8", "surrogatepass")) % BUCKETS
@@ -180,3 +182,11 @@ class LwwMap:
     def _digest(self, key: str) -> Digest:
         slot = self._slots[key]
         return (key, slot.entry.stamp, slot.fingerprint)
+
+
+def _is_no_news(update: Update, held: Entry) -> bool:
+    """Whether that can be told without a fingerprint: half of what comes is held already."""
+    if update.stamp != held.stamp:
+        return update.stamp < held.stamp
+    # Of other types what is equal may have another fingerprint.
+    return type(update.value) is bytes and type(held.value) is bytes and update.value == held.value

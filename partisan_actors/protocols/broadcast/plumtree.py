@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.messages import message
+from partisan_actors.messages import Carried, Sealed, message
 from partisan_actors.protocols.broadcast.announcements import Announcement, Announcements, MessageId
 from partisan_actors.protocols.broadcast.lateness import Lateness
 from partisan_actors.protocols.broadcast.seen import SeenIds
@@ -60,7 +60,7 @@ class Gossip:
     counter: int
     topic: str
     hops: int
-    payload: object
+    payload: Carried
 
 
 @message("plumtree.ihave")
@@ -123,7 +123,7 @@ class PlumtreeOptions:
     roots_max: int = 64  # roots with a tree of their own, when trees are per root
     root_idle_s: float = 60.0  # a root that was silent for so long gives its tree up when another needs one
     new_links: str = EAGER
-    lazy_tick_s: float = 0.1  # announcements wait at most this long for others to share their message
+    lazy_tick_s: float = 0.1  # how long announcements wait for others to share their message; longer among late nodes
     announcements_max: int = 512  # in one IHave; a fuller batch leaves before the tick, and 1 never waits
     graft_timeout_s: float = 0.5
     graft_timeout_max_s: float = 5.0
@@ -233,7 +233,8 @@ class Plumtree:
         """Send `payload` to every other node of the overlay. No Deliver comes back on this node."""
         self._counter += 1
         self._seen.add(self._me, self._counter)
-        return self._push(Gossip(self._me, self._counter, topic, 0, payload), self._me, self._trees.of(self._me, now))
+        gossip = Gossip(self._me, self._counter, topic, 0, payload)
+        return self._push(gossip, self._me, self._trees.of(self._me, now), now)
 
     def neighbour_up(self, peer: Peer, now: float) -> list[Effect]:
         """`peer` is a neighbour now. If it is eager, payloads go to it until it prunes this node."""
@@ -312,7 +313,7 @@ class Plumtree:
             return [Send(sender, Prune(gossip.origin))]
         _move(links, sender, eager=True)
         # Forwarding comes first: the subscriber's work is not on the way of the other nodes.
-        effects = self._push(gossip, sender, links)
+        effects = self._push(gossip, sender, links, now)
         effects.append(Deliver(gossip.topic, gossip.origin, sender, gossip.hops, gossip.payload))
         missing = self._missing.pop((gossip.origin, gossip.counter), None)
         if missing is not None:
@@ -327,7 +328,7 @@ class Plumtree:
                 effects += self._optimise(gossip, sender, nearest, missing.announcers[nearest], links)
         return effects
 
-    def _push(self, gossip: Gossip, sender: Peer, links: Links) -> list[Effect]:
+    def _push(self, gossip: Gossip, sender: Peer, links: Links, now: float) -> list[Effect]:
         """Keep the message for grafts; send it to the eager neighbours, queue its announcement to the lazy ones."""
         self._keep(gossip, sender)
         onward = Gossip(gossip.origin, gossip.counter, gossip.topic, gossip.hops + 1, gossip.payload)
@@ -340,7 +341,7 @@ class Plumtree:
                 effects.append(Send(peer, onward))
                 self._announcements.expect(peer, announcement)
             else:
-                effects += self._announce(peer, announcement)
+                effects += self._announce(peer, announcement, now)
         return effects
 
     def _keep(self, gossip: Gossip, sender: Peer) -> None:
@@ -352,15 +353,17 @@ class Plumtree:
         while len(held) > options.store_max or (self._held_bytes > options.store_bytes_max and len(held) > 1):
             self._held_bytes -= _size(held.pop(next(iter(held))).gossip)
 
-    def _announce(self, peer: Peer, announcement: Announcement) -> list[Effect]:
+    def _announce(self, peer: Peer, announcement: Announcement, now: float) -> list[Effect]:
         was_waiting = bool(self._announcements)
         batch = self._announcements.add(peer, announcement)
         if batch:
             return [Send(peer, IHave(batch))]
         if was_waiting:
             return []
-        # Nodes that got a message together must not all announce it in the same instant.
-        return [SetTimer(_LAZY_TIMER, self._options.lazy_tick_s * (0.5 + 0.5 * self._rng.random()))]
+        # Nodes that got a message together must not all announce it in the same instant. Where messages come late by
+        # themselves, nobody asks for one soon, and more announcements can share theirs.
+        tick_s = max(self._options.lazy_tick_s, min(self._lateness.worst_s(now), self._options.graft_timeout_max_s) / 2)
+        return [SetTimer(_LAZY_TIMER, tick_s * (0.5 + 0.5 * self._rng.random()))]
 
     def _ihave(self, sender: Peer, ihave: IHave, now: float) -> list[Effect]:
         effects: list[Effect] = []
@@ -442,4 +445,4 @@ def _move(links: Links, peer: Peer, *, eager: bool) -> None:
 
 
 def _size(gossip: Gossip) -> int:
-    return len(gossip.payload) if isinstance(gossip.payload, bytes) else 0
+    return len(gossip.payload) if isinstance(gossip.payload, bytes | Sealed) else 0

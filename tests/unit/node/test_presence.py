@@ -15,7 +15,7 @@ from partisan_actors.node import presence as presence_module
 from partisan_actors.node.directory import DOWN, PREFIX, UP
 from partisan_actors.transport.memory import MemoryNetwork
 from partisan_actors.wire.codec import pack
-from tests.nodes import TestNode, config_of, overlay, until
+from tests.nodes import TestNode, config_of, overlay, quiet, until
 
 QUICK = {"load_period_s": 0.01}
 
@@ -182,6 +182,64 @@ async def test_who_had_no_neighbour_to_hear_of_it_tells_its_record_again_to_the_
 
         await until(lambda: a.directory.stamps.get("b", (0, 0))[1] > first[1])
         await b.close(graceful=False)
+
+
+async def test_what_is_refuted_is_told_again_when_nobody_is_left_who_heard_it() -> None:
+    async with overlay("a", "b", "c", load_period_s=1000.0) as made:
+        a, b, c = made
+        await until(lambda: all(len(node.neighbours()) == 2 for node in made))
+        dropped = b.neighbours()
+        b._presence.refute()
+        version = b.directory.stamps["b"][1]
+
+        for node in dropped:
+            b.neighbour_down(node, failed=False)
+            b.neighbour_up(node)
+
+        await until(lambda: b.directory.stamps["b"][1] > version, "the record is written once more")
+        await until(lambda: a.directory.stamps["b"] == c.directory.stamps["b"] == b.directory.stamps["b"])
+
+
+async def test_what_is_refuted_is_told_once_while_somebody_stays_who_heard_it() -> None:
+    async with overlay("a", "b", "c", load_period_s=1000.0) as made:
+        a, b, _ = made
+        await until(lambda: all(len(node.neighbours()) == 2 for node in made))
+        b._presence.refute()
+        version = b.directory.stamps["b"][1]
+
+        b.neighbour_down(a.me, failed=False)
+        b.neighbour_up(a.me)
+        await quiet()
+
+        assert b.directory.stamps["b"][1] == version
+
+
+@pytest.mark.parametrize(("most", "is_down"), [(1, True), (32, False)])
+async def test_in_a_large_cluster_who_is_dialled_in_vain_is_verified_by_whoever_dialled(
+    most: int, is_down: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence_module, "GATHERED_MAX", most)
+    monkeypatch.setattr(presence_module, "SIGN_OF_LIFE_S", 0.01)
+    async with overlay("a", "b", load_period_s=1000.0) as (a, b):
+        record = {**record_of(a, b).plain(), "incarnation": 1, "addresses": ["x:1"]}
+        a.write(PREFIX + "x", (1, 1, UP), pack(record))
+        x = a.router.peer(NodeId("x", 1))
+        verified: list[NodeId] = []
+        verify = a._presence._verify
+
+        async def noted(node: NodeId) -> None:
+            verified.append(node)
+            await verify(node)
+
+        a._presence._verify = noted  # type: ignore[method-assign]  # to see whom it asks for
+
+        for _ in range(2):
+            await a._dial(x, "control", 0)
+
+        assert bool(a._presence._refused) == is_down
+        if is_down:
+            await until(lambda: all(node.directory.stamps.get("x") == (1, 1, DOWN) for node in (a, b)))
+            assert verified == [x.node], "once, though it was dialled twice"
 
 
 @asynccontextmanager

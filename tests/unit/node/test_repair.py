@@ -103,6 +103,30 @@ def test_whoever_has_a_neighbour_that_is_near_is_watched() -> None:
     assert watched_by(near, neighbours) == {"a", "b", "x"}, "a speaks of x, and will notice its end; nobody of y"
 
 
+async def test_when_a_node_goes_down_those_whose_neighbours_are_all_gone_are_looked_into(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(repair_module, "ORPHANS_S", 0.0)
+    monkeypatch.setattr(repair_module, "ORPHANS_WATCHERS", 100.0)
+    async with overlay("a", "b", load_period_s=1000.0) as made:
+        a = made[0]
+        looked_into: list[NodeId] = []
+        a._repair._suspect = looked_into.append
+        for name, neighbours in (
+            ("ghost", ("spook",)),
+            ("kept", ("spook", "b")),
+            ("odd", ("unheard of",)),
+            ("new", ()),
+        ):
+            a.write(PREFIX + name, (1, 1, UP), ghost_record(neighbours, name))
+        a.write(PREFIX + "spook", (1, 1, UP), ghost_record(("ghost",), "spook"))
+
+        a.write(PREFIX + "spook", (1, 1, DOWN), ghost_record(("ghost",), "spook"))
+
+        await until(lambda: looked_into)
+        assert looked_into == [NodeId("ghost", 1)]
+
+
 def ghost_record(neighbours: tuple[str, ...], name: str = "ghost") -> bytes:
     """What a node would write that nobody can reach."""
     return NodeRecord(NodeId(name, 1), (f"{name}:1",), neighbours=neighbours).packed()

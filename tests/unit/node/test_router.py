@@ -159,6 +159,18 @@ async def test_when_the_connection_in_use_breaks_the_other_one_is_used() -> None
     assert host.dialled == []
 
 
+async def test_it_knows_to_whom_there_is_a_connection() -> None:
+    _, router, peer = setting()
+    assert not router.open_peers
+    first, second = line_to(router, peer), line_to(router, peer)
+
+    router.closed(peer, first)
+    assert list(router.open_peers) == [peer]
+
+    router.closed(peer, second)
+    assert not router.open_peers
+
+
 async def test_a_connection_that_takes_the_place_of_a_broken_one_is_what_plain_calls_look_at() -> None:
     _, router, peer = setting()
     first, second = line_to(router, peer), Line()

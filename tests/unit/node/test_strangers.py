@@ -40,3 +40,20 @@ async def test_who_still_holds_one_that_was_let_go_is_told_that_it_is_down(monke
         with pytest.raises(NodeDown, match="no node of this cluster has known it"):
             first.send(b"")
         assert NodeId("x", 1) not in a.router.peers and NodeId("x", 2) in a.router.peers
+
+
+async def test_the_more_nodes_were_met_the_more_rarely_they_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strangers, "STRANGERS_KEPT", 1)
+    monkeypatch.setattr(strangers, "REST_S", 1000.0)
+    monkeypatch.setattr(strangers, "REST_S_MAX", 1000.0)
+    async with nodes("a") as (a,):
+        looking = Strangers(a.router, a.directory, asyncio.get_running_loop())
+        looking.sweep()
+        first, _ = (a.router.peer(NodeId("x", life)) for life in (1, 2))
+
+        looking.sweep()
+        assert first.node in a.router.peers
+
+        monkeypatch.setattr(strangers, "REST_S_MAX", 0.0)
+        looking.sweep()
+        assert first.node not in a.router.peers

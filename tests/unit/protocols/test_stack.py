@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from partisan_actors.errors import ConfigError
+from partisan_actors.errors import ConfigError, ProtocolError
+from partisan_actors.messages import Sealed
 from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Exchange, ExchangeOptions, Refused, Summary
 from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
 from partisan_actors.protocols.broadcast.handlers import HandlerOptions, Handlers
@@ -158,6 +159,38 @@ def test_rubbish_under_the_exchange_topic_changes_nothing() -> None:
     for number, rubbish in enumerate(("rubbish", [1, None]), start=1):
         effects = made.receive("a", Gossip("o", number, EXCHANGE_TOPIC, 1, rubbish), 0.0)
         assert effects == [Deliver(EXCHANGE_TOPIC, "o", "a", 1, rubbish)]
+
+
+def test_a_sealed_broadcast_is_passed_on_as_it_came_and_opened_once_for_whoever_gets_it() -> None:
+    made, opened = stack("a", "b"), []
+
+    def unpack(packed: bytes) -> list[Update]:
+        opened.append(packed)
+        return [Update("k", (1,), "v", 0.0)]
+
+    sealed = Sealed(b"packed", unpack)
+    effects = made.receive("a", Gossip("o", 1, EXCHANGE_TOPIC, 1, sealed), 0.0)
+    made.receive("b", Gossip("o", 1, EXCHANGE_TOPIC, 1, sealed), 0.0)
+
+    assert effects == [
+        Send("b", Gossip("o", 1, EXCHANGE_TOPIC, 2, sealed)),
+        Deliver(EXCHANGE_TOPIC, "o", "a", 1, [Update("k", (1,), "v", 0.0)]),
+        Changed("k", None, Entry((1,), "v")),
+    ]
+    assert opened == [b"packed"]
+
+
+def test_a_broadcast_that_nobody_can_read_is_passed_on_and_counted() -> None:
+    made = stack("a", "b")
+
+    def unpack(packed: bytes) -> object:
+        raise ProtocolError("rubbish")
+
+    sealed = Sealed(b"packed", unpack)
+    effects = made.receive("a", Gossip("o", 1, "news", 1, sealed), 0.0)
+
+    assert effects == [Send("b", Gossip("o", 1, "news", 2, sealed))]
+    assert made.unreadable == 1
 
 
 def test_a_refused_write_comes_back_to_the_writer() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from partisan_actors.errors import ProtocolError
 from partisan_actors.ids import NodeId
-from partisan_actors.messages import message, message_types
+from partisan_actors.messages import Carried, Sealed, message, message_types
 from partisan_actors.wire.codec import decode_message, encode_message, pack, unpack, unpacker
 
 A, B = NodeId("a", 1), NodeId("b", 2)
@@ -66,6 +66,43 @@ def travel(value: object, sender: Book | None = None, receiver: Book | None = No
 
 def test_every_declared_kind_of_field_survives_the_way() -> None:
     assert travel(EXAMPLE) == EXAMPLE
+
+
+@message("tests.envelope")
+@dataclass(frozen=True)
+class Envelope:
+    carried: Carried
+
+
+@pytest.mark.parametrize("value", [None, True, 7, 0.5, "text", b"bytes"])
+def test_an_atom_is_carried_as_it_is(value: object) -> None:
+    assert travel(Envelope(value)) == Envelope(value)
+
+
+def test_what_is_carried_stays_sealed_until_it_is_opened_however_often_it_is_passed_on() -> None:
+    sender, last = Book({B: ["b:1"]}), Book()
+    first = travel(Envelope(ANYTHING), sender)
+    second = travel(first, Book(), last)
+
+    assert isinstance(second.carried, Sealed) and second == first
+    assert last.known == {}
+
+    assert second.carried.open() == ANYTHING
+    assert last.known == {B: ["b:1"]}, "as its origin knew it"
+
+
+@pytest.mark.parametrize("packed", [b"", b"\xc1", b"\x91", pack([1]) + b"x", pack([msgpack.ExtType(1, b"\xc1")])])
+def test_what_is_carried_and_makes_no_sense_is_an_error_when_it_is_opened(packed: bytes) -> None:
+    there = decode_message(["tests.envelope", msgpack.ExtType(3, packed)], Book())
+
+    with pytest.raises(ProtocolError):
+        there.carried.open()
+
+
+@pytest.mark.parametrize("value", [[1], {"k": 1}, msgpack.ExtType(1, b""), msgpack.ExtType(4, b"")])
+def test_what_is_carried_and_not_sealed_is_no_message(value: object) -> None:
+    with pytest.raises(ProtocolError, match="carried"):
+        decode_message(["tests.envelope", value], Book())
 
 
 def test_every_registered_message_has_a_rule_for_each_of_its_fields() -> None:

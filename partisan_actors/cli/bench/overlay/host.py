@@ -28,6 +28,7 @@ from partisan_actors.node.loop import new_event_loop
 from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer
 from partisan_actors.node.topics import wire_topic
+from partisan_actors.wire.codec import unpack
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["TOPIC", "Host", "main", "name_of", "number_of"]
@@ -154,7 +155,8 @@ class Host:
             tagged = message[1]
             self._received[tagged[0]] += 1
             if tagged[0].endswith(".gossip") and wire_topic(TOPIC) in tagged:
-                self._copies[tagged[-1][0]] += 1
+                identity, _ = unpack(tagged[-1].data)
+                self._copies[identity] += 1
             hand_on(sender, message)
 
         pass_on = node.dispatch[Kind.RELAY]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.ids import NodeId
 from partisan_actors.protocols.broadcast.exchange import (
     Entries,
     Exchange,
@@ -228,6 +229,8 @@ def test_new_neighbours_are_compared_with_one_after_the_other_the_larger_the_map
 
 def test_what_may_wait_is_gathered_by_the_smallest_neighbour_and_published_together() -> None:
     small, middle, large = exchange("a"), exchange("b"), exchange("c")
+    for node in (small, middle, large):
+        node.write("earlier", (1,), "u", 0.0)
     small.neighbour_up("b", 0.0)
     middle.neighbour_up("a", 0.0)
     middle.neighbour_up("c", 0.0)
@@ -258,10 +261,31 @@ def test_news_goes_to_who_published_last_and_goes_again_when_it_is_not_published
 
     missed, up, _ = machine.write("k", (1,), "v", 0.0, gather=True)
     assert isinstance(missed, SetTimer)
-    again = machine.timer_fired(missed.name, missed.delay_s)
+    machine.neighbour_down("z", 0.1)
+    later, again = machine.timer_fired(missed.name, missed.delay_s)
 
     assert up == Send("z", Gather((Update("k", (1,), "v", 0.0),), 1))
-    assert again == [Send("f", Gather((Update("k", (1,), "v", 0.0),), 1))]
+    assert isinstance(later, SetTimer)
+    assert again == Send("f", Gather((Update("k", (1,), "v", 0.0),), 1))
+
+
+def test_who_compares_maps_hears_who_gathers_news_until_that_one_is_gone() -> None:
+    machine, other = exchange("m"), holding("o", "a")
+    machine.neighbour_up("o", 0.0)
+    other.published("c", "x", (), 0.0)
+
+    (sketch,) = other.receive("m", machine.summary, 1.0)
+    assert isinstance(sketch, Send)
+    machine.receive("o", sketch.message, 1.0)
+    machine.receive("no neighbour", Sketch((0,) * 64, "b", 0.0), 1.0)
+    _, up, _ = machine.write("k", (1,), "v", 1.0, gather=True)
+    machine.gone("c")
+    stays, _ = machine.write("l", (1,), "v", 1.0, gather=True)
+
+    assert isinstance(sketch.message, Sketch) and sketch.message.collector == "c"
+    assert sketch.message.collector_age_s == 1.0
+    assert up == Send("o", Gather((Update("k", (1,), "v", 0.0),), 1))
+    assert isinstance(stays, SetTimer)
 
 
 def test_a_node_that_leaves_publishes_what_it_has_gathered() -> None:
@@ -350,6 +374,7 @@ class _NoAddresses:
     [
         Summary(3, 2**64 - 1),
         Sketch((0,) * 63 + (2**64 - 1,)),
+        Sketch((0,) * 64, NodeId("n", 1), 0.5),
         Gather((Update("a", (1,), "v", 0.0),)),
         Page(2**64 - 1, "", None, ()),
         Page(5, "a", "c", (("b", (1, 2), 7), ("c", (), 2**63))),
