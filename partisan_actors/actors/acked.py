@@ -28,6 +28,7 @@ from partisan_actors.errors import (
 )
 from partisan_actors.node.delivery import Delivery
 from partisan_actors.node.parties import AckedPeer
+from partisan_actors.node.router import DirectOnly, Transitive
 from partisan_actors.wire.channels import CALLS, ChannelOptions
 from partisan_actors.wire.envelope import ASKS
 from partisan_actors.wire.frames import Kind
@@ -43,18 +44,21 @@ _QUESTIONS: Final = ASKS | {Kind.TELL_ACKED}
 class Manner(str):
     """A channel, for a message that is to be acknowledged, and in causal order under `label` unless that is None.
 
-    It takes the place of the plain name, so that a call has no further argument that hardly any call needs.
+    `transitive` says whether it may be relayed; None leaves that to the routing of the node. With that it need not be
+    acknowledged. It takes the place of the plain name, so that a call has no further argument that hardly any needs.
     """
 
-    __slots__ = ("channel", "label")
+    __slots__ = ("channel", "is_acked", "label", "transitive")
     channel: str
     label: str | None
+    is_acked: bool
+    transitive: bool | None
 
     @classmethod
-    def of(cls, channel: str, label: str | None) -> Manner:
-        """Acknowledged on `channel`."""
+    def of(cls, channel: str, label: str | None, *, is_acked: bool = True, transitive: bool | None = None) -> Manner:
+        """On `channel`."""
         made = cls(channel)
-        made.channel, made.label = channel, label
+        made.channel, made.label, made.is_acked, made.transitive = channel, label, is_acked, transitive
         return made
 
 
@@ -102,14 +106,18 @@ class Acked:
         system.dispatch[Kind.TELL_ACKED] = self.on_tell_acked
         delivery.on_unknown_label = self._refuse_label
 
-    def manner(self, channel: str, label: str | None) -> Manner:
-        """How to send on `channel` under `label`.
+    def manner(
+        self, channel: str, label: str | None, *, is_acked: bool = True, transitive: bool | None = None
+    ) -> Manner:
+        """How to send on `channel` under `label`, which is acknowledged if there is one.
 
         Raises ConfigError for a label that this node does not have, and for a channel that drops what is superseded.
         """
         if self._channels[channel].monotonic:
-            raise ConfigError("channel", channel, "one that is not monotonic, for what is acknowledged or causal")
-        return Manner.of(channel, self._delivery.labels.check(label) if label is not None else None)
+            allowed = "one that is not monotonic, for what is acknowledged or causal, or says how it is routed"
+            raise ConfigError("channel", channel, allowed)
+        known = self._delivery.labels.check(label) if label is not None else None
+        return Manner.of(channel, known, is_acked=is_acked or known is not None, transitive=transitive)
 
     # ---- out ------------------------------------------------------------------------------------------------------
 
@@ -182,8 +190,14 @@ class Acked:
         assert peer is not None, "it was asked for"
         if reply is not None and reply.done():
             return  # whoever waited does not any more
+        if manner.transitive is not None:
+            message = Transitive(message) if manner.transitive else DirectOnly(message)
         try:
-            if reply is None:
+            if not manner.is_acked:
+                if reply is not None:
+                    peer.pending[number] = reply
+                peer.router.send_bound(peer, message, buffers, manner.channel, affinity)
+            elif reply is None:
                 self._delivery.send(
                     peer,
                     message,
@@ -199,6 +213,7 @@ class Acked:
             else:
                 self._delivery.ask(peer, number, reply, message, buffers, manner.channel, affinity, manner.label)
         except PartisanError as error:
+            peer.pending.pop(number, None)
             if reply is not None:
                 reply.fail(error)
             else:

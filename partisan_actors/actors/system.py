@@ -291,6 +291,7 @@ class ActorSystem:
         trace: bytes = b"",
         in_order: bool = True,
         reply: Reply[Any] | None = None,
+        partition: int = 0,
     ) -> Any:
         """Ask a service of another node. Raises what it raises, NodeDown, NoRoute, Overloaded, or CallTimeout.
 
@@ -310,7 +311,8 @@ class ActorSystem:
         if buffers is not None and not in_order:
             channel = self.node.router.channel_without_order(location.peer, buffers, channel)
         # As if the sender were the service: then requests and notes (`notify`) are one stream, of affinity 0.
-        self.outbound._submit(location, number, message, buffers, reply, channel, timeout_s, location.affinity)
+        sender = location.affinity ^ partition
+        self.outbound._submit(location, number, message, buffers, reply, channel, timeout_s, sender)
         return await reply
 
     # ---- locations --------------------------------------------------------------------------------------------

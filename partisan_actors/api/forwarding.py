@@ -55,6 +55,7 @@ def forward(
     causal: str | None = None,
     channel: str | None = None,
     partition_key: int | str | None = None,
+    transitive: bool | None = None,
 ) -> ObjectRef[None] | None:
     """Send `message` to whatever `reference` means, and return at once; an actor gets it by its `on_message(message)`.
 
@@ -69,7 +70,8 @@ def forward(
     ================================  ==================================================================================
 
     Options mean what they mean for methods (`ActorMethod.options`). What is not given is what the reference has (a
-    class's causal label, the options of a method), or else what ``init(forward=...)`` says. With `ack` a ref is
+    class's causal label, the options of a method), or else what ``init(forward=...)`` says. `transitive` says whether
+    others may pass it on to a node to which there is no connection; see `ForwardOptions`. With `ack` a ref is
     returned that gets None when the message is in the mailbox, or why it is not (see `AckedMethod.tell`); otherwise
     None. Through one kind of reference, messages arrive in order; through different ones they may overtake each other.
 
@@ -79,13 +81,13 @@ def forward(
     other reasons is a dead letter, counted where that is found out.
     """
     method: ActorMethod[..., Any] | AckedMethod[..., Any] | None = None
-    if isinstance(reference, ActorHandle) and causal is channel is partition_key is None:
+    if isinstance(reference, ActorHandle) and causal is channel is partition_key is transitive is None:
         # The usual case: the same each time, so a handle has it ready, as it has its methods.
         ready = reference.__dict__.get(_READY) or _make_ready(reference)
         method = ready[1] if ack is True else ready[0] if ack is None else None
     if method is None:
         system = session.system()
-        method = _with_options(system, _method_of(system, reference), ack, causal, channel, partition_key)
+        method = _with_options(system, _method_of(system, reference), ack, causal, channel, partition_key, transitive)
     if isinstance(method, AckedMethod):
         return method.tell(message)
     _check_there(method._location)
@@ -183,7 +185,9 @@ def _check_there(location: Location) -> None:
 def _make_ready(handle: ActorHandle[Any]) -> tuple[Any, Any]:
     """The methods that messages to a handle take, without options and acknowledged."""
     system = session.system()
-    plain, acked = (_with_options(system, _method_of(system, handle), ack, None, None, None) for ack in (None, True))
+    plain, acked = (
+        _with_options(system, _method_of(system, handle), ack, None, None, None, None) for ack in (None, True)
+    )
     ready = handle.__dict__[_READY] = plain, acked
     return ready
 
@@ -192,10 +196,40 @@ def _make_ready(handle: ActorHandle[Any]) -> tuple[Any, Any]:
 
 
 def _with_options(
-    system: ActorSystem, method: ActorMethod[..., Any] | AckedMethod[..., Any], *given: Any
+    system: ActorSystem,
+    method: ActorMethod[..., Any] | AckedMethod[..., Any],
+    ack: bool | None,
+    causal: str | None,
+    channel: str | None,
+    partition_key: int | str | None,
+    transitive: bool | None,
 ) -> ActorMethod[..., Any] | AckedMethod[..., Any]:
-    options = _options(method, system.node.config.forward, *given)
-    return method.options(**options) if options else method
+    if transitive is not None and not isinstance(transitive, bool):
+        raise ConfigError("transitive", transitive, "True, False or None")
+    defaults = system.node.config.forward
+    options = _options(method, defaults, ack, causal, channel, partition_key)
+    method = method.options(**options) if options else method
+    if transitive is None:
+        transitive = defaults.transitive
+    return method if transitive is None else _routed(system, method, transitive)
+
+
+def _routed(
+    system: ActorSystem, method: ActorMethod[..., Any] | AckedMethod[..., Any], transitive: bool
+) -> ActorMethod[..., Any] | AckedMethod[..., Any]:
+    """The method, what is sent by which others may pass on, or must not."""
+    is_acked = isinstance(method, AckedMethod)
+    way = method._way if isinstance(method, AckedMethod) else Way(method._channel, method._timeout, method._partition)
+    own = way.channel
+    channel, label = (own.channel, own.label) if isinstance(own, Manner) else (own, None)
+    way = way._replace(channel=system.acked.manner(channel, label, is_acked=is_acked, transitive=transitive))
+    made: ActorMethod[..., Any] | AckedMethod[..., Any]
+    if is_acked:
+        made = AckedMethod(system, method._location, method._method, way)
+    else:
+        made = ActorMethod(system, method._location, method._method, *way)
+    made._hold = method._hold
+    return made
 
 
 def _options(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from partisan_actors.api import session
 from partisan_actors.api.task import RemoteFunction
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
+from partisan_actors.node.forward_options import ForwardOptions
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.tasks.rpc import NodeCalls
 
@@ -29,8 +30,17 @@ class NodeResult:
     error: BaseException | None = None
 
 
+Forward = ForwardOptions | Mapping[str, Any] | None
+
+
 def rpc(
-    node: str | NodeId, function: Callable[..., Any], /, *args: Any, timeout: float | None = None, **kwargs: Any
+    node: str | NodeId,
+    function: Callable[..., Any],
+    /,
+    *args: Any,
+    timeout: float | None = None,
+    forward: Forward = None,
+    **kwargs: Any,
 ) -> ObjectRef[Any]:
     """Run `function` on the node of that name, or of that id (`name~incarnation`, one life of it). Returns at once.
 
@@ -40,8 +50,11 @@ def rpc(
     ActorUnavailable when the connection broke in the middle, and CallTimeout after `timeout` seconds: then a coroutine
     is cancelled there, what waits for a thread does not begin, and what runs on one goes on unheeded.
 
-    Raises TypeError for what cannot be called, ConfigError for a node or a timeout that is none, SerializationError for
-    a function or an argument that cannot be sent.
+    What this node forwards by (``init(forward=...)``: acknowledged, on which channel, whether others may pass it on)
+    holds for these calls, too; `forward`, `ForwardOptions` or a map of some, goes before it.
+
+    Raises TypeError for what cannot be called, ConfigError for a node, a timeout or an option that is none,
+    SerializationError for a function or an argument that cannot be sent.
     """
     if isinstance(function, RemoteFunction):
         function = function.function
@@ -50,7 +63,7 @@ def rpc(
     _check_node(node)
     _check_timeout(timeout)
     calls: NodeCalls = session.system().extensions["rpc"]
-    return calls.call(node, function, args, kwargs, timeout)
+    return calls.call(node, function, args, kwargs, timeout, forward)
 
 
 def multicall(
@@ -59,13 +72,14 @@ def multicall(
     /,
     *args: Any,
     timeout: float | None = None,
+    forward: Forward = None,
     **kwargs: Any,
 ) -> list[NodeResult]:
     """Run `function` on each of the nodes, or on all that are up when that is None, and wait for all of them.
 
-    Returns what each of them answered, or why it did not, in the order of `nodes`. `timeout` is for each call, as in
-    `rpc`, from when it begins; at most 256 nodes are called at once. Blocks; raises as `rpc` does for bad arguments,
-    RuntimeError on the node's own loop: there is `multicall_async`.
+    Returns what each of them answered, or why it did not, in the order of `nodes`. `timeout`, from when it begins, and
+    `forward` are for each call, as in `rpc`; at most 256 nodes are called at once. Blocks; raises as `rpc` does for bad
+    arguments, and RuntimeError on the node's own loop: there is `multicall_async`.
     """
     if asyncio._get_running_loop() is session.system().loop:
         raise RuntimeError("multicall would block the loop that it waits for: await multicall_async there")
@@ -74,7 +88,7 @@ def multicall(
     results = []
     for place in range(len(names)):
         while len(calling) < min(len(names), place + AT_ONCE_MAX):
-            calling.append(rpc(names[len(calling)], function, *args, timeout=timeout, **kwargs))
+            calling.append(rpc(names[len(calling)], function, *args, timeout=timeout, forward=forward, **kwargs))
         calling[place].wait()
         results.append(_result(names[place], calling[place]))
     return results
@@ -86,6 +100,7 @@ async def multicall_async(
     /,
     *args: Any,
     timeout: float | None = None,
+    forward: Forward = None,
     **kwargs: Any,
 ) -> list[NodeResult]:
     """`multicall` for coroutines, on any loop."""
@@ -94,7 +109,7 @@ async def multicall_async(
 
     async def call(name: str) -> NodeResult:
         async with room:
-            ref = rpc(name, function, *args, timeout=timeout, **kwargs)
+            ref = rpc(name, function, *args, timeout=timeout, forward=forward, **kwargs)
             try:
                 await ref
             except Exception:

@@ -94,7 +94,10 @@ class Outgoing:
         place = _place(_UINT64, base, _UINT64, kept.number)
         packed = b"".join((self._head, place, item.stamp, item.message))
         connection = peer.direct
-        if item.buffers is not None:
+        kind = type(item.message)
+        if kind is not bytes:
+            peer.router.send_bound(peer, kind(packed), item.buffers, self.channel, item.affinity)
+        elif item.buffers is not None:
             peer.send_large(packed, item.buffers, self.channel, item.affinity)
         elif connection is not None and self.channel == CALLS:
             connection.send(packed)

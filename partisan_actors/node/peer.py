@@ -45,6 +45,10 @@ class Ways(Protocol):
     share: Callable[[Peer, bytes, Buffers, str, int, bool], bool]
     without_fallback: frozenset[str]
 
+    def send_bound(self, peer: Peer, message: bytes, buffers: Buffers | None, channel: str, affinity: int) -> None:
+        """Send what has a routing of its own."""
+        ...
+
     def send_otherwise(self, peer: Peer, channel: str, index: int, message: bytes, buffers: Buffers | None) -> None:
         """There is no open connection for that lane."""
         ...

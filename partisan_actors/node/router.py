@@ -28,14 +28,23 @@ from partisan_actors.node.peer import Buffers, Peer, Pending
 from partisan_actors.transport.superseding import Waiting
 from partisan_actors.wire.channels import BROADCAST, CALLS, CONTROL
 from partisan_actors.wire.codec import unpack
+from partisan_actors.wire.envelope import head_of
 
 if TYPE_CHECKING:
     from partisan_actors.transport.connection import Connection
 
-__all__ = ["REDIAL_AFTER_S", "Buffers", "Peer", "Pending", "Router", "lane_of"]
+__all__ = ["REDIAL_AFTER_S", "Buffers", "DirectOnly", "Peer", "Pending", "Router", "Transitive", "lane_of"]
 
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 REDIAL_AFTER_S: Final = 15.0
+
+
+class DirectOnly(bytes):
+    """A packed message that must not be relayed, whatever the routing of its node."""
+
+
+class Transitive(bytes):
+    """A packed message that may be relayed, whatever the routing of its node."""
 
 
 class RouterHost(Protocol):
@@ -254,21 +263,41 @@ class Router:
             if size > WAITING_BYTES_MAX:
                 raise Overloaded(str(peer.node), WAITING_BYTES_MAX)
             waiting.append((message, buffers))
-        elif self._must_relay(peer, channel):
+        elif self._must_relay(peer, channel, message):
             if channel == BROADCAST:
                 _send_aside(peer, message)
                 return
-            self._host.relay(peer.node, message, buffers, channel)
-        elif self._host.can_dial(peer.node):
+            self._host.relay(peer.node, bytes(message), buffers, channel)
+        elif self._may_dial(peer, message):
             peer.waiting[channel, index] = Waiting([(message, buffers)])
             self._dial(peer, channel, index)
-        elif self._host.routing == "direct":
-            raise NoRoute(str(peer.node), "no address of it is known and routing is 'direct'")
+        elif self._routing_of(message) == "direct":
+            raise NoRoute(str(peer.node), "no address of it is known, or may be used, and nobody may pass it on")
         else:
-            self._host.relay(peer.node, message, buffers, channel)
+            self._host.relay(peer.node, bytes(message), buffers, channel)
 
-    def _must_relay(self, peer: Peer, channel: str) -> bool:
-        if self._host.routing == "direct" or channel == CONTROL:
+    def send_bound(self, peer: Peer, message: bytes, buffers: Buffers | None, channel: str, affinity: int) -> None:
+        """Send a DirectOnly or Transitive message as `Peer.send_large` does.
+
+        Raises as that does, and NoRoute for a DirectOnly one to which there is no connection, nor can be.
+        """
+        _, index = way = peer.lane_for(channel, affinity)
+        if peer.is_self or peer.lanes[way[0]][index] is not None:
+            peer.send_large(bytes(message), buffers or (), channel, affinity)
+        else:
+            self.send_otherwise(peer, *way, message, buffers)
+
+    def _routing_of(self, message: bytes) -> str:
+        if type(message) is DirectOnly:
+            return "direct"
+        return "auto" if type(message) is Transitive and self._host.routing == "direct" else self._host.routing
+
+    def _may_dial(self, peer: Peer, message: bytes) -> bool:
+        is_left_to_overlay = type(message) is DirectOnly and self._host.routing == "relay"
+        return not is_left_to_overlay and self._host.can_dial(peer.node)
+
+    def _must_relay(self, peer: Peer, channel: str, message: bytes = b"") -> bool:
+        if self._routing_of(message) == "direct" or channel == CONTROL:
             # The overlay dials first, or nobody would ever become a neighbour, and nobody who was cut off come back.
             return False
         if self._host.routing == "relay":
@@ -312,9 +341,12 @@ class Router:
             return False
         try:
             for message, buffers in waiting:
-                if peer.down is not None or self._host.routing == "direct":
+                if type(message) is DirectOnly:
+                    _refuse(peer, message, error)
+                    continue
+                if peer.down is not None or self._routing_of(message) == "direct":
                     raise NoRoute(str(peer.node), str(error))
-                self._host.relay(peer.node, message, buffers, channel)
+                self._host.relay(peer.node, bytes(message), buffers, channel)
         except PartisanError as failure:
             # What was to be sent is lost, and nobody can tell which replies it would have brought.
             text = str(failure)
@@ -353,6 +385,14 @@ class Router:
         else:
             # What crosses no wire is still copied: an actor never shares memory with its caller.
             self._host.dispatch[plain[0]](peer, plain, [bytearray(buffer) for buffer in buffers])
+
+
+def _refuse(peer: Peer, message: bytes, error: Exception) -> None:
+    """A message that was to go directly cannot. If it asks something, whoever asked is told; others hear nothing."""
+    _, number = head_of(message)
+    waiting = peer.pending.pop(number, None)
+    if waiting is not None:
+        waiting.fail(NoRoute(str(peer.node), f"it cannot be dialled, and nobody may pass it on: {error}"))
 
 
 def _send_aside(peer: Peer, message: bytes) -> None:

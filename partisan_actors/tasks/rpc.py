@@ -29,6 +29,7 @@ from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.store import ObjectStore
+from partisan_actors.wire.channels import partition_of
 from partisan_actors.wire.payload import KeptBuffers, decode, encode_call
 
 __all__ = ["NodeCalls"]
@@ -100,18 +101,34 @@ class NodeCalls:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         timeout_s: float | None,
+        forward: object = None,
     ) -> ObjectRef[Any]:
-        """Run `function` on `node`, a name or an id. Raises SerializationError for what cannot be sent."""
+        """Run `function` on `node`, a name or an id; `forward` goes before the node's own `ForwardOptions`.
+
+        Raises SerializationError for what cannot be sent, ConfigError for options that make no sense.
+        """
         if self._system.closed is not None:
             raise self._system.closed
         name = name_of(function) if hasattr(function, "__qualname__") else repr(function)
         code = self._system.code.add(function, f"the function {name}")
         payload = encode_call(args, kwargs, f"the arguments of {name}")
-        request = (name, code, payload.body, KeptBuffers.of(payload))
+        request = (name, code, payload.body, KeptBuffers.of(payload), *self._way(forward))
         ref = self._store.new_ref()
         # The arguments stay referenced until the call is done, so refs among them are not dropped on the way.
         self._system.post(self._start, ref, node, request, timeout_s, (args, kwargs))
         return ref
+
+    def _way(self, forward: object) -> tuple[str, int]:
+        """The channel, or the manner, and the partition that the options mean."""
+        config, acked = self._system.node.config, self._system.acked
+        options = config.forward.over(forward)
+        options.check(config.channels, config.delivery.causal_labels)
+        partition = 0 if options.partition_key is None else partition_of(options.partition_key)
+        if not options.ack and options.causal is None and options.transitive is None:
+            return options.channel, partition
+        return acked.manner(
+            options.channel, options.causal, is_acked=options.ack, transitive=options.transitive
+        ), partition
 
     def _start(self, ref: ObjectRef[Any], node: str | NodeId, request: Any, timeout_s: float | None, held: Any) -> None:
         running = self._run(ref, node, request, timeout_s, held)
@@ -132,15 +149,16 @@ class NodeCalls:
 
     async def _ask(self, node: NodeId, request: Any, timeout_s: float | None) -> Any:
         system, loop = self._system, self._system.loop
-        name, code, body, buffers = request
+        name, code, body, buffers, channel, partition = request
         number = self._next_number()
         deadline = None if timeout_s is None else loop.time() + timeout_s
         blob = system.code.blob_for(system.node.router.peer(node), code)
         try:
             while True:
                 left = None if deadline is None else max(0.0, deadline - loop.time())
+                asked = number, name, code, blob, body, buffers
                 answer, value = await system.request(
-                    node, SERVICE, "serve", number, name, code, blob, body, buffers, timeout_s=left
+                    node, SERVICE, "serve", *asked, timeout_s=left, channel=channel, partition=partition
                 )
                 if answer == DONE:
                     return value

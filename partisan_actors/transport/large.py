@@ -94,7 +94,7 @@ def mixed_frames(out: Sequence[Any], batch_bytes_max: int = BATCH_BYTES_MAX) -> 
     batch: list[bytes] = []
     size = 0
     for item in out:
-        is_small = type(item) is bytes
+        is_small = type(item) is not tuple
         if batch and not (is_small and size + len(item) <= batch_bytes_max):
             yield BATCH, len(batch), batch
             batch, size = [], 0

@@ -13,6 +13,7 @@ import pytest
 
 import partisan_actors as pa
 from partisan_actors.actors.acked import Manner
+from partisan_actors.actors.context import current_system
 from partisan_actors.errors import ActorNotFound, ActorStopped, ConfigError, NodeDown
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.wire.channels import check_channels
@@ -276,15 +277,15 @@ async def test_options_that_make_no_sense_are_refused() -> None:
             pa.forward(log, asyncio.get_running_loop())
 
 
-def watched(patch: pytest.MonkeyPatch, cluster: Nodes) -> list[tuple[Any, ...]]:
-    """How each message of node a is submitted from now on: its manner or channel, and its lane among four."""
+def watched(patch: pytest.MonkeyPatch, cluster: Nodes, whom: str = "Log") -> list[tuple[Any, ...]]:
+    """How each message of node a to `whom` is submitted from now on: its manner or channel, its lane among four."""
     seen: list[tuple[Any, ...]] = []
     outbound = cluster["a"].system.outbound
     submit = outbound._submit
 
     def spy(location: Any, number: Any, message: Any, buffers: Any, reply: Any, channel: Any, *rest: Any) -> None:
         sender = rest[1] if len(rest) > 1 else None
-        if location.class_name == "Log":
+        if location.class_name.startswith(whom):
             label = channel.label if isinstance(channel, Manner) else None
             lane = None if sender is None else (location.affinity ^ sender) % 4
             seen.append((isinstance(channel, Manner) and reply is not None, label, str(channel), lane))
@@ -396,6 +397,104 @@ async def test_only_handles_and_refs_are_translated() -> None:
         assert handle == other and text == str(other)
         assert await ref == 7
         assert value == 8, "a ref that is the message itself is replaced by its value, as in any call"
+
+
+@asynccontextmanager
+async def a_line(routing: str) -> AsyncIterator[Nodes]:
+    """Nodes a, b and c, of which a and c have no connection and can make none; code in the block belongs to a."""
+    settings = {"overlay": "static", "routing": routing, "dial_timeout_s": 0.2, "delivery": {"give_up_s": 2.0}}
+    async with nodes("a", **settings) as cluster:
+        await cluster.add("b", contact="a", **settings)
+        await cluster.add("c", contact="b", **settings)
+        for name, other in ("ac", "ca"):
+            cluster.transports[name].forbidden = (cluster[other].node.address,)
+            for connection in list(cluster[name].node.router.peer(cluster[other].node.me).open):
+                connection.cut(ConnectionResetError("of the test"))
+        await until(lambda: not cluster["a"].node.router.peer(cluster["c"].node.me).is_connected)
+        with cluster.at("a"):
+            yield cluster
+
+
+async def _name() -> str:
+    system = current_system.get()
+    assert system is not None
+    return str(system.me.name)
+
+
+async def test_what_must_not_be_passed_on_has_no_route_where_other_messages_are_relayed() -> None:
+    async with a_line("auto") as cluster:
+        taken: list[Any] = []
+        life = cluster["c"].node.me
+        with cluster.at("c"):
+            pa.on_message(taken.append)
+        direct = {"transitive": False}
+
+        assert await pa.forward(life, "relayed", ack=True) is None
+        assert await pa.rpc("c", _name) == "c"
+        with pytest.raises(pa.NoRoute):
+            await pa.rpc("c", _name, forward=direct)
+        with pytest.raises((pa.NoRoute, pa.Unacknowledged)):
+            await pa.forward(life, "acked", ack=True, transitive=False)
+        pa.forward(life, "told", transitive=False)
+        assert await pa.rpc("b", _name, forward=direct) == "b"
+        assert await pa.forward(life, "last", ack=True) is None
+
+        await until(lambda: "last" in taken)
+        assert taken == ["relayed", "last"]
+        cluster.transports["a"].forbidden = ()
+        assert await pa.forward(life, "direct", ack=True, transitive=False) is None
+        assert cluster["a"].node.router.peer(life).is_connected
+
+
+async def test_what_may_be_passed_on_is_where_the_node_itself_would_not() -> None:
+    async with a_line("direct") as cluster:
+        life = cluster["c"].node.me
+        taken: list[Any] = []
+        with cluster.at("c"):
+            pa.on_message(taken.append)
+
+        with pytest.raises(pa.NoRoute):
+            await pa.rpc("c", _name)
+        pa.forward(life, "by b", transitive=True)
+
+        await until(lambda: taken == ["by b"])
+
+
+async def test_defaults_and_options_of_the_call_hold_for_functions_on_nodes_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with two(forward={"ack": True, "channel": "wide", "partition_key": 3}) as cluster:
+        assert await pa.rpc("b", _name) == "b"  # with the function's code
+        seen = watched(monkeypatch, cluster, "service rpc")
+
+        assert await pa.rpc("b", _name) == "b"
+        assert await pa.rpc("b", _name, forward={"ack": False}) == "b"
+        assert await pa.rpc("b", _name, forward={"causal": LABEL, "channel": "calls", "partition_key": 2}) == "b"
+        assert await pa.rpc("b", _name, forward=pa.ForwardOptions()) == "b"
+        (result,) = await pa.multicall_async(["b"], _name, forward={"ack": False})
+
+        assert result.value == "b"
+        assert seen == [
+            (True, None, "wide", 3),
+            (False, None, "wide", 3),
+            (True, LABEL, "calls", 2),
+            (False, None, "calls", 0),
+            (False, None, "wide", 3),
+        ]
+
+
+async def test_options_of_functions_on_nodes_that_make_no_sense_are_refused() -> None:
+    async with two():
+        with pytest.raises(ConfigError, match="monotonic"):
+            pa.rpc("b", _name, forward={"channel": "newest", "ack": True})
+        with pytest.raises(ConfigError, match="causal"):
+            pa.rpc("b", _name, forward={"causal": "unheard-of"})
+        with pytest.raises(ConfigError, match="transitive"):
+            pa.rpc("b", _name, forward={"transitive": 1})
+        with pytest.raises(ConfigError, match="ForwardOptions"):
+            pa.rpc("b", _name, forward={"hops": 3})
+        with pytest.raises(ConfigError, match="transitive"):
+            pa.forward(("nobody", "b"), 1, transitive=1)  # type: ignore[arg-type]  # what is wrong on purpose
 
 
 @pytest.fixture(scope="module")

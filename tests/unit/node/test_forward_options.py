@@ -19,6 +19,7 @@ def test_a_map_of_some_options_leaves_the_others_as_they_are() -> None:
         "causal": None,
         "channel": "calls",
         "partition_key": None,
+        "transitive": None,
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 from partisan_actors.errors import NodeDown, NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node import router as router_module
-from partisan_actors.node.router import Peer, Router, lane_of
+from partisan_actors.node.router import DirectOnly, Peer, Router, Transitive, lane_of
 from partisan_actors.transport.memory import MemoryNetwork, MemoryTransport
 from partisan_actors.wire.channels import BROADCAST, BULK, CALLS, CONTROL, check_channels
 from partisan_actors.wire.codec import pack, unpack
@@ -265,6 +265,50 @@ async def test_with_direct_routing_a_node_without_an_address_cannot_be_reached()
 
     with pytest.raises(NoRoute, match="no address"):
         peer.send(tell(1))
+
+
+async def test_what_must_go_directly_is_dialled_and_never_relayed_and_whoever_asked_is_told() -> None:
+    host, router, peer = setting()
+    asked, other = Answer(), Answer()
+    peer.pending.update({1: asked, 2: other})
+    router.send_bound(peer, DirectOnly(pack([Kind.CALL, 1])), None, CALLS, 0)
+    peer.send(pack([Kind.CALL, 2]))
+    router.send_bound(peer, DirectOnly(tell(3)), None, CALLS, 0)
+
+    router.dial_failed(peer, CALLS, 0, ConnectionRefusedError("nobody listens"))
+
+    assert isinstance(asked.error, NoRoute) and "nobody listens" in str(asked.error)
+    assert other.error is None and host.relayed == [(A, [Kind.CALL, 2])]
+    router.send_bound(peer, DirectOnly(tell(4)), None, CALLS, 0)
+    assert host.dialled == [(A, CALLS, 0)] * 2
+    line = line_to(router, peer)
+    router.send_bound(peer, DirectOnly(tell(5)), None, CALLS, 0)
+    assert line.sent == [[Kind.TELL, 4], [Kind.TELL, 5]]
+
+
+async def test_what_must_go_directly_is_refused_where_nothing_can_be_dialled_or_only_the_overlay_dials() -> None:
+    host, router, peer = setting()
+    host.diallable.clear()
+    with pytest.raises(NoRoute, match="no address"):
+        router.send_bound(peer, DirectOnly(tell(1)), None, CALLS, 0)
+    relaying, router, peer = setting("relay")
+    with pytest.raises(NoRoute, match="no address"):
+        router.send_bound(peer, DirectOnly(tell(1)), None, CALLS, 0)
+
+    assert host.relayed == relaying.relayed == []
+    assert host.dialled == relaying.dialled == []
+
+
+async def test_what_others_may_pass_on_is_relayed_under_direct_routing_when_it_cannot_be_dialled() -> None:
+    host, router, peer = setting("direct")
+    router.send_bound(peer, Transitive(tell(1)), None, CALLS, 0)
+    assert host.dialled == [(A, CALLS, 0)]
+
+    router.dial_failed(peer, CALLS, 0, ConnectionRefusedError("nobody listens"))
+    host.diallable.clear()
+    router.send_bound(peer, Transitive(tell(2)), [b"x"], CALLS, 0)
+
+    assert host.relayed == [(A, [Kind.TELL, 1]), (A, [Kind.TELL, 2])]
 
 
 async def test_with_relay_routing_only_neighbours_are_dialled() -> None:
