@@ -13,6 +13,7 @@ from partisan_actors.actors.waits import Waits
 from partisan_actors.api.actor_rows import ActorRows
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.overlays import shared_options
+from partisan_actors.objects.lending import Lent
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.groups_record import GroupRecord
 from partisan_actors.scheduler.scheduler import Scheduler
@@ -63,6 +64,19 @@ def _group_row(record: GroupRecord) -> dict[str, Any]:
     }
 
 
+def _object_row(lent: Lent, is_spilled: bool) -> dict[str, Any]:
+    ref = lent.ref
+    state = "pending" if not ref.done() else "failed" if ref.has_failed else "on disk" if is_spilled else "here"
+    return {
+        "id": str(ref.id),
+        "size_bytes": ref.size_bytes,
+        "state": state,
+        "held_by": sorted(node.name for node in lent.borrowers),
+        "copies_on": sorted(node.name for node in lent.copies),
+        "sendings": lent.sendings,
+    }
+
+
 class Inspection:
     """Answers questions about this node. Every answer is plain data."""
 
@@ -110,6 +124,25 @@ class Inspection:
     async def all_actors(self, peer: Any) -> list[dict[str, Any]]:
         """These, those that it is to find a place for, and the last that have ended here."""
         return self._actor_rows.all()
+
+    async def dead_letters(self, peer: Any) -> dict[str, Any]:
+        """How many messages have reached nobody here, and the last of them, the latest first."""
+        letters = self._system.dead_letters
+        rows = [{"whom": whom, "method": method, "why": why} for whom, method, why in reversed(letters.last)]
+        return {"count": letters.count, "rows": rows}
+
+    async def objects(self, peer: Any) -> dict[str, Any]:
+        """The objects of this node that others may hold: the ROWS_MAX largest, and how much memory there is for all."""
+        store = self._objects
+        every = list(store.lending.lent.values())  # at once: threads lend, too
+        lent = sorted(every, key=lambda each: -each.ref.size_bytes)
+        return {
+            "count": len(lent),
+            "bytes_used": store.keeping.bytes_used,
+            "bytes_max": store.keeping.bytes_max,
+            "spilled": store.keeping.spilled_count,
+            "rows": [_object_row(each, store.keeping.is_spilled(each.ref)) for each in lent[:ROWS_MAX]],
+        }
 
     async def groups(self, peer: Any) -> list[dict[str, Any]]:
         """The placement groups that this node knows of: the first ROWS_MAX, in the order of their ids."""

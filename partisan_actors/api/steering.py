@@ -89,4 +89,6 @@ class Steering:
     def _location(self, cell: Cell) -> Location:
         options, can_restart = cell.options, bool(cell.options.max_restarts)
         class_name = cell.definition.interface.class_name
-        return self._system.location(cell.actor, class_name, options.name, can_restart, self._system.me)
+        location = self._system.location(cell.actor, class_name, options.name, can_restart, None)
+        self._system.found(location, self._system.me)  # now: who has no handles of it has not heard where it is
+        return location

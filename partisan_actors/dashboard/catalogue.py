@@ -16,6 +16,7 @@ from partisan_actors.dashboard.node_views import NODE_ENDPOINTS
 from partisan_actors.dashboard.openapi import openapi
 from partisan_actors.dashboard.overlay_views import OVERLAY_ENDPOINTS
 from partisan_actors.dashboard.schemas import record
+from partisan_actors.dashboard.store_views import STORE_ENDPOINTS
 from partisan_actors.dashboard.trace_views import TRACE_ENDPOINTS
 
 __all__ = ["ENDPOINTS"]
@@ -43,6 +44,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *OVERLAY_ENDPOINTS,
     *ACTOR_ENDPOINTS,
     *MEASURE_ENDPOINTS,
+    *STORE_ENDPOINTS,
     *TRACE_ENDPOINTS,
     *JAEGER_ENDPOINTS,
     *ACTION_ENDPOINTS,

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from partisan_actors.api.trace_search import Found, find_traces, operations, services
 from partisan_actors.dashboard.endpoints import Desk, Endpoint
-from partisan_actors.dashboard.parameters import Parameter, Text
+from partisan_actors.dashboard.parameters import Parameter, Shaped, Text
 from partisan_actors.dashboard.problems import Problem
 from partisan_actors.dashboard.schemas import record
 from partisan_actors.dashboard.trace_views import TRACE, Nodes, one_trace
@@ -28,24 +28,21 @@ from partisan_actors.telemetry.trace_summary import dependencies, grouped, summa
 __all__ = ["JAEGER_ENDPOINTS"]
 
 DEPENDENCY_TRACES_MAX: Final = 500
-DAY_MS: Final = 86_400_000
+DAY_MS: Final = "86400000"
+_INT_MAX: Final = (1 << 63) - 1
 
 Handler = Callable[[Desk, Mapping[str, Any]], Awaitable[Any]]
 
 
 def _translated(handler: Handler) -> Handler:
-    """What is wrong is told as Jaeger's UI expects it, too: as a list of `errors`."""
+    """What makes no sense to the nodes is a Problem."""
 
     @wraps(handler)
     async def handle(desk: Desk, given: Mapping[str, Any]) -> Any:
         try:
             return await handler(desk, given)
         except ConfigError as error:
-            problem = Problem(400, str(error))
-        except Problem as refused:
-            problem = refused
-        problem.more = {"data": None, "errors": [{"code": problem.status, "msg": problem.detail}]}
-        raise problem
+            raise Problem(400, str(error)) from None
 
     return handle
 
@@ -92,8 +89,8 @@ async def v1_traces(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
         service=given["service"] or "",
         operation="" if given["operation"] in (None, "all") else given["operation"],
         tags=tags_of(given["tags"] or ""),
-        start_ns=_scaled("start", given["start"], 1000),
-        end_ns=_scaled("end", given["end"], 1000),
+        start_ns=_scaled(given["start"], 1000),
+        end_ns=_scaled(given["end"], 1000),
         min_duration_ns=_duration("minDuration", given["minDuration"]),
         max_duration_ns=_duration("maxDuration", given["maxDuration"]),
         limit=limit,
@@ -117,9 +114,9 @@ async def v1_trace(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
 @_translated
 async def v1_dependencies(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     """Which service calls which, and how often, in the traces of that time."""
-    end_ms = _number("endTs", given["endTs"], int(desk.now() * 1000))
-    start_ms = max(0, end_ms - _number("lookback", given["lookback"], DAY_MS))
-    query = TraceQuery(start_ns=start_ms * 1_000_000, end_ns=end_ms * 1_000_000, limit=DEPENDENCY_TRACES_MAX)
+    end_ns = _scaled(given["endTs"] or str(int(desk.now() * 1000)), 1_000_000) or 0
+    start_ns = max(0, end_ns - (_scaled(given["lookback"] or DAY_MS, 1_000_000) or 0))
+    query = TraceQuery(start_ns=start_ns, end_ns=end_ns, limit=DEPENDENCY_TRACES_MAX)
     found = await find_traces(Nodes(desk), query)
     rows = dependencies(found.traces)
     return _listed([{"parent": row["parent"], "child": row["child"], "callCount": row["calls"]} for row in rows])
@@ -223,20 +220,12 @@ async def _operations(desk: Desk, service: str, kind: str | None) -> list[dict[s
     return [{"name": row["name"], "spanKind": row["kind"]} for row in rows if wanted in ("", row["kind"])]
 
 
-def _number(name: str, text: str | None, default: int) -> int:
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit()) or len(text) > 19:
-        raise ConfigError(name, text[:40], "a whole number, not negative")
-    return int(text)
-
-
 def _limit(text: str | None) -> int:
-    return max(1, min(LIMIT_MAX, _number("limit", text, LIMIT)))
+    return max(1, min(LIMIT_MAX, int(text))) if text else LIMIT
 
 
-def _scaled(name: str, text: str | None, factor: int) -> int | None:
-    return _number(name, text, 0) * factor if text else None
+def _scaled(text: str | None, factor: int) -> int | None:
+    return min(int(text) * factor, _INT_MAX) if text else None
 
 
 def _duration(name: str, text: str | None) -> int | None:
@@ -268,8 +257,16 @@ def _documents(body: bytes) -> list[str]:
     )
 
 
+# What a client leaves empty, it does not say.
+_DIGITS: Final = Shaped("[0-9]{0,18}", "a whole number, not negative")
+_KINDS: Final = {
+    **dict.fromkeys(("start", "end", "limit", "endTs", "lookback"), _DIGITS),
+    **dict.fromkeys(("query.searchDepth", "query.search_depth", "query.num_traces"), _DIGITS),
+}
+
+
 def _query(*names: str) -> tuple[Parameter, ...]:
-    return tuple(Parameter(name, Text(2000), "As in Jaeger.") for name in names)
+    return tuple(Parameter(name, _KINDS.get(name, Text(2000)), "As in Jaeger.") for name in names)
 
 
 _V3_SEARCH: Final = _query(

@@ -18,6 +18,7 @@ PROBLEM_SCHEMA: Final = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What is wrong, and what to do about it."},
+        "errors": {"type": "array", "description": "The same, for clients of Jaeger."},
     },
     "required": ["type", "title", "status", "detail"],
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from partisan_actors.dashboard.problems import Problem
 
-__all__ = ["Choice", "Flag", "Integer", "Kind", "Parameter", "Text", "read"]
+__all__ = ["Choice", "Flag", "Integer", "Kind", "Parameter", "Shaped", "Text", "read"]
 
 QUERY_ITEMS_MAX: Final = 50
 
@@ -61,6 +62,22 @@ class Text:
     def schema(self) -> dict[str, Any]:
         least = {"minLength": self.length_min} if self.length_min else {}
         return {"type": "string", **least, "maxLength": self.length_max, "pattern": r"^[^\x00-\x1f\x7f]*$"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A text that matches a regular expression as a whole; `about` says in words what that is."""
+
+    pattern: str
+    about: str
+
+    def read(self, text: str) -> str:
+        if not re.fullmatch(self.pattern, text, re.ASCII):
+            raise ValueError(self.about)
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{self.pattern}$"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ PROBLEM_TYPE: Final = "application/problem+json"
 class Problem(Exception):
     """An answer that is none: its status, and a sentence that says what to do.
 
-    `headers` go with it, and `more` is what some clients want to find in it besides.
+    `headers` go with it.
     """
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
@@ -22,7 +22,6 @@ class Problem(Exception):
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
-        self.more: dict[str, Any] = {}
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""
@@ -31,5 +30,6 @@ class Problem(Exception):
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
-            **self.more,
+            # Here Jaeger's clients look for it.
+            "errors": [{"code": self.status, "msg": self.detail}],
         }

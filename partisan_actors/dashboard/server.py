@@ -27,6 +27,10 @@ __all__ = ["Server"]
 
 logger = logging.getLogger(__name__)
 
+# Where aiohttp complains of requests that are no HTTP: whoever sends such is told so, and must not fill our log.
+_protocol_log: Final = logging.getLogger(f"{__name__}.protocol")
+_protocol_log.setLevel(logging.CRITICAL)
+
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 STREAMS_MAX: Final = 64
 CLOSE_S: Final = 2.0
@@ -60,7 +64,9 @@ class Server:
         app.router.add_post("/login", self._login)
         app.router.add_get("/assets/{name}", self._asset)
         app.router.add_get("/api/v1/changes", self._changes)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_S)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_S, logger=_protocol_log
+        )
         await self._runner.setup()
         options = self._desk.options
         site = web.TCPSite(self._runner, options.host, options.port)
@@ -148,6 +154,8 @@ class Server:
                 detail = error.text if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else error.reason
                 kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
                 response = _problem(Problem(error.status, detail or "", kept))
+        except ConnectionError:  # whoever asked has hung up
+            raise
         except Exception:  # top of a request: whatever is wrong with one must not end the others
             logger.exception("the dashboard failed at %s %s", request.method, request.path)
             response = _problem(Problem(500, "the dashboard has a bug: its log says where"))

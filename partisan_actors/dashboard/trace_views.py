@@ -10,7 +10,7 @@ from partisan_actors.api.observer import Answer
 from partisan_actors.api.trace_search import Found, find_traces, get_traces, operations, services
 from partisan_actors.api.tracing_service import OFF, TRACES
 from partisan_actors.dashboard.endpoints import Desk, Endpoint, Raw
-from partisan_actors.dashboard.parameters import Choice, Flag, Integer, Parameter, Text
+from partisan_actors.dashboard.parameters import Choice, Flag, Integer, Parameter, Shaped, Text
 from partisan_actors.dashboard.problems import Problem
 from partisan_actors.dashboard.schemas import FACTS, array, record
 from partisan_actors.errors import ConfigError
@@ -23,7 +23,9 @@ from partisan_actors.telemetry.trace_summary import summary
 
 __all__ = ["TRACE", "TRACE_ENDPOINTS", "Nodes", "one_trace", "trace_id_of"]
 
-TRACE: Final = Parameter("id", Text(32, 1), "The id of a trace, in hexadecimal digits.", in_path=True)
+TRACE: Final = Parameter(
+    "id", Shaped("[0-9a-fA-F]{1,32}", "at most 32 hexadecimal digits"), "The id of a trace.", in_path=True
+)
 SINCE_S_MAX: Final = 30 * 86_400
 
 _FORMATS: Final[Mapping[str, Callable[[list[PlainSpan]], Any]]] = {
@@ -57,11 +59,11 @@ def facts_of(desk: Desk, found: Found) -> dict[str, Any]:
 
 
 def trace_id_of(text: str) -> str:
-    """A trace id in full. Raises Problem for what is none."""
+    """A trace id in full. Raises Problem for the one that no trace has."""
     try:
         return trace_id_text(parse_trace_id(text))
     except ConfigError as error:
-        raise Problem(400, str(error)) from None
+        raise Problem(404, str(error)) from None
 
 
 async def one_trace(desk: Desk, text: str) -> tuple[list[PlainSpan], Found]:

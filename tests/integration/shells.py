@@ -43,6 +43,10 @@ class Shells:
         """`partisan start` in the foreground, whatever comes of it."""
         return self._programs.interpreter("-m", "partisan_actors", "start", *arguments, **self._environment)
 
+    def command(self, *arguments: str) -> Program:
+        """Any other command that runs until it is told to end."""
+        return self._programs.interpreter("-m", "partisan_actors", *arguments, **self._environment)
+
     def script(self, source: str, *arguments: str) -> Program:
         """A Python program in a shell of its own."""
         return self._programs.start(source, *arguments, stdin=subprocess.PIPE, **self._environment)

@@ -1,15 +1,15 @@
 // What is looked at less often: work that waits, placement groups, deadlocks.
 import { get } from "/assets/api.js";
 import { h, fill } from "/assets/dom.js";
-import { seconds, state } from "/assets/format.js";
+import { bytes, plural, seconds, state } from "/assets/format.js";
 import { ServerTable } from "/assets/tables.js";
 
-const PARTS = [["tasks", "Waiting work"], ["groups", "Placement groups"], ["deadlocks", "Deadlocks"]];
+const PARTS = [["tasks", "Waiting work"], ["groups", "Placement groups"], ["deadlocks", "Deadlocks"], ["objects", "Objects"], ["dead-letters", "Dead letters"]];
 
 export function moreView(part) {
   const [name, title] = PARTS.find(([each]) => each === part) ?? PARTS[0];
   const tabs = h("div", { className: "filters", role: "navigation", "aria-label": "More views" }, PARTS.map(([each, label]) => h("a", { href: `#/more/${each}`, className: "chip", "aria-current": each === name ? "page" : null, style: each === name ? { background: "var(--accent-soft)", color: "var(--accent)" } : {} }, label)));
-  const made = name === "deadlocks" ? deadlocks() : table(name);
+  const made = name === "deadlocks" ? deadlocks() : name === "objects" ? objects() : name === "dead-letters" ? letters() : table(name);
   return { element: h("div", {}, h("div", { className: "head" }, h("h1", {}, title)), tabs, h("div", { className: "panel" }, made.element)), update: made.update };
 }
 
@@ -18,6 +18,30 @@ function table(name) {
     ? new ServerTable({ path: "tasks", noun: "row", order: "what", empty: "Nothing waits: all that was asked for is done or running.", columns: [{ key: "what", label: "What" }, { key: "state", label: "State" }, { key: "from", label: "Asked for by" }, { key: "reasons", label: "Why", sort: false, wide: true, show: (row) => h("ul", { className: "plain" }, row.reasons.map((each) => h("li", {}, each))) }] })
     : new ServerTable({ path: "groups", noun: "group", order: "id", empty: "There are no placement groups.", columns: [{ key: "name", label: "Name" }, { key: "state", label: "State", show: (row) => state(row.state) }, { key: "strategy", label: "Strategy" }, { key: "bundles", label: "Bundles", sort: false, wide: true, show: (row) => row.bundles.map((bundle, place) => `${Object.entries(bundle).map(([key, value]) => `${key} ${value}`).join(", ")} on ${row.nodes[place] ?? "no node"}`).join("; ") }, { key: "owner", label: "Owner", sort: false }, { key: "why", label: "Why", sort: false, wide: true }, { key: "id", label: "Id", mono: true }] });
   return { element: made.element, update: () => made.update() };
+}
+
+function objects() {
+  const stores = h("div", { className: "legend" });
+  const made = new ServerTable({ path: "objects", noun: "object", order: "-size_bytes", empty: "No node holds an object of another one.", columns: [
+    { key: "id", label: "Object", mono: true }, { key: "node", label: "Owner" }, { key: "size_bytes", label: "Size", num: true, show: (row) => (row.size_bytes ? bytes(row.size_bytes) : h("span", { className: "faint" }, "small")) }, { key: "state", label: "State" },
+    { key: "holders", label: "Held by", show: (row) => row.held_by.join(", ") || h("span", { className: "faint" }, "nobody yet") }, { key: "copies_on", label: "Copies on", sort: false, show: (row) => row.copies_on.join(", ") }, { key: "sendings", label: "Kept for sendings", num: true }] });
+  async function update() {
+    const found = await made.update();
+    fill(stores, found.stores.map((each) => h("span", {}, `${each.node}: ${bytes(each.bytes_used)} of ${bytes(each.bytes_max)}${each.spilled ? `, ${each.spilled} on disk` : ""}`)));
+    return found;
+  }
+  return { element: h("div", {}, stores, made.element), update };
+}
+
+function letters() {
+  const count = h("p", { className: "soft" });
+  const made = new ServerTable({ path: "dead-letters", noun: "letter", order: "node", empty: "Every message has reached somebody.", columns: [{ key: "node", label: "Node" }, { key: "whom", label: "For whom" }, { key: "method", label: "What" }, { key: "why", label: "Why it reached nobody", wide: true }] });
+  async function update() {
+    const found = await made.update();
+    fill(count, `${plural(found.count, "message")} in all; each node keeps the last 200.`);
+    return found;
+  }
+  return { element: h("div", {}, count, made.element), update };
 }
 
 function deadlocks() {

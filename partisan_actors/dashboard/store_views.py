@@ -1,0 +1,74 @@
+"""What is kept, and what got lost: objects that others may hold, and messages that reached nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from partisan_actors.api.inspection import INSPECT
+from partisan_actors.dashboard.endpoints import Desk, Endpoint
+from partisan_actors.dashboard.paging import page, paging
+from partisan_actors.dashboard.parameters import Parameter, Text
+from partisan_actors.dashboard.schemas import table
+
+__all__ = ["STORE_ENDPOINTS"]
+
+_OBJECT_COLUMNS: Final = {
+    "node": "text: the node that owns it",
+    "id": "text: its id",
+    "size_bytes": "integer: how large it is; 0 for what is small, or not there yet",
+    "state": "text: pending, here, on disk or failed",
+    "holders": "integer: how many other nodes have borrowed it",
+    "held_by": "texts: which nodes these are",
+    "copies_on": "texts: which of them have fetched its value",
+    "sendings": "integer: how often it was sent with what does not return, and is kept for that",
+}
+_LETTER_COLUMNS: Final = {
+    "node": "text: the node on which it got lost",
+    "whom": "text: for whom it was",
+    "method": "text: what was called or told",
+    "why": "text: why it reached nobody",
+}
+
+
+async def objects(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Objects that other nodes hold or may be about to, and the memory of each node for its own."""
+    found = await desk.watcher.survey(INSPECT, "objects")
+    rows = [
+        {"node": answer.name, **row, "holders": len(row["held_by"])}
+        for answer in found.answered
+        for row in answer.value["rows"]
+    ]
+    columns = ("count", "bytes_used", "bytes_max", "spilled")
+    stores = [{"node": answer.name, **{name: answer.value[name] for name in columns}} for answer in found.answered]
+    return {**found.facts(), "stores": stores, **page(rows, given, ("node",))}
+
+
+async def dead_letters(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The last messages that reached nobody and that nobody waits for, and how many there were in all."""
+    found = await desk.watcher.survey(INSPECT, "dead_letters")
+    rows = [{"node": answer.name, **row} for answer in found.answered for row in answer.value["rows"]]
+    count = sum(answer.value["count"] for answer in found.answered)
+    return {**found.facts(), "count": count, **page(rows, given, ("node",))}
+
+
+_NODE: Final = Parameter("node", Text(200), "Only those of this node.")
+
+STORE_ENDPOINTS: Final = (
+    Endpoint(
+        "/api/v1/objects",
+        "Objects that other nodes hold, and who holds them.",
+        objects,
+        table(_OBJECT_COLUMNS, stores="list: node, count, bytes_used, bytes_max and spilled of each"),
+        "objects",
+        (*paging(("node", "id", "size_bytes", "state", "holders", "sendings"), "-size_bytes"), _NODE),
+    ),
+    Endpoint(
+        "/api/v1/dead-letters",
+        "Messages that reached nobody: the last of each node.",
+        dead_letters,
+        table(_LETTER_COLUMNS, count="integer: how many there were in all"),
+        "actors",
+        (*paging(tuple(_LETTER_COLUMNS), "node"), _NODE),
+    ),
+)

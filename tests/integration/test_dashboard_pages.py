@@ -1,0 +1,271 @@
+"""The dashboard's pages in a real Chromium, over a real cluster: what is seen, pressed, and refused."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.programs import Programs
+from tests.integration.shells import Shells
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"),
+    pytest.mark.xdist_group("chromium"),
+]
+
+SOON_MS = 90_000
+WORK = """
+    import sys, time
+    import partisan_actors as pa
+
+    @pa.actor(max_restarts=2)
+    class Counter:
+        def add(self, number):
+            return number
+
+    @pa.actor
+    class Fails:
+        def fail(self):
+            raise ValueError("<b>no</b>")
+
+    with pa.init(sys.argv[1], tracing=True):
+        counters = [Counter.options(name=f"counter-{i}").remote() for i in range(3)]
+        fails = Fails.options(name="<img src=x onerror=alert(1)>").remote()
+        print("made", flush=True)
+        while True:
+            for each in counters:
+                each.add.remote(1).result(60)
+            try:
+                fails.fail.remote().result(60)
+            except ValueError:
+                pass
+            time.sleep(0.2)
+"""
+
+
+class Site:
+    """A running cluster with a dashboard, and the shells that it runs in."""
+
+    def __init__(self, shells: Shells, url: str, nodes: Any) -> None:
+        self.shells = shells
+        self.url = url
+        self.nodes = nodes
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("dashboard")
+    with Programs(folder) as programs:
+        shells = Shells(programs, folder)
+        nodes, address = shells.start("--nodes", "3", "--name", "n", "--tracing", "--dashboard", "0")
+        url = nodes.wait_for("dashboard    http").split()[-1]
+        worker = shells.script(WORK, address)
+        worker.wait_for("made")
+        yield Site(shells, url, nodes)
+        worker.process.kill()
+        nodes.interrupt()
+        nodes.wait()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any, site: Site) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1360, "height": 820})
+    opened = context.new_page()
+    opened.set_default_timeout(SOON_MS)
+    opened.complaints = []
+    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    opened.on("console", lambda said: opened.complaints.append(said.text) if said.type == "error" else None)
+    opened.on("request", lambda asked: _only_ours(opened, asked.url, site.url))
+    opened.goto(site.url)
+    yield opened
+    complaints = opened.complaints
+    context.close()
+    assert complaints == []
+
+
+def _only_ours(page: Any, asked: str, url: str) -> None:
+    if not asked.startswith((url, "data:")):
+        page.complaints.append(f"something from elsewhere was asked for: {asked}")
+
+
+def go(page: Any, site: Site, view: str) -> None:
+    page.goto(f"{site.url}#/{view}")
+
+
+def test_every_view_shows_what_the_cluster_does_and_asks_nobody_else(page: Any, site: Site) -> None:
+    page.get_by_text("Calls a second").wait_for()
+    page.wait_for_function("[...document.querySelectorAll('.figure .value')][0].textContent === '4'")
+    go(page, site, "nodes")
+    page.get_by_role("link", name="n-w1").first.wait_for()
+    go(page, site, "actors")
+    page.get_by_role("cell", name="counter-2").wait_for()
+    go(page, site, "methods")
+    page.get_by_role("button", name="add").click()
+    page.get_by_role("dialog").get_by_text("Ran: p50").wait_for()
+    page.keyboard.press("Escape")
+    go(page, site, "channels")
+    page.get_by_role("cell", name="calls").first.wait_for()
+    for part in ("tasks", "groups", "deadlocks", "objects", "dead-letters"):
+        go(page, site, f"more/{part}")
+        page.locator(".empty").wait_for()
+
+
+def test_names_of_a_cluster_are_text_and_never_markup(page: Any, site: Site) -> None:
+    go(page, site, "actors")
+
+    page.get_by_role("cell", name="<img src=x onerror=alert(1)>").wait_for()
+    assert page.locator("main img").count() == 0
+
+
+def test_tables_are_sorted_filtered_and_paged_and_the_address_keeps_it(page: Any, site: Site) -> None:
+    go(page, site, "actors")
+    page.get_by_role("button", name="Calls", exact=True).click()
+    page.wait_for_function("document.querySelector('th[aria-sort]').textContent.startsWith('Calls')")
+    page.keyboard.press("/")
+    page.keyboard.type("counter-1")
+    page.get_by_text("1 actor", exact=True).wait_for()
+
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+
+    page.get_by_text("1 actor", exact=True).wait_for()
+    assert page.locator("#filter").input_value() == "counter-1"
+
+
+def test_the_map_shows_nodes_links_and_who_joins_and_goes(page: Any, site: Site) -> None:
+    go(page, site, "overlay")
+    page.wait_for_function("document.querySelector('canvas').dataset.nodes === '4'")
+    assert int(page.locator("canvas").get_attribute("data-links")) >= 3
+    painted = "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; return d.some(x => x); }"
+    assert page.locator("canvas").evaluate(painted)
+
+    newcomer, _ = site.shells.start("--name", "late", "--join", _address(site))
+    page.get_by_text("late is up").wait_for()
+    page.get_by_role("button", name="late").first.click()
+    page.locator(".side").get_by_text("hyparview").wait_for()
+    newcomer.interrupt()
+    newcomer.wait()
+    page.get_by_text(re.compile("late (has left|is down)")).first.wait_for()
+
+
+def test_the_map_can_be_used_without_a_mouse_and_without_motion(browser: Any, site: Site) -> None:
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(SOON_MS)
+    page.goto(f"{site.url}#/overlay")
+    page.wait_for_function("document.querySelector('canvas').dataset.nodes >= '4'")
+
+    page.locator("canvas").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="Close").wait_for()
+    page.get_by_role("button", name="Broadcast tree").press("Enter")
+    page.wait_for_function("document.querySelector('button[aria-pressed]').getAttribute('aria-pressed') === 'true'")
+    page.locator("canvas").focus()
+    page.keyboard.press("Enter")
+
+    page.get_by_role("button", name="Drain").wait_for()
+    context.close()
+
+
+def test_traces_are_listed_and_one_is_a_waterfall(page: Any, site: Site) -> None:
+    go(page, site, "traces")
+    page.get_by_role("link", name="Counter/add").first.click()
+
+    page.locator(".waterfall .name").nth(1).click()
+    page.get_by_text("partisan.actor.id").first.wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as jaeger").click()
+    assert '"traceID"' in Path(download.value.path()).read_text()
+
+
+def test_an_actor_is_restarted_after_a_confirmation_and_not_after_cancel(page: Any, site: Site) -> None:
+    go(page, site, "actors?q=counter-0")
+    page.get_by_role("link", name="Counter").click()
+    page.get_by_role("button", name="Restart", exact=True).click()
+    page.get_by_role("button", name="Cancel").click()
+    assert "0 of 2" in page.get_by_text(" of 2").text_content()
+
+    page.get_by_role("button", name="Restart", exact=True).click()
+    page.get_by_role("button", name="Restart it").click()
+
+    page.get_by_text("1 of 2").wait_for()
+    site.nodes.wait_for("audit: the dashboard")
+
+
+def test_the_theme_is_kept_and_keys_lead_everywhere(page: Any, site: Site) -> None:
+    page.get_by_text("Calls a second").wait_for()
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.keyboard.press("t")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+    chosen = page.evaluate("document.documentElement.dataset.theme")
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == chosen
+
+    for key, title in (("n", "Nodes"), ("o", "Overlay"), ("m", "Methods"), ("s", "Traces"), ("c", "Cluster")):
+        page.keyboard.press(key)
+        page.get_by_role("heading", name=title, exact=True).wait_for()
+
+
+def test_a_node_that_stands_still_is_told_and_the_others_are_still_shown(page: Any, site: Site) -> None:
+    stopped, _ = site.shells.start("--name", "stuck", "--join", _address(site))
+    page.get_by_text("Calls a second").wait_for()
+    subprocess.run(["kill", "-STOP", str(stopped.process.pid)], check=True)
+    try:
+        page.get_by_text(re.compile(r"\d of \d nodes answered. Not heard from: stuck")).wait_for()
+        page.get_by_text(
+            re.compile("node stuck did not answer|node stuck is suspected|node stuck is down")
+        ).first.wait_for()
+    finally:
+        subprocess.run(["kill", "-CONT", str(stopped.process.pid)], check=True)
+        stopped.interrupt()
+        stopped.wait()
+
+
+def test_a_token_is_asked_for_and_read_only_has_no_buttons(browser: Any, site: Site) -> None:
+    token = "a-token-of-some-length"
+    program = site.shells.command(
+        "dashboard", "--port", "0", "--token", token, "--read-only", "--address", _address(site)
+    )
+    url = program.wait_for("dashboard at").split()[-1].partition("?")[0]
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(SOON_MS)
+    try:
+        page.goto(url)
+        page.get_by_label("Token").fill("wrong-wrong-wrong-wrong")
+        page.keyboard.press("Enter")
+        page.get_by_label("Token").fill(token)
+        page.keyboard.press("Enter")
+        page.get_by_text("Calls a second").wait_for()
+        assert token not in page.url
+        page.goto(f"{url}#/nodes/n-w1")
+        page.get_by_text("incarnation").wait_for()
+        assert page.get_by_role("button", name="Stop").count() == 0
+    finally:
+        context.close()
+        program.interrupt()
+        program.wait()
+
+
+def _address(site: Site) -> str:
+    return str(site.nodes.wait_for("is up at").partition("is up at")[2].split()[0])
