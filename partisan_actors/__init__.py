@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.configured import ConfiguredMethod, StreamMethod
     from partisan_actors.api.deadlocks import deadlocks
-    from partisan_actors.api.drains import drain
+    from partisan_actors.api.drains import drain, undrain
     from partisan_actors.api.events import NodeEvent, NodeEvents, node_events, on_node_down, on_node_up
     from partisan_actors.api.fault_rules import faults
     from partisan_actors.api.forwarding import forward, on_message
@@ -229,6 +229,7 @@ _HOMES = {
     "task": "partisan_actors.api.task",
     "terminate": "partisan_actors.api.results",
     "typed": "partisan_actors.api.typed",
+    "undrain": "partisan_actors.api.drains",
     "unlink": "partisan_actors.api.monitors",
     "update_members": "partisan_actors.api.membership",
     "wait": "partisan_actors.api.results",
@@ -357,6 +358,7 @@ __all__ = [
     "task",
     "terminate",
     "typed",
+    "undrain",
     "unlink",
     "update_members",
     "wait",

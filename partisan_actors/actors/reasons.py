@@ -56,6 +56,7 @@ KINDS: Final = (
     ("the other nodes believed its node ", "node down"),
     ("another life of it ", "superseded"),
     ("its process ", "process ended"),
+    ("the kernel most likely ended its process ", "out of memory"),
     ("its placement group ", "placement group removed"),
     ("its bundle of ", "placement group removed"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -14,7 +15,10 @@ from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.spec import ActorSpec
 
-__all__ = ["ENDED_MAX", "STATES", "ActorRows", "merge_rows", "shown_state"]
+__all__ = ["ENDED_MAX", "INSPECT", "STATES", "ActorRows", "merge_rows", "shown_state"]
+
+# The service that tells these rows.
+INSPECT: Final = "inspect"
 
 # How many ends a node remembers for this.
 ENDED_MAX: Final = 1000
@@ -35,6 +39,7 @@ class ActorRows:
         self._scheduler = scheduler
         self._ended: deque[dict[str, Any]] = deque(maxlen=ENDED_MAX)
         system.on_cell_stopped.append(self._cell_stopped)
+        scheduler.isolated.on_ended.append(self._process_ended)
 
     def running(self) -> list[dict[str, Any]]:
         """The actors of this node."""
@@ -46,7 +51,21 @@ class ActorRows:
         return [*self.running(), *waiting, *reversed(self._ended)]
 
     def _cell_stopped(self, cell: Cell) -> None:
-        self._ended.append(self._of_cell(cell, STOPPED))
+        row = self._of_cell(cell, STOPPED)
+        self._ended.append(row)
+        host = self._system.node.directory.keeper(self._system.me)
+        if host is not None:  # this is a process for that actor alone, and ends with it: its host remembers
+            self._system.notify(host, INSPECT, "process_told", json.dumps(row))
+
+    def told(self, row: dict[str, Any]) -> None:
+        """A process of this node tells of the end of its actor."""
+        self._ended.append(row)
+
+    def _process_ended(self, spec: ActorSpec, why: str) -> None:
+        """One that has not told of it has crashed."""
+        known = next((row for row in reversed(self._ended) if row["id"] == str(spec.actor)), None)
+        if known is None or known["restarts"] < spec.life:
+            self._ended.append(self._of_spec(spec, STOPPED, why))
 
     def _of_cell(self, cell: Cell, state: str) -> dict[str, Any]:
         options = cell.options
@@ -57,9 +76,10 @@ class ActorRows:
         held_by = [str(node) for node in self._scheduler.scope.holders.of(cell.actor)]
         return {**row, "mailbox": cell.mailbox_size, "processed": cell.processed, "held_by": held_by}
 
-    def _of_spec(self, spec: ActorSpec) -> dict[str, Any]:
-        state = RESTARTING if spec.life else PENDING
-        why = "it waits for a node that takes it"
+    def _of_spec(
+        self, spec: ActorSpec, state: str = "", why: str = "it waits for a node that takes it"
+    ) -> dict[str, Any]:
+        state = state or (RESTARTING if spec.life else PENDING)
         return self._row(spec.actor, spec.class_name, spec.name, spec.namespace, state, spec.life, spec.owner, why)
 
     def _row(

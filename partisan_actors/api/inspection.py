@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.waits import Waits
-from partisan_actors.api.actor_rows import ActorRows
+from partisan_actors.api.actor_rows import INSPECT, ActorRows
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.overlays import shared_options
 from partisan_actors.objects.lending import Lent
@@ -21,7 +22,6 @@ from partisan_actors.tasks.executor import TaskExecutor
 
 __all__ = ["INSPECT", "LIVE", "Inspection", "node_row"]
 
-INSPECT: Final = "inspect"
 # The states in which a node counts: a suspect does, until it is known to be down.
 LIVE: Final = ("up", "suspect")
 # How many rows one answer has at most, where there could be any number.
@@ -147,6 +147,11 @@ class Inspection:
     async def groups(self, peer: Any) -> list[dict[str, Any]]:
         """The placement groups that this node knows of: the first ROWS_MAX, in the order of their ids."""
         return [_group_row(record) for record in self._scheduler.groups.all()[:ROWS_MAX]]
+
+    async def process_told(self, peer: Any, text: str) -> None:
+        """A process of this node tells of the end of its actor, as a row in JSON."""
+        if self._system.node.directory.keeper(peer.node) == self._system.me:
+            self._actor_rows.told(json.loads(text))
 
     async def waits(self, peer: Any) -> list[dict[str, Any]]:
         """The calls of its actors, and what each waits for."""

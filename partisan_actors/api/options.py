@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDict
@@ -75,6 +74,8 @@ class _Placed:
         known = [item.name for item in fields(self)]
         for name in given:
             if name not in known:
+                import difflib  # for a mistake only
+
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f" (did you mean {near[0]!r}?)" if near else ""
                 raise ConfigError(f"option {name}", given[name], f"one of the options {', '.join(known)}{hint}")

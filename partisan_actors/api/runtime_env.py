@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +132,8 @@ def _package(runtime: Starter, path: Path, name: str, excludes: tuple[str, ...])
     key = (runtime.scheduler.node.me.incarnation, str(path), name, excludes)
     with _packing:
         if key not in _packed:
+            import tempfile  # as below: most programs need none of it
+
             with tempfile.TemporaryDirectory(prefix="partisan-") as folder:
                 zipped = Path(folder) / "package.zip"
                 _zip(path, name, excludes, zipped)
@@ -145,6 +145,8 @@ def _package(runtime: Starter, path: Path, name: str, excludes: tuple[str, ...])
 
 def _zip(path: Path, name: str, excludes: tuple[str, ...], target: Path) -> None:
     """Pack so that the same files give the same bytes."""
+    import zipfile
+
     total = count = 0
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
         for file, inside in _files(path, name, excludes):

@@ -18,28 +18,46 @@ __all__ = ["drain"]
 
 @click.command()
 @click.argument("name")
+@click.option("--undo", is_flag=True, help="Have it take new work again instead, if it is not too late.")
 @click.option("--timeout", default=60.0, show_default=True, metavar="SECONDS", help="What may take that long to end.")
 @json_option
 @target_options
-def drain(target: Target, name: str, timeout: float, as_json: bool) -> None:
+def drain(target: Target, name: str, undo: bool, timeout: float, as_json: bool) -> None:
     """Empty the node NAME, and end it.
 
     It takes no new work. Its tasks finish, its restartable actors are restarted elsewhere, the others have SECONDS to
     end by themselves. Then a node that `partisan start` runs ends, with the processes it started, which are drained
     too; the node of a program stays, empty. Exits with 0 when nothing is left.
+
+    With --undo it takes new work again, and exits with 1 when what is left in it is being ended already.
     """
     if not timeout >= 0:
         raise Failure(f"--timeout {timeout:g}: expected seconds from 0", ExitCode.USAGE)
 
-    async def question(observer: Observer) -> Drained:
+    async def check(observer: Observer) -> None:
         live = [row for row in await observer.members() if row["state"] in LIVE]
         chosen = [row for row in live if row["name"] == name]
         if not chosen:
             raise Failure(f"no node {name!r} is up; there are {', '.join(row['name'] for row in live)}", ExitCode.USAGE)
+
+    async def undoing(observer: Observer) -> bool:
+        await check(observer)
+        return bool(await observer.ask(observer.contact, DRAIN, "undo_node", name, timeout_s=2 * DRAIN_GRACE_S))
+
+    async def question(observer: Observer) -> Drained:
+        await check(observer)
         patience_s = timeout + 2 * DRAIN_GRACE_S
         answer = await observer.ask(observer.contact, DRAIN, "drain_node", name, timeout, timeout_s=patience_s)
         return Drained(*answer)
 
+    if undo:
+        if not ask(target, undoing):
+            raise Failure(f"it is too late: what is left on node {name} is being ended", ExitCode.OTHER)
+        if as_json:
+            show_json({"node": name, "draining": False})
+        else:
+            click.echo(f"node {name} takes new work again")
+        return
     drained = ask(target, question)
     if as_json:
         show_json(asdict(drained))

@@ -153,8 +153,13 @@ class Template:
         self.on_over()
 
 
-def status_text(pid: int, status: int | None) -> str:
+def status_text(pid: int, status: int | None, *, for_want_of_memory: bool = False) -> str:
     """How a process ended, in words; `status` is as in `Forked.ended`."""
+    if for_want_of_memory:
+        return (
+            f"the kernel most likely ended its process (pid {pid}) for want of memory: by signal 9 (SIGKILL), "
+            "and its count of such ends (oom_kill) has grown"
+        )
     if status is None:
         return f"its process (pid {pid}) ended with the template process that had forked it"
     if os.WIFSIGNALED(status):

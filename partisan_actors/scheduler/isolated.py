@@ -48,6 +48,8 @@ class IsolatedActors:
         self._room = room
         self._freed = freed
         self._of: dict[ActorId, Process] = {}
+        # Told of each that has ended, with how its process did.
+        self.on_ended: list[Callable[[ActorSpec, str], object]] = []
         self._making: dict[ActorId, asyncio.Task[Process | Exception]] = {}
 
     def __len__(self) -> int:
@@ -77,7 +79,7 @@ class IsolatedActors:
         if process is None:
             raise WorkerCrashed(str(self._system.me), f"{spec} was taken back while its process was started")
         self._of[spec.actor] = process
-        process.ended.add_done_callback(lambda _: self._ended(spec.actor, process))
+        process.ended.add_done_callback(lambda ended: self._ended(spec, process, ended.result()))
         return placed_at(self._system.node, process)
 
     async def _make(self, spec: ActorSpec) -> Process | Exception:
@@ -132,10 +134,12 @@ class IsolatedActors:
         elif actor in self._of:
             self._of[actor].kill(why)
 
-    def _ended(self, actor: ActorId, process: Process) -> None:
-        if self._of.get(actor) is process:
-            del self._of[actor]
-            self._freed(actor)
+    def _ended(self, spec: ActorSpec, process: Process, why: str) -> None:
+        if self._of.get(spec.actor) is process:
+            del self._of[spec.actor]
+            self._freed(spec.actor)
+            for tell in self.on_ended:
+                tell(spec, why)
 
 
 def placed_at(node: Node, process: Process) -> Placed:

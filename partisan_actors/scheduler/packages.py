@@ -12,9 +12,6 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import shutil
-import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
@@ -106,7 +103,7 @@ class Packages:
                 self.fetched_count += 1
             os.utime(folder)
             await run(None, _clear, digest)
-        except (OSError, zipfile.BadZipFile) as error:
+        except OSError as error:
             raise RuntimeEnvFailed(what, f"it cannot be unpacked in {_folder()} ({error})") from error
         return str(folder)
 
@@ -118,6 +115,8 @@ class Packages:
         for node in [*first, *(node for node in nodes if node not in first)]:
             if node == self._system.me:
                 continue
+            import tempfile  # as below: a node may never need it
+
             with tempfile.NamedTemporaryFile(dir=_folder(), suffix=".part", delete=False) as file:
                 try:
                     if await self._copy(node, digest, file):
@@ -178,13 +177,19 @@ def _is_digest(text: str) -> bool:
 
 
 def _unpack(digest: str, folder: Path) -> None:
-    """Whole or not at all, whoever else does the same now."""
+    """Whole or not at all, whoever else does the same now. Raises OSError, also for what is no package."""
+    import shutil
+    import tempfile
+    import zipfile
+
     draft = Path(tempfile.mkdtemp(dir=_folder(), prefix=f"{digest}.", suffix=".part"))
     try:
         with zipfile.ZipFile(_zip(digest)) as zipped:
             zipped.extractall(draft)
         with contextlib.suppress(OSError):  # somebody was faster
             draft.rename(folder)
+    except zipfile.BadZipFile as error:
+        raise OSError(str(error)) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -192,6 +197,7 @@ def _unpack(digest: str, folder: Path) -> None:
 def _clear(keep: str) -> None:
     """Remove what nobody uses, the oldest first, until the rest is within the bound."""
     import fcntl
+    import shutil
 
     sizes = {folder: _size(folder) + _size(_zip(folder.name)) for folder in _folders()}
     excess = sum(sizes.values()) - CACHE_BYTES_MAX

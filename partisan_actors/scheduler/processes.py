@@ -23,6 +23,7 @@ from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import WorkerCrashed
 from partisan_actors.ids import NodeId
 from partisan_actors.node.directory import PREFIX, NodeRecord
+from partisan_actors.node.memory_kills import MemoryKills
 from partisan_actors.node.node import Node
 from partisan_actors.node.outputs import Output, Outputs
 from partisan_actors.node.template import Forked, Template, status_text
@@ -124,6 +125,8 @@ class Processes:
         # How processes ended that others do not know of yet.
         self._verdicts: dict[NodeId, str] = {}
         self._is_closed = False
+        self._memory_kills = MemoryKills()
+        self._node.on_sweep.append(self._sweep)
         self._node.directory.on_up.append(self._node_up)
 
     @property
@@ -219,6 +222,8 @@ class Processes:
         prefix = f"({label} pid={forked.pid}, node={self._node.me.name}) "
         self._outputs.add(out, prefix, is_error=False, at_end=lambda: None)
         said = self._outputs.add(errors, prefix, is_error=True, at_end=lambda: self._system.post(closed.set))
+        if not self._running:
+            self._memory_kills.look()
         process = self._running[name] = Process(name, label, forked, ours, said)
         self._system.background.start(self._watch(process, closed), f"watch {process}")
         ours.setblocking(False)
@@ -284,7 +289,8 @@ class Processes:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await said_all.wait()
-        why = process.why or status_text(process.pid, status)
+        is_oom = not process.why and self._memory_kills.explains(status)
+        why = process.why or status_text(process.pid, status, for_want_of_memory=is_oom)
         if status != 0 and not process.why and process.errors.tail:
             why += "; it last wrote:\n" + "\n".join(f"    {line}" for line in process.errors.tail)
         self._running.pop(process.name, None)
@@ -300,6 +306,10 @@ class Processes:
         await asyncio.sleep(0)
         if node is not None and self._node.directory.is_up(node):
             self._tell_end(node)
+
+    def _sweep(self) -> None:
+        if self._running:
+            self._memory_kills.look()
 
     def _node_up(self, record: NodeRecord) -> None:
         if record.node in self._verdicts:

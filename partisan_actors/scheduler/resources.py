@@ -8,10 +8,8 @@ The rules:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from numbers import Rational, Real
 from typing import Final
 
@@ -34,7 +32,7 @@ GPUS: Final = "num_gpus"
 _REFUSED_NAMES: Final = frozenset({*RESERVED_NAMES, "CPU", "GPU"})
 
 # Digits that a float's last bit cannot reach: 0.7 + 0.1 is 0.7999999999999999 and means 0.8.
-_FLOAT_DIGITS: Final = Decimal("1e-9")
+_FLOAT_STEPS: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +148,8 @@ def _units(field: str, amount: float) -> int:
     if isinstance(amount, Rational):  # int, numpy's integers, Fraction: exact as they are
         units = amount.numerator * UNIT // amount.denominator
     else:
-        units = math.floor(Decimal(repr(float(amount))).quantize(_FLOAT_DIGITS) * UNIT)
+        whole, part = divmod(float(amount), 1.0)
+        units = int(whole) * UNIT + round(part * _FLOAT_STEPS) * UNIT // _FLOAT_STEPS
     if amount and not units:
         raise ConfigError(field, amount, allowed)
     return int(units)

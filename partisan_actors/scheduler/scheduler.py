@@ -120,9 +120,9 @@ class Scheduler:
         for tell in self.on_room:
             tell()
 
-    def close_room(self) -> None:
-        """Take no new work any more, and say so. Tasks that wait here go elsewhere."""
-        self.room.is_closed = True
+    def close_room(self, *, is_closed: bool = True) -> None:
+        """Take no new work any more, or take it again, and say so. Tasks that wait in a closed one go elsewhere."""
+        self.room.is_closed = is_closed
         self.node.announce()
         self._bundles_changed()
 

@@ -22,7 +22,7 @@ from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
 
-__all__ = ["DRAIN", "DRAIN_GRACE_S", "Drained", "Draining"]
+__all__ = ["DRAIN", "DRAIN_GRACE_S", "Drained", "Draining", "ask_to_drain", "ask_to_undrain"]
 
 DRAIN: Final = "drain"
 IDLE_S: Final = 5.0
@@ -53,7 +53,7 @@ class Drained:
 
 
 class Draining:
-    """Drains this node when somebody asks it to. There is no way back but a restart of the node."""
+    """Drains this node when somebody asks it to; until it ends what is left, somebody may ask it to stop that."""
 
     def __init__(self, system: ActorSystem, scheduler: Scheduler, executor: TaskExecutor) -> None:
         # Ends the process, when that runs nothing but nodes. What it started is drained with it, by name.
@@ -63,6 +63,10 @@ class Draining:
         self._scheduler = scheduler
         self._executor = executor
         self._job: asyncio.Task[Drained] | None = None
+        # How often somebody has begun; a round that was undone is not the last one.
+        self._round = 0
+        # Whether what is left is being ended: then there is no way back.
+        self._is_ending = False
         self._idle_by: dict[Cell, float] = {}
         # Actors that end here, and go on elsewhere.
         self._leaving: set[ActorId] = set()
@@ -77,7 +81,7 @@ class Draining:
         """Another node, or a command, asks. Who asks again meanwhile gets the same answer."""
         if self._job is None:
             self._job = self._system.background.start(self._drain(timeout_s), "drain this node")
-            self._job.add_done_callback(lambda _: self._system.loop.call_later(FAREWELL_S, self._end))
+            self._job.add_done_callback(lambda job: self._system.loop.call_later(FAREWELL_S, self._farewell, job))
         drained = await asyncio.shield(self._job)
         return [drained.node, drained.moved, drained.ended, drained.left, drained.stops]
 
@@ -86,27 +90,66 @@ class Draining:
         if self._job is not None and self._job.done():
             self._end()
 
+    def _farewell(self, job: asyncio.Task[Drained]) -> None:
+        if job is self._job:
+            self._end()
+
     def _end(self) -> None:
-        if self.on_drained is not None:
+        if self.on_drained is not None and self.is_draining:
             self.on_drained()
+
+    async def undo(self, peer: Peer) -> bool:
+        """Take new work again, on this node and those that are drained with it. False when it is too late for that.
+
+        What has moved stays where it is. Who waits for the drained node hears that it does not stop.
+        """
+        if not self.is_draining:
+            return True
+        if self._is_ending or (self._job is not None and self._job.done() and self.on_drained is not None):
+            return False
+        self._scheduler.close_room(is_closed=False)
+        self._round += 1
+        self._job = None
+        self._idle_by.clear()
+        children = [self._undo_child(name) for name in self._children()]
+        await asyncio.gather(*children, return_exceptions=True)  # one that has ended takes no work anyway
+        return True
+
+    async def _undo_child(self, name: str) -> None:
+        record = self._system.node.directory.records.get(name)
+        if record is not None and record.is_live:
+            await ask_to_undrain(self._system, record.node)
+
+    async def undo_node(self, peer: Peer, name: str) -> bool:
+        """A command asks for another node, or this one, by name. Raises NodeDown."""
+        return await ask_to_undrain(self._system, self._live(name))
 
     async def drain_node(self, peer: Peer, name: str, timeout_s: float) -> list[Any]:
         """A command asks for another node, or this one, by name. Raises NodeDown."""
+        drained = await ask_to_drain(self._system, self._live(name), timeout_s)
+        return [drained.node, drained.moved, drained.ended, drained.left, drained.stops]
+
+    def _live(self, name: str) -> NodeId:
         record = self._system.node.directory.records.get(name)
         if record is None or not record.is_live:
             raise NodeDown(name, "no node of that name is up")
-        drained = await ask_to_drain(self._system, record.node, timeout_s)
-        return [drained.node, drained.moved, drained.ended, drained.left, drained.stops]
+        return record.node
+
+    def _children(self) -> list[str]:
+        """What is drained with this node."""
+        return [*self.children, *(process.name for process in self._scheduler.processes.running)]
 
     async def _drain(self, timeout_s: float) -> Drained:
         loop = self._system.loop
         deadline, next_look = loop.time() + timeout_s, loop.time()
         self._scheduler.close_room()
-        names = [*self.children, *(process.name for process in self._scheduler.processes.running)]
+        self._leaving.clear()
+        this_round = self._round
         children = [
-            self._system.background.start(self._drain_child(name, timeout_s), f"drain {name}") for name in names
+            self._system.background.start(self._drain_child(name, timeout_s), f"drain {name}")
+            for name in self._children()
         ]
-        while not self._is_empty() and loop.time() < deadline:
+        while self._round == this_round and not self._is_empty() and loop.time() < deadline:
             self._move()
             if loop.time() >= next_look:
                 await self._move_isolated()
@@ -114,10 +157,12 @@ class Draining:
             self._scheduler.groups.give_up_unused()
             await self._scheduler.wait_for_news(LOOK_AGAIN_S)
         left = self._executor.running
-        ended = 0 if self._is_empty() else await self._end_the_rest()
+        is_undone = self._round != this_round
+        ended = 0 if is_undone or self._is_empty() else await self._end_the_rest()
         if children:
             await asyncio.wait(children)
-        return Drained(self._system.me.name, len(self._leaving), ended, left, self.on_drained is not None)
+        stops = self.on_drained is not None and self._round == this_round
+        return Drained(self._system.me.name, len(self._leaving), ended, left, stops)
 
     async def _drain_child(self, name: str, timeout_s: float) -> None:
         record = self._system.node.directory.records.get(name)
@@ -157,6 +202,7 @@ class Draining:
 
     async def _end_the_rest(self) -> int:
         """The time is over: what may be restarted is, whatever it does. The others end, and are counted."""
+        self._is_ending = True
         self._move(at_once=True)
         await self._move_isolated(at_once=True)
         isolated, loop = self._scheduler.isolated, self._system.loop
@@ -168,6 +214,7 @@ class Draining:
         deadline = loop.time() + HOOKS_S
         while self._has_actors() and loop.time() < deadline:
             await self._scheduler.wait_for_news(LOOK_AGAIN_S)
+        self._is_ending = False
         return len(cells) + len(places)
 
     def _has_actors(self) -> bool:
@@ -188,3 +235,8 @@ async def ask_to_drain(system: ActorSystem, node: NodeId, timeout_s: float) -> D
     if node != system.me:  # an answer for somebody else is still to be sent from here
         system.notify(node, DRAIN, "end")
     return Drained(*answer)
+
+
+async def ask_to_undrain(system: ActorSystem, node: NodeId) -> bool:
+    """Have that node take new work again; whether it does. Raises NodeDown, and what requests do."""
+    return bool(await system.request(node, DRAIN, "undo", timeout_s=DRAIN_GRACE_S))

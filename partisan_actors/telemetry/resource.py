@@ -7,7 +7,6 @@ import platform
 import socket
 import sys
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Final
 
 from partisan_actors.ids import NodeId
@@ -48,6 +47,8 @@ def resource_attributes(
 
 def package_version() -> str:
     """The version of partisan_actors, "0" in a checkout that is not installed."""
+    from importlib import metadata  # a seventh of what a worker imports, for what few ask
+
     try:
         return metadata.version("partisan-actors")
     except metadata.PackageNotFoundError:

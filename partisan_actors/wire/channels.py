@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import zlib
 from collections.abc import Mapping
@@ -140,6 +139,8 @@ def _options(name: str, given: object, default: ChannelOptions) -> ChannelOption
     known = [field.name for field in fields(ChannelOptions)]
     for option in changes:
         if option not in known:
+            import difflib  # for a mistake only
+
             near = difflib.get_close_matches(str(option), known, 1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             raise ConfigError(f"channel {name!r}", option, f"one of the options {', '.join(known)}{hint}")

@@ -13,7 +13,6 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
 from partisan_actors.errors import ConfigError, ProtocolError
@@ -83,6 +82,8 @@ class Compression(NamedTuple):
 @cache
 def readable() -> tuple[str, ...]:
     """The algorithms that this process has, the best known to everybody first."""
+    from importlib.util import find_spec
+
     return tuple(name for name, algorithm in ALGORITHMS.items() if find_spec(algorithm.package) is not None)
 
 

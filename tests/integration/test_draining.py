@@ -56,6 +56,36 @@ class Where:
             Path(self.folder, "stopped").touch()
 
 
+@pytest.mark.parametrize("ends_by_itself", [False, True])
+async def test_a_drain_that_is_undone_leaves_the_node_as_it_was_and_may_be_begun_again(
+    tmp_path: Path, ends_by_itself: bool
+) -> None:
+    async with nodes("a", "b", resources={"num_cpus": 1.0}) as cluster:
+        guest, ended = await cluster.add("guest", hosts_actors=False), asyncio.Event()
+        if ends_by_itself:
+            cluster["b"].draining.on_drained = ended.set
+        with cluster.at("guest"):
+            on_b = pa.NodeAffinity("b")
+            running = work.options(placement=on_b).remote(str(tmp_path), "begun")
+            await until((tmp_path / "begun").exists)
+            job = asyncio.ensure_future(drained(cluster, "guest", "b"))
+            await until(lambda: guest.node.directory.records["b"].draining)
+
+            assert await asyncio.to_thread(pa.undrain, "b")
+
+            assert (await asyncio.wait_for(job, 60)) == pa.Drained("b", 0, 0, 1, False)
+            assert await asyncio.to_thread(pa.undrain, "b")
+            await until(lambda: not guest.node.directory.records["b"].draining)
+            waiting = where.options(placement=on_b, num_cpus=1).remote()
+            (tmp_path / "go").touch()
+            assert await asyncio.wait_for(asyncio.gather(running, waiting), 60) == ["b", "b"]
+            assert not ended.is_set()
+            assert (await asyncio.wait_for(drained(cluster, "guest", "b"), 60)).stops is ends_by_itself
+            if ends_by_itself:
+                assert not await asyncio.to_thread(pa.undrain, "b")
+                await asyncio.wait_for(ended.wait(), 60)
+
+
 async def drained(cluster: Nodes, asker: str, name: str, timeout_s: float = 60.0) -> pa.Drained:
     return await ask_to_drain(cluster[asker].system, cluster[name].node.me, timeout_s)
 
