@@ -27,7 +27,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextvars import Token
-from typing import Final
+from typing import Any, Final
 
 from partisan_actors.telemetry.context import (
     LATE,
@@ -79,6 +79,8 @@ class Recorder:
         "clock",
         "dropped",
         "enabled",
+        "export_failed",
+        "exported",
         "full_enabled",
         "hops_enabled",
         "lifecycle_enabled",
@@ -113,6 +115,9 @@ class Recorder:
         self.clock = clock
         self.wall_clock = wall_clock
         self.dropped = 0
+        # Spans that exporters of ours have handed over, or have not been able to; counted by their own threads.
+        self.exported = 0
+        self.export_failed = 0
         self._sampler = sampler
         self._follows_parent = sampler.follows_parent
         self._records: deque[Record] = deque()
@@ -254,6 +259,16 @@ class Recorder:
         """Remove and return up to `records_max` records, the oldest first. For one reader only."""
         records = self._records
         return [records.popleft() for _ in range(min(records_max, len(records)))]
+
+    def facts(self) -> dict[str, Any]:
+        """What has become of what was recorded, as plain data."""
+        return {
+            "enabled": self.enabled,
+            "waiting": self.waiting,
+            "dropped": self.dropped,
+            "exported": self.exported,
+            "export_failed": self.export_failed,
+        }
 
     @property
     def waiting(self) -> int:
