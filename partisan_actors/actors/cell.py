@@ -306,7 +306,8 @@ class Cell(Refusing):
             return
         if meta is not None:
             meta["arrived"] = self.system.recorder.clock()
-            meta["ahead"] = self.mailbox_size
+            if self.mailbox or self._inbox is not None:
+                meta["ahead"] = self.mailbox_size
         message = Message(peer, number, method, args, kwargs, meta, self.meters.of(number, name).arrived())
         if self.state not in (ALIVE, STARTING):
             self.refuse(message, self.stopped_error())

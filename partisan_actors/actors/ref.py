@@ -60,6 +60,7 @@ class Location:
         "affinity",
         "can_restart",
         "class_name",
+        "ends",
         "error",
         "held_up",
         "interface",
@@ -79,6 +80,8 @@ class Location:
         self.can_restart = can_restart
         # What its class says of tracing calls of it, as far as this node has heard.
         self.tracing: str | float | None = None
+        # For spans: a connection of `peer`, and the addresses of its ends.
+        self.ends: tuple[object, tuple[Any, Any]] | None = None
         self.state = PENDING
         self.peer: Peer | None = None
         self.parked: deque[Parked] = deque()

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from partisan_actors.actors.mailbox import Message
     from partisan_actors.actors.ref import Location
     from partisan_actors.actors.replies import Reply
+    from partisan_actors.node.router import Peer
+    from partisan_actors.telemetry.records import Address
 
 __all__ = [
     "ActivationTrace",
@@ -53,6 +55,8 @@ __all__ = [
 
 # A shorter encoding is not worth an attribute.
 SLOW_ENCODING_NS: Final = 1_000_000
+# Less than this is not worth a look at the clock.
+QUICK_BYTES: Final = 16_384
 
 
 class _Sent:
@@ -95,9 +99,11 @@ class _Sent:
 
     def encoded(self, message: bytes, buffers: Sequence[Any] | None) -> None:
         """The message is bytes, and will be queued."""
-        recorder = self._host.recorder
+        recorder, override = self._host.recorder, self._location.tracing
+        if buffers is None and len(message) < QUICK_BYTES and not recorder.full_enabled and override is None:
+            return
         now = recorder.clock()
-        is_full = is_full_for(recorder, self._location.tracing)
+        is_full = is_full_for(recorder, override)
         if is_full or now - self._started_ns > SLOW_ENCODING_NS:
             self._sending = Sending(now, len(message) + sum(map(len, buffers or ())), is_full)
 
@@ -132,9 +138,7 @@ class CallTrace(_Sent):
         host, location = self._host, self._location
         peer = location.peer
         is_elsewhere = peer is not None and not peer.is_self
-        server, first_hop = (
-            host.addresses_for(peer, self._channel, self._lane) if peer is not None and is_elsewhere else (None, None)
-        )
+        server, first_hop = self._addresses(peer) if peer is not None and is_elsewhere else (None, None)
         host.recorder.finish(
             AskFinished(
                 self.context,
@@ -156,6 +160,15 @@ class CallTrace(_Sent):
                 self._sending,
             )
         )
+
+    def _addresses(self, peer: Peer) -> tuple[Address | None, Address | None]:
+        """Those of the call, looked up once for each connection that calls of this actor have gone on."""
+        location, connection = self._location, peer.direct
+        if connection is None or self._lane or self._channel != CALLS:
+            return self._host.addresses_for(peer, self._channel, self._lane)
+        if location.ends is None or location.ends[0] is not connection:
+            location.ends = (connection, self._host.addresses_for(peer, self._channel, self._lane))
+        return location.ends[1]
 
 
 class TellTrace(_Sent):
@@ -248,17 +261,23 @@ def _record_served(
         message.peer.node,
         meta.get("hops", 0),
         meta.get("ahead", 0),
-        f"{cell.definition.cls.__module__}.{class_name}.{method}",
+        cell.definition.cls,
     )
-    running = None
-    if is_full_for(recorder, cell.options.tracing) and "dequeued" in meta:
-        thread = "" if message.method.kind == ASYNC else threading.current_thread().name
-        running = UserCode(thread, str(meta.get("group") or message.method.options.concurrency_group or ""))
-    name = cell.options.name
+    options, running = cell.options, None
+    if (recorder.full_enabled or options.tracing is not None) and "dequeued" in meta:
+        running = _user_code(recorder, cell, message)
+    name = options.name
     if message.number is None:
         recorder.finish(TellProcessed(*fields, meta.get("id"), meta.get("link"), name, running))
     else:
         recorder.finish(AskServed(*fields, message.number, meta.get("items"), name, running))
+
+
+def _user_code(recorder: Recorder, cell: Running, message: Message) -> UserCode | None:
+    if not is_full_for(recorder, cell.options.tracing):
+        return None
+    group = (message.meta or {}).get("group") or message.method.options.concurrency_group
+    return UserCode("" if message.method.kind == ASYNC else threading.current_thread().name, str(group or ""))
 
 
 class LifeTrace:

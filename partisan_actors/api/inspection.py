@@ -193,6 +193,7 @@ class Inspection:
             "compression": node.dialling.compression_facts(),
             "refusals": node.refusals.facts(),
             "troubles": node.troubles.facts(),
+            "tracing": self._system.recorder.facts(),
             "insecure": node.config.takes_anybody,
             "fault_rules": self._fault_rules(),
             "tls": node.credentials.facts() if node.credentials is not None else None,

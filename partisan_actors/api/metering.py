@@ -120,6 +120,8 @@ class Metering:
             point("partisan.object_store.requests", keeping.spilled_count, "spill"),
             point("partisan.object_store.requests", keeping.restored_count, "restore"),
             point("partisan.telemetry.dropped", system.recorder.dropped),
+            point("partisan.telemetry.exported", system.recorder.exported),
+            point("partisan.telemetry.export_failed", system.recorder.export_failed),
         ]
 
 

@@ -44,6 +44,11 @@ def summary(found: Survey) -> dict[str, Any]:
         "overlays": sorted({answer.row["overlay"] for answer in found.answers}),
         "insecure": [value["node"] for value in values if value["insecure"]],
         "faulted": [value["node"] for value in values if value["fault_rules"]],
+        "untraced": {
+            value["node"]: lost
+            for value in values
+            if (lost := value["tracing"]["dropped"] + value["tracing"]["export_failed"])
+        },
         "totals": {column: sum(value[column] for value in values) for column in SUMMED},
         "resources": {
             "total": _sum(value["total"] for value in values),
@@ -76,6 +81,9 @@ def _show(found: Survey, facts: dict[str, Any]) -> None:
         click.secho(
             f"WARNING: faults are injected on {', '.join(facts['faulted'])} (see partisan faults list)", fg="red"
         )
+    if facts["untraced"]:
+        lost = ", ".join(f"{amount:,} of {node}" for node, amount in facts["untraced"].items())
+        click.echo(f"WARNING: spans were lost, {lost}: is there a collector, and does it keep up? (see the log)")
     click.echo()
     headings = (
         "node",

@@ -24,6 +24,7 @@ __all__ = [
     "TRACE_STATE_CHARS_MAX",
     "TraceContext",
     "current_context",
+    "unpack_layout",
     "wire_is_sampled",
 ]
 
@@ -42,6 +43,8 @@ TRACE_STATE_CHARS_MAX: Final = 512
 _VERSION: Final = 0
 _INVALID_VERSION: Final = 0xFF
 _LAYOUT: Final = struct.Struct(">BQQQB")  # version, trace id in two halves, span id, flags
+# Of CONTEXT_BYTES: the version, the trace id in two halves, the span id and the flags, as they are.
+unpack_layout: Final = _LAYOUT.unpack
 _LOW_64: Final = (1 << 64) - 1
 _TRACEPARENT_CHARS: Final = 55
 

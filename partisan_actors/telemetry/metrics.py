@@ -116,6 +116,8 @@ _TABLE: Final = (
         ("partisan.process.role",),
     ),
     Metric("partisan.telemetry.dropped", COUNTER, "{record}", "Records that there was no room for until exported."),
+    Metric("partisan.telemetry.exported", COUNTER, "{span}", "Spans that exporters have handed over."),
+    Metric("partisan.telemetry.export_failed", COUNTER, "{span}", "Spans that exporters could not hand over."),
     Metric("process.cpu.time", COUNTER, "s", "Processor time of the process.", ("cpu.mode",)),
     Metric("process.memory.usage", UPDOWNCOUNTER, "By", "Memory of the process that is resident."),
     Metric("process.open_file_descriptor.count", UPDOWNCOUNTER, "{file_descriptor}", "File descriptors it has open."),

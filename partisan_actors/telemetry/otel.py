@@ -76,7 +76,9 @@ def start(
     """Start exporting what `recorder` holds; `tracing.start_tracing` says the rest."""
     users_provider = None if processors or not options.export else _users_provider(provider)
     given = _given_processors(processors, users_provider)
-    owned: list[SpanProcessor] = [batching(each) for each in exporters_of(options, from_environment=not given)]
+    owned: list[SpanProcessor] = [
+        batching(each, recorder) for each in exporters_of(options, from_environment=not given)
+    ]
     resource = _resource(node, cluster, options, users_provider)
     recent = recent if recent is not None else RecentSpans(WallClock(recorder.clock, recorder.wall_clock))
     recent.resource = dict(resource.attributes)
@@ -180,10 +182,6 @@ class Exporting:
         self._clock.follow_steps()
         while self.drain_slice() == SLICE_RECORDS:
             self._closing.wait(SLICE_PAUSE_S)
-            # Building spans is faster than encoding them, and a full batch queue would drop the difference. Waiting
-            # here instead leaves the surplus in the recorder, which has more room and counts what it must refuse.
-            if self._unflushed_spans >= self._flush_after_spans:
-                self._flush(self._owned)
         if self._recorder.dropped:
             self._complaints.say("tracing falls behind: about %d spans were not recorded", self._recorder.dropped)
 
@@ -193,6 +191,10 @@ class Exporting:
             self._attempt("flushing spans", processor.force_flush)
 
     def _export(self, span: ReadableSpan) -> None:
+        # Building spans is faster than encoding them, and a full batch queue would drop the difference. Waiting here
+        # instead leaves the surplus in the recorder, which has more room and counts what it must refuse.
+        if self._unflushed_spans >= self._flush_after_spans:
+            self._flush(self._owned)
         self._unflushed_spans += 1
         for processor in self._given:
             processor.on_end(span)

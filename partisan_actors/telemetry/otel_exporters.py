@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Final
 
@@ -20,6 +20,7 @@ from partisan_actors.errors import ConfigError
 from partisan_actors.telemetry.complaints import Complaints, FirstOfItsKind
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.otlp_json import TraceFile, to_line
+from partisan_actors.telemetry.recorder import Recorder
 
 __all__ = ["QUEUE_SPANS_MAX", "QuietExporter", "TraceFileExporter", "batching", "exporters_of", "queue_spans_max"]
 
@@ -53,11 +54,19 @@ def _exporters_from_environment() -> list[SpanExporter]:
             continue
         exporter = name.strip() if name.strip() != "otlp" else f"otlp_proto_{_otlp_transport()}"
         try:
-            (found, *_) = metadata.entry_points(group="opentelemetry_traces_exporter", name=exporter)
-            exporters.append(found.load()())
+            exporters.append(_load(exporter)())
         except Exception as error:  # noqa: BLE001 - any installed package; a program must not fail for want of traces
             _logger.warning("spans will not go to exporter %r: it cannot be made (%r)", exporter, error)
     return exporters
+
+
+def _load(name: str) -> Callable[[], SpanExporter]:
+    found = next(iter(metadata.entry_points(group="opentelemetry_traces_exporter", name=name)), None)
+    if found is None:
+        remedy = "pip install 'partisan-actors[grpc]'" if name == "otlp_proto_grpc" else "its package is not installed"
+        raise LookupError(remedy)
+    load: Callable[[], SpanExporter] = found.load()
+    return load
 
 
 def _otlp_transport() -> str:
@@ -65,9 +74,9 @@ def _otlp_transport() -> str:
     return "grpc" if protocol == "grpc" else "http"
 
 
-def batching(exporter: SpanExporter) -> BatchSpanProcessor:
+def batching(exporter: SpanExporter, recorder: Recorder) -> BatchSpanProcessor:
     """A bounded queue before `exporter`, with the ``OTEL_BSP_*`` variables' sizes, and a thread that empties it."""
-    quiet = QuietExporter(exporter)
+    quiet = QuietExporter(exporter, recorder)
     delay_ms = None if "OTEL_BSP_SCHEDULE_DELAY" in os.environ else SCHEDULE_DELAY_MS
     try:
         if _BATCH_VARIABLES & os.environ.keys():  # one of the two alone must fit the SDK's default of the other
@@ -105,10 +114,11 @@ class TraceFileExporter(SpanExporter):
 
 
 class QuietExporter(SpanExporter):
-    """An exporter whose troubles are logged once, and whose exceptions end here."""
+    """An exporter whose troubles are counted by `recorder` and logged once, and whose exceptions end here."""
 
-    def __init__(self, exporter: SpanExporter) -> None:
+    def __init__(self, exporter: SpanExporter, recorder: Recorder) -> None:
         self._exporter = exporter
+        self._recorder = recorder
         self._complaints = Complaints(_logger)
         self._filter = FirstOfItsKind()
         # The SDK's exporters log for themselves, at every batch; ours raises. Each has its module's logger.
@@ -118,10 +128,15 @@ class QuietExporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         try:
-            return self._exporter.export(spans)
+            result = self._exporter.export(spans)
         except Exception as error:  # noqa: BLE001 - any exporter a user may have installed; the batch is lost, no more
             self._complaints.say("spans could not be exported: %r", error)
-            return SpanExportResult.FAILURE
+            result = SpanExportResult.FAILURE
+        if result is SpanExportResult.SUCCESS:
+            self._recorder.exported += len(spans)
+        else:
+            self._recorder.export_failed += len(spans)
+        return result
 
     def shutdown(self) -> None:
         self._exporter.shutdown()

@@ -20,6 +20,7 @@ Safe from any thread. After a fork the child's recorder is empty and draws other
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -27,21 +28,24 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextvars import Token
-from typing import Final
+from sys import modules
+from typing import Any, Final
 
 from partisan_actors.telemetry.context import (
+    CONTEXT_BYTES,
     LATE,
     NOT_SAMPLED,
     RANDOM_TRACE_ID,
     SAMPLED,
     TraceContext,
     current_context,
+    unpack_layout,
 )
 from partisan_actors.telemetry.late import Late
 from partisan_actors.telemetry.options import CALLS, FULL, HOPS, OFF, TracingOptions
 from partisan_actors.telemetry.records import Record
 from partisan_actors.telemetry.sampler import ALWAYS_ON, RateLimit, Sampler
-from partisan_actors.telemetry.user_spans import UserSpans
+from partisan_actors.telemetry.user_spans import OPENTELEMETRY, UserSpans
 
 __all__ = ["RECORDS_MAX", "Attachment", "Recorder"]
 
@@ -52,6 +56,8 @@ _TRACE_ID_BITS: Final = 128
 _SPAN_ID_BITS: Final = 64
 _LOW_64: Final = (1 << 64) - 1
 _TWO_64: Final = float(1 << 64)
+_FLOAT_BITS: Final = 53
+_PASSED_OVER_MAX: Final = 1 << 40
 
 
 # What `Recorder.attach` changed, for `Recorder.detach` to put back.
@@ -71,6 +77,7 @@ class Recorder:
         "_follows_parent",
         "_late",
         "_limit",
+        "_passed_over",
         "_random_bits",
         "_records",
         "_records_max",
@@ -79,6 +86,8 @@ class Recorder:
         "clock",
         "dropped",
         "enabled",
+        "export_failed",
+        "exported",
         "full_enabled",
         "hops_enabled",
         "lifecycle_enabled",
@@ -110,9 +119,13 @@ class Recorder:
         self.unasked: TraceContext | None = None
         self._late: Late | None = None
         self._limit: RateLimit | None = None
+        self._passed_over = 0  # of the traces that begin here, before the next that is sampled
         self.clock = clock
         self.wall_clock = wall_clock
         self.dropped = 0
+        # Spans that exporters of ours have handed over, or have not been able to; counted by their own threads.
+        self.exported = 0
+        self.export_failed = 0
         self._sampler = sampler
         self._follows_parent = sampler.follows_parent
         self._records: deque[Record] = deque()
@@ -139,6 +152,7 @@ class Recorder:
         options = options or TracingOptions(level=HOPS if hops_enabled else CALLS)
         self._sampler = sampler
         self._follows_parent = sampler.follows_parent
+        self._passed_over = self._draw_passed_over(sampler.ratio) if sampler.ratio < 1.0 else 0
         rate = options.traces_per_second
         self._limit = RateLimit(rate, self.clock()) if rate is not None else None
         self._late = Late.of(options)
@@ -166,17 +180,13 @@ class Recorder:
         `override` is what its class says: "off", or the share of the traces that begin here. What may be kept late has
         a context that is not sampled, for `finish`.
         """
-        parent = self._users.innermost(current_context.get())
-        if override == OFF:
+        parent = current_context.get()
+        if OPENTELEMETRY in modules:
+            parent = self._users.innermost(parent)
+        if override is not None and override == OFF:
             return None
         if parent is None:
-            bits = self._random_bits
-            trace_id = bits(_TRACE_ID_BITS) or 1
-            is_sampled = self._samples_root(trace_id, override)
-            if not is_sampled and self._late is None:
-                return None
-            flags = RANDOM_TRACE_ID | is_sampled
-            return tuple.__new__(TraceContext, (trace_id, bits(_SPAN_ID_BITS) or 1, flags, 0, ""))
+            return self._begin_root(override)
         if parent.flags & SAMPLED or not self._follows_parent:
             child = self.child_of(parent)
             if child.flags & SAMPLED:
@@ -186,6 +196,40 @@ class Recorder:
         if not parent.trace_id:
             return TraceContext(self._random_bits(_TRACE_ID_BITS) or 1, self.new_span_id(), RANDOM_TRACE_ID)
         return parent._replace(span_id=self.new_span_id(), parent_span_id=parent.span_id, flags=parent.flags & ~SAMPLED)
+
+    def _begin_root(self, override: object) -> TraceContext | None:
+        if override is None and self._passed_over > 0:
+            self._passed_over -= 1
+            is_sampled, bits = False, self._random_bits
+        else:
+            bits = self._random_bits
+            trace_id = bits(_TRACE_ID_BITS) or 1
+            if override is None:
+                # Which of the traces to come are sampled was drawn before; this one gets an id for which any sampler of
+                # that ratio decides the same.
+                ratio = self._sampler.ratio
+                is_sampled = ratio > 0.0
+                if ratio < 1.0:
+                    self._passed_over = self._draw_passed_over(ratio)
+                    low = (trace_id & _LOW_64) * self._sampler.bound >> _SPAN_ID_BITS
+                    trace_id = (trace_id & ~_LOW_64 | low) or 1
+                is_sampled = is_sampled and (self._limit is None or self._limit.takes(self.clock()))
+            else:
+                is_sampled = self._samples_root(trace_id, override)
+        if not is_sampled:
+            if self._late is None:
+                return None
+            trace_id = bits(_TRACE_ID_BITS) or 1
+        # As in TraceContext.unpack: the same value for half the time.
+        flags = RANDOM_TRACE_ID | is_sampled
+        return tuple.__new__(TraceContext, (trace_id, bits(_SPAN_ID_BITS) or 1, flags, 0, ""))
+
+    def _draw_passed_over(self, ratio: float) -> int:
+        """How many traces are not sampled before the next one is: to draw that costs less than to draw for each."""
+        if ratio <= 0.0:
+            return _PASSED_OVER_MAX
+        chance = self._random_bits(_FLOAT_BITS) / (1 << _FLOAT_BITS)
+        return min(int(math.log1p(-chance) / math.log1p(-ratio)), _PASSED_OVER_MAX)
 
     def _samples_root(self, trace_id: int, override: object) -> bool:
         if isinstance(override, float):
@@ -201,6 +245,13 @@ class Recorder:
 
     def serve(self, wire: bytes) -> TraceContext | None:
         """The context in which a message is handled that came with one; None when that is not traced."""
+        if len(wire) == CONTEXT_BYTES and wire[-1] & SAMPLED and not wire[0] and self._follows_parent:
+            # The usual case, spelled out: what `unpack` and `child_of` would do.
+            _, high, low, span_id, flags = unpack_layout(wire)
+            trace_id = high << 64 | low
+            if trace_id and span_id:
+                fields = (trace_id, self._random_bits(_SPAN_ID_BITS) or 1, flags, span_id, "")
+                return tuple.__new__(TraceContext, fields)
         parent = TraceContext.unpack(wire)
         if parent is None:
             return None
@@ -238,7 +289,11 @@ class Recorder:
         """Keep `record` if it is sampled, or if something has come of it that is kept late."""
         context = record.context
         if context.flags & SAMPLED:
-            self.record(record)
+            records = self._records
+            if len(records) < self._records_max:  # as `record` does it
+                records.append(record)
+            else:
+                self.dropped += 1
         elif self._late is not None and self._late.keeps(record):
             self.record(record._replace(context=context._replace(flags=context.flags | SAMPLED | LATE)))
 
@@ -254,6 +309,16 @@ class Recorder:
         """Remove and return up to `records_max` records, the oldest first. For one reader only."""
         records = self._records
         return [records.popleft() for _ in range(min(records_max, len(records)))]
+
+    def facts(self) -> dict[str, Any]:
+        """What has become of what was recorded, as plain data."""
+        return {
+            "enabled": self.enabled,
+            "waiting": self.waiting,
+            "dropped": self.dropped,
+            "exported": self.exported,
+            "export_failed": self.export_failed,
+        }
 
     @property
     def waiting(self) -> int:

@@ -80,8 +80,8 @@ class AskServed(NamedTuple):
     """SERVER: an ask has been answered, on the actor's node: received, then `dequeued_ns`, then replied.
 
     `peer` is the caller's node, `hop_count` how many nodes stood between, `mailbox_size` how many messages were ahead
-    on arrival, `function` the qualified name of the code that ran. A message refused before it was dequeued has
-    `dequeued_ns` equal to `ended_ns`.
+    on arrival, `function` the qualified name of the code that ran, or the class whose method it was. A message refused
+    before it was dequeued has `dequeued_ns` equal to `ended_ns`.
     """
 
     context: TraceContext
@@ -97,7 +97,7 @@ class AskServed(NamedTuple):
     peer: object = None
     hop_count: int = 0
     mailbox_size: int = 0
-    function: str = ""
+    function: str | type = ""
     message_id: object = None
     stream_items: int | None = None
     name: str | None = None
@@ -142,7 +142,7 @@ class TellProcessed(NamedTuple):
     peer: object = None
     hop_count: int = 0
     mailbox_size: int = 0
-    function: str = ""
+    function: str | type = ""
     message_id: object = None
     link: TraceContext | None = None
     name: str | None = None

@@ -44,6 +44,11 @@ class Sampler:
             raise ConfigError("sampling ratio", self.ratio, "a number from 0 to 1")
         object.__setattr__(self, "_bound", round(self.ratio * (1 << 64)))
 
+    @property
+    def bound(self) -> int:
+        """Below which the lower half of a trace id is sampled."""
+        return self._bound
+
     def samples(self, trace_id: int) -> bool:
         """The decision for a trace id, the same on every node with this ratio."""
         return (trace_id & _LOW_64) < self._bound

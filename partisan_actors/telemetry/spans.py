@@ -152,7 +152,7 @@ def _executed(record: AskServed | TellProcessed) -> tuple[SpanValue, ...]:
         return ()
     attributes = _actor(record)
     if record.function:
-        attributes[events.CODE_FUNCTION_NAME] = record.function
+        attributes[events.CODE_FUNCTION_NAME] = _function_name(record)
     if running.thread:
         attributes[events.THREAD_NAME] = running.thread
     if running.group:
@@ -383,9 +383,14 @@ def _add_handling(attributes: Attributes, record: AskServed | TellProcessed, rec
     attributes[events.MAILBOX_SIZE] = record.mailbox_size
     attributes[events.HOP_COUNT] = record.hop_count
     if record.function:
-        attributes[events.CODE_FUNCTION_NAME] = record.function
+        attributes[events.CODE_FUNCTION_NAME] = _function_name(record)
     if record.failure is not None:
         attributes[events.ERROR_TYPE] = record.failure.error_type
+
+
+def _function_name(record: AskServed | TellProcessed) -> str:
+    function = record.function
+    return function if isinstance(function, str) else f"{function.__module__}.{record.class_name}.{record.method}"
 
 
 def _add_sending(attributes: Attributes, sending: Sending | None, started_ns: int) -> None:

@@ -7,20 +7,26 @@ Nothing here imports opentelemetry. If other code of this process has loaded it,
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from partisan_actors.telemetry.context import TraceContext
 
-__all__ = ["UserSpans"]
+__all__ = ["OPENTELEMETRY", "UserSpans"]
+
+# The module by which one sees that somebody uses it.
+OPENTELEMETRY: Final = "opentelemetry.trace"
 
 
 class _OpenTelemetry(NamedTuple):
     """The names used of opentelemetry's API, looked up once, and the class of span that stands for ours there."""
 
+    get_current: Callable[[], Mapping[str, Any]]
     get_current_span: Callable[[], Any]
     set_span_in_context: Callable[[Any], Any]
+    # The context that holds nothing but a span, for a third of the price of the above; None where none can be made.
+    only_span: Callable[[Any], Any] | None
     attach: Callable[[Any], object]
     detach: Callable[[Any], None]
     our_span: type[Any]
@@ -40,7 +46,7 @@ class UserSpans:
         A user's span is always the inner one: `attach` puts ours where users' spans look for their parent.
         """
         api = self._api or self._find()
-        if api is None:
+        if api is None or not api.get_current():  # nothing is current in an empty context
             return ours
         span = api.get_current_span()
         if type(span) is api.our_span:
@@ -55,7 +61,12 @@ class UserSpans:
     def attach(self, context: TraceContext) -> object:
         """Make `context` the parent of spans the user will open here; returns what `detach` wants."""
         api = self._api or self._find()
-        return None if api is None else api.attach(api.set_span_in_context(api.our_span(context)))
+        if api is None:
+            return None
+        span = api.our_span(context)
+        if api.only_span is not None and not api.get_current():
+            return api.attach(api.only_span(span))
+        return api.attach(api.set_span_in_context(span))
 
     def detach(self, token: object) -> None:
         """Undo one `attach`; does nothing for one made before opentelemetry was loaded."""
@@ -63,14 +74,16 @@ class UserSpans:
             self._api.detach(token)
 
     def _find(self) -> _OpenTelemetry | None:
-        trace = sys.modules.get("opentelemetry.trace")
+        trace = sys.modules.get(OPENTELEMETRY)
         if trace is None:
             return None
         try:
             context = sys.modules["opentelemetry.context"]
             self._api = _OpenTelemetry(
+                context.get_current,
                 trace.get_current_span,
                 trace.set_span_in_context,
+                _only_span(trace, context),
                 context.attach,
                 context.detach,
                 _our_span_class(trace),
@@ -78,6 +91,15 @@ class UserSpans:
         except (AttributeError, KeyError):  # another thread is in the middle of importing it: not loaded yet, then
             return None
         return self._api
+
+
+def _only_span(trace: ModuleType, context: ModuleType) -> Callable[[Any], Any] | None:
+    """What makes a context of a span. The key of spans is looked up in one, as it has no public name."""
+    keys = list(trace.set_span_in_context(trace.INVALID_SPAN, context.Context()))
+    if len(keys) != 1:
+        return None
+    (key,), kind = keys, context.Context
+    return lambda span: kind({key: span})
 
 
 def _our_span_class(trace: ModuleType) -> type[Any]:

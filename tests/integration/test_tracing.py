@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from tests.integration.programs import Programs, wait_until
+from tests.otlp_grpc_receiver import GrpcOtlpReceiver
 from tests.otlp_receiver import OtlpReceiver, attributes_of, check_spans, locate
 from tests.traces import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, Forest
 
@@ -408,3 +410,45 @@ def test_without_tracing_no_node_loads_opentelemetry(programs: Programs) -> None
     """
 
     assert "loaded []" in programs.run(source)
+
+
+SMALL = """
+    import partisan_actors as pa
+
+    @pa.actor(num_cpus=0)
+    class Counter:
+        async def add(self, number):
+            return number + 1
+
+    if __name__ == "__main__":
+        with pa.init(workers=1, tracing=True):
+            counter = Counter.remote()
+            assert [pa.get(counter.add.remote(number)) for number in range(200)] == list(range(1, 201))
+            print("answered", flush=True)
+"""
+
+
+def test_a_collector_may_be_spoken_to_by_grpc(programs: Programs) -> None:
+    with GrpcOtlpReceiver() as receiver:
+        programs.run(SMALL, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+        forest = Forest(receiver.requests)
+        problems = check_spans(receiver.requests)
+
+    assert not problems, "\n".join(problems)
+    asked = [root for root in forest.roots if root.name == "Counter/add"]
+    assert len(asked) == 200
+    assert all(root.child("Counter/add", SERVER) for root in asked)
+
+
+@pytest.mark.slow  # it ends when its patience with the collector does
+def test_calls_are_answered_while_a_collector_does_not_answer(programs: Programs) -> None:
+    release = threading.Event()
+    with GrpcOtlpReceiver(lambda context: (release.wait(100), None)[1]) as receiver:
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+        program = programs.start(SMALL, OTEL_BSP_SCHEDULE_DELAY="10", **variables)
+        program.wait_for("answered")
+        status = program.wait()
+        release.set()
+
+    assert status == 0, program.output
+    assert "Traceback" not in program.output

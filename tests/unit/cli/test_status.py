@@ -10,7 +10,7 @@ from partisan_actors.api.observer import Answer
 from partisan_actors.cli.asking import Survey
 from partisan_actors.cli.status import SUMMED, duration, summary
 
-NAMED = {"node": "a", "insecure": False, "fault_rules": 0}
+NAMED = {"node": "a", "insecure": False, "fault_rules": 0, "tracing": {"dropped": 0, "export_failed": 0}}
 
 
 def row(name: str, state: str = "up") -> dict[str, Any]:
@@ -51,6 +51,15 @@ def test_nodes_with_faults_are_named() -> None:
     facts = summary(Survey("c", rows, [Answer(rows[0], value()), Answer(rows[1], value(node="b", fault_rules=2))]))
 
     assert facts["faulted"] == ["b"]
+
+
+def test_nodes_whose_spans_were_lost_are_named_with_how_many() -> None:
+    rows = [row("a"), row("b")]
+    lossy = value(node="b", tracing={"dropped": 2, "export_failed": 40})
+
+    facts = summary(Survey("c", rows, [Answer(rows[0], value()), Answer(rows[1], lossy)]))
+
+    assert facts["untraced"] == {"b": 42}
 
 
 @pytest.mark.parametrize(

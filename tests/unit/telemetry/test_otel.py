@@ -409,17 +409,22 @@ def test_no_exporter_is_made_when_the_environment_says_none(
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("OTEL_TRACES_EXPORTER", "pigeon"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]
+    ("variable", "value", "remedy"),
+    [
+        ("OTEL_TRACES_EXPORTER", "pigeon", "its package is not installed"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "pip install 'partisan-actors[grpc]'"),
+    ],
 )
 def test_an_exporter_that_is_not_installed_is_logged_and_the_program_runs(
-    variable: str, value: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    variable: str, value: str, remedy: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(otel_exporters.metadata, "entry_points", lambda **which: ())
 
     exporting = start(Recorder(), ADA, "shop", TracingOptions())
 
     assert exporting.close(CLOSE_S)
-    assert "it cannot be made" in caplog.text
+    assert "it cannot be made" in caplog.text and remedy in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -476,6 +481,7 @@ def test_a_collector_that_refuses_is_logged_once(
         exporting.close(CLOSE_S)
 
         assert len(refusing.headers) == 5
+        assert (recorder.exported, recorder.export_failed) == (0, 5)
     assert len([entry for entry in caplog.records if "Failed to export" in entry.message]) == 1
 
 
@@ -493,6 +499,7 @@ def test_a_collector_that_is_away_holds_nobody_up(
         assert exporting.close(CLOSE_S)
 
     assert len([entry for entry in caplog.records if "Failed to export" in entry.message]) == 1
+    assert recorder.facts() == {"enabled": False, "waiting": 0, "dropped": 0, "exported": 0, "export_failed": 1}
 
 
 def test_closing_returns_at_its_deadline_when_an_exporter_hangs(caplog: pytest.LogCaptureFixture) -> None:
@@ -544,12 +551,14 @@ def test_an_exporter_that_raises_is_logged_once(caplog: pytest.LogCaptureFixture
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             raise RuntimeError("broken")
 
-    quiet = otel_exporters.QuietExporter(Broken())
+    recorder = Recorder()
+    quiet = otel_exporters.QuietExporter(Broken(), recorder)
 
-    results = [quiet.export([]) for _ in range(3)]
+    results = [quiet.export([ReadableSpan("a"), ReadableSpan("b")]) for _ in range(3)]
     quiet.shutdown()
 
     assert results == [SpanExportResult.FAILURE] * 3
+    assert (recorder.exported, recorder.export_failed) == (0, 6)
     assert caplog.text.count("broken") == 1
 
 

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from partisan_actors.telemetry.context import RANDOM_TRACE_ID, SAMPLED, TraceContext
+from partisan_actors.telemetry.context import NOT_SAMPLED, RANDOM_TRACE_ID, SAMPLED, TraceContext
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import BroadcastSent, Record
 from partisan_actors.telemetry.sampler import Sampler
@@ -103,6 +103,48 @@ def test_the_share_of_sampled_roots_is_the_ratio(ratio: float) -> None:
     sampled = sum(ours.begin().is_sampled for _ in range(4_000))
 
     assert abs(sampled / 4_000 - ratio) < 0.03
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.01, 0.1, 0.5, 0.9, 1.0])
+def test_so_many_roots_are_traced_as_the_ratio_says_and_any_sampler_of_it_takes_their_ids(
+    ratio: float,
+) -> None:
+    sampler = Sampler(ratio)
+    ours = recorder()
+    ours.configure(enabled=True, sampler=sampler)
+
+    roots = [ours.begin_traced() for _ in range(20_000)]
+
+    traced = [root for root in roots if root is not None]
+    assert abs(len(traced) / 20_000 - ratio) < 0.02
+    assert all(root.is_sampled and sampler.samples(root.trace_id) and not root.parent_span_id for root in traced)
+    assert len({root.trace_id for root in traced}) == len(traced)
+
+
+def test_what_is_not_sampled_is_not_traced_below_either() -> None:
+    ours = recorder()
+    attachment = ours.attach(NOT_SAMPLED)
+
+    assert ours.begin_traced() is None
+
+    ours.detach(attachment)
+    assert ours.begin_traced() is not None
+    assert ours.begin_traced("off") is None
+
+
+def test_a_context_that_came_is_served_as_unpacking_and_a_child_would() -> None:
+    ours = recorder()
+    parent = ours.begin()
+
+    served = ours.serve(parent.pack())
+
+    assert served is not None and type(served) is TraceContext
+    assert served == TraceContext(parent.trace_id, served.span_id, parent.flags, parent.span_id)
+    assert served.span_id not in (0, parent.span_id)
+    assert ours.serve(b"nonsense") is None
+    assert ours.serve(bytes(26)) is None
+    with_state = ours.serve(parent._replace(trace_state="v=1").pack())
+    assert with_state is not None and with_state.trace_state == "v=1"
 
 
 def test_a_linked_root_is_another_trace_with_the_same_decision() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from partisan_actors.cli.dashboard import dashboard
+from partisan_actors.dashboard.options import DEFAULT_PORT
 from partisan_actors.telemetry.events import ATTRIBUTES, RESOURCE_ATTRIBUTES, SPANS, CallStatus
 from partisan_actors.telemetry.resource import DEFAULT_SERVICE_NAME
 
@@ -116,3 +118,59 @@ def test_the_readme_uses_the_names_the_code_has() -> None:
     for status in ("TIMEOUT", "ACTOR_DIED", "MAILBOX_FULL"):
         assert f"`{status}`" in README
         assert status in CallStatus.__members__
+
+
+# ---------------------------------------------------------------------------------------- Helm, Grafana
+
+
+def image_of(values: dict[str, Any]) -> str:
+    return f"{values['repository']}:{values['tag']}"
+
+
+def test_helm_starts_the_images_that_compose_does() -> None:
+    services = load("compose.yaml")["services"]
+
+    assert image_of(load("helm/jaeger.yaml")["jaeger"]["image"]) == services["jaeger"]["image"]
+    assert image_of(load("helm/collector.yaml")["image"]) == services["collector"]["image"]
+
+
+def test_helms_collector_has_configured_all_that_its_pipeline_names_and_sends_to_helms_jaeger() -> None:
+    config = load("helm/collector.yaml")["config"]
+
+    for pipeline in config["service"]["pipelines"].values():
+        for part in ("receivers", "processors", "exporters"):
+            assert pipeline[part] and set(pipeline[part]) <= set(config[part])
+    assert config["receivers"]["otlp"] == load("collector.yaml")["receivers"]["otlp"]
+    host, port = config["exporters"]["otlp/jaeger"]["endpoint"].split(":")
+    assert (host, port) == (load("helm/jaeger.yaml")["fullnameOverride"], "4317")
+
+
+def test_helms_collector_decides_in_one_place_and_by_an_attribute_that_there_is() -> None:
+    values = load("helm/collector.yaml")
+    policies = {policy["type"]: policy for policy in values["config"]["processors"]["tail_sampling"]["policies"]}
+
+    assert values["mode"] == "deployment" and values["replicaCount"] == 1
+    assert ATTRIBUTES[policies["boolean_attribute"]["boolean_attribute"]["key"]] is bool
+    assert set(policies) == {"status_code", "latency", "boolean_attribute", "probabilistic"}
+
+
+def test_helm_opens_nothing_to_others_and_makes_no_database() -> None:
+    values = load("helm/jaeger.yaml")
+
+    assert values["jaeger"]["ingress"] == {"enabled": False}
+    assert not any(values["provisionDataStore"].values()) and values["storage"]["type"] == "memory"
+    assert values["jaeger"]["replicas"] == 1
+
+
+def test_grafana_asks_a_dashboard_where_it_is_and_as_it_wants_to_be_asked() -> None:
+    (source,) = load("grafana/datasources.yaml")["datasources"]
+
+    assert (source["type"], source["url"]) == ("jaeger", f"http://127.0.0.1:{DEFAULT_PORT}")
+    assert source["jsonData"]["httpHeaderName1"] == "Authorization"
+    assert source["secureJsonData"]["httpHeaderValue1"] == "Bearer ${PARTISAN_DASHBOARD_TOKEN}"
+    assert "PARTISAN_DASHBOARD_TOKEN" in {option.envvar for option in dashboard.params}
+
+
+@pytest.mark.parametrize("path", sorted(re.findall(r"`?(?:tracing/)?((?:helm|grafana|registry)/[\w./-]*)`?", README)))
+def test_every_file_that_the_readme_names_is_there(path: str) -> None:
+    assert (FOLDER / path).exists()

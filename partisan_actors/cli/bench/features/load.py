@@ -15,10 +15,15 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import partisan_actors as pa
+from partisan_actors.actors.context import current_system
+from partisan_actors.api import session
 from partisan_actors.cli.bench.pinning import pinned, separate_layout
 from partisan_actors.cli.bench.samples import Summary
 from partisan_actors.cli.bench.turns import sample_awaited
 from partisan_actors.node.loop import new_event_loop
+from partisan_actors.telemetry.options import TracingOptions
+from partisan_actors.telemetry.recorder import Recorder
+from partisan_actors.telemetry.sampler import Sampler
 
 __all__ = ["FEATURES", "IN_FLIGHT", "PLAIN", "Cost", "Feature", "FeaturePlan", "measure_features"]
 
@@ -78,6 +83,12 @@ class Answerer:
         pa.monitor(other)
         pa.link(other)
 
+    async def trace(self, share: float) -> None:
+        """Trace that share of what begins on this node, and what comes to it with a trace; 0 is nothing at all."""
+        system = current_system.get()
+        assert system is not None, "this is a method of an actor"
+        trace_share(system.recorder, share)
+
     async def process(self) -> int:
         """The process it is in."""
         return os.getpid()
@@ -102,11 +113,20 @@ def _nothing(message: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """`call` gives what makes one call; `during` is what lasts while they are made; `how` says what that is."""
+    """`call` gives what makes one call; `during` is what lasts while they are made; `how` says what that is.
+
+    `share` is how many of the calls are traced, on both sides.
+    """
 
     how: str
     call: Callable[[Stage], Callable[[], Awaitable[object]]]
     during: Callable[[Stage], AbstractContextManager[object]] = lambda stage: nullcontext()
+    share: float = 0.0
+
+
+def trace_share(recorder: Recorder, share: float) -> None:
+    """Have that share of traces recorded from now on; nothing for 0."""
+    recorder.configure(enabled=share > 0, sampler=Sampler(share), options=TracingOptions(level="calls"))
 
 
 def _method(**options: Any) -> Callable[[Stage], Callable[[], Awaitable[object]]]:
@@ -143,6 +163,12 @@ FEATURES: Final[Mapping[str, Feature]] = {
     "recorded": Feature(
         "Under `record(...)` on the caller's node.", _method(), lambda stage: pa.record(f"{stage.folder}/run")
     ),
+    "traced, 1 %": Feature(
+        "One call in a hundred makes spans on both sides, which both nodes keep: `init(tracing=...)`.",
+        _method(),
+        share=0.01,
+    ),
+    "traced": Feature("Every call makes them.", _method(), share=1.0),
 }
 
 
@@ -157,12 +183,18 @@ async def _measure(plan: FeaturePlan, names: Sequence[str]) -> list[Cost]:
     single: dict[str, list[list[float]]] = {name: [] for name in names}
     in_flight: dict[str, list[list[float]]] = {name: [] for name in names}
     cpu_s, bursts = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0)
-    settings: dict[str, Any] = {"channels": {"wide": 4}, "delivery": {"causal_labels": [LABEL]}}
+    settings: dict[str, Any] = {
+        "channels": {"wide": 4},
+        "delivery": {"causal_labels": [LABEL]},
+        # So that spans are made where they are; for all but the traced calls it is switched off again.
+        "tracing": TracingOptions(export=False),
+    }
     with TemporaryDirectory(prefix="partisan-bench-features-") as folder:
         async with pa.init(workers=1, **settings):
             plain, tied, other = (Answerer.remote() for _ in range(3))
             await other.tie.remote(tied)
             stage = Stage(plain, tied, folder)
+            await _trace(stage, 0.0)
             with pinned(separate_layout(), [await plain.process.remote()]):
                 for number in range(plan.rounds + 1):
                     # Who begins changes: on a machine that is getting slower the last would always look worse.
@@ -186,9 +218,16 @@ async def _turn(feature: Feature, stage: Stage, turn_s: float) -> tuple[list[flo
         for answer in [call() for _ in range(IN_FLIGHT)]:
             await answer
 
+    await _trace(stage, feature.share)
     with feature.during(stage):
         one = await sample_awaited(call, turn_s / 2)
         there, here = await stage.plain.computed_s.remote(), time.process_time()
         many = await sample_awaited(burst, turn_s / 2)
         computed_s = time.process_time() - here + await stage.plain.computed_s.remote() - there
+    await _trace(stage, 0.0)
     return one, [seconds / IN_FLIGHT for seconds in many], computed_s
+
+
+async def _trace(stage: Stage, share: float) -> None:
+    await stage.plain.trace.remote(share)
+    trace_share(session.system().recorder, share)
