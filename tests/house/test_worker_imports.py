@@ -11,7 +11,7 @@ import pytest
 from tests.house.source import PACKAGE, ROOT
 
 # Seconds of import time, all told; whoever needs one of them imports it then.
-HEAVY: Final = ("aiohttp", "click", "numpy", "opentelemetry", "psutil", "rich")
+HEAVY: Final = ("aiohttp", "click", "numpy", "opentelemetry", "prometheus_client", "psutil", "rich")
 
 # What a node runs when it comes up, and what a user's program imports first.
 ENTRANCES: Final = {
