@@ -122,6 +122,7 @@ class Metering:
             point("partisan.object_store.requests", keeping.spilled_count, "spill"),
             point("partisan.object_store.requests", keeping.restored_count, "restore"),
             point("partisan.telemetry.dropped", system.recorder.dropped),
+            point("partisan.node.up", 1),
         ]
 
 

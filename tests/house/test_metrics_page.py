@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
+from types import ModuleType
 from typing import Final
 
 from opentelemetry.semconv._incubating import attributes, metrics
@@ -53,13 +56,10 @@ def test_names_and_keys_are_conventions_or_begin_with_ours() -> None:
     assert {name for name in used if not name.startswith("partisan.")} - known == set()
 
 
-def _texts_of(package: object) -> set[str]:
+def _texts_of(package: ModuleType) -> set[str]:
     """What the modules of a package of the conventions have as constants."""
-    import importlib
-    import pkgutil
-
     found: set[str] = set()
-    for module in pkgutil.iter_modules(package.__path__):  # type: ignore[attr-defined]  # it is a package
-        values = vars(importlib.import_module(f"{package.__name__}.{module.name}")).values()  # type: ignore[attr-defined]
+    for module in pkgutil.iter_modules(package.__path__):
+        values = vars(importlib.import_module(f"{package.__name__}.{module.name}")).values()
         found |= {value for value in values if isinstance(value, str)}
     return found
