@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from partisan_actors.actors.down import Down, Exit
     from partisan_actors.actors.subscriptions import Subscription
+    from partisan_actors.api import metrics
     from partisan_actors.api.actor import ActorClass, ActorHandle, actor
     from partisan_actors.api.actor_states import list_actors
     from partisan_actors.api.cancel import cancel
@@ -207,6 +208,7 @@ _HOMES = {
     "list_actors": "partisan_actors.api.actor_states",
     "list_named_actors": "partisan_actors.api.namespaces",
     "method": "partisan_actors.api.typed",
+    "metrics": "partisan_actors.api.metrics",
     "monitor": "partisan_actors.api.monitors",
     "multicall": "partisan_actors.api.remote_calls",
     "multicall_async": "partisan_actors.api.remote_calls",
@@ -336,6 +338,7 @@ __all__ = [
     "list_actors",
     "list_named_actors",
     "method",
+    "metrics",
     "monitor",
     "multicall",
     "multicall_async",

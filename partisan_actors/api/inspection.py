@@ -185,6 +185,7 @@ class Inspection:
                 other.is_connected and not other.is_observer for other in node.router.peers.values()
             ),
             "dead_letters": self._system.dead_letters.count,
+            "dropped_records": self._system.recorder.dropped,
             "refused_connections": node.refused_connections,
             "broken_connections": node.broken_connections,
             "resumed_lanes": node.sessions.resumed,

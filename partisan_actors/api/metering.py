@@ -23,6 +23,7 @@ from partisan_actors.tasks.executor import TaskExecutor
 from partisan_actors.telemetry.histogram import merged
 from partisan_actors.telemetry.meters import ASK, OTHERS, TASK, TELL
 from partisan_actors.telemetry.metrics import Point, point
+from partisan_actors.telemetry.user_metrics import UserMetrics
 
 __all__ = ["METRICS_SERVICE", "ROWS_MAX", "Metering"]
 
@@ -40,12 +41,13 @@ class Metering:
         self._objects = objects
         self._executor = executor
         self._started = time.monotonic()
+        self._users = system.extensions["user_metrics"] = UserMetrics()
         system.serve(METRICS_SERVICE, self)
 
     async def snapshot(self, peer: Any = None) -> list[Point]:
-        """A point for each value of each metric of `telemetry.metrics.METRICS` that this node has."""
+        """A point for each value that this node has of each metric: ours, as tabled, then those of users' own."""
         process = await self.process(peer)
-        return [*self._points(), *_process_points(process, self._role)]
+        return [*self._points(), *_process_points(process, self._role), *self._users.points()]
 
     async def methods(self, peer: Any = None) -> list[dict[str, Any]]:
         """A row for each method and each function of tasks that was called: calls, errors, how long they took."""
@@ -122,6 +124,7 @@ class Metering:
             point("partisan.telemetry.dropped", system.recorder.dropped),
             point("partisan.telemetry.exported", system.recorder.exported),
             point("partisan.telemetry.export_failed", system.recorder.export_failed),
+            point("partisan.node.up", 1),
         ]
 
 

@@ -33,6 +33,16 @@ SUBCOMMANDS: Final = {
     "actors": Subcommand(
         "partisan_actors.cli.actors", "actors", "Which actors there are, where, in which state, and how busy they are."
     ),
+    "nodes": Subcommand("partisan_actors.cli.nodes", "nodes", "What the process of each node uses, and how it is."),
+    "methods": Subcommand(
+        "partisan_actors.cli.methods",
+        "methods",
+        "How often each method is called, how often it fails, how long calls wait and run.",
+    ),
+    "channels": Subcommand(
+        "partisan_actors.cli.channels", "channels", "What goes over each channel, and what waits in front of it."
+    ),
+    "top": Subcommand("partisan_actors.cli.top", "top", "What the cluster does now: nodes and methods, live."),
     "deadlocks": Subcommand(
         "partisan_actors.cli.deadlocks",
         "deadlocks",

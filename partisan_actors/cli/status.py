@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import click
 
-from partisan_actors.api.inspection import INSPECT
-from partisan_actors.api.observer import Answer
-from partisan_actors.cli.asking import Survey, Target, json_option, show_json, survey, target_options
+from partisan_actors.api.inspection import INSPECT, LIVE
+from partisan_actors.api.observer import Answer, Observer
+from partisan_actors.cli.asking import Survey, Target, ask, json_option, show_json, target_options
+from partisan_actors.cli.looks import between, look
+from partisan_actors.cli.measured import calls_text
 from partisan_actors.cli.members import resources_text
 from partisan_actors.cli.table import counted, show_table
 
 __all__ = ["status"]
 
-SUMMED = ("actors", "tasks_running", "tasks_queued", "tasks_finished", "restarts", "dead_letters")
+SUMMED = ("actors", "tasks_running", "tasks_queued", "tasks_finished", "restarts", "dead_letters", "dropped_records")
+_CALLS = ("calls_per_s", "errors_per_s", "in_flight", "run_p50_s", "run_p99_s")
+# For how long calls are looked at.
+LOOK_S = 0.5
 
 
 @click.command()
@@ -25,14 +31,26 @@ SUMMED = ("actors", "tasks_running", "tasks_queued", "tasks_finished", "restarts
 def status(target: Target, as_json: bool) -> None:
     """How the cluster and each of its nodes are.
 
-    Every node that is up is asked itself.
+    Every node that is up is asked itself. Calls, and how long they ran, are those of half a second.
     """
-    found = survey(target, INSPECT, "status", processes=False)
-    facts = summary(found)
+    found, calls = ask(target, _question)
+    facts = {**summary(found), "calls": calls}
     if as_json:
         show_json({**found.facts(), **facts, "node_status": [answer.value for answer in found.answered]})
         return
     _show(found, facts)
+
+
+async def _question(observer: Observer) -> tuple[Survey, dict[str, Any]]:
+    before = await look(observer)
+    await asyncio.sleep(LOOK_S)
+    after = await look(observer)
+    rows = [row for row in await observer.members() if not row["hosted_by"]]
+    live = [row for row in rows if row["state"] in LIVE]
+    found = Survey(observer.cluster, rows, await observer.ask_all(live, INSPECT, "status"))
+    told = between(before, after)
+    errors = sum(row["errors"] for answer in after.methods.answered for row in answer.value)
+    return found, {**{key: told[key] for key in _CALLS}, "errors": errors}
 
 
 def summary(found: Survey) -> dict[str, Any]:
@@ -74,6 +92,12 @@ def _show(found: Survey, facts: dict[str, Any]) -> None:
     click.echo(
         f"actors {totals['actors']}; tasks running {totals['tasks_running']}, waiting {totals['tasks_queued']}, "
         f"finished {totals['tasks_finished']}; free {free or 'nothing'}"
+    )
+    lost = f"; {counted(totals['dropped_records'], 'trace record')} dropped" if totals["dropped_records"] else ""
+    calls = facts["calls"]
+    click.echo(
+        f"{calls_text(calls)}, {calls['in_flight']} in flight; "
+        f"{counted(calls['errors'], 'error')}, {counted(totals['dead_letters'], 'dead letter')}{lost}"
     )
     if facts["insecure"]:
         click.echo(f"WARNING: whoever can reach it can run code on {', '.join(facts['insecure'])} (--insecure)")

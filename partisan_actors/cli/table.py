@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["amount", "counted", "plain_table", "show_table"]
+__all__ = ["amount", "counted", "plain_table", "rich_table", "show_table"]
 
 GAP: Final = "  "
 STYLES: Final[Mapping[str, str]] = {
@@ -27,7 +27,9 @@ STYLES: Final[Mapping[str, str]] = {
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print it, with numbers to the right."""
     if sys.stdout.isatty():
-        _show_at_terminal(headings, rows)
+        from rich.console import Console
+
+        Console().print(rich_table(headings, rows))
     else:
         click.echo(plain_table(headings, rows))
 
@@ -56,9 +58,9 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _show_at_terminal(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def rich_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+    """The same for a terminal, as rich shows it."""
     from rich import box  # only here: a script that reads our output need not wait for it
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -67,7 +69,7 @@ def _show_at_terminal(headings: Sequence[str], rows: Sequence[Sequence[Any]]) ->
         table.add_column(heading, justify="right" if _is_numeric(rows, column) else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_text(cell), style=STYLES.get(_text(cell), "")) for cell in row))
-    Console().print(table)
+    return table
 
 
 def _is_numeric(rows: Sequence[Sequence[Any]], column: int) -> bool:

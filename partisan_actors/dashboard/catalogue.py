@@ -9,6 +9,7 @@ import partisan_actors
 from partisan_actors.dashboard.action_views import ACTION_ENDPOINTS
 from partisan_actors.dashboard.actor_views import ACTOR_ENDPOINTS
 from partisan_actors.dashboard.endpoints import Desk, Endpoint
+from partisan_actors.dashboard.exposition_view import EXPOSITION_ENDPOINTS
 from partisan_actors.dashboard.health_views import HEALTH_ENDPOINTS
 from partisan_actors.dashboard.jaeger import JAEGER_ENDPOINTS
 from partisan_actors.dashboard.measures import MEASURE_ENDPOINTS
@@ -45,6 +46,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *ACTOR_ENDPOINTS,
     *MEASURE_ENDPOINTS,
     *STORE_ENDPOINTS,
+    *EXPOSITION_ENDPOINTS,
     *TRACE_ENDPOINTS,
     *JAEGER_ENDPOINTS,
     *ACTION_ENDPOINTS,

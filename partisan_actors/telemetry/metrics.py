@@ -97,6 +97,7 @@ _TABLE: Final = (
     ),
     Metric("partisan.broadcast.redundancy", GAUGE, "1", "Payloads that arrived once more, for each that was new."),
     Metric("partisan.cluster.nodes", GAUGE, "{node}", "Nodes, as this one sees them.", ("partisan.node.state",)),
+    Metric("partisan.node.up", GAUGE, "", "1 if the node tells what it measures, 0 if it does not answer."),
     # Objects.
     Metric("partisan.object_store.usage", UPDOWNCOUNTER, "By", "Large values that are in memory."),
     Metric("partisan.object_store.limit", UPDOWNCOUNTER, "By", "How much there is room for."),

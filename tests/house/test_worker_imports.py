@@ -11,7 +11,7 @@ import pytest
 from tests.house.source import PACKAGE, ROOT
 
 # Seconds of import time, all told; whoever needs one of them imports it then.
-HEAVY: Final = ("aiohttp", "click", "numpy", "opentelemetry", "psutil", "rich")
+HEAVY: Final = ("aiohttp", "click", "numpy", "opentelemetry", "prometheus_client", "psutil", "rich")
 # Little by little they add up; `email` comes with `importlib.metadata`.
 NOT_SO_LIGHT: Final = ("decimal", "difflib", "email", "tempfile", "zipfile")
 
