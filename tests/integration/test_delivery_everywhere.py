@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,11 @@ from partisan_actors.api.runtime import Runtime
 from partisan_actors.faults import DROP, Fault, Passing
 from partisan_actors.wire.codec import unpack
 from partisan_actors.wire.frames import Kind
-from tests.authority import Authority
-from tests.integration.nodes import Nodes, nodes, until
+from tests.integration import ways
+from tests.integration.nodes import Nodes, until
+from tests.integration.ways import WAYS, check_way
 
 LABEL = "orders"
-WAYS = ("direct", "TLS", "three hops")
 MESSAGES = 100
 DELIVERY: dict[str, Any] = {"causal_labels": [LABEL], "retransmit_s": 0.1, "give_up_s": 120.0}
 
@@ -42,39 +41,14 @@ class Log:
         other.write.options(causal=LABEL).tell(entry)
 
 
-@asynccontextmanager
-async def four(way: str, folder: Path, **settings: Any) -> AsyncIterator[Nodes]:
-    """Nodes a, b, c and d, where a reaches d in that way; code in the block belongs to a."""
-    settings = {"delivery": DELIVERY, **settings}
-    if way == "TLS":
-        settings["tls"] = Authority(folder).issue()
-    if way != "three hops":
-        async with nodes("a", "b", "c", "d", **settings) as cluster:
-            with cluster.at("a"):
-                yield cluster
-        return
-    settings |= {"overlay": "static", "routing": "relay"}
-    async with nodes("a", **settings) as cluster:
-        for before, name in itertools.pairwise("abcd"):
-            await cluster.add(name, contact=before, **settings)
-        with cluster.at("a"):
-            yield cluster
+def four(way: str, folder: Path, **settings: Any) -> AbstractAsyncContextManager[Nodes]:
+    return ways.four(way, folder, delivery=DELIVERY, **settings)
 
 
 async def log_on(node: str, **options: Any) -> Any:
     log = Log.options(placement=pa.NodeAffinity(node, soft=True), **options).remote()
     await log.read.remote()
     return log
-
-
-def check_way(way: str, cluster: Nodes) -> None:
-    """Whether a reaches d as it should."""
-    a, d = (cluster[name].node for name in "ad")
-    peer = a.router.peer(d.me)
-    if way == "three hops":
-        assert [each.name for each in a.neighbours()] == ["b"] and not peer.is_connected
-    if way == "TLS":
-        assert all(connection.certificate for connection in a.dialling.connections())
 
 
 def lossy(every: int) -> Any:

@@ -42,6 +42,11 @@ SUBCOMMANDS: Final = {
         "large_small",
         "Measure small calls while large arguments saturate the same pair of nodes.",
     ),
+    "troubled-peers": Subcommand(
+        "partisan_actors.cli.bench.beside.command",
+        "troubled_peers",
+        "Measure small calls while other peers do not answer dials, reconnect, or stand still.",
+    ),
     "overlay": Subcommand(
         "partisan_actors.cli.bench.overlay.command",
         "overlay",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from click.testing import CliRunner
 
 from partisan_actors.cli.bench.beside.load import BesideResult, LoadPlan, measure_beside
-from partisan_actors.cli.bench.beside.report import keeps_bounds, table
+from partisan_actors.cli.bench.beside.peers import TROUBLES, PeerResult, measure_peers
+from partisan_actors.cli.bench.beside.report import keeps_bounds, peers_table, table
 from partisan_actors.cli.bench.command import bench
 from partisan_actors.cli.bench.samples import Summary
 
@@ -41,3 +43,20 @@ def test_impossible_loads_are_refused() -> None:
     said = CliRunner().invoke(bench, ["large-small", "--outstanding", "0"])
 
     assert said.exit_code == 2 and "0 is not in the range" in said.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_trouble_is_really_there_while_calls_are_measured(trouble: str) -> None:
+    measured = measure_peers(trouble, LoadPlan(turns=1, turn_s=0.3))
+
+    assert measured.count > 0
+    assert measured.alone.count > 0 and measured.beside.count > 0
+
+
+def test_the_table_of_troubles_compares_the_99th_percentile() -> None:
+    calm, troubled = Summary(50e-6, 100e-6, 0.0, 10), Summary(60e-6, 250e-6, 0.0, 10)
+
+    lines = peers_table([PeerResult("a trouble", calm, troubled, 7)]).splitlines()
+
+    assert lines[-1].split() == ["a", "trouble", "50", "100", "60", "250", "2.5x", "7"]

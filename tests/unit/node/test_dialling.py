@@ -15,6 +15,8 @@ from partisan_actors.node.dialling import Dialling
 from partisan_actors.node.router import Peer
 from partisan_actors.transport.memory import MemoryNetwork, MemoryTransport
 from partisan_actors.wire.channels import CALLS, CONTROL
+from partisan_actors.wire.codec import pack
+from partisan_actors.wire.frames import Kind
 from tests.nodes import TestNode, config_of, nodes, until
 
 
@@ -55,6 +57,30 @@ async def test_who_does_not_answer_is_given_up_in_time_and_nothing_is_left() -> 
             await a.dialling.open(address, CONTROL, 0, None)
 
         await until(lambda: a.dialling.connection_count == 0)
+
+
+async def test_calls_go_on_while_dials_of_others_are_not_answered() -> None:
+    network = MemoryNetwork()
+    address = await mute_listener(network)
+    async with nodes("a", "b", network=network, dial_timeout_s=1000.0, routing="direct") as (a, b):
+        silent = [NodeId(f"silent-{number}", 1) for number in range(8)]
+        Mute.count = 0
+        for node in silent:
+            a.addresses.learn(node, [address])
+            a.router.peer(node).send(pack([Kind.TELL, b"nobody", "method", 1]))
+        await until(lambda: Mute.count == len(silent), "every dial to be under way")
+
+        answers = []
+        for number in range(1, 201):
+            answers.append(a.ask(b, number))
+            await until(lambda: b.asked)
+            b.answer_all()
+        await until(lambda: all(answer.done() for answer in answers))
+
+        assert [answer.value for answer in answers] == list(range(1, 201))
+        assert all(a.router.peer(node).waiting for node in silent), "nothing has ended those dials"
+        for node in silent:  # nor need they end before the test does
+            a.router.mark_down(node, "said the test")
 
 
 async def test_a_dial_that_is_cancelled_leaves_nothing() -> None:

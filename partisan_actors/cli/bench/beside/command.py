@@ -1,4 +1,4 @@
-"""`partisan bench large-small`: small calls beside large arguments, by default and with interleaving off."""
+"""`partisan bench large-small`, `troubled-peers`: small calls beside large arguments, or beside peers in trouble."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import NoReturn
 import click
 
 from partisan_actors.cli.bench.beside.load import CONFIGURATIONS, MIB, LoadPlan, measure_beside
-from partisan_actors.cli.bench.beside.report import keeps_bounds, table
+from partisan_actors.cli.bench.beside.peers import TROUBLES, measure_peers
+from partisan_actors.cli.bench.beside.report import keeps_bounds, peers_table, table
 from partisan_actors.cli.bench.environment import describe_machine
 
-__all__ = ["large_small"]
+__all__ = ["large_small", "troubled_peers"]
 
 FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
@@ -45,6 +46,25 @@ def large_small(size: float, outstanding: int, turns: int, turn_s: float, json_f
         json_file.write_text(json.dumps(found, indent=2) + "\n")
     if strict and not keeps_bounds(results[0]):
         sys.exit(1)
+
+
+@click.command("troubled-peers")
+@click.option("--turns", type=click.IntRange(1), default=4, show_default=True, help="Times alone and beside by turns.")
+@click.option("--turn", "turn_s", type=click.FloatRange(0.05), default=1.5, show_default=True, help="Seconds of each.")
+@click.option("--json", "json_file", type=FILE, help="Write everything measured to this file, as JSON.")
+def troubled_peers(turns: int, turn_s: float, json_file: Path | None) -> None:
+    """Measure small calls while other peers of the caller do not answer dials, reconnect, or stand still."""
+    signal.signal(signal.SIGTERM, _leave)  # by the front door, so that the workers are ended too
+    machine = describe_machine()
+    plan = LoadPlan(turns=turns, turn_s=turn_s)
+    results = []
+    for trouble in TROUBLES:
+        click.echo(f"measuring: {trouble}", err=True)
+        results.append(measure_peers(trouble, plan))
+    click.echo(peers_table(results))
+    if json_file is not None:
+        found = {"machine": machine.to_json(), "results": [result.to_json() for result in results]}
+        json_file.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

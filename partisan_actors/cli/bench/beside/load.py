@@ -15,7 +15,7 @@ import partisan_actors as pa
 from partisan_actors.cli.bench.samples import Summary
 from partisan_actors.node.loop import new_event_loop
 
-__all__ = ["CONFIGURATIONS", "BesideResult", "LoadPlan", "measure_beside"]
+__all__ = ["CONFIGURATIONS", "BesideResult", "LoadPlan", "measure_beside", "small_calls"]
 
 MIB: Final = 1 << 20
 WARM_UP_CALLS: Final = 200
@@ -115,17 +115,18 @@ async def _measure(configuration: str, plan: LoadPlan) -> BesideResult:
         done, took = 0, 0.0
         # By turns, so that whatever else this machine does disturbs both alike.
         for _ in range(plan.turns):
-            idle.append(await _small_calls(other, plan))
+            idle.append(await small_calls(other, plan))
             load.start()
             await asyncio.sleep(SATURATED_AFTER_S)
             before, begun = load.done, time.perf_counter()
-            loaded.append(await _small_calls(other, plan))
+            loaded.append(await small_calls(other, plan))
             done, took = done + load.done - before, took + time.perf_counter() - begun
             await load.stop()
         return BesideResult(configuration, Summary.of(idle), Summary.of(loaded), done * plan.size / took)
 
 
-async def _small_calls(receiver: Any, plan: LoadPlan) -> list[float]:
+async def small_calls(receiver: Any, plan: LoadPlan) -> list[float]:
+    """Seconds that small calls took, one at a time, for one turn."""
     samples: list[float] = []
     ends = time.perf_counter() + plan.turn_s
     while not samples or time.perf_counter() < ends:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from partisan_actors.cli.bench.beside.load import BesideResult
+from partisan_actors.cli.bench.beside.peers import PeerResult
 from partisan_actors.cli.table import plain_table
 
-__all__ = ["MEDIAN_RATIO_MAX", "P99_S_MAX", "keeps_bounds", "table"]
+__all__ = ["MEDIAN_RATIO_MAX", "P99_S_MAX", "keeps_bounds", "peers_table", "table"]
 
 # What the default settings have to keep, on two cores that nobody else uses.
 MEDIAN_RATIO_MAX: Final = 3.0
@@ -55,6 +56,24 @@ def table(results: Sequence[BesideResult]) -> str:
     ]
     rows += [[name, "-", "-", p50, p99, "-", "-", "-"] for name, p50, p99 in PUBLISHED]
     return plain_table(HEADINGS, rows)
+
+
+def peers_table(results: Sequence[PeerResult]) -> str:
+    """Aligned columns: calls alone, and beside each trouble."""
+    head = ["beside", "alone p50 us", "alone p99 us", "beside p50 us", "beside p99 us", "ratio of p99", "times met"]
+    rows: list[list[Any]] = [
+        [
+            result.trouble,
+            _us(result.alone.median),
+            _us(result.alone.p99),
+            _us(result.beside.median),
+            _us(result.beside.p99),
+            f"{result.ratio:.1f}x",
+            result.count,
+        ]
+        for result in results
+    ]
+    return plain_table(head, rows)
 
 
 def _verdict(result: BesideResult) -> str:
