@@ -105,7 +105,12 @@ function pull(one, other) {
 }
 
 function places(parts) {
-  // The largest part in the middle, the others around it.
-  const radius = 140 + 30 * Math.sqrt(parts[0]?.length ?? 1);
-  return parts.map((_, number) => (number ? { x: radius * 1.8 * Math.cos(number * 1.9), y: radius * 1.8 * Math.sin(number * 1.9) } : { x: 0, y: 0 }));
+  // Side by side, the largest first, each as wide as it is likely to become; the screen is wider than high.
+  const radius = (part) => 60 + 32 * Math.sqrt(part.length);
+  let right = 0;
+  return parts.map((part, number) => {
+    const x = number ? right + radius(part) : 0;
+    right = x + radius(part);
+    return { x, y: 0 };
+  });
 }

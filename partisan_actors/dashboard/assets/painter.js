@@ -19,8 +19,9 @@ export class Painter {
 
   fit(bounds) {
     const { clientWidth: width, clientHeight: height } = this.canvas;
-    const scale = Math.min(1.6, width / (bounds.right - bounds.left + 150), height / (bounds.bottom - bounds.top + 150));
-    this.view = { scale, x: width / 2 - (scale * (bounds.left + bounds.right)) / 2, y: height / 2 - (scale * (bounds.top + bounds.bottom)) / 2 };
+    // Buttons stand above, and the legend below.
+    const scale = Math.min(1.6, width / (bounds.right - bounds.left + 120), (height - 80) / (bounds.bottom - bounds.top + 70));
+    this.view = { scale, x: width / 2 - (scale * (bounds.left + bounds.right)) / 2, y: height / 2 + 4 - (scale * (bounds.top + bounds.bottom)) / 2 };
   }
 
   toWorld(x, y) {
