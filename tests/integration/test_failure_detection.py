@@ -85,7 +85,7 @@ class Cluster:
         lines = [line.split() for line in list(self[observer].lines)]
         return [f"{words[1]} {words[2]}" for words in lines if words[0] == "event" and words[2].startswith(f"{of}~")]
 
-    def wait_for_events(self, of: str, *kinds: str, timeout_s: float = 15.0) -> list[str]:
+    def wait_for_events(self, of: str, *kinds: str, timeout_s: float = 60.0) -> list[str]:
         """Until all the others have been told exactly these of one node; what that was."""
         others = [name for name in self.running if name != of]
 
