@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         unlink,
     )
     from partisan_actors.api.namespaces import list_named_actors
+    from partisan_actors.api.progress import Progress, progress
     from partisan_actors.api.remote_calls import NodeResult, multicall, multicall_async, rpc
     from partisan_actors.api.replays import record, replay
     from partisan_actors.api.results import (
@@ -159,6 +160,7 @@ _HOMES = {
     "PartisanError": _ERRORS,
     "PlacementGroup": "partisan_actors.api.groups",
     "PlacementGroupRemoved": _ERRORS,
+    "Progress": "partisan_actors.api.progress",
     "RemoteFunction": "partisan_actors.api.task",
     "ReplayMismatch": _ERRORS,
     "RuntimeContext": "partisan_actors.api.runtime_context",
@@ -221,6 +223,7 @@ _HOMES = {
     "parse_ref": "partisan_actors.api.texts",
     "placement_group": "partisan_actors.api.groups",
     "placement_group_table": "partisan_actors.api.groups",
+    "progress": "partisan_actors.api.progress",
     "put": "partisan_actors.api.results",
     "record": "partisan_actors.api.replays",
     "remove_placement_group": "partisan_actors.api.groups",
@@ -289,6 +292,7 @@ __all__ = [
     "PartisanError",
     "PlacementGroup",
     "PlacementGroupRemoved",
+    "Progress",
     "RemoteFunction",
     "ReplayMismatch",
     "RuntimeContext",
@@ -351,6 +355,7 @@ __all__ = [
     "parse_ref",
     "placement_group",
     "placement_group_table",
+    "progress",
     "put",
     "record",
     "remove_placement_group",

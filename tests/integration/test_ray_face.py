@@ -190,7 +190,7 @@ def test_placement_groups_are_shown_in_ray_s_names() -> None:
 
     assert group.wait(60)
     assert placement_group_table(group)["bundles"] == {0: {"CPU": 1, "GPU": 1}}
-    assert str(group.id) in placement_group_table()
+    assert group.id.hex() in placement_group_table()
     ray.util.remove_placement_group(group)
 
 

@@ -17,11 +17,13 @@ from partisan_actors.compat.ray.util.placement_group import (
     placement_group_table,
     remove_placement_group,
 )
+from partisan_actors.compat.ray.util.serialization import deregister_serializer, register_serializer
 from partisan_actors.util import inspect_serializability
 
 __all__ = [
     "ActorPool",
     "as_completed",
+    "deregister_serializer",
     "get_current_placement_group",
     "get_node_ip_address",
     "get_placement_group",
@@ -32,6 +34,7 @@ __all__ = [
     "placement_group",
     "placement_group_table",
     "queue",
+    "register_serializer",
     "remove_placement_group",
     "scheduling_strategies",
 ]
