@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -208,7 +209,11 @@ def test_what_is_absent_names_the_alternative(name: str) -> None:
         getattr(ray, name)()
 
 
-def test_shutdown_can_be_repeated_and_init_works_again_afterwards(context: RayContext) -> None:
+def test_shutdown_can_be_repeated_and_init_works_again_afterwards(
+    context: RayContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PARTISAN_RUN_DIR", str(tmp_path))  # where no other cluster of this machine is found
+    monkeypatch.delenv("PARTISAN_ADDRESS", raising=False)
     ray.shutdown()
     ray.shutdown()
     assert not ray.is_initialized()
