@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from partisan_actors.actors.subscriptions import Subscription
     from partisan_actors.api import metrics
     from partisan_actors.api.actor import ActorClass, ActorHandle, actor
-    from partisan_actors.api.actor_states import list_actors
+    from partisan_actors.api.actor_states import list_actors, list_tasks
     from partisan_actors.api.cancel import cancel
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.configured import ConfiguredMethod, StreamMethod
@@ -209,6 +209,7 @@ _HOMES = {
     "link": "partisan_actors.api.monitors",
     "list_actors": "partisan_actors.api.actor_states",
     "list_named_actors": "partisan_actors.api.namespaces",
+    "list_tasks": "partisan_actors.api.actor_states",
     "method": "partisan_actors.api.typed",
     "metrics": "partisan_actors.api.metrics",
     "monitor": "partisan_actors.api.monitors",
@@ -341,6 +342,7 @@ __all__ = [
     "link",
     "list_actors",
     "list_named_actors",
+    "list_tasks",
     "method",
     "metrics",
     "monitor",

@@ -282,4 +282,4 @@ def environments() -> Sights:
     yield "variables of another type", caught(lambda: variable.options(runtime_env={"env_vars": {"A": 1}}).remote("A"))
 
 
-PROGRAMS = (actor_pool, queues, process_pools, iterating, with_joblib, environments)
+PROGRAMS = (actor_pool, queues, process_pools, iterating, with_joblib, instruments, environments)

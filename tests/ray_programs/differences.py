@@ -120,6 +120,7 @@ DIFFERENT: Final[dict[tuple[str, str], tuple[Any, str]]] = {
         [True, "TaskFailed(ValueError)"],
         "`error_callback` gets what the function raised, as multiprocessing's does.",
     ),
+    ("beside.instruments", "a name that cannot be"): (raised("ValueError"), "Ray warns, and keeps nothing of it."),
     ("beside.environments", "a folder"): ({"returned": "some data"}, _BY_TASK),
     ("beside.environments", "modules in it"): ({"returned": 42}, _BY_TASK),
     ("beside.environments", "modules"): ({"returned": 43}, _BY_TASK),

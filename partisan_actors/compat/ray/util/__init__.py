@@ -8,7 +8,7 @@ from typing import Any
 import partisan_actors as pa
 import partisan_actors.util as ours
 from partisan_actors import list_named_actors
-from partisan_actors.compat.ray.util import multiprocessing, queue, scheduling_strategies
+from partisan_actors.compat.ray.util import metrics, multiprocessing, queue, scheduling_strategies, state
 from partisan_actors.compat.ray.util.actor_pool import ActorPool
 from partisan_actors.compat.ray.util.placement_group import (
     get_current_placement_group,
@@ -30,6 +30,7 @@ __all__ = [
     "inspect_serializability",
     "list_named_actors",
     "map_unordered",
+    "metrics",
     "multiprocessing",
     "placement_group",
     "placement_group_table",
@@ -37,6 +38,7 @@ __all__ = [
     "register_serializer",
     "remove_placement_group",
     "scheduling_strategies",
+    "state",
 ]
 
 
