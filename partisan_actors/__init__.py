@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from partisan_actors.actors.subscriptions import Subscription
     from partisan_actors.api import metrics
     from partisan_actors.api.actor import ActorClass, ActorHandle, actor
-    from partisan_actors.api.actor_states import list_actors
+    from partisan_actors.api.actor_states import list_actors, list_tasks
     from partisan_actors.api.cancel import cancel
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.configured import ConfiguredMethod, StreamMethod
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         unlink,
     )
     from partisan_actors.api.namespaces import list_named_actors
+    from partisan_actors.api.progress import Progress, progress
     from partisan_actors.api.remote_calls import NodeResult, multicall, multicall_async, rpc
     from partisan_actors.api.replays import record, replay
     from partisan_actors.api.results import (
@@ -159,6 +160,7 @@ _HOMES = {
     "PartisanError": _ERRORS,
     "PlacementGroup": "partisan_actors.api.groups",
     "PlacementGroupRemoved": _ERRORS,
+    "Progress": "partisan_actors.api.progress",
     "RemoteFunction": "partisan_actors.api.task",
     "ReplayMismatch": _ERRORS,
     "RuntimeContext": "partisan_actors.api.runtime_context",
@@ -207,6 +209,7 @@ _HOMES = {
     "link": "partisan_actors.api.monitors",
     "list_actors": "partisan_actors.api.actor_states",
     "list_named_actors": "partisan_actors.api.namespaces",
+    "list_tasks": "partisan_actors.api.actor_states",
     "method": "partisan_actors.api.typed",
     "metrics": "partisan_actors.api.metrics",
     "monitor": "partisan_actors.api.monitors",
@@ -221,6 +224,7 @@ _HOMES = {
     "parse_ref": "partisan_actors.api.texts",
     "placement_group": "partisan_actors.api.groups",
     "placement_group_table": "partisan_actors.api.groups",
+    "progress": "partisan_actors.api.progress",
     "put": "partisan_actors.api.results",
     "record": "partisan_actors.api.replays",
     "remove_placement_group": "partisan_actors.api.groups",
@@ -289,6 +293,7 @@ __all__ = [
     "PartisanError",
     "PlacementGroup",
     "PlacementGroupRemoved",
+    "Progress",
     "RemoteFunction",
     "ReplayMismatch",
     "RuntimeContext",
@@ -337,6 +342,7 @@ __all__ = [
     "link",
     "list_actors",
     "list_named_actors",
+    "list_tasks",
     "method",
     "metrics",
     "monitor",
@@ -351,6 +357,7 @@ __all__ = [
     "parse_ref",
     "placement_group",
     "placement_group_table",
+    "progress",
     "put",
     "record",
     "remove_placement_group",

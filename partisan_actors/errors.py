@@ -317,8 +317,13 @@ def _revive(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, A
     return error
 
 
+# Python turns these into a RuntimeError where a coroutine raises them, so a TaskFailed is none of them.
+_UNRAISABLE = (StopIteration, StopAsyncIteration)
+
+
 def _failed_class(cause: type, family: tuple[type, ...]) -> type[TaskFailed]:
-    bases = (*family, cause) if issubclass(cause, Exception) and not issubclass(cause, family) else family
+    is_alien = issubclass(cause, Exception) and not issubclass(cause, (*family, *_UNRAISABLE))
+    bases = (*family, cause) if is_alien else family
     if bases == (TaskFailed,):
         return TaskFailed
     own = {"__module__": TaskFailed.__module__, "__init__": TaskFailed.__init__, "__str__": TaskFailed.__str__}

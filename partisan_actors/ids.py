@@ -6,19 +6,56 @@ An id always carries an *incarnation*, so a reference to a former life never rea
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 __all__ = ["ActorId", "GroupId", "MonitorId", "NodeId", "ObjectId", "TaskId"]
 
 
-class NodeId(NamedTuple):
+class _Written:
+    """What all ids have: their text as bytes and as hexadecimal digits, for what takes no other text."""
+
+    __slots__ = ()
+
+    def binary(self) -> bytes:
+        """The text of this id, in UTF-8."""
+        return str(self).encode()
+
+    def hex(self) -> str:
+        """The same in hexadecimal digits."""
+        return self.binary().hex()
+
+    def is_nil(self) -> bool:
+        """False: there is no id of nothing."""
+        return False
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The inverse of `str`. Raises ValueError."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_binary(cls, text: bytes) -> Self:
+        """The inverse of `binary`. Raises ValueError."""
+        return cls.parse(text.decode())
+
+    @classmethod
+    def from_hex(cls, digits: str) -> Self:
+        """The inverse of `hex`. Raises ValueError."""
+        return cls.from_binary(bytes.fromhex(digits))
+
+
+class _Life(NamedTuple):
+    name: str
+    incarnation: int
+
+
+class NodeId(_Life, _Written):
     """One life of one node: its name and the microseconds since 1970 at which that life began.
 
     Prints as ``name~incarnation`` (hexadecimal).
     """
 
-    name: str
-    incarnation: int
+    __slots__ = ()
 
     def __str__(self) -> str:
         return f"{self.name}~{self.incarnation:x}"
@@ -37,7 +74,7 @@ class _Numbered(NamedTuple):
     number: int
 
 
-class _NumberedId(_Numbered):
+class _NumberedId(_Numbered, _Written):
     """Ids of different kinds are never equal, though they are the same tuple."""
 
     __slots__ = ()

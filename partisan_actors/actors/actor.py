@@ -102,6 +102,8 @@ class Definition:
     def of(cls, actor_class: type, class_name: str = "") -> Definition:
         """Read a class. Raises ConfigError for what is not a class.
 
+        Of the special methods (``__len__``) only ``__call__`` is for callers, and those that are marked by `method`.
+
         `class_name` is what its actors' maker calls it: a class that came by value has forgotten where it was defined.
         """
         if not isinstance(actor_class, type):
@@ -109,9 +111,9 @@ class Definition:
         methods: dict[str, Method] = {}
         refused: dict[str, str] = {}
         for name in dir(actor_class):
-            if (name.startswith("__") and name != "__call__") or name in HOOKS:
-                continue
             attribute = inspect.getattr_static(actor_class, name)
+            if (name.startswith("__") and name != "__call__" and not hasattr(attribute, MARK)) or name in HOOKS:
+                continue
             if isinstance(attribute, property):
                 refused[name] = "it is a property: call a method instead"
                 continue

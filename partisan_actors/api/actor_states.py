@@ -1,4 +1,4 @@
-"""`list_actors`: which actors there are in the cluster, in which state, and why those ended that have."""
+"""`list_actors` and `list_tasks`: what there is in the cluster, in which state, and why actors ended that have."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
 from partisan_actors.api.actor_rows import STATES, merge_rows
 from partisan_actors.api.inspection import INSPECT
+from partisan_actors.api.task_rows import TASK_STATES, merge_task_rows
 from partisan_actors.errors import CallTimeout, ConfigError, PartisanError
 
-__all__ = ["ask_everybody", "list_actors"]
+__all__ = ["ask_everybody", "list_actors", "list_tasks"]
 
 NODE_S: Final = 5.0
 
@@ -37,16 +38,37 @@ def list_actors(
     if state is not None and state not in STATES:
         raise ConfigError("state", state, f"one of {', '.join(STATES)}")
     given = {"state": state, "name": name, "class": class_name, "namespace": namespace, "node": node}
+    return merge_rows(
+        _asked("actors", "all_actors", timeout), {column: value for column, value in given.items() if value is not None}
+    )
+
+
+def list_tasks(
+    *, state: str | None = None, name: str | None = None, node: str | None = None, timeout: float = 10.0
+) -> list[dict[str, Any]]:
+    """A row for each task of the cluster that is not done, as its nodes tell; of those with everything that is given.
+
+    A row has the keys id, name, state ("waiting" for arguments or a node, "sent", "queued" or "running"), node (""
+    while it is nowhere), owner (the node that submitted it) and attempt. What is done is not kept. Blocks, and raises
+    as `list_actors` does.
+    """
+    if state is not None and state not in TASK_STATES:
+        raise ConfigError("state", state, f"one of {', '.join(TASK_STATES)}")
+    wanted = {key: value for key, value in (("state", state), ("name", name), ("node", node)) if value is not None}
+    rows = merge_task_rows(_asked("tasks", "tasks", timeout))
+    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+
+
+def _asked(what: str, question: str, timeout: float) -> list[Any]:
     system = session.system()
     if asyncio._get_running_loop() is system.loop:
-        raise RuntimeError("list_actors would block the node's own loop: use `await asyncio.to_thread(...)` there")
-    job = asyncio.run_coroutine_threadsafe(ask_everybody(system, "all_actors"), system.loop)
+        raise RuntimeError(f"list_{what} would block the node's own loop: use `await asyncio.to_thread(...)` there")
+    job = asyncio.run_coroutine_threadsafe(ask_everybody(system, question), system.loop)
     try:
-        rows = result_of(job, timeout)
+        return result_of(job, timeout)
     except TimeoutError as error:
         job.cancel()
-        raise CallTimeout("asking every node for its actors", timeout) from error
-    return merge_rows(rows, {column: value for column, value in given.items() if value is not None})
+        raise CallTimeout(f"asking every node for its {what}", timeout) from error
 
 
 async def ask_everybody(system: ActorSystem, question: str) -> list[Any]:

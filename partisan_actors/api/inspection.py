@@ -12,6 +12,7 @@ from typing import Any, Final
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.waits import Waits
 from partisan_actors.api.actor_rows import INSPECT, ActorRows
+from partisan_actors.api.task_rows import task_rows
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.overlays import shared_options
 from partisan_actors.objects.lending import Lent
@@ -19,6 +20,7 @@ from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.groups_record import GroupRecord
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
+from partisan_actors.tasks.submit import TaskSubmitter
 
 __all__ = ["INSPECT", "LIVE", "Inspection", "node_row"]
 
@@ -80,7 +82,15 @@ def _object_row(lent: Lent, is_spilled: bool) -> dict[str, Any]:
 class Inspection:
     """Answers questions about this node. Every answer is plain data."""
 
-    def __init__(self, system: ActorSystem, scheduler: Scheduler, objects: ObjectStore, executor: TaskExecutor) -> None:
+    def __init__(
+        self,
+        system: ActorSystem,
+        scheduler: Scheduler,
+        objects: ObjectStore,
+        executor: TaskExecutor,
+        submitter: TaskSubmitter,
+    ) -> None:
+        self._submitter = submitter
         self._system = system
         self._scheduler = scheduler
         self._objects = objects
@@ -144,6 +154,10 @@ class Inspection:
             "rows": [_object_row(each, store.keeping.is_spilled(each.ref)) for each in lent[:ROWS_MAX]],
         }
 
+    async def tasks(self, peer: Any) -> list[dict[str, Any]]:
+        """The tasks that it has submitted, or has taken, and that are not done: the first TASK_ROWS_MAX."""
+        return task_rows(self._system, self._submitter, self._executor)
+
     async def groups(self, peer: Any) -> list[dict[str, Any]]:
         """The placement groups that this node knows of: the first ROWS_MAX, in the order of their ids."""
         return [_group_row(record) for record in self._scheduler.groups.all()[:ROWS_MAX]]
@@ -173,6 +187,10 @@ class Inspection:
             "session_resume_s": node.config.session_resume_s,
             "checksums": node.config.checksums,
             "delivery": node.config.delivery.plain(),
+            "object_store_bytes_max": node.config.object_store_bytes_max,
+            "spill_dir": node.config.spill_dir,
+            "shared_memory": node.config.shared_memory,
+            "namespace": node.config.namespace,
             "pid": os.getpid(),
             "python": sys.version.split()[0],
             "uptime_s": round(time.monotonic() - self._started, 1),

@@ -91,7 +91,7 @@ class Runtime:
         self.kinds: WeakKeyDictionary[object, tuple[tuple[object, ...], TaskKind]] = WeakKeyDictionary()
         self.draining = Draining(self.system, self.scheduler, self.executor)
         self.calls = NodeCalls(self.system, self.objects)
-        self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor)
+        self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor, self.submitter)
         TaskWaits(self.system.extensions["waits"], self.executor, self.submitter)
         self.metering = Metering(self.system, self.scheduler, self.objects, self.executor)
         self.pending = PendingWork(self.system, self.scheduler, self.submitter, self.executor)

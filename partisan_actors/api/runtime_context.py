@@ -9,7 +9,7 @@ from partisan_actors.actors.context import current_cell, request_meta
 from partisan_actors.actors.interruptions import is_cancelled
 from partisan_actors.actors.namespaces import name_of
 from partisan_actors.api import session
-from partisan_actors.api.capture import running_request
+from partisan_actors.api.capture import captured_placement, running_request
 from partisan_actors.api.namespaces import running_namespace
 from partisan_actors.ids import ActorId, NodeId, TaskId
 from partisan_actors.scheduler.scheduler import Scheduler
@@ -24,7 +24,8 @@ class RuntimeContext:
 
     `cluster` is the name of the cluster, `resources` what the actor or the task holds, by name, `labels` those of the
     node, `namespace` the one in which names of actors are. `attempt` counts from 1 how often this call or task has been
-    begun, as far as its caller knows.
+    begun, as far as its caller knows; `restarts` is how often the actor was made again. `captures_children` says that
+    what it starts goes into its placement group.
     """
 
     node_id: NodeId
@@ -39,6 +40,8 @@ class RuntimeContext:
     resources: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     namespace: str = ""
+    restarts: int = 0
+    captures_children: bool = False
 
     def is_cancelled(self) -> bool:
         """Whether the running call or task was cancelled. Ask in the code itself: it tells of whoever asks."""
@@ -50,10 +53,8 @@ def get_runtime_context() -> RuntimeContext:
     system = session.system()
     scheduler: Scheduler = system.extensions["scheduler"]
     task, cell = current_task.get(), current_cell.get()
-    name = None
-    if cell is not None:
-        known = scheduler.hosted.get(cell.actor)
-        name = name_of(known.name)[1] if known is not None and known.name is not None else None
+    known = scheduler.hosted.get(cell.actor) if cell is not None else None
+    name = name_of(known.name)[1] if known is not None and known.name is not None else None
     request = running_request(scheduler)
     meta = request_meta.get() or {}
     return RuntimeContext(
@@ -69,4 +70,6 @@ def get_runtime_context() -> RuntimeContext:
         resources=request.resources.plain() if request is not None else {},
         labels=dict(system.node.config.labels),
         namespace=running_namespace(system),
+        restarts=known.life if known is not None else 0,
+        captures_children=captured_placement(scheduler) is not None,
     )

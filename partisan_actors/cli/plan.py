@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,10 +18,25 @@ from partisan_actors.node.tls import TlsFiles
 from partisan_actors.wire.addresses import format_address, is_loopback, parse_address
 from partisan_actors.wire.channels import check_channels
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "StartPlan", "advertise_addresses", "bind_addresses", "nested", "pairs"]
+__all__ = [
+    "DEFAULT_HOST",
+    "DEFAULT_PORT",
+    "StartPlan",
+    "advertise_addresses",
+    "bind_addresses",
+    "nested",
+    "pairs",
+    "size",
+]
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 7946
+
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*((?:[kmgt]i?)?b?)", re.IGNORECASE)
+_UNITS: Final = {
+    **{prefix + b: 1000**power for power, prefix in enumerate(("", "k", "m", "g", "t")) for b in ("", "b")},
+    **{f"{prefix}i{b}": 1024**power for power, prefix in enumerate("kmgt", 1) for b in ("", "b")},
+}
 
 
 def pairs(kind: type[str] | type[float]) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, Any]]:
@@ -39,6 +55,16 @@ def pairs(kind: type[str] | type[float]) -> Callable[[click.Context, click.Param
         return found
 
     return convert
+
+
+def size(ctx: click.Context, parameter: click.Parameter, text: str | None) -> int:
+    """A call-back for an option: a number of bytes, also as 500MB or 2GiB; 0 when it is not given."""
+    if text is None:
+        return 0
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise click.BadParameter(f"{text!r} is not a number of bytes, as in 500MB or 2GiB", ctx, parameter)
+    return int(float(found[1]) * _UNITS[found[2].lower()])
 
 
 def nested(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:

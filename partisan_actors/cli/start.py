@@ -13,7 +13,7 @@ import click
 from partisan_actors.api.beside import check_dashboard
 from partisan_actors.api.joining import AUTO
 from partisan_actors.cli.asking import Target, insecure_option, json_option, tls_option
-from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_addresses, nested, pairs
+from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_addresses, nested, pairs, size
 from partisan_actors.node.config import ROUTINGS, memory_share, random_name
 from partisan_actors.node.cookie import cookie_from_file, read_cookie
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, OVERLAYS
@@ -118,6 +118,18 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
     metavar="K=V",
     help="What placement may ask for, such as zone=a.",
 )
+@click.option(
+    "--object-store-memory",
+    callback=size,
+    metavar="SIZE",
+    help="How much of large values each node keeps in memory, such as 2GiB. [default: 30 % of the machine's]",
+)
+@click.option("--spill-dir", default="", metavar="DIR", help="Where the rest goes. [default: with temporary files]")
+@click.option(
+    "--no-shared-memory", is_flag=True, help="Nodes of this host send each other arrays, and do not share them."
+)
+@click.option("--namespace", default="", metavar="NAME", help="Where names of actors are, unless they say otherwise.")
+@click.option("--prestart", is_flag=True, help="Be ready for actors with processes of their own before one is made.")
 @click.option("--data-dir", default="", metavar="DIR", help="Keep the members there, to join them again after a crash.")
 @click.option(
     "--cookie-file", type=click.Path(dir_okay=False, path_type=Path), help="The secret; made if it is not there."
@@ -216,6 +228,11 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         "routing": options["routing"],
         "resources": {"memory": memory_share(options["nodes"]), **options["resources"]},
         "labels": options["labels"],
+        "object_store_bytes_max": options["object_store_memory"],
+        "spill_dir": os.path.abspath(options["spill_dir"]) if options["spill_dir"] else "",
+        "shared_memory": not options["no_shared_memory"],
+        "namespace": options["namespace"],
+        "prestart": options["prestart"],
         "insecure": options["insecure"],
         "allow_faults": options["allow_faults"],
         "data_dir": os.path.abspath(options["data_dir"]) if options["data_dir"] else "",

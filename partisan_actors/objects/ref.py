@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.replies import Reply
-from partisan_actors.ids import NodeId, ObjectId
+from partisan_actors.ids import NodeId, ObjectId, TaskId
 
 __all__ = ["AWAY", "ObjectRef", "RefStore", "rebuild_ref"]
 
@@ -92,6 +92,22 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
         if self._id is None:
             self._id = self._store.new_id()
         return self._id
+
+    def hex(self) -> str:
+        """The id of the value in hexadecimal digits."""
+        return self.id.hex()
+
+    def binary(self) -> bytes:
+        """The same as bytes."""
+        return self.id.binary()
+
+    def is_nil(self) -> bool:
+        """False: every ref is one to something."""
+        return False
+
+    def task_id(self) -> TaskId:
+        """The id of the task whose only result this is; of other refs, an id that is theirs alone."""
+        return TaskId(*self.id)
 
     def __str__(self) -> str:
         state = "failed" if self._error is not None else "ready" if self._done else "pending"

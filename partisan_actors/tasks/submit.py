@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import itertools
 import threading
 from collections import Counter
 from typing import Any, Final
@@ -60,7 +59,6 @@ class TaskSubmitter:
         self._system = system
         self._scheduler = scheduler
         self._store = store
-        self._next_number = itertools.count(1).__next__
         # What is not done, the oldest first.
         self.submitted: dict[TaskId, Submitted] = {}
         self._outstanding: Counter[NodeId] = Counter()
@@ -96,9 +94,9 @@ class TaskSubmitter:
         begun = system.recorder.begin_traced() if system.recorder.enabled else None
         trace = SubmittedTask(system, begun, kind.name) if begun is not None else None
         context = begun.pack() if begun is not None else b""
-        task = TaskId(system.me, self._next_number())
-        spec = TaskSpec(task, kind, payload.body, buffers, context)
         ref = self._store.new_ref()
+        task = ref.task_id()
+        spec = TaskSpec(task, kind, payload.body, buffers, context)
         if trace is not None:
             ref.add_waiter(functools.partial(_finished, trace, task, ref, incoming is not None))
         work = Submitted(system, SERVICE, spec, ref, (args, kwargs), incoming, ahead)

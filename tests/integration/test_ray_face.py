@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -14,9 +15,11 @@ import partisan_actors as pa
 import partisan_actors.compat.ray as ray
 from partisan_actors.compat.ray.absent import ABSENT
 from partisan_actors.compat.ray.lifecycle import RayContext
+from partisan_actors.compat.ray.util import state
 from partisan_actors.compat.ray.util.multiprocessing import Pool
 from partisan_actors.compat.ray.util.placement_group import placement_group, placement_group_table
 from partisan_actors.compat.ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from tests.integration.programs import wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -190,7 +193,7 @@ def test_placement_groups_are_shown_in_ray_s_names() -> None:
 
     assert group.wait(60)
     assert placement_group_table(group)["bundles"] == {0: {"CPU": 1, "GPU": 1}}
-    assert str(group.id) in placement_group_table()
+    assert group.id.hex() in placement_group_table()
     ray.util.remove_placement_group(group)
 
 
@@ -202,13 +205,81 @@ def test_utilities_are_where_ray_has_them() -> None:
         assert pool.map(abs, [-1, 2]) == [1, 2]
 
 
+def test_the_state_of_the_cluster_has_ray_s_rows() -> None:
+    actor = Plain.options(name="listed").remote()
+    ray.get(actor.one.remote())
+
+    (row,) = state.list_actors(filters=[("name", "=", "listed")])
+    assert (row.state, row["class_name"], row.actor_id) == ("ALIVE", "Plain", actor._actor_id.hex())
+    assert state.get_actor(row.actor_id) == row
+    assert state.get_actor("nothing") is None
+    assert row.node_id in [worker.worker_id for worker in state.list_workers()]
+    assert [node.node_id for node in state.list_nodes()] == [ray.nodes()[0]["NodeID"]]
+    assert state.summarize_actors()["cluster"]["summary"]["Plain"]["state_counts"]["ALIVE"] >= 1
+    ray.kill(actor)
+    wait_until(lambda: state.list_actors(filters=[("name", "=", "listed")])[0].state == "DEAD", "its end to be told")
+    assert "killed" in state.list_actors(filters=[("name", "=", "listed")], detail=True)[0].death_cause
+    assert len(state.list_actors(limit=1)) == 1
+    with pytest.raises(ValueError, match="filter's test"):
+        state.list_actors(filters=[("name", "~", "listed")])
+    with pytest.raises(ValueError, match="no column 'nothing'"):
+        state.list_actors(filters=[("nothing", "=", "listed")])
+    with pytest.raises(NotImplementedError, match="another cluster"):
+        state.list_actors("127.0.0.1:1")
+    with pytest.raises(NotImplementedError, match="get_object_locations"):
+        state.list_objects()
+
+
+def test_tasks_are_listed_until_they_are_done(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+
+    @ray.remote(num_cpus=3)
+    def held(path: str) -> None:
+        wait_until(Path(path).exists, "the gate to be opened")
+
+    refs = [held.options(name=f"held {number}").remote(str(gate)) for number in range(2)]
+    try:
+        wait_until(
+            lambda: [row.state for row in state.list_tasks(filters=[("name", "=", "held 0")])] == ["RUNNING"],
+            "the first to run",
+        )
+        (row,) = state.list_tasks(filters=[("name", "=", "held 1")])
+        assert row.state in ("PENDING_NODE_ASSIGNMENT", "SUBMITTED_TO_WORKER")
+        first = state.get_task(refs[0])
+        assert first is not None
+        assert (first.task_id, first.type, first.attempt_number) == (refs[0].task_id().hex(), "NORMAL_TASK", 0)
+        assert set(state.summarize_tasks()["cluster"]["summary"]) >= {"held 0", "held 1"}
+        assert {task["state"] for task in pa.list_tasks(name="held 0")} == {"running"}
+        with pytest.raises(pa.ConfigError, match="state"):
+            pa.list_tasks(state="done")
+    finally:
+        gate.touch()
+    ray.get(refs)
+    wait_until(lambda: not state.list_tasks(filters=[("name", "=", "held 0")]), "it to be done")
+    assert state.get_task(refs[0]) is None
+
+
+def test_groups_are_listed() -> None:
+    group = placement_group([{"CPU": 1}], name="listed")
+    assert group.wait(60)
+
+    (row,) = state.list_placement_groups(filters=[("name", "=", "listed")])
+    assert (row.state, row.placement_group_id) == ("CREATED", group.id.hex())
+    assert state.get_placement_group(row.placement_group_id) == row
+    ray.util.remove_placement_group(group)
+
+
 @pytest.mark.parametrize("name", sorted(ABSENT))
 def test_what_is_absent_names_the_alternative(name: str) -> None:
     with pytest.raises(NotImplementedError, match=f"ray.{name} is not supported: .+"):
         getattr(ray, name)()
 
 
-def test_shutdown_can_be_repeated_and_init_works_again_afterwards(context: RayContext) -> None:
+def test_shutdown_can_be_repeated_and_init_works_again_afterwards(
+    context: RayContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PARTISAN_RUN_DIR", str(tmp_path))  # where no other cluster of this machine is found
+    monkeypatch.delenv("PARTISAN_ADDRESS", raising=False)
     ray.shutdown()
     ray.shutdown()
     assert not ray.is_initialized()

@@ -13,6 +13,7 @@ from tests.integration.shells import Shells
 OPTIONS = (
     *("--channel", "gossip=2", "--channel", "gauges.monotonic=true", "--channel", "bulk.compression=zlib"),
     *("--session-resume", "25", "--checksums"),
+    *("--object-store-memory", "64MiB", "--no-shared-memory", "--namespace", "shop", "--prestart"),
     *("--causal-label", "orders", "--causal-label", "stock", "--delivery-option", "give_up_s=60"),
 )
 
@@ -25,14 +26,17 @@ def shells(programs: Programs, tmp_path: Path) -> Iterator[Shells]:
 
 
 @pytest.mark.slow
-def test_every_node_has_the_channels_and_the_delivery_that_were_given(shells: Shells) -> None:
-    _, address = shells.start("--name", "first", "--nodes", "2", *OPTIONS)
+def test_every_node_has_the_channels_and_the_delivery_that_were_given(shells: Shells, tmp_path: Path) -> None:
+    spill_dir = str(tmp_path / "spilled")
+    _, address = shells.start("--name", "first", "--nodes", "2", "--spill-dir", spill_dir, *OPTIONS)
     wait_until(lambda: len(shells.facts("status", "--address", address)["node_status"]) == 2, "both to be there")
 
     for row in shells.facts("status", "--address", address)["node_status"]:
         assert row["channels"]["gauges"]["monotonic"] is True and row["channels"]["gossip"]["parallelism"] == 2
         assert row["compression"]["bulk"]["with"] == "zlib:1"
         assert (row["session_resume_s"], row["checksums"]) == (25.0, True)
+        assert (row["object_store_bytes_max"], row["spill_dir"]) == (64 * 2**20, spill_dir)
+        assert (row["shared_memory"], row["namespace"]) == (False, "shop")
         assert (row["delivery"]["causal_labels"], row["delivery"]["give_up_s"]) == (["orders", "stock"], 60)
 
 
@@ -49,6 +53,7 @@ def test_every_node_has_the_channels_and_the_delivery_that_were_given(shells: Sh
         (("--delivery-option", "give_up_s=soon"), "give_up_s must be a positive number of seconds"),
         (("--delivery-option", "patience_s=1"), "delivery = "),
         (("--causal-label", ""), "causal_labels"),
+        (("--object-store-memory", "much"), "'much' is not a number of bytes, as in 500MB or 2GiB"),
     ],
     ids=str,
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from partisan_actors import NodeId as NodeID
 from partisan_actors import ObjectRef, ObjectRefGenerator, __version__, get_gpu_ids
-from partisan_actors.compat.ray import actor, exceptions, runtime_context, util
+from partisan_actors.compat.ray import actor, exceptions, experimental, runtime_context, util
 from partisan_actors.compat.ray.absent import absent
 from partisan_actors.compat.ray.actor import method
 from partisan_actors.compat.ray.cluster import available_resources, cluster_resources, nodes
@@ -11,13 +12,21 @@ from partisan_actors.compat.ray.lifecycle import init, is_initialized, shutdown
 from partisan_actors.compat.ray.remote_function import remote
 from partisan_actors.compat.ray.runtime_context import get_runtime_context
 from partisan_actors.compat.ray.values import cancel, get, get_actor, kill, put, wait
+from partisan_actors.ids import ActorId as ActorID
+from partisan_actors.ids import GroupId as PlacementGroupID
+from partisan_actors.ids import TaskId as TaskID
 
 __all__ = [
+    "ActorID",
     "ClientBuilder",
     "LoggingConfig",
+    "NodeID",
     "ObjectID",
     "ObjectRef",
     "ObjectRefGenerator",
+    "PlacementGroupID",
+    "TaskID",
+    "WorkerID",
     "__version__",
     "actor",
     "available_resources",
@@ -26,6 +35,7 @@ __all__ = [
     "cluster_resources",
     "cpp_function",
     "exceptions",
+    "experimental",
     "get",
     "get_actor",
     "get_gpu_ids",
@@ -47,6 +57,7 @@ __all__ = [
 ]
 
 ObjectID = ObjectRef
+WorkerID = NodeID
 
 ClientBuilder = absent("ClientBuilder")
 LoggingConfig = absent("LoggingConfig")

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import partisan_actors as pa
-from partisan_actors import ActorHandle
+from partisan_actors.compat.ray.builtin_methods import give_methods
+from partisan_actors.compat.ray.handles import ActorHandle, ActorMethod, as_handle
+from partisan_actors.compat.ray.lifecycle import ensure_session
 from partisan_actors.compat.ray.options import actor_options, method_options
 
-__all__ = ["ActorClass", "ActorHandle", "actor_class", "exit_actor", "method"]
+__all__ = ["ActorClass", "ActorHandle", "ActorMethod", "actor_class", "exit_actor", "method"]
 
 P = ParamSpec("P")
 T_co = TypeVar("T_co", covariant=True)
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ActorClass(pa.ActorClass[P, T_co]):
     """What `ray.remote` makes of a class: its options are Ray's, and each of its actors has a process of its own."""
+
+    if not TYPE_CHECKING:  # the checkers know it from the base class
+
+        def remote(self, /, *args: Any, **kwargs: Any) -> ActorHandle[Any]:
+            """Create an actor; begins a session if there is none. Raises TypeError, ValueError."""
+            ensure_session()
+            return as_handle(super().remote(*args, **kwargs))
 
     def options(self, /, **options: Any) -> ActorClass[P, T_co]:
         """The same class with other options. Raises ValueError, TypeError, and NotImplementedError."""
@@ -29,6 +36,7 @@ class ActorClass(pa.ActorClass[P, T_co]):
 
 def actor_class(cls: type, options: dict[str, Any]) -> ActorClass[..., Any]:
     """What `ray.remote` makes of a class."""
+    give_methods(cls)
     made: Any = pa.actor(**{"isolation": "process", **actor_options(options)})(cls)
     return _as_rays(made)
 
@@ -44,10 +52,11 @@ def exit_actor() -> NoReturn:
     pa.exit_actor()
 
 
-def method(*args: Any, **options: Any) -> Callable[[F], F]:
+def method(*args: Any, **options: Any) -> Any:
     """Decorator with options of a method: ``@ray.method(num_returns=2)``. Raises ValueError, TypeError."""
+    if len(args) == 1 and callable(args[0]) and not options:
+        return args[0]
     if args or not options:
         raise ValueError("@ray.method has at least one option, as in @ray.method(num_returns=2), and nothing else")
     translated = method_options(options)
-    decorate: Callable[[F], F] = pa.method(**translated)
-    return decorate if translated else lambda function: function
+    return pa.method(**translated) if translated else lambda function: function

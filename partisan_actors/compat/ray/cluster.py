@@ -19,13 +19,18 @@ def nodes() -> list[dict[str, Any]]:
 
 
 def cluster_resources() -> dict[str, float]:
-    """What all nodes offer."""
-    return in_rays_names(pa.cluster_resources())
+    """What all nodes offer; and 1.0 for the address of each, as Ray has it, which nothing can ask for."""
+    return {**in_rays_names(pa.cluster_resources()), **_addresses()}
 
 
 def available_resources() -> dict[str, float]:
     """What of it is free, some seconds old at most."""
-    return {name: amount for name, amount in in_rays_names(pa.available_resources()).items() if amount}
+    free = {name: amount for name, amount in in_rays_names(pa.available_resources()).items() if amount}
+    return {**free, **_addresses()}
+
+
+def _addresses() -> dict[str, float]:
+    return {f"node:{row['NodeManagerAddress']}": 1.0 for row in nodes() if row["Alive"]}
 
 
 def in_rays_names(resources: Mapping[str, float]) -> dict[str, float]:

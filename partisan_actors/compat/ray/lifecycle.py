@@ -12,7 +12,7 @@ import partisan_actors as pa
 from partisan_actors.compat.ray.absent import refuse
 from partisan_actors.compat.ray.identity import to_hex
 
-__all__ = ["RayContext", "init", "is_initialized", "shutdown"]
+__all__ = ["RayContext", "ensure_session", "init", "is_initialized", "session_environment", "shutdown"]
 
 # What is taken and changes nothing here, as there is no dashboard, and nothing is configured behind your back.
 _WITHOUT_EFFECT: Final = frozenset(
@@ -73,6 +73,7 @@ class RayContext(Mapping[str, Any]):
 
 
 _context: RayContext | None = None
+_environment: dict[str, Any] = {}
 
 
 def init(
@@ -95,7 +96,7 @@ def init(
     there is a session, unless `ignore_reinit_error`, and for an argument that there is not; ConnectionError when nobody
     answers; ValueError and NotImplementedError for what cannot be.
     """
-    global _context
+    global _context, _environment
     _check_others(others)
     if pa.is_initialized():
         if not ignore_reinit_error:
@@ -124,6 +125,7 @@ def init(
     )
     session.__enter__()
     _context = RayContext(session)
+    _environment = dict(runtime_env or {})
     return _context
 
 
@@ -137,6 +139,17 @@ def shutdown(*, wait_for_processes: bool = False) -> None:
 def is_initialized() -> bool:
     """Whether this process has a session."""
     return pa.is_initialized()
+
+
+def ensure_session() -> None:
+    """Begin a session if there is none, as the first use of anything does."""
+    if not pa.is_initialized():
+        init()
+
+
+def session_environment() -> dict[str, Any]:
+    """The `runtime_env` that `init` was given in this process."""
+    return dict(_environment) if pa.is_initialized() else {}
 
 
 def _check_others(others: Mapping[str, Any]) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import partisan_actors as pa
 from partisan_actors.compat.ray.absent import refuse
 from partisan_actors.compat.ray.strategies import Strategy
 
-__all__ = ["actor_options", "method_options", "task_options"]
+__all__ = ["actor_options", "call_options", "method_options", "task_options"]
 
 _NUMBER: Final = (int, float)
 _OPTIONAL_MAP: Final = (Mapping, type(None))
 _TEXT: Final = (str, type(None))
-_ANY: Final = (object,)
 
 # By option: the types that it may have.
 _BOTH: Final[dict[str, tuple[type, ...]]] = {
@@ -27,7 +27,7 @@ _BOTH: Final[dict[str, tuple[type, ...]]] = {
     "num_gpus": (*_NUMBER, type(None)),
     "resources": _OPTIONAL_MAP,
     "runtime_env": _OPTIONAL_MAP,
-    "scheduling_strategy": _ANY,
+    "scheduling_strategy": (str, Strategy, pa.NodeAffinity, pa.NodeLabels, pa.InPlacementGroup, type(None)),
 }
 _TASK: Final = _BOTH | {
     "_generator_backpressure_num_objects": (int, type(None)),
@@ -56,12 +56,15 @@ _METHOD: Final[dict[str, tuple[type, ...]]] = {
     "retry_exceptions": (bool, list, tuple),
     "tensor_transport": _TEXT,
 }
+_CALL: Final = _METHOD | {"name": _TEXT}
+_RETURNS: Final = ("streaming", "dynamic")
+# What changes nothing: calls of one caller begin in order in any case, and a call is named by its method.
+_WITHOUT_EFFECT: Final = {("actors", "allow_out_of_order_execution"), ("calls of actor methods", "name")}
 # Where None, or what stands here, says no more than nothing does.
 _NOTHING: Final = {"lifetime": "non_detached", "enable_task_events": True}
 _RENAMED: Final = {"_generator_backpressure_num_objects": "generator_backpressure"}
 _REFUSED: Final = {
     "accelerator_type": "give nodes a label for it, and ask for that with label_selector",
-    "allow_out_of_order_execution": "calls of one caller begin in order, those of an async actor, too",
     "enable_task_events": "whether work is traced is said for a whole node: partisan_actors.init(tracing=...)",
     "tensor_transport": "arrays travel through shared memory, or in calls",
 }
@@ -82,6 +85,14 @@ def method_options(given: Mapping[str, Any]) -> dict[str, Any]:
     return _translated(given, _METHOD, "actor methods")
 
 
+def call_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of one call of a method; a name changes nothing. Raises TypeError for one that there is not, too."""
+    for name in given:
+        if name not in _CALL:
+            raise TypeError(f"options() got an unexpected keyword argument {name!r}: there are {sorted(_CALL)}")
+    return _translated(given, _CALL, "calls of actor methods")
+
+
 def _translated(given: Mapping[str, Any], known: Mapping[str, tuple[type, ...]], what: str) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for name, value in given.items():
@@ -90,12 +101,16 @@ def _translated(given: Mapping[str, Any], known: Mapping[str, tuple[type, ...]],
         if not isinstance(value, known[name]) or (isinstance(value, bool) and not _takes_bool(known[name])):
             allowed = " or ".join(sorted("None" if kind is type(None) else kind.__name__ for kind in known[name]))
             raise TypeError(f"The type of keyword {name!r} must be {allowed}, not {type(value).__name__}.")
-        if value is None or value == _NOTHING.get(name, None):
+        if name == "num_returns" and isinstance(value, str) and value not in _RETURNS:
+            raise TypeError(f"num_returns must be a whole number, 'streaming' or 'dynamic', not {value!r}.")
+        if value is None or (what, name) in _WITHOUT_EFFECT or value == _NOTHING.get(name, None):
             continue
         if name in _REFUSED:
             refuse(f"the option {name}", _REFUSED[name])
         made[_RENAMED.get(name, name)] = value
     _check_resources(made.get("resources", {}))
+    if not all(isinstance(value, str) for value in made.get("label_selector", {}).values()):
+        raise TypeError(f"The values of 'label_selector' must be text, not {made['label_selector']!r}.")
     strategy = made.get("scheduling_strategy")
     if isinstance(strategy, Strategy):
         made["scheduling_strategy"] = strategy.placement()
@@ -103,7 +118,7 @@ def _translated(given: Mapping[str, Any], known: Mapping[str, tuple[type, ...]],
 
 
 def _takes_bool(kinds: tuple[type, ...]) -> bool:
-    return bool in kinds or object in kinds
+    return bool in kinds
 
 
 def _check_resources(resources: Mapping[str, Any]) -> None:

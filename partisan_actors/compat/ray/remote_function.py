@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import partisan_actors as pa
 from partisan_actors.compat.ray.actor import actor_class
+from partisan_actors.compat.ray.lifecycle import ensure_session
 from partisan_actors.compat.ray.options import task_options
 
 __all__ = ["RemoteFunction", "StreamFunction", "remote"]
@@ -18,6 +19,13 @@ R_co = TypeVar("R_co", covariant=True)
 
 class RemoteFunction(pa.RemoteFunction[P, R_co]):
     """What `ray.remote` makes of a function: its options are Ray's."""
+
+    if not TYPE_CHECKING:  # the checkers know it from the base class
+
+        def remote(self, /, *args: Any, **kwargs: Any) -> Any:
+            """Run it somewhere; begins a session if there is none. Raises TypeError."""
+            ensure_session()
+            return super().remote(*args, **kwargs)
 
     def options(self, /, **options: Any) -> RemoteFunction[P, R_co]:
         """The same function with other options. Raises ValueError, TypeError, and NotImplementedError."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from partisan_actors.actors.actor import ASYNC, SYNC, Definition
+from partisan_actors.api.typed import method
 from partisan_actors.errors import ConfigError
 
 
@@ -92,6 +93,18 @@ def test_public_methods_can_be_called_from_afar_and_hooks_and_dunders_cannot() -
         "static",
         "stream",
     ]
+
+
+def test_a_special_method_that_is_marked_can_be_called_from_afar() -> None:
+    class Sized:
+        @method(num_returns=1)
+        def __len__(self) -> int:
+            return 3
+
+        def __bool__(self) -> bool:
+            return True
+
+    assert set(Definition.of(Sized).interface.methods) == {"__len__"}
 
 
 def test_what_cannot_be_called_says_why() -> None:

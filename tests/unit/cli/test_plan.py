@@ -8,7 +8,7 @@ from dataclasses import replace
 import click
 import pytest
 
-from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_addresses, nested, pairs
+from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_addresses, nested, pairs, size
 from partisan_actors.errors import ConfigError
 from partisan_actors.wire.channels import BUILT_IN
 
@@ -165,3 +165,27 @@ def test_a_malformed_option_of_an_overlay_is_refused(texts: tuple[str, ...]) -> 
 def command_line() -> tuple[click.Context, click.Parameter]:
     command = click.Command("start")
     return click.Context(command), click.Option(["--overlay-option"])
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (None, 0),
+        ("0", 0),
+        ("1000", 1000),
+        ("64MiB", 64 * 2**20),
+        ("1.5 GB", 1_500_000_000),
+        ("2g", 2 * 10**9),
+        ("1ki", 1024),
+    ],
+)
+def test_sizes_have_units(text: str | None, count: int) -> None:
+    command = click.Command("start")
+
+    assert size(click.Context(command), click.Option(["--size"]), text) == count
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1", "1XB", "1 2", "nan"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a number of bytes"):
+        size(click.Context(click.Command("start")), click.Option(["--size"]), text)

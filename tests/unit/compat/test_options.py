@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import partisan_actors as pa
-from partisan_actors.compat.ray.options import actor_options, method_options, task_options
+from partisan_actors.compat.ray.options import actor_options, call_options, method_options, task_options
 from partisan_actors.compat.ray.util.scheduling_strategies import (
     NodeAffinitySchedulingStrategy,
     NodeLabelSchedulingStrategy,
@@ -47,7 +47,6 @@ def test_a_wrong_type_is_a_type_error(check: Callable[[dict[str, Any]], Any], op
     ("check", "options"),
     [
         (task_options, {"accelerator_type": "A100"}),
-        (actor_options, {"allow_out_of_order_execution": True}),
         (actor_options, {"enable_task_events": False}),
         (method_options, {"tensor_transport": "nccl"}),
     ],
@@ -83,3 +82,24 @@ def test_names_and_strategies_are_translated() -> None:
 def test_resources_with_an_option_of_their_own_are_refused_among_the_others(name: str) -> None:
     with pytest.raises(ValueError, match="keyword instead"):
         task_options({"resources": {name: 1}})
+
+
+def test_calls_have_the_options_of_methods_and_a_name() -> None:
+    assert call_options({"name": "a call", "num_returns": 2, "concurrency_group": "io"}) == {
+        "num_returns": 2,
+        "concurrency_group": "io",
+    }
+    with pytest.raises(TypeError, match="unexpected keyword argument 'foo'"):
+        call_options({"foo": 1})
+
+
+def test_the_order_of_calls_is_kept_whatever_is_said() -> None:
+    assert actor_options({"allow_out_of_order_execution": True}) == {}
+
+
+@pytest.mark.parametrize(
+    "options", [{"num_returns": "many"}, {"scheduling_strategy": 5}, {"label_selector": {"zone": 5}}]
+)
+def test_what_has_another_type_is_a_type_error(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        task_options(options)

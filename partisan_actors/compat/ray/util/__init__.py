@@ -8,7 +8,7 @@ from typing import Any
 import partisan_actors as pa
 import partisan_actors.util as ours
 from partisan_actors import list_named_actors
-from partisan_actors.compat.ray.util import multiprocessing, queue, scheduling_strategies
+from partisan_actors.compat.ray.util import metrics, multiprocessing, queue, scheduling_strategies, state
 from partisan_actors.compat.ray.util.actor_pool import ActorPool
 from partisan_actors.compat.ray.util.placement_group import (
     get_current_placement_group,
@@ -17,23 +17,28 @@ from partisan_actors.compat.ray.util.placement_group import (
     placement_group_table,
     remove_placement_group,
 )
+from partisan_actors.compat.ray.util.serialization import deregister_serializer, register_serializer
 from partisan_actors.util import inspect_serializability
 
 __all__ = [
     "ActorPool",
     "as_completed",
+    "deregister_serializer",
     "get_current_placement_group",
     "get_node_ip_address",
     "get_placement_group",
     "inspect_serializability",
     "list_named_actors",
     "map_unordered",
+    "metrics",
     "multiprocessing",
     "placement_group",
     "placement_group_table",
     "queue",
+    "register_serializer",
     "remove_placement_group",
     "scheduling_strategies",
+    "state",
 ]
 
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 import partisan_actors as pa
 from partisan_actors import PlacementGroup, get_current_placement_group, get_placement_group, remove_placement_group
 from partisan_actors.compat.ray.cluster import in_rays_names
+from partisan_actors.compat.ray.identity import to_hex
+from partisan_actors.compat.ray.lifecycle import ensure_session
 
 __all__ = [
     "PlacementGroup",
@@ -19,6 +21,8 @@ __all__ = [
 ]
 
 _OURS: Final = {"CPU": "num_cpus", "GPU": "num_gpus"}
+# What Ray has one word for.
+_STATES: Final = {"lost": "REMOVED", "infeasible": "PENDING"}
 
 
 def placement_group(
@@ -29,6 +33,9 @@ def placement_group(
     bundle_label_selector: Sequence[Mapping[str, str]] | None = None,
 ) -> PlacementGroup:
     """Reserve bundles, all or none. Returns at once; `ready()` is a ref, `wait()` blocks. Raises ValueError."""
+    if not isinstance(bundles, Sequence) or not all(isinstance(bundle, Mapping) for bundle in bundles):
+        raise ValueError(f"bundles must be a list of maps from resources to amounts, not {bundles!r}")
+    ensure_session()
     amounts = [{_OURS.get(key, key): amount for key, amount in bundle.items()} for bundle in bundles]
     made = pa.placement_group(amounts, strategy, name, lifetime, bundle_label_selector)
     made.bundle_specs = [dict(bundle) for bundle in bundles]
@@ -39,9 +46,19 @@ def placement_group_table(placement_group: PlacementGroup | None = None) -> dict
     """The row of a group, or of all by their ids."""
     if placement_group is not None:
         return _row(pa.placement_group_table(placement_group))
-    return {group: _row(row) for group, row in pa.placement_group_table().items()}
+    return {to_hex(group): _row(row) for group, row in pa.placement_group_table().items()}
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    bundles = {index: in_rays_names(bundle) for index, bundle in row.get("bundles", {}).items()}
-    return {**row, "bundles": bundles} if row else {}
+    if not row:
+        return {}
+    bundles = {index: in_rays_names(bundle) for index, bundle in row["bundles"].items()}
+    places = {index: node and to_hex(node) for index, node in row["bundles_to_node_id"].items()}
+    return {
+        **row,
+        "placement_group_id": to_hex(row["placement_group_id"]),
+        "bundles": bundles,
+        "bundles_to_node_id": places,
+        "state": _STATES.get(row["state"], row["state"].upper()),
+        "stats": {"scheduling_state": row["why"] or row["state"].upper()},
+    }

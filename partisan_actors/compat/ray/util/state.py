@@ -1,0 +1,278 @@
+"""`ray.util.state`: rows of what there is in the cluster, by Ray's names. Any node answers; no dashboard is needed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+import partisan_actors as pa
+from partisan_actors.compat.ray.absent import refuse
+from partisan_actors.compat.ray.cluster import in_rays_names
+from partisan_actors.compat.ray.identity import to_hex
+from partisan_actors.compat.ray.util.placement_group import placement_group_table
+
+__all__ = [
+    "Row",
+    "get_actor",
+    "get_node",
+    "get_placement_group",
+    "get_task",
+    "get_worker",
+    "list_actors",
+    "list_jobs",
+    "list_nodes",
+    "list_objects",
+    "list_placement_groups",
+    "list_tasks",
+    "list_workers",
+    "summarize_actors",
+    "summarize_objects",
+    "summarize_tasks",
+]
+
+Filter = tuple[str, str, Any]
+
+_ACTORS: Final = {
+    "pending": "PENDING_CREATION",
+    "starting": "PENDING_CREATION",
+    "alive": "ALIVE",
+    "restarting": "RESTARTING",
+    "stopping": "ALIVE",
+    "stopped": "DEAD",
+}
+_TASKS: Final = {
+    "waiting": "PENDING_NODE_ASSIGNMENT",
+    "sent": "SUBMITTED_TO_WORKER",
+    "queued": "SUBMITTED_TO_WORKER",
+    "running": "RUNNING",
+}
+_TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "=": lambda value, wanted: str(value).lower() == str(wanted).lower(),
+    "!=": lambda value, wanted: str(value).lower() != str(wanted).lower(),
+}
+
+
+class Row(dict[str, Any]):
+    """A row whose columns are attributes, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"there is no column {name!r}: there are {', '.join(self)}") from None
+
+
+def list_actors(
+    address: str | None = None,
+    filters: Sequence[Filter] | None = None,
+    limit: int = 100,
+    timeout: float = 30,
+    detail: bool = False,
+    raise_on_missing_output: bool = True,
+) -> list[Row]:
+    """Actors, those that have ended as well, as far as nodes remember. Of `address` only this cluster is known.
+
+    `filters` are (column, "=" or "!=", value), without regard to case. `detail` adds nothing: all columns are there.
+    Raises ValueError, and GetTimeoutError.
+    """
+    _check_address(address)
+    nodes = {row["name"]: row["id"] for row in pa.nodes(processes=True)}
+    pids = {row["name"]: row["pid"] for row in pa.nodes(processes=True)}
+    rows = [
+        Row(
+            actor_id=to_hex(row["id"]),
+            class_name=row["class"],
+            state=_ACTORS[row["state"]],
+            name=row["name"] or "",
+            node_id=to_hex(nodes.get(row["node"], row["node"])),
+            pid=pids.get(row["node"], 0),
+            ray_namespace=row["namespace"],
+            num_restarts=row["restarts"],
+            is_detached=row["owner"] is None,
+            death_cause=row["reason"] if row["state"] == "stopped" else None,
+        )
+        for row in pa.list_actors(timeout=timeout)
+    ]
+    return _chosen(rows, filters, limit)
+
+
+def list_tasks(
+    address: str | None = None,
+    filters: Sequence[Filter] | None = None,
+    limit: int = 100,
+    timeout: float = 30,
+    detail: bool = False,
+    raise_on_missing_output: bool = True,
+) -> list[Row]:
+    """Tasks that are not done, and no calls of actors: what is done is not kept. Arguments as for `list_actors`."""
+    _check_address(address)
+    nodes = {row["name"]: row["id"] for row in pa.nodes(processes=True)}
+    rows = [
+        Row(
+            task_id=to_hex(row["id"]),
+            name=row["name"],
+            func_or_class_name=row["name"],
+            state=_TASKS[row["state"]],
+            type="NORMAL_TASK",
+            node_id=to_hex(nodes.get(row["node"], row["node"])) if row["node"] else None,
+            attempt_number=row["attempt"] - 1,
+            actor_id=None,
+        )
+        for row in pa.list_tasks(timeout=timeout)
+    ]
+    return _chosen(rows, filters, limit)
+
+
+def list_nodes(
+    address: str | None = None,
+    filters: Sequence[Filter] | None = None,
+    limit: int = 100,
+    timeout: float = 30,
+    detail: bool = False,
+    raise_on_missing_output: bool = True,
+) -> list[Row]:
+    """Nodes, those that are down as well. Arguments as for `list_actors`."""
+    _check_address(address)
+    rows = [
+        Row(
+            node_id=to_hex(row["id"]),
+            node_ip=_host(row),
+            node_name=row["name"],
+            is_head_node=False,
+            state="ALIVE" if row["state"] in ("up", "suspect") else "DEAD",
+            resources_total=in_rays_names(row["resources"]),
+            labels=dict(row["labels"]),
+        )
+        for row in pa.nodes()
+    ]
+    return _chosen(rows, filters, limit)
+
+
+def list_workers(
+    address: str | None = None,
+    filters: Sequence[Filter] | None = None,
+    limit: int = 100,
+    timeout: float = 30,
+    detail: bool = False,
+    raise_on_missing_output: bool = True,
+) -> list[Row]:
+    """Processes: of nodes, of isolated actors, and of programs that joined. Arguments as for `list_actors`."""
+    _check_address(address)
+    rows = [
+        Row(
+            worker_id=to_hex(row["id"]),
+            is_alive=row["state"] in ("up", "suspect"),
+            worker_type="WORKER" if row["hosts_actors"] or row["hosted_by"] else "DRIVER",
+            node_id=to_hex(row["id"]),
+            ip=_host(row),
+            pid=row["pid"],
+        )
+        for row in pa.nodes(processes=True)
+    ]
+    return _chosen(rows, filters, limit)
+
+
+def list_placement_groups(
+    address: str | None = None,
+    filters: Sequence[Filter] | None = None,
+    limit: int = 100,
+    timeout: float = 30,
+    detail: bool = False,
+    raise_on_missing_output: bool = True,
+) -> list[Row]:
+    """Placement groups that this node knows of. Arguments as for `list_actors`."""
+    _check_address(address)
+    return _chosen([Row(row) for row in placement_group_table().values()], filters, limit)
+
+
+def get_actor(id: str, address: str | None = None, timeout: float = 30) -> Row | None:
+    """The row of an actor, or None."""
+    return _one(list_actors(address, limit=_ALL, timeout=timeout), "actor_id", id)
+
+
+def get_task(id: Any, address: str | None = None, timeout: float = 30) -> Row | None:
+    """The row of a task, by its id or a ref to its result; None once it is done."""
+    wanted = id.task_id().hex() if isinstance(id, pa.ObjectRef) else id
+    return _one(list_tasks(address, limit=_ALL, timeout=timeout), "task_id", wanted)
+
+
+def get_node(id: str, address: str | None = None, timeout: float = 30) -> Row | None:
+    """The row of a node, or None."""
+    return _one(list_nodes(address, limit=_ALL, timeout=timeout), "node_id", id)
+
+
+def get_worker(id: str, address: str | None = None, timeout: float = 30) -> Row | None:
+    """The row of a process, or None."""
+    return _one(list_workers(address, limit=_ALL, timeout=timeout), "worker_id", id)
+
+
+def get_placement_group(id: str, address: str | None = None, timeout: float = 30) -> Row | None:
+    """The row of a placement group, or None."""
+    return _one(list_placement_groups(address, limit=_ALL, timeout=timeout), "placement_group_id", id)
+
+
+def summarize_actors(
+    address: str | None = None, timeout: float = 30, raise_on_missing_output: bool = True
+) -> dict[str, Any]:
+    """How many actors of each class are in each state."""
+    return _summary(list_actors(address, limit=_ALL, timeout=timeout), "class_name", "total_actors")
+
+
+def summarize_tasks(
+    address: str | None = None, timeout: float = 30, raise_on_missing_output: bool = True
+) -> dict[str, Any]:
+    """How many tasks of each function are in each state, of those that are not done."""
+    return _summary(list_tasks(address, limit=_ALL, timeout=timeout), "func_or_class_name", "total_tasks")
+
+
+def list_objects(*args: Any, **kwargs: Any) -> NoReturn:
+    """Raises NotImplementedError."""
+    refuse("ray.util.state.list_objects", "ray.experimental.get_object_locations(refs), or the dashboard's page")
+
+
+def summarize_objects(*args: Any, **kwargs: Any) -> NoReturn:
+    """Raises NotImplementedError."""
+    refuse("ray.util.state.summarize_objects", "the dashboard's page of objects, or partisan_actors.metrics")
+
+
+def list_jobs(*args: Any, **kwargs: Any) -> NoReturn:
+    """Raises NotImplementedError."""
+    refuse("ray.util.state.list_jobs", "a cluster is one job; ray.util.state.list_workers tells of its programs")
+
+
+# As many as there are.
+_ALL: Final = 2**31
+
+
+def _summary(rows: Iterable[Row], column: str, total: str) -> dict[str, Any]:
+    counts: dict[str, Counter[str]] = {}
+    for row in rows:
+        counts.setdefault(row[column], Counter())[row["state"]] += 1
+    summary = {name: {column: name, "state_counts": dict(states)} for name, states in counts.items()}
+    count = sum(sum(states.values()) for states in counts.values())
+    return {"cluster": {"summary": summary, total: count, "summary_by": column}}
+
+
+def _chosen(rows: Iterable[Row], filters: Sequence[Filter] | None, limit: int) -> list[Row]:
+    chosen = list(rows)
+    for column, test, wanted in filters or ():
+        if test not in _TESTS:
+            raise ValueError(f"a filter's test is one of {', '.join(map(repr, _TESTS))}, not {test!r}")
+        if any(column not in row for row in chosen):
+            raise ValueError(f"there is no column {column!r}: there are {', '.join(chosen[0])}")
+        chosen = [row for row in chosen if _TESTS[test](row[column], wanted)]
+    return chosen[:limit]
+
+
+def _one(rows: Iterable[Row], column: str, wanted: str) -> Row | None:
+    return next((row for row in rows if row[column] == wanted), None)
+
+
+def _host(row: Mapping[str, Any]) -> str:
+    return str(row["addresses"][0].rpartition(":")[0]) if row["addresses"] else ""
+
+
+def _check_address(address: str | None) -> None:
+    if address not in (None, "auto"):
+        refuse("asking another cluster", "partisan status --address HOST:PORT --json, or partisan actors, tells of any")
