@@ -37,9 +37,11 @@ PROMPT_NODES: Final = 16
 RECORDS_PER_S: Final = 20.0
 # For news of neighbours alone, which hundreds of nodes that join at once have again and again.
 NEIGHBOURS_PER_S: Final = 4.0
-# And they tell it so many times more rarely while a node has come up lately: neighbours will change again soon.
+# And they tell it so many times more rarely while a node has come up lately, and not at all for so many load periods
+# after one: neighbours will change again soon, and a newcomer that has heard of few takes its cluster for a small one.
 GROWING: Final = 4.0
 GREW_S: Final = 10.0
+GREW_PERIODS: Final = 1.0
 # Changes that come within this share of a load period go in one record, however small the cluster: neighbours come by
 # the handful.
 TOGETHER: Final = 0.25
@@ -175,7 +177,8 @@ class Presence:
         self._last_written = record
         self._written_at = host.loop.time()
         hearers = dict.fromkeys(host.neighbours())
-        self._hearers, self._is_refuting = None if gather and hearers else hearers, not gather
+        self._hearers = None if gather and hearers else hearers
+        self._is_refuting = self._is_refuting and not gather
         known = host.directory.stamps.get(me.name)
         self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
         host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed(), gather=gather)
@@ -206,11 +209,13 @@ class Presence:
         """Seconds until this node's turn to announce what is new."""
         host = self._host
         only_neighbours = replace(record, neighbours=last.neighbours) == last
-        rate, now = NEIGHBOURS_PER_S if only_neighbours else RECORDS_PER_S, host.loop.time()
+        period_s, now = host.config.load_period_s, host.loop.time()
+        rate = NEIGHBOURS_PER_S if only_neighbours else RECORDS_PER_S
         if only_neighbours and now - self._grew_at < GREW_S:
             rate /= GROWING
         turn_s = (host.directory.live_count - PROMPT_NODES) / rate
-        return self._written_at + max(turn_s, TOGETHER * host.config.load_period_s) - now
+        due = self._written_at + max(turn_s, TOGETHER * period_s)
+        return max(due, self._grew_at + GREW_PERIODS * period_s if only_neighbours else due) - now
 
     def introduce_anyway(self) -> None:
         """Announce this node, if it has not been, although there may be nobody to hear it, and again when there is."""
@@ -265,6 +270,7 @@ class Presence:
     def refute(self) -> None:
         """Somebody takes this node for down, or nearly: announce it anew, with a higher version."""
         self._last_written = None
+        self._is_refuting = True
         if not self._host.is_closing:
             self.publish()
 

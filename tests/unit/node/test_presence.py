@@ -214,6 +214,21 @@ async def test_what_is_refuted_is_told_once_while_somebody_stays_who_heard_it() 
         assert b.directory.stamps["b"][1] == version
 
 
+async def test_neighbours_are_told_when_nobody_has_come_up_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence_module, "GREW_PERIODS", 1_000_000.0)
+    async with overlay("a", "b", **QUICK) as (a, b):
+        await until(lambda: a.neighbours() and b.neighbours())
+        stamp = a.directory.stamps["a"]
+        for _ in range(5):
+            a._presence.renew()
+        assert a.directory.stamps["a"] == stamp
+
+        a.describe_load = lambda: {"actors": 1}
+        await until(lambda: record_of(b, a).actors == 1, "what is new of itself does not wait")
+        monkeypatch.setattr(presence_module, "GREW_PERIODS", 1.0)
+        await until(lambda: record_of(b, a).neighbours == ("b",) and record_of(a, b).neighbours == ("a",))
+
+
 @pytest.mark.parametrize(("most", "is_down"), [(1, True), (32, False)])
 async def test_in_a_large_cluster_who_is_dialled_in_vain_is_verified_by_whoever_dialled(
     most: int, is_down: bool, monkeypatch: pytest.MonkeyPatch
