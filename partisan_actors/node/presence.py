@@ -37,9 +37,11 @@ PROMPT_NODES: Final = 16
 RECORDS_PER_S: Final = 20.0
 # For news of neighbours alone, which hundreds of nodes that join at once have again and again.
 NEIGHBOURS_PER_S: Final = 4.0
-# And they tell it so many times more rarely while a node has come up lately: neighbours will change again soon.
+# And they tell it so many times more rarely while a node has come up lately, and not at all for so many load periods
+# after one: neighbours will change again soon, and a newcomer that has heard of few takes its cluster for a small one.
 GROWING: Final = 4.0
 GREW_S: Final = 10.0
+GREW_PERIODS: Final = 1.0
 # Changes that come within this share of a load period go in one record, however small the cluster: neighbours come by
 # the handful.
 TOGETHER: Final = 0.25
@@ -49,6 +51,9 @@ FIRST_NEIGHBOUR_S: Final = 1.0
 
 # A neighbour that stays for so long after it was told of something has passed it on.
 HEARD_S: Final = 10.0
+
+# A node that was dialled in vain is verified after so long, or twice that, unless its neighbours have told of its end.
+REFUSED_S: Final = 2.0
 
 # How long a node that cannot be dialled may take to answer through the overlay.
 SIGN_OF_LIFE_S: Final = 1.5
@@ -108,6 +113,8 @@ class Presence:
         self._version = 0
         self._last_written: NodeRecord | None = None
         self._written_at = float("-inf")
+        # When it had other neighbours than its record says, and which share of its turn it waits for that.
+        self._changed: tuple[float, float] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._gone: dict[NodeId, None] = {}
         # The neighbours that heard this node's last record at once and were not lost within HEARD_S. When none is left
@@ -138,7 +145,10 @@ class Presence:
             self.publish(gather=not self._is_refuting, again=True)
             return
         record = self._record(UP)
-        if record == self._last_written or self._timer is not None:
+        if record == self._last_written:
+            self._changed = None
+            return
+        if self._timer is not None:
             return
         wait_s = self._wait_s(record, self._last_written)
         if wait_s <= 0:
@@ -172,10 +182,11 @@ class Presence:
         me, record = host.me, replace(self._record(state), why=why)
         if record == self._last_written:
             return
-        self._last_written = record
+        self._last_written, self._changed = record, None
         self._written_at = host.loop.time()
         hearers = dict.fromkeys(host.neighbours())
-        self._hearers, self._is_refuting = None if gather and hearers else hearers, not gather
+        self._hearers = None if gather and hearers else hearers
+        self._is_refuting = self._is_refuting and not gather
         known = host.directory.stamps.get(me.name)
         self._version = max(self._version, known[1] if known and known[0] == me.incarnation else 0) + 1
         host.write(PREFIX + me.name, (me.incarnation, self._version, state), record.packed(), gather=gather)
@@ -206,11 +217,20 @@ class Presence:
         """Seconds until this node's turn to announce what is new."""
         host = self._host
         only_neighbours = replace(record, neighbours=last.neighbours) == last
-        rate, now = NEIGHBOURS_PER_S if only_neighbours else RECORDS_PER_S, host.loop.time()
+        period_s, now = host.config.load_period_s, host.loop.time()
+        rate = NEIGHBOURS_PER_S if only_neighbours else RECORDS_PER_S
         if only_neighbours and now - self._grew_at < GREW_S:
             rate /= GROWING
-        turn_s = (host.directory.live_count - PROMPT_NODES) / rate
-        return self._written_at + max(turn_s, TOGETHER * host.config.load_period_s) - now
+        turn_s = max(0, host.directory.live_count - PROMPT_NODES) / rate
+        together_at = self._written_at + TOGETHER * period_s
+        if not only_neighbours:
+            return max(self._written_at + turn_s, together_at) - now
+        if self._changed is None:
+            self._changed = now, host.rng.random()
+        # Those who joined together, and those for whom a machine that goes down changes something, have turns apart.
+        changed_at, share = self._changed
+        spread_at = max(self._written_at + (0.5 + share) * turn_s, changed_at + share * turn_s)
+        return max(together_at, spread_at, self._grew_at + GREW_PERIODS * period_s) - now
 
     def introduce_anyway(self) -> None:
         """Announce this node, if it has not been, although there may be nobody to hear it, and again when there is."""
@@ -265,6 +285,7 @@ class Presence:
     def refute(self) -> None:
         """Somebody takes this node for down, or nearly: announce it anew, with a higher version."""
         self._last_written = None
+        self._is_refuting = True
         if not self._host.is_closing:
             self.publish()
 
@@ -308,7 +329,9 @@ class Presence:
 
     async def _verify_refused(self, node: NodeId) -> None:
         try:
-            await self._verify(node)
+            await asyncio.sleep(REFUSED_S * self._host.rng.uniform(1.0, 2.0))
+            if self._host.directory.is_up(node):
+                await self._verify(node)
         finally:
             self._refused.pop(node, None)
 

@@ -194,7 +194,7 @@ def _unseal(book: AddressBook, packed: bytes) -> Any:
     try:
         return _decode_open(unpack(packed), book)
     except (TypeError, ValueError, msgpack.UnpackException) as error:
-        raise ProtocolError(f"what a message carries: {error}") from error
+        raise ProtocolError(f"what a control message carries: {error}") from error
 
 
 def _decode_open(value: Any, book: AddressBook) -> Any:

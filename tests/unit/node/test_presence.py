@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -214,12 +215,46 @@ async def test_what_is_refuted_is_told_once_while_somebody_stays_who_heard_it() 
         assert b.directory.stamps["b"][1] == version
 
 
+async def test_neighbours_are_told_when_nobody_has_come_up_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence_module, "GREW_PERIODS", 1_000_000.0)
+    async with overlay("a", "b", **QUICK) as (a, b):
+        await until(lambda: a.neighbours() and b.neighbours())
+        stamp = a.directory.stamps["a"]
+        for _ in range(5):
+            a._presence.renew()
+        assert a.directory.stamps["a"] == stamp
+
+        a.describe_load = lambda: {"actors": 1}
+        await until(lambda: record_of(b, a).actors == 1, "what is new of itself does not wait")
+        monkeypatch.setattr(presence_module, "GREW_PERIODS", 1.0)
+        await until(lambda: record_of(b, a).neighbours == ("b",) and record_of(a, b).neighbours == ("a",))
+
+
+@pytest.mark.parametrize(("written_ago_s", "wait_s"), [(0.0, 1500.0), (1e9, 500.0)])
+async def test_who_joined_together_and_whose_neighbours_change_together_has_a_turn_of_its_own(
+    written_ago_s: float, wait_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with overlay("a", "b", "c", load_period_s=1000.0) as made:
+        presence, a = made[0]._presence, made[0]
+        await until(lambda: len(a.neighbours()) == 2)
+        monkeypatch.setattr(presence_module, "PROMPT_NODES", 1)
+        monkeypatch.setattr(presence_module, "NEIGHBOURS_PER_S", 0.001)
+        presence._grew_at, presence._changed, a.rng.random = -1e9, None, lambda: 0.25
+        presence._written_at = a.loop.time() - written_ago_s
+        last = presence._record(UP)
+
+        waits_s = presence._wait_s(dataclasses.replace(last, neighbours=("b",)), last)
+
+        assert abs(waits_s - wait_s) < 60.0, "of a turn of 2000 s: a quarter, or three quarters after the last time"
+
+
 @pytest.mark.parametrize(("most", "is_down"), [(1, True), (32, False)])
 async def test_in_a_large_cluster_who_is_dialled_in_vain_is_verified_by_whoever_dialled(
     most: int, is_down: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence_module, "GATHERED_MAX", most)
     monkeypatch.setattr(presence_module, "SIGN_OF_LIFE_S", 0.01)
+    monkeypatch.setattr(presence_module, "REFUSED_S", 0.01)
     async with overlay("a", "b", load_period_s=1000.0) as (a, b):
         record = {**record_of(a, b).plain(), "incarnation": 1, "addresses": ["x:1"]}
         a.write(PREFIX + "x", (1, 1, UP), pack(record))

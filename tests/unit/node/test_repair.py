@@ -71,6 +71,7 @@ async def test_in_a_large_cluster_who_has_just_spoken_is_not_looked_into(monkeyp
     monkeypatch.setattr(repair_module, "WATCHERS", 100.0)
     async with overlay("a", "b", "c", **QUICK) as made:
         a = made[0]
+        await until(lambda: all(a.directory.records[node.me.name].neighbours for node in made), "all are watched")
         a.write(PREFIX + "ghost", (1, 1, UP), ghost_record(neighbours=()))
         looked_into: list[NodeId] = []
         a._repair._suspect = looked_into.append

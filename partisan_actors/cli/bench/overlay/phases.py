@@ -59,13 +59,18 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A process was killed: `nodes` nodes at once. Seconds from the signal; None: not within the limit."""
+    """A process was killed: `nodes` nodes at once. Seconds from the signal; None: not within the limit.
+
+    `cpu_s` and `messages` are what that took of the others, in processor seconds and by tag, until all was well.
+    """
 
     nodes: int
     noticed_s: float | None
     healed_s: float | None
     shape: Shape
     broadcasts: Broadcasts
+    cpu_s: float = 0.0
+    messages: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -299,10 +304,15 @@ class _Run:
         self._alive = [number for number in self._alive if number not in lost]
         self._began = time.monotonic()
         self._crew.kill_last()
+        before = await self._crew.ask("count")
         healed_s, noticed_s = await self._until_whole(plan.limit_s, None)
+        after = await self._crew.ask("count")
+        earlier, later = (_summed([count["messages"] for count in counts]) for counts in (before, after))
+        cpu_s = sum(b["cpu_s"] - a["cpu_s"] for a, b in zip(before, after, strict=True))
+        messages = {tag: later[tag] - earlier.get(tag, 0) for tag in sorted(later) if later[tag] != earlier.get(tag)}
         await self._settle()
         broadcasts = await self._broadcast(plan.broadcasts)
-        return Loss(len(lost), noticed_s, healed_s, await self._shape(), broadcasts)
+        return Loss(len(lost), noticed_s, healed_s, await self._shape(), broadcasts, cpu_s, messages)
 
 
 async def run_overlay(plan: OverlayPlan, announce: Callable[[str], None]) -> OverlayResult:
