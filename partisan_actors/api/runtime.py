@@ -20,6 +20,7 @@ from partisan_actors.api.beside import Beside, Dashboard, open_beside
 from partisan_actors.api.control import Control
 from partisan_actors.api.health import Health
 from partisan_actors.api.inspection import Inspection
+from partisan_actors.api.log_service import LogService
 from partisan_actors.api.metering import Metering
 from partisan_actors.api.pending import PendingWork
 from partisan_actors.api.runtime_env import check_runtime_env, environment_for
@@ -100,6 +101,8 @@ class Runtime:
         self.traces = TracingService(self.system, self.recent_spans, tracing.level if tracing is not None else OFF)
         self.health = Health(self.system, self.scheduler)
         self.steering = Steering(self.system, self.scheduler)
+        if world is None:  # in a simulation, what is logged is not the node's
+            self.logs = LogService(self.system)
         self.topics = Subscriptions(self.system)
         self.system.extensions.update(runtime=self, topics=self.topics, pending=self.pending)
         # What work that is started here finds around it, unless it says otherwise.

@@ -24,6 +24,7 @@ SUBCOMMANDS: Final = {
     "status": Subcommand("partisan_actors.cli.status", "status", "How the cluster and each of its nodes are."),
     "members": Subcommand("partisan_actors.cli.members", "members", "Which nodes are in the cluster."),
     "overlay": Subcommand("partisan_actors.cli.overlay", "overlay", "Who is whose active and passive neighbour."),
+    "logs": Subcommand("partisan_actors.cli.logs", "logs", "Show what was logged on the nodes, in the order of time."),
     "dashboard": Subcommand(
         "partisan_actors.cli.dashboard", "dashboard", "Show a running cluster in the browser, until Ctrl-C."
     ),

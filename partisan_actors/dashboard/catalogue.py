@@ -12,6 +12,7 @@ from partisan_actors.dashboard.endpoints import Desk, Endpoint
 from partisan_actors.dashboard.exposition_view import EXPOSITION_ENDPOINTS
 from partisan_actors.dashboard.health_views import HEALTH_ENDPOINTS
 from partisan_actors.dashboard.jaeger import JAEGER_ENDPOINTS
+from partisan_actors.dashboard.log_views import LOG_ENDPOINTS
 from partisan_actors.dashboard.measures import MEASURE_ENDPOINTS
 from partisan_actors.dashboard.node_views import NODE_ENDPOINTS
 from partisan_actors.dashboard.openapi import openapi
@@ -47,6 +48,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *MEASURE_ENDPOINTS,
     *STORE_ENDPOINTS,
     *EXPOSITION_ENDPOINTS,
+    *LOG_ENDPOINTS,
     *TRACE_ENDPOINTS,
     *JAEGER_ENDPOINTS,
     *ACTION_ENDPOINTS,

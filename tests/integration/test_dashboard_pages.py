@@ -124,6 +124,8 @@ def test_every_view_shows_what_the_cluster_does_and_asks_nobody_else(page: Any, 
     page.keyboard.press("Escape")
     go(page, site, "channels")
     page.get_by_role("cell", name="calls").first.wait_for()
+    go(page, site, "logs")
+    page.get_by_role("log").wait_for()
     for part in ("tasks", "groups", "deadlocks", "objects", "dead-letters"):
         go(page, site, f"more/{part}")
         page.locator(".empty").wait_for()

@@ -8,6 +8,7 @@ import { clusterView } from "/assets/view_cluster.js";
 import { channelsView, methodsView } from "/assets/view_calls.js";
 import { nodeView, nodesView } from "/assets/view_nodes.js";
 import { overlayView } from "/assets/view_overlay.js";
+import { logsView } from "/assets/view_logs.js";
 import { traceView, tracesView } from "/assets/view_traces.js";
 import { moreView } from "/assets/view_more.js";
 
@@ -20,6 +21,7 @@ const VIEWS = [
   ["methods", "Methods", methodsView, "m"],
   ["channels", "Channels", channelsView, "h"],
   ["traces", "Traces", tracesView, "s"],
+  ["logs", "Logs", logsView, "l"],
   ["more", "More", moreView, "x"],
 ];
 const DETAILS = { nodes: nodeView, actors: actorView, traces: traceView };

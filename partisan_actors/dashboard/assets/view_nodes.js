@@ -42,7 +42,8 @@ export function nodeView(name, { readOnly, refresh }) {
     open: (row) => `#/actors/${encodeURIComponent(row.id)}`,
     columns: [{ key: "class", label: "Class" }, { key: "name", label: "Name" }, { key: "state", label: "State", show: (row) => state(row.state) }, { key: "mailbox", label: "Mailbox", num: true }, { key: "processed", label: "Calls", num: true, show: (row) => count(row.processed) }, { key: "restarts", label: "Restarts", num: true }, { key: "id", label: "Id", mono: true }] });
   const path = `nodes/${encodeURIComponent(name)}`;
-  const actions = readOnly ? [] : [
+  const logs = h("a", { href: `#/logs?node=${encodeURIComponent(name)}` }, h("button", { type: "button", tabIndex: -1 }, "Logs"));
+  const actions = readOnly ? [logs] : [logs,
     h("button", { type: "button", onclick: () => confirmAction(`Drain node ${name}?`, "It takes no new work. Its tasks finish, its restartable actors move to other nodes, the others have 60 seconds. Then it ends, if partisan start runs it. There is no way back.", "Drain it", `${path}/drain`, { timeout: 60 }, refresh) }, "Drain"),
     h("button", { type: "button", className: "danger", onclick: () => confirmAction(`Stop node ${name}?`, "Its process leaves the cluster and ends, with every actor on it.", "Stop it", `${path}/stop`, {}, refresh) }, "Stop"),
   ];

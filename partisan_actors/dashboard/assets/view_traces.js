@@ -75,7 +75,7 @@ export function traceView(id) {
     const { jaeger_url: jaeger } = await whoami();
     fill(title, summary.root_name);
     fill(sub, `${clock(summary.start_ns / 1e9)}, ${seconds(summary.duration_ns / 1e9)}, ${plural(summary.spans, "span")} on ${summary.nodes.join(", ")}`, summary.errors ? [" ", state("error")] : "");
-    fill(links, ["jaeger", "otlp", "chrome"].map((form) => h("a", { href: `/api/v1/traces/${encodeURIComponent(id)}/export?format=${form}`, download: `${id}.${form}.json` }, h("button", { type: "button", tabIndex: -1 }, `Save as ${form}`))), jaeger ? h("a", { href: `${jaeger.replace(/\/$/, "")}/trace/${id}`, target: "_blank", rel: "noopener" }, h("button", { type: "button", tabIndex: -1 }, "Open in Jaeger")) : null);
+    fill(links, ["jaeger", "otlp", "chrome"].map((form) => h("a", { href: `/api/v1/traces/${encodeURIComponent(id)}/export?format=${form}`, download: `${id}.${form}.json` }, h("button", { type: "button", tabIndex: -1 }, `Save as ${form}`))), h("a", { href: `#/logs?trace=${id}` }, h("button", { type: "button", tabIndex: -1 }, "Logs")), jaeger ? h("a", { href: `${jaeger.replace(/\/$/, "")}/trace/${id}`, target: "_blank", rel: "noopener" }, h("button", { type: "button", tabIndex: -1 }, "Open in Jaeger")) : null);
     draw(found);
     return found;
   }
