@@ -266,8 +266,7 @@ class TaskExecutor:
         """What was cancelled before its first step never gets to say so itself."""
         self._coroutines.pop(job, None)
         if self.running_tasks.get(waiting.spec.task) is waiting:
-            error = TaskCancelled(str(waiting.spec))
-            self._leave(waiting, None, error)
+            self._leave(waiting, None, error := TaskCancelled(str(waiting.spec)))
             self._done(waiting, None, error, None)
 
     # ---- in processes -----------------------------------------------------------------------------------------
