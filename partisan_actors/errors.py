@@ -23,6 +23,7 @@
         NodeError
             NodeDown (ConnectionError)
                 WorkerCrashed                  the process of isolated work has ended by itself
+                ActorNodeDown (ActorStopped)   and the actor, which is not restarted, with it
             NoRoute (ConnectionError)
             NotYetConnected (ConnectionError)
             Overloaded
@@ -47,6 +48,7 @@ __all__ = [
     "ActorError",
     "ActorExists",
     "ActorGroupRemoved",
+    "ActorNodeDown",
     "ActorNotFound",
     "ActorStopped",
     "ActorUnavailable",
@@ -147,7 +149,7 @@ class ActorNotFound(ActorError, LookupError):
 class ActorStopped(ActorError):
     """The actor ended and will not come back; `reason` says why."""
 
-    _fields = ("actor", "reason")
+    _fields: ClassVar[tuple[str, ...]] = ("actor", "reason")
     reason: str
 
     def _text(self) -> str:
@@ -409,7 +411,7 @@ class RuntimeEnvFailed(PartisanError):
 class PlacementGroupRemoved(PartisanError):
     """A placement group is over: `what` is the group, or the work in it that has ended with it, and `why` says more."""
 
-    _fields = ("what", "why")
+    _fields: ClassVar[tuple[str, ...]] = ("what", "why")
     what: str
     why: str
 
@@ -434,7 +436,7 @@ class NodeError(PartisanError):
 class NodeDown(NodeError, ConnectionError):
     """The node is down or has left the cluster."""
 
-    _fields = ("node", "why")
+    _fields: ClassVar[tuple[str, ...]] = ("node", "why")
     why: str
 
     def _text(self) -> str:
@@ -446,6 +448,19 @@ class WorkerCrashed(NodeDown):
 
     def _text(self) -> str:
         return f"a worker process of node {self.node} is gone: {self.why}"
+
+
+class ActorNodeDown(NodeDown, ActorStopped):
+    """An actor that is not restarted has ended with its node. A call in flight may or may not have run."""
+
+    _fields = ("node", "why", "actor")
+
+    def __init__(self, node: str, why: str, actor: str) -> None:
+        super().__init__(node, why, actor)
+        self.reason = f"its node {node} is down: {why}"
+
+    def _text(self) -> str:
+        return f"node {self.node} is down: {self.why}; actor {self.actor} ended with it"
 
 
 class NoRoute(NodeError, ConnectionError):

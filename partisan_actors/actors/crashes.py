@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from partisan_actors.actors.ref import RESTARTING, UNREACHABLE, Location
 from partisan_actors.actors.replies import Answer, Reply
-from partisan_actors.errors import ActorUnavailable, NodeDown, PartisanError
+from partisan_actors.errors import ActorNodeDown, ActorUnavailable, PartisanError
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer
 
-__all__ = ["RESTART_PATIENCE_S", "fail_calls", "host_lost"]
+__all__ = ["RESTART_PATIENCE_S", "fail_calls", "fail_calls_of_all", "host_lost"]
 
 RESTART_PATIENCE_S: Final = 30.0
 
@@ -53,6 +53,21 @@ def fail_calls(peer: Peer, location: Location, why: str) -> None:
         call.fail(again if location.can_restart else location.stopped_error(why))
 
 
+def fail_calls_of_all(peer: Peer, locations: Sequence[Location], why: str) -> None:
+    """The node `peer` is down, with all the actors at `locations` that this node has called there.
+
+    If none of them is restarted, each call under way hears that its actor has ended. If some are, nobody knows whose
+    calls are whose, and all are left to hear that the node is down.
+    """
+    if not locations or any(location.can_restart for location in locations):
+        return
+    whom = str(locations[0]) if len(locations) == 1 else f"there, which is one of {len(locations)},"
+    for number, call in list(peer.pending.items()):
+        if isinstance(call, Reply) and not isinstance(call, Answer):
+            del peer.pending[number]
+            call.fail(ActorNodeDown(str(peer.node), why, whom))
+
+
 def host_lost(system: Callers, location: Location, why: str) -> None:
     """The node is down that an actor was on, for the reason `why`."""
     peer = location.peer
@@ -61,7 +76,7 @@ def host_lost(system: Callers, location: Location, why: str) -> None:
         node = peer.node if peer is not None else location.actor.node
         record = system.node.directory.find(node)
         is_process = record is not None and bool(record.hosted_by)
-        ended = NodeDown(str(node), f"{why}; actor {location} ended with it")
+        ended = ActorNodeDown(str(node), why, str(location))
         system.fail_location(location, location.stopped_error(why) if is_process else ended)
         return
     location.state = RESTARTING

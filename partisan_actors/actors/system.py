@@ -22,7 +22,7 @@ from partisan_actors.actors.cells import Cells
 from partisan_actors.actors.code import CodeStore
 from partisan_actors.actors.consuming import Streams
 from partisan_actors.actors.context import current_cell
-from partisan_actors.actors.crashes import fail_calls, host_lost
+from partisan_actors.actors.crashes import fail_calls, fail_calls_of_all, host_lost
 from partisan_actors.actors.dead_letters import DeadLetters
 from partisan_actors.actors.groups import make_cell
 from partisan_actors.actors.inbound import Inbound, encode_answer, encode_reply_error, send_encoded
@@ -385,6 +385,8 @@ class ActorSystem:
         here = [location for location in list(self._locations.values()) if location.peer is peer]
         for location in here if record.hosted_by else ():
             fail_calls(peer, location, why)
+        if not record.hosted_by:
+            fail_calls_of_all(peer, here, why)
         self.node.router.mark_down(record.node, why)
         self.streams.node_down(record.node)
         for location in here:

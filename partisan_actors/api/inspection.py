@@ -217,6 +217,7 @@ class Inspection:
             "fault_rules": self._fault_rules(),
             "tls": node.credentials.facts() if node.credentials is not None else None,
             "restarts": self._scheduler.guardian.restarts,
+            "guarded": self._scheduler.guardian.record_count,
             "reconciled": self._scheduler.guardian.reconciled,
             "total": self._scheduler.room.pool.total.plain(),
             "available": self._scheduler.room.pool.available.plain(),

@@ -257,10 +257,17 @@ class TaskExecutor:
                 running = self._run_async(waiting, function)
                 job = self._system.background.start(running, f"task {waiting.spec}", waiting.context)
                 self._coroutines[job] = waiting.spec
-                job.add_done_callback(self._coroutines.pop)
+                job.add_done_callback(partial(self._job_ended, waiting))
             else:
                 thread = self._idle.pop() if self._idle else self._make_thread()
                 thread.run(partial(self._run, waiting, function, thread))
+
+    def _job_ended(self, waiting: _Waiting, job: asyncio.Task[None]) -> None:
+        """What was cancelled before its first step never gets to say so itself."""
+        self._coroutines.pop(job, None)
+        if self.running_tasks.get(waiting.spec.task) is waiting:
+            self._leave(waiting, None, error := TaskCancelled(str(waiting.spec)))
+            self._done(waiting, None, error, None)
 
     # ---- in processes -----------------------------------------------------------------------------------------
 

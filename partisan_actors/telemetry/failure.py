@@ -22,6 +22,7 @@ _STATUSES: Final[tuple[tuple[type[BaseException], CallStatus], ...]] = (
     (errors.CallTimeout, CallStatus.TIMEOUT),
     (errors.TaskCancelled, CallStatus.CANCELLED),
     (asyncio.CancelledError, CallStatus.CANCELLED),
+    (errors.NodeDown, CallStatus.NODE_UNREACHABLE),  # first: it may also be the end of an actor
     (errors.ActorStopped, CallStatus.ACTOR_DIED),
     (errors.ActorNotFound, CallStatus.ACTOR_NOT_FOUND),
     (errors.MailboxFull, CallStatus.MAILBOX_FULL),

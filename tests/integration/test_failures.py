@@ -78,7 +78,7 @@ def test_calls_to_an_actor_on_a_killed_worker_fail_promptly(workers: pa.Session,
             pa.get(ref, timeout=30)
     with pytest.raises((pa.NodeDown, pa.ActorUnavailable)):
         pa.get(actor.add.remote(1), timeout=30)
-    wait_until(lambda: isinstance(actor.add.remote(1).exception(30), pa.NodeDown), "everybody to know")
+    wait_until(lambda: isinstance(actor.add.remote(1).exception(30), pa.ActorNodeDown), "everybody to know")
     assert "suspect" not in states, "nobody waited for it to fall silent"
 
 

@@ -1,4 +1,4 @@
-"""Nothing is handed out twice and everything comes back: random tasks and actors, and nodes that crash in between."""
+"""Nothing is handed out twice and everything comes back: random tasks and actors, cancelled or not, and nodes crash."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ def nested(seconds: float) -> int:
     return 1
 
 
+@pa.task
+async def after(value: Any) -> None: ...
+
+
 @pa.actor
 class Holder:
     async def hold(self) -> None: ...
@@ -52,7 +56,9 @@ async def story(cluster: SimulatedCluster, rng: random.Random, count: int) -> No
             check(cluster)
             await asyncio.sleep(rng.uniform(0.0, 0.2))
         action = rng.random()
-        if action < 0.85:
+        if action < 0.05 and refs:
+            refs.append(after.options(**needs(rng)).remote(rng.choice(refs)))
+        elif action < 0.85:
             options = {**needs(rng), "max_retries": rng.choice([0, 3])}
             refs.append(work.options(**options).remote(rng.uniform(0.0, 0.3), rng.random() < 0.1))
         elif action < 0.92:
@@ -62,6 +68,8 @@ async def story(cluster: SimulatedCluster, rng: random.Random, count: int) -> No
             refs.append(actors[-1].hold.remote())
         elif actors:
             pa.kill(actors.pop(rng.randrange(len(actors))))
+        if rng.random() < 0.1:  # whatever it is doing: waiting for a place or an argument, running, or done
+            pa.cancel(rng.choice(refs), recursive=rng.random() < 0.8)
         if number and number % (count // 4) == 0:
             name = rng.choice([name for name in cluster.live if name != "driver"])
             cluster.crash(name)

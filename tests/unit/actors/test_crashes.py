@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from partisan_actors.actors.crashes import fail_calls
+from partisan_actors.actors.crashes import fail_calls, fail_calls_of_all
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.replies import Answer, Reply
-from partisan_actors.errors import ActorStopped, ActorUnavailable
+from partisan_actors.errors import ActorStopped, ActorUnavailable, NodeDown
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.peer import Peer
 
@@ -36,6 +36,24 @@ async def test_calls_of_an_actor_that_is_gone_fail_with_the_reason() -> None:
     with pytest.raises(ActorStopped, match="signal 9"):
         await call
     assert not process.pending
+
+
+async def test_calls_of_actors_that_end_with_their_node_say_so_unless_some_are_made_again() -> None:
+    loop, gone, mixed = asyncio.get_running_loop(), peer(), peer()
+    call, question, unclear = Reply[Any](loop), Answer[Any](loop), Reply[Any](loop)
+    gone.pending.update({1: call, 2: question})
+    mixed.pending[1] = unclear
+
+    fail_calls_of_all(gone, [location(can_restart=False)], "it was silent")
+    fail_calls_of_all(mixed, [location(can_restart=False), location(can_restart=True)], "it was silent")
+    fail_calls_of_all(mixed, [], "it was silent")
+
+    with pytest.raises(ActorStopped, match=r"Parser .* ended with it") as error:
+        await call
+    assert isinstance(error.value, NodeDown)
+    assert error.value.node == str(PROCESS)
+    assert list(gone.pending.values()) == [question]
+    assert list(mixed.pending.values()) == [unclear]
 
 
 async def test_calls_of_an_actor_that_is_made_again_may_or_may_not_have_run() -> None:
