@@ -8,6 +8,8 @@ from typing import Final
 
 from partisan_actors.compat.ray.absent import ABSENT
 from tests.house.source import ROOT
+from tests.ray_programs.differences import DIFFERENT
+from tests.ray_programs.programs import PROGRAMS, recorded
 
 # What `ray.__all__` lists in 2.60, without what begins with an underscore.
 _RAYS: Final = """
@@ -59,3 +61,25 @@ def test_every_name_of_ours_is_on_the_page() -> None:
     named = {name.split(".")[0] for name in verdicts()}
 
     assert {name for name in ours.__all__ if not name.startswith("_")} <= named
+
+
+def test_the_tests_that_the_page_names_are_there() -> None:
+    page = (ROOT / "docs" / "coming-from-ray.md").read_text(encoding="utf-8")
+    named = re.findall(r"\| `(test_\w+\.py)`: ([\w.]+) \|", page)
+    files: dict[str, str] = {}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        files[path.name] = files.get(path.name, "") + path.read_text(encoding="utf-8")
+
+    assert len(named) > 50
+    for file, test in named:
+        there = test in PROGRAMS if file == "test_ray_programs.py" else f"def {test}(" in files.get(file, "")
+        assert there, (file, test)
+
+
+def test_the_page_has_the_figures_of_the_recording() -> None:
+    page = (ROOT / "docs" / "coming-from-ray.md").read_text(encoding="utf-8")
+    sights = sum(map(len, recorded().values()))
+
+    assert f"{len(PROGRAMS)} programs" in page
+    assert f"{sights} sights" in page
+    assert f"the {len(DIFFERENT)} that" in page
