@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -41,7 +42,7 @@ from partisan_actors.tasks.submit import TaskSubmitter
 from partisan_actors.tasks.waits import TaskWaits
 from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
-from partisan_actors.telemetry.tracing import Tracing, TracingOptions, begin_recording, start_tracing
+from partisan_actors.telemetry.tracing import Tracing, TracingOptions, begin_recording, inherit, start_tracing
 from partisan_actors.telemetry.wall_clock import WallClock
 from partisan_actors.wire.addresses import format_address, parse_address
 
@@ -69,6 +70,8 @@ class Runtime:
         if tracing is not None:
             # Before the first message, and before OpenTelemetry is loaded: calls of that time are in their trace too.
             begin_recording(self.recorder, tracing)
+            if not config.hosts_actors and not config.hosted_by:
+                inherit(self.recorder, os.environ)  # a program's node, which ends with it
         self.node = Node(
             config,
             asyncio.get_running_loop(),

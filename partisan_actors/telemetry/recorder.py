@@ -90,6 +90,7 @@ class Recorder:
         "exported",
         "full_enabled",
         "hops_enabled",
+        "inherited",
         "lifecycle_enabled",
         "links_tells",
         "objects_enabled",
@@ -115,6 +116,8 @@ class Recorder:
         self.lifecycle_enabled = self.objects_enabled = enabled
         self.overlay_enabled = False
         self.links_tells = False
+        # What this process runs under as a whole: whoever started it has said so.
+        self.inherited: TraceContext | None = None
         # What a message without a context is handled under.
         self.unasked: TraceContext | None = None
         self._late: Late | None = None
@@ -172,7 +175,7 @@ class Recorder:
 
     def begin(self) -> TraceContext:
         """The context of a new span under the current one; a new root, decided by the sampler, when there is none."""
-        return self.child_of(self._users.innermost(current_context.get()))
+        return self.child_of(self._users.innermost(current_context.get()) or self.inherited)
 
     def begin_traced(self, override: object = None) -> TraceContext | None:
         """As `begin`; None when it is not to be traced, and no context is to be sent.
@@ -186,7 +189,9 @@ class Recorder:
         if override is not None and override == OFF:
             return None
         if parent is None:
-            return self._begin_root(override)
+            parent = self.inherited
+            if parent is None:
+                return self._begin_root(override)
         if parent.flags & SAMPLED or not self._follows_parent:
             child = self.child_of(parent)
             if child.flags & SAMPLED:

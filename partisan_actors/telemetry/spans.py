@@ -175,6 +175,7 @@ def _inside(
     context: TraceContext, mask: int, name: str, started_ns: int, ended_ns: int, attributes: Attributes
 ) -> SpanValue:
     """A span inside that of `context`, which nobody had to name while it happened."""
+    _add_late(attributes, context)
     return SpanValue(
         context=context._replace(span_id=context.span_id ^ mask or mask, parent_span_id=context.span_id),
         name=name,

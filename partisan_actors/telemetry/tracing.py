@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from partisan_actors.ids import NodeId
+from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.sampler import Sampler
 
-__all__ = ["DISABLED_VARIABLE", "Tracing", "TracingOptions", "begin_recording", "is_disabled_by", "start_tracing"]
+__all__ = [
+    "DISABLED_VARIABLE",
+    "Tracing",
+    "TracingOptions",
+    "begin_recording",
+    "inherit",
+    "is_disabled_by",
+    "start_tracing",
+]
 
 DISABLED_VARIABLE: Final = "OTEL_SDK_DISABLED"
+PARENT_VARIABLE: Final = "TRACEPARENT"
+STATE_VARIABLE: Final = "TRACESTATE"
+
+_logger = logging.getLogger(__name__)
 
 
 class Tracing(Protocol):
@@ -55,6 +69,19 @@ def begin_recording(recorder: Recorder, options: TracingOptions) -> bool:
         return False
     recorder.configure(enabled=True, sampler=Sampler.from_environment(os.environ), options=options)
     return True
+
+
+def inherit(recorder: Recorder, environ: Mapping[str, str]) -> None:
+    """Have what begins in this process be part of the trace that ``TRACEPARENT`` (and ``TRACESTATE``) names.
+
+    A value that makes no sense is logged and ignored.
+    """
+    text = environ.get(PARENT_VARIABLE, "")
+    if not text.strip():
+        return
+    recorder.inherited = TraceContext.from_traceparent(text, environ.get(STATE_VARIABLE, ""))
+    if recorder.inherited is None:
+        _logger.warning("%s=%r is no trace context: this program begins traces of its own", PARENT_VARIABLE, text[:80])
 
 
 def start_tracing(

@@ -311,7 +311,8 @@ async def test_what_failed_is_kept_late_on_every_node_it_went_through_and_the_re
 
         (refused,) = await recorded.found("Ledger/refuse", "server")
         await recorded.found("Bank/fail", "client")
-        spans = recorded.spans()
+        # Whoever waited in a mailbox for over a millisecond has a span for that, too.
+        spans = [span for span in recorded.spans() if not span["name"].startswith("mailbox")]
 
         assert recorded.path(refused) == [
             "Bank/fail client", "Bank/fail server", "Ledger/refuse client", "Ledger/refuse server",

@@ -428,16 +428,21 @@ SMALL = """
 """
 
 
-def test_a_collector_may_be_spoken_to_by_grpc(programs: Programs) -> None:
+def test_a_collector_may_be_spoken_to_by_grpc_and_a_program_be_part_of_the_trace_of_whoever_starts_it(
+    programs: Programs,
+) -> None:
     with GrpcOtlpReceiver() as receiver:
-        programs.run(SMALL, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
-        forest = Forest(receiver.requests)
-        problems = check_spans(receiver.requests)
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+        programs.run(SMALL, TRACEPARENT=f"00-{7:032x}-{8:016x}-01", **variables)
+        problems = check_spans(receiver.requests, external_parents=[(8).to_bytes(8, "big")])
+        spans = receiver.spans()
 
     assert not problems, "\n".join(problems)
-    asked = [root for root in forest.roots if root.name == "Counter/add"]
+    asked = [span for span in spans if (span.name, span.kind) == ("Counter/add", CLIENT)]
+    served = {span.parent_span_id for span in spans if (span.name, span.kind) == ("Counter/add", SERVER)}
     assert len(asked) == 200
-    assert all(root.child("Counter/add", SERVER) for root in asked)
+    assert {span.trace_id for span in asked} == {(7).to_bytes(16, "big")}
+    assert {span.span_id for span in asked} == served
 
 
 @pytest.mark.slow  # it ends when its patience with the collector does

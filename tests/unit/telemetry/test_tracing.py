@@ -12,7 +12,7 @@ from partisan_actors.ids import NodeId
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import AskFinished
-from partisan_actors.telemetry.tracing import begin_recording, is_disabled_by, start_tracing
+from partisan_actors.telemetry.tracing import begin_recording, inherit, is_disabled_by, start_tracing
 from tests.otlp_receiver import OtlpReceiver, check_spans
 
 ADA = NodeId("ada", 1)
@@ -69,6 +69,37 @@ def test_recording_does_not_begin_when_the_environment_forbids_it(monkeypatch: p
 
     assert not begin_recording(recorder, TracingOptions())
     assert not recorder.enabled
+
+
+def test_a_program_may_be_a_part_of_the_trace_of_whoever_started_it() -> None:
+    recorder = Recorder(enabled=True)
+
+    inherit(recorder, {"TRACEPARENT": f"00-{7:032x}-{8:016x}-01", "TRACESTATE": "vendor=1"})
+    begun, traced = recorder.begin(), recorder.begin_traced()
+
+    assert traced is not None
+    assert {(context.trace_id, context.parent_span_id, context.trace_state) for context in (begun, traced)} == {
+        (7, 8, "vendor=1")
+    }
+
+
+def test_a_trace_that_is_not_sampled_there_is_not_here_either() -> None:
+    recorder = Recorder(enabled=True)
+
+    inherit(recorder, {"TRACEPARENT": f"00-{7:032x}-{8:016x}-00"})
+
+    assert recorder.begin_traced() is None
+
+
+@pytest.mark.parametrize("text", ["yes", "00-0-0-01", f"ff-{7:032x}-{8:016x}-01", "x" * 10_000])
+def test_what_is_no_trace_context_is_logged_and_ignored(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder(enabled=True)
+
+    inherit(recorder, {"TRACEPARENT": text})
+    context = recorder.begin_traced()
+
+    assert context is not None and not context.parent_span_id
+    assert "TRACEPARENT" in caplog.text and len(caplog.text) < 500
 
 
 def test_disabled_tracing_stays_off_and_loads_no_opentelemetry() -> None:
