@@ -234,8 +234,7 @@ class Cell(Refusing):
     def call(self, peer: Peer, m: list[Any]) -> None:
         """A plain call, ``[kind, number, key, method, *arguments]``: stepped here and now when the actor is idle.
 
-        Unless it is to be timed. This is the hot path: `deliver`, `Stepper.run` and `ended` spelled out for the usual
-        case, in one function.
+        The hot path: `deliver`, `Stepper.run` and `ended` spelled out for the usual case, in one function.
         """
         name = m[3]
         stepper = self.stepper
@@ -250,9 +249,10 @@ class Cell(Refusing):
         ):
             self.deliver(peer, m[1], name, m[4:])
             return
-        meter.left = left - 1  # it is counted; see `Meter.arrived`
+        meter.left = left - 1  # counted, and not timed: see `Meter.arrived`
         try:
-            coroutine = getattr(self.instance, name)(*m[4:])
+            method = getattr(self.instance, name)
+            coroutine = method(m[4]) if len(m) == 5 else method(*m[4:])  # one argument saves a list and a tuple
         except BaseException as error:  # noqa: BLE001 - arguments that do not fit, or a decorator of the user's
             self.finished(self._message(peer, m), None, error)
             return

@@ -19,6 +19,7 @@ from partisan_actors.actors.terminating import serve_terminating
 from partisan_actors.actors.threads import ActorThread, JobThread
 from partisan_actors.api.beside import Beside, Dashboard, open_beside
 from partisan_actors.api.control import Control
+from partisan_actors.api.exported import MetricsExported
 from partisan_actors.api.health import Health
 from partisan_actors.api.inspection import Inspection
 from partisan_actors.api.log_service import LogService
@@ -111,6 +112,8 @@ class Runtime:
         # What work that is started here finds around it, unless it says otherwise.
         self.environment = NO_ENVIRONMENT
         check_runtime_env(config.runtime_env)
+        self._metrics = MetricsExported(self.node, self.metering, tracing)
+        self._exports_metrics = world is None  # in another one, there is nobody to export to
         self._tracing_options = tracing
         self._tracing: Tracing | None = None
         self.dashboard: Beside | None = None
@@ -129,6 +132,8 @@ class Runtime:
         except BaseException:
             await self._export_the_rest()
             raise
+        if self._exports_metrics:
+            self._metrics.start()
         self.objects.start()
         self.environment = environment_for(self, self.config.runtime_env)
         if self.config.prestart and self.config.hosts_actors and self.scheduler.processes.can_isolate:
@@ -157,12 +162,13 @@ class Runtime:
         """End the actors, leave the cluster, for the reason `why`, and export what is left to export."""
         if self.dashboard is not None:
             await self.dashboard.close()
+        last = await self._metrics.last_points()
         await asyncio.gather(self.system.close(), self.scheduler.processes.close())
         self.topics.close()
         self.executor.close()
         await self.node.close(why=why)
         self.objects.sharing.close()
-        await self._export_the_rest()
+        await asyncio.gather(self._export_the_rest(), self._metrics.close(last))
 
     async def _export_the_rest(self) -> None:
         loop = self.node.loop
