@@ -105,13 +105,15 @@ class Metering:
         found = call_points(system.meters, look.in_flight)
         found += [point("partisan.mailbox.size", size, name) for name, size in look.mailboxes.items()]
         found += [point("partisan.actor.count", count, *which) for which, count in look.actors.items()]
+        restarts = Counter(dict.fromkeys((name for name, _ in look.actors), 0))
+        restarts.update(self._scheduler.guardian.restarts_of)
+        found += [point("partisan.actor.restarts", count, name) for name, count in restarts.items()]
         found += [point("partisan.actor.count", count, name, "pending") for name, count in placing.items()]
         found += channel_points(node.traffics)
         found += protocol_points(node)
         found += [point("partisan.cluster.nodes", count, state) for state, count in states.items()]
         return [
             *found,
-            point("partisan.actor.restarts", self._scheduler.guardian.restarts),
             point("partisan.dead_letters", system.dead_letters.count),
             point("partisan.task.count", self._executor.running, "running"),
             point("partisan.task.count", self._executor.queued, "queued"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -87,6 +88,7 @@ class Guardian:
         # Those with a quorum that this node has ended for the want of it.
         self._suspended: dict[ActorId, ActorSpec] = {}
         self.restarts = 0
+        self.restarts_of: Counter[str] = Counter()
         # Lives that were ended because another one of the same actor was found when a partition healed.
         self.reconciled = 0
         self._system.serve(SERVICE, self)
@@ -300,6 +302,7 @@ class Guardian:
             return
         self._scheduler.names.settle(spec, host)
         self.restarts += 1
+        self.restarts_of[spec.class_name] += 1
         if trace is not None:
             trace.finished(spec.actor, spec.class_name, host, None, spec.life, why, spec.name)
         logger.info("restarted %s on node %s (restart %d)", spec, host, spec.life)

@@ -64,7 +64,7 @@ _TABLE: Final = (
         "Actors on the node.",
         ("partisan.actor.class", "partisan.actor.state"),
     ),
-    Metric("partisan.actor.restarts", COUNTER, "{restart}", "Actors that the node has made again."),
+    Metric("partisan.actor.restarts", COUNTER, "{restart}", "Actors that the node has made again.", _CLASS),
     Metric("partisan.dead_letters", COUNTER, "{message}", "Messages that reached nobody, and that nobody waits for."),
     Metric("partisan.task.count", UPDOWNCOUNTER, "{task}", "Tasks on the node.", ("partisan.task.state",)),
     # Channels.

@@ -212,6 +212,16 @@ async def test_every_metric_of_the_table_has_a_point() -> None:
         assert set(METRICS) - told == set()
 
 
+async def test_restarts_are_told_by_class_of_those_that_are_here_and_of_those_that_were_restarted() -> None:
+    async with runtimes(MemoryNetwork(), "a") as (a,):
+        make(a)
+        a.scheduler.guardian.restarts_of["Other"] += 2
+
+        points = [point for point in await a.metering.snapshot() if point["name"] == "partisan.actor.restarts"]
+
+        assert {(*p["attributes"].values(), p["value"]) for p in points} == {("Worker", 0), ("Other", 2)}
+
+
 async def test_the_process_tells_what_it_uses() -> None:
     async with runtimes(MemoryNetwork(), "a") as (a,):
         told = await a.metering.process()
