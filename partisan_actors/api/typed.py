@@ -142,7 +142,8 @@ def method(function: Any = None, /, **options: Any) -> Any:
     `concurrency_group` names one of the actor's groups. `max_task_retries` further attempts (-1: without limit) are
     made when a call is lost with its actor's node, and, with `retry_exceptions` True or a list of classes, also when it
     raises (one of) them. A generator is never more than `generator_backpressure` items ahead of whoever takes them.
-    All of them can be set for one call, too: ``handle.name.options(...)``. Raises ConfigError.
+    All of them can be set for one call, too: ``handle.name.options(...)``. A special method (``__len__``) that has such
+    options can be called from afar. Raises ConfigError.
     """
     if function is not None:
         return function

@@ -293,3 +293,8 @@ def test_shutdown_can_be_repeated_and_init_works_again_afterwards(
     with ray.init("local", num_cpus=1):
         assert ray.cluster_resources()["CPU"] == 1.0
     assert not pa.is_initialized()
+
+    assert ray.get(square.remote(3), timeout=60) == 9  # the first use begins a session, as `init()` would
+    assert ray.is_initialized()
+    assert ray.cluster_resources()["CPU"] == len(os.sched_getaffinity(0))
+    ray.shutdown()
