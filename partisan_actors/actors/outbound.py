@@ -24,7 +24,7 @@ from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.sent_refs import SentRefs, has_read, refs_in_message
 from partisan_actors.actors.tracing import CallTrace, TellTrace
-from partisan_actors.actors.unready import Unready, UnreadyMessages, awaiting
+from partisan_actors.actors.unready import Unready, UnreadyMessages, awaiting, values_of
 from partisan_actors.errors import CallTimeout, PartisanError
 from partisan_actors.node.router import Peer
 from partisan_actors.wire.channels import CALLS, ChannelOptions
@@ -88,9 +88,11 @@ class Outbound:
                 message = pack([_CALL, number, location.key, method, *args])
             except (OverflowError, ValueError):  # beyond 64 bits, or text that UTF-8 cannot carry
                 message, buffers = self._pickled_call(number, location, method, args, kwargs, reply)
+        elif not kwargs and (values := values_of(args)) is not None:
+            message = pack([_CALL, number, location.key, method, *values])
         else:
             message, buffers = self._pickled_call(number, location, method, args, kwargs, reply)
-            channel = awaiting(location, method, args, kwargs, channel)
+            channel = awaiting(location, method, args, kwargs, channel, is_plain=True)
         if get_ident() == self._thread_id:
             peer = location.peer
             if peer is not None and buffers is None and timeout_s is None and channel is CALLS and not location.held_up:
@@ -189,7 +191,8 @@ class Outbound:
                 with contextlib.suppress(OverflowError, ValueError):  # as in `ask`
                     return pack([_TELL, location.key, method, *args]), None, channel
             encoded = self._pickled_tell(location, method, args, kwargs)
-        return *encoded, awaiting(location, method, args, kwargs, channel)
+        is_plain = not self._recorder.enabled
+        return *encoded, awaiting(location, method, args, kwargs, channel, is_plain=is_plain)
 
     def _post(
         self,

@@ -60,7 +60,7 @@ class Request:
         self._outbound = outbound
         self.next_number = outbound.next_number
         self._extras = extras
-        self._how = (awaiting(location, method, args, kwargs, channel, "group" in extras), timeout_s, partition)
+        self._how = (awaiting(location, method, args, kwargs, channel, group="group" in extras), timeout_s, partition)
         self._refs = SentRefs()
         self._scalars = args if not kwargs and is_scalars(args) else None
         # Whether somebody looks after it who may send it again, and says when it is over.

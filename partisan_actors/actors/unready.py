@@ -25,8 +25,12 @@ from partisan_actors.actors.host import Host
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.replies import Reply
 from partisan_actors.errors import ActorUnavailable, PartisanError
+from partisan_actors.wire.channels import CALLS
+from partisan_actors.wire.codec import pack
+from partisan_actors.wire.frames import Kind
+from partisan_actors.wire.payload import is_scalars
 
-__all__ = ["Unready", "UnreadyMessages", "awaiting"]
+__all__ = ["Unready", "UnreadyMessages", "awaiting", "values_of"]
 
 UNREADY_MAX: Final = 100_000
 
@@ -39,31 +43,56 @@ class Unready(str):
     It takes the place of the plain name, so that a call has no further argument that hardly any call needs.
     """
 
-    __slots__ = ("channel", "keeps_order", "refs")
+    __slots__ = ("again", "channel", "keeps_order", "refs")
     channel: str
     refs: tuple[Reply[Any], ...]
     keeps_order: bool
+    # The method and the arguments of a plain message: it is packed anew when they are small, which saves a fetch.
+    again: tuple[str, tuple[Any, ...]] | None
 
     @classmethod
     def of(cls, channel: str, refs: tuple[Reply[Any], ...], keeps_order: bool) -> Unready:
         """On `channel`."""
         made = cls(channel)
-        made.channel, made.refs, made.keeps_order = channel, refs, keeps_order
+        made.channel, made.refs, made.keeps_order, made.again = channel, refs, keeps_order, None
         return made
 
 
+def values_of(args: tuple[Any, ...]) -> list[Any] | None:
+    """These arguments with values in place of refs, if all of these are here and fit into an envelope."""
+    values = []
+    for each in args:
+        if isinstance(each, Reply):
+            if not each.done() or each._error is not None:
+                return None
+            each = each._value
+        values.append(each)
+    return values if is_scalars(values) else None
+
+
 def awaiting(
-    location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], channel: str, group: bool = False
+    location: Location,
+    method: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    channel: str,
+    *,
+    group: bool = False,
+    is_plain: bool = False,
 ) -> str:
     """The channel for a message with these arguments: as given, if those of them that are refs are ready.
 
-    With `group` it is for a concurrency group.
+    With `group` it is for a concurrency group; a message that `is_plain` has nothing but its arguments.
     """
     pending = [each for each in (*args, *kwargs.values()) if isinstance(each, Reply) and not each.done()]
     refs = tuple(ref for ref in (each.readiness() for each in pending) if not ref.done())
     if not refs:
         return channel
-    return Unready.of(channel, refs, not group and _keeps_order(location, method))
+    made = Unready.of(channel, refs, not group and _keeps_order(location, method))
+    # Later changes of what is no ref and no scalar must not be seen.
+    if is_plain and not kwargs and channel is CALLS and is_scalars(e for e in args if not isinstance(e, Reply)):
+        made.again = method, args
+    return made
 
 
 def _keeps_order(location: Location, method: str) -> bool:
@@ -88,6 +117,7 @@ class _Item(NamedTuple):
     refs: tuple[Reply[Any], ...]
     keeps_order: bool
     left: Reply[Any] | None
+    again: tuple[str, tuple[Any, ...]] | None
 
     @property
     def is_ready(self) -> bool:
@@ -124,8 +154,9 @@ class UnreadyMessages:
     ) -> bool:
         """Whether this message has to wait; then it does."""
         refs: tuple[Reply[Any], ...] = ()
-        keeps_order = True
+        keeps_order, again = True, None
         if isinstance(channel, Unready):
+            again = channel.again
             refs, keeps_order, channel = channel.refs, channel.keeps_order, channel.channel
         key = (location, str(channel), sender)
         queue = self._in_order.get(key)
@@ -137,7 +168,7 @@ class UnreadyMessages:
         # That the last handle has gone is told behind what waits here.
         left: Reply[Any] | None = None if isinstance(reply, Reply) else Reply(self._host.loop)
         self._host.under_way(location, reply if left is None else left)
-        item = _Item(number, message, buffers, reply, channel, sender, refs, keeps_order, left)
+        item = _Item(number, message, buffers, reply, channel, sender, refs, keeps_order, left, again)
         self.count += 1
         if queue is None and not keeps_order:
             self._wait_alone(location, item)
@@ -191,7 +222,13 @@ class UnreadyMessages:
     def _leave(self, location: Location, item: _Item) -> None:
         self.count -= 1
         if not item.is_over:
-            self._send(location, *item[:6])
+            number, message, buffers, *rest = item[:6]
+            values = values_of(item.again[1]) if item.again is not None else None
+            if values is not None and item.again is not None:
+                method, buffers = item.again[0], None
+                head = [Kind.TELL] if item.reply is None else [Kind.CALL, number]
+                message = pack([*head, location.key, method, *values])
+            self._send(location, number, message, buffers, *rest)
         if item.left is not None:
             item.left.succeed(None)
 

@@ -112,6 +112,23 @@ async def test_what_was_sent_before_its_actor_had_a_place_leaves_before_what_wai
         assert await soon(second) == ["first", ["first"]]
 
 
+async def test_small_values_travel_in_the_message_and_are_fetched_by_nobody(tmp_path: Path) -> None:
+    async with three() as cluster:
+        source, store = on("b", Source), on("c", Store)
+        held = store.note.remote(source.value.remote(str(tmp_path)))
+        told = store.note.tell(source.value.remote(str(tmp_path), 7))
+        assert told is None
+
+        (tmp_path / "go").touch()
+
+        assert await soon(held) == ["ready"]
+        ready = pa.put(8)
+        assert await soon(store.note.remote(ready)) == ["ready", 7, 8]
+        assert cluster["c"].objects.fetched == 0
+        assert await soon(store.note.remote(pa.put([9]))) == ["ready", 7, 8, [9]]
+        assert cluster["c"].objects.fetched == 1
+
+
 async def test_a_ref_that_was_borrowed_is_waited_for_where_it_lives(tmp_path: Path) -> None:
     async with three():
         source, store = on("b", Source), on("c", Store)
