@@ -19,6 +19,15 @@ def test_who_puts_the_first_message_in_has_to_send_the_thread_and_nobody_else() 
     assert len(inbox) == 2 and inbox.is_busy and inbox.is_blocked
 
 
+def test_what_waits_can_be_looked_at_and_goes_on_waiting() -> None:
+    inbox = Inbox()
+    for number in range(3):
+        inbox.put(_message(number))
+
+    assert inbox.waiting() == [_message(0), _message(1), _message(2)]
+    assert len(inbox) == 3
+
+
 def test_the_thread_runs_what_there_is_in_order_and_knows_the_last() -> None:
     inbox = Inbox()
     ran: list[tuple[Any, bool]] = []
