@@ -65,13 +65,20 @@ async def test_a_record_whose_neighbours_are_all_gone_is_looked_into() -> None:
         assert b.directory.is_up(a.me)
 
 
+def is_everybody_watched(node: TestNode, made: list[TestNode]) -> bool:
+    """Whether everybody is somebody's neighbour, as far as one node has heard."""
+    neighbours = {record.node.name: record.neighbours for record in node.directory.live()}
+    near = connected(node.me.name, neighbours)
+    return {each.me.name for each in made} <= watched_by(near, neighbours)
+
+
 async def test_in_a_large_cluster_who_has_just_spoken_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repair_module, "SWEPT_MAX", 1)
     monkeypatch.setattr(repair_module, "FRESH_S", 1000.0)
     monkeypatch.setattr(repair_module, "WATCHERS", 100.0)
     async with overlay("a", "b", "c", **QUICK) as made:
         a = made[0]
-        await until(lambda: all(a.directory.records[node.me.name].neighbours for node in made), "all are watched")
+        await until(lambda: is_everybody_watched(a, made))
         a.write(PREFIX + "ghost", (1, 1, UP), ghost_record(neighbours=()))
         looked_into: list[NodeId] = []
         a._repair._suspect = looked_into.append
