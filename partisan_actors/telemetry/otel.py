@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from opentelemetry import trace
@@ -95,7 +96,11 @@ def start(
 
 
 class Exporting:
-    """The background thread between one recorder and its span processors."""
+    """The background threads between one recorder and those who want its records.
+
+    One keeps them as the node's recent ones. Another, if there is anybody to export to, makes spans of them; it may be
+    held up by a collector for long, and then what waits for it is bounded as the recorder is.
+    """
 
     def __init__(
         self,
@@ -122,11 +127,18 @@ class Exporting:
         self._complaints = Complaints(_logger)
         self._closing = threading.Event()
         self._finished = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="partisan-telemetry", daemon=True)
+        self._kept_all = threading.Event()
+        self._waiting: deque[Record] = deque()
+        self._keeper = threading.Thread(target=self._keep, name="partisan-telemetry", daemon=True)
+        self._exporter: threading.Thread | None = None
+        if self._given or self._owned:
+            self._exporter = threading.Thread(target=self._run, name="partisan-telemetry-export", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the threads."""
+        self._keeper.start()
+        if self._exporter is not None:
+            self._exporter.start()
 
     @property
     def is_finished(self) -> bool:
@@ -141,30 +153,63 @@ class Exporting:
     def close(self, timeout_s: float) -> bool:
         """See `tracing.Tracing.close`."""
         self.begin_close()
-        self._thread.join(timeout_s)
-        if not self._finished.is_set():
+        if not self._finished.wait(timeout_s):
             self._complaints.say("tracing could not be flushed within %g s; the last spans are lost", timeout_s)
         return self._finished.is_set()
 
-    def drain_slice(self) -> int:
-        """Export up to SLICE_RECORDS records; returns how many there were. Called by the thread, and by tests."""
-        records = self._recorder.take(SLICE_RECORDS)
-        for record in records:
-            if not record.context.is_sampled:  # a recorder's users should not give it such; processors must not get it
-                continue
-            try:
-                self._recent.add_record(record)
-                for value in self._values(record):
-                    self._export(self._readable(value))
-            except Exception as error:  # noqa: BLE001 - a bad record or a user's processor must cost its span only
-                self._complaints.say("a span could not be exported: %r", error)
-        return len(records)
+    # ---- the first thread -------------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        while not self._closing.wait(DRAIN_PERIOD_S):
+            self._keep_waiting()
+        self._keep_waiting()
+        self._kept_all.set()
+        if self._exporter is None:
+            self._finish()
+
+    def _keep_waiting(self) -> None:
+        self._clock.follow_steps()
+        while records := self._recorder.take(SLICE_RECORDS):
+            for record in records:
+                # A recorder's users should not give it others; processors must not get them.
+                if record.context.is_sampled:
+                    self._keep_one(record)
+            if len(records) == SLICE_RECORDS:
+                self._closing.wait(SLICE_PAUSE_S)
+        if self._recorder.dropped:
+            self._complaints.say("tracing falls behind: about %d spans were not recorded", self._recorder.dropped)
+
+    def _keep_one(self, record: Record) -> None:
+        self._recent.add_record(record)
+        if self._exporter is None:
+            return
+        if len(self._waiting) < self._recorder.records_max:
+            self._waiting.append(record)
+        else:
+            self._recorder.dropped += 1
+
+    # ---- the second -------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while not self._closing.wait(DRAIN_PERIOD_S):
-            self._drain()
-        self._drain()
+        while not self._kept_all.wait(DRAIN_PERIOD_S):
+            self._export_waiting()
+        self._export_waiting()
         self._flush((*self._given, *self._owned))
+        self._finish()
+
+    def _export_waiting(self) -> None:
+        waiting = self._waiting
+        while waiting:
+            for _ in range(min(SLICE_RECORDS, len(waiting))):
+                record = waiting.popleft()
+                try:
+                    for value in spans_of(record):
+                        self._export(self._readable(value))
+                except Exception as error:  # noqa: BLE001 - a bad record or a user's processor costs its span only
+                    self._complaints.say("a span could not be exported: %r", error)
+            self._closing.wait(SLICE_PAUSE_S)
+
+    def _finish(self) -> None:
         for processor in self._owned:
             self._attempt("closing an exporter", processor.shutdown)
         if self._keeping is not None:
@@ -178,13 +223,6 @@ class Exporting:
         except Exception as error:  # noqa: BLE001 - a user's processor may raise anything; the others must still run
             self._complaints.say("%s failed: %r", what, error)
 
-    def _drain(self) -> None:
-        self._clock.follow_steps()
-        while self.drain_slice() == SLICE_RECORDS:
-            self._closing.wait(SLICE_PAUSE_S)
-        if self._recorder.dropped:
-            self._complaints.say("tracing falls behind: about %d spans were not recorded", self._recorder.dropped)
-
     def _flush(self, processors: tuple[SpanProcessor, ...]) -> None:
         self._unflushed_spans = 0
         for processor in processors:
@@ -192,7 +230,7 @@ class Exporting:
 
     def _export(self, span: ReadableSpan) -> None:
         # Building spans is faster than encoding them, and a full batch queue would drop the difference. Waiting here
-        # instead leaves the surplus in the recorder, which has more room and counts what it must refuse.
+        # instead leaves the surplus where there is more room, and where what is refused is counted.
         if self._unflushed_spans >= self._flush_after_spans:
             self._flush(self._owned)
         self._unflushed_spans += 1
@@ -200,9 +238,6 @@ class Exporting:
             processor.on_end(span)
         for processor in self._owned:
             processor.on_end(span)
-
-    def _values(self, record: Record) -> Iterable[SpanValue]:
-        return spans_of(record) if self._given or self._owned else ()
 
     def _readable(self, value: SpanValue) -> ReadableSpan:
         to_unix_ns = self._clock.to_unix_ns

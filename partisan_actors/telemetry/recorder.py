@@ -80,7 +80,6 @@ class Recorder:
         "_passed_over",
         "_random_bits",
         "_records",
-        "_records_max",
         "_sampler",
         "_users",
         "clock",
@@ -95,6 +94,7 @@ class Recorder:
         "links_tells",
         "objects_enabled",
         "overlay_enabled",
+        "records_max",
         "unasked",
         "wall_clock",
     )
@@ -132,7 +132,7 @@ class Recorder:
         self._sampler = sampler
         self._follows_parent = sampler.follows_parent
         self._records: deque[Record] = deque()
-        self._records_max = records_max
+        self.records_max = records_max
         self._users = UserSpans()
         if random_bits is None:
             generator = random.Random()
@@ -295,7 +295,7 @@ class Recorder:
         context = record.context
         if context.flags & SAMPLED:
             records = self._records
-            if len(records) < self._records_max:  # as `record` does it
+            if len(records) < self.records_max:  # as `record` does it
                 records.append(record)
             else:
                 self.dropped += 1
@@ -305,7 +305,7 @@ class Recorder:
     def record(self, record: Record) -> None:
         """Keep `record` until it is taken, or count it as dropped. Only records of sampled contexts belong here."""
         records = self._records
-        if len(records) >= self._records_max:
+        if len(records) >= self.records_max:
             self.dropped += 1  # from several threads at once a few may be missed; the log line says "about"
             return
         records.append(record)
