@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, StreamFunction, task
     from partisan_actors.api.texts import parse_ref
+    from partisan_actors.api.timers import Timer, send_after
     from partisan_actors.api.topics import broadcast, subscribe
     from partisan_actors.api.typed import method, typed
     from partisan_actors.api.why import Why, why
@@ -174,6 +175,7 @@ _HOMES = {
     "Subscription": "partisan_actors.actors.subscriptions",
     "TaskCancelled": _ERRORS,
     "TaskFailed": _ERRORS,
+    "Timer": "partisan_actors.api.timers",
     "TlsFiles": "partisan_actors.node.tls",
     "TooManyCalls": _ERRORS,
     "TracingOptions": "partisan_actors.telemetry.tracing",
@@ -232,6 +234,7 @@ _HOMES = {
     "remove_placement_group": "partisan_actors.api.groups",
     "replay": "partisan_actors.api.replays",
     "rpc": "partisan_actors.api.remote_calls",
+    "send_after": "partisan_actors.api.timers",
     "shutdown": "partisan_actors.api.session",
     "subscribe": "partisan_actors.api.topics",
     "task": "partisan_actors.api.task",
@@ -308,6 +311,7 @@ __all__ = [
     "Subscription",
     "TaskCancelled",
     "TaskFailed",
+    "Timer",
     "TlsFiles",
     "TooManyCalls",
     "TracingOptions",
@@ -366,6 +370,7 @@ __all__ = [
     "remove_placement_group",
     "replay",
     "rpc",
+    "send_after",
     "shutdown",
     "subscribe",
     "task",

@@ -33,7 +33,7 @@ from partisan_actors.node.forward_options import ForwardOptions
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.wire.channels import CALLS
 
-__all__ = ["forward", "on_message"]
+__all__ = ["Reference", "forward", "on_message", "prepared"]
 
 ALLOWED: Final = (
     "a handle, a method of a handle, an ActorId, the name of an actor, (name, node), a NodeId, or the text of an actor "
@@ -93,6 +93,19 @@ def forward(
     _check_there(method._location)
     method.tell(message)
     return None
+
+
+def prepared(
+    system: ActorSystem,
+    reference: object,
+    causal: str | None,
+    channel: str | None,
+    partition_key: int | str | None,
+    transitive: bool | None,
+) -> ActorMethod[..., Any] | AckedMethod[..., Any]:
+    """The method by whose `tell` a message is forwarded. Raises as `forward` does before it sends anything."""
+    method = _method_of(system, reference)
+    return _with_options(system, method, None, causal, channel, partition_key, transitive)
 
 
 def on_message(target: Callable[[Any], Any] | ActorMethod[..., Any]) -> Callable[[], None]:

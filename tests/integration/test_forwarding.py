@@ -14,6 +14,7 @@ import pytest
 import partisan_actors as pa
 from partisan_actors.actors.acked import Manner
 from partisan_actors.actors.context import current_system
+from partisan_actors.api import timers as timers_module
 from partisan_actors.errors import ActorNotFound, ActorStopped, ConfigError, NodeDown
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.wire.channels import check_channels
@@ -397,6 +398,77 @@ async def test_only_handles_and_refs_are_translated() -> None:
         assert handle == other and text == str(other)
         assert await ref == 7
         assert value == 8, "a ref that is the message itself is replaced by its value, as in any call"
+
+
+async def test_what_is_sent_later_is_sent_then_by_whoever_wanted_it_and_once() -> None:
+    async with two() as cluster:
+        log, other = await log_on("b", name="the log"), await log_on("a")
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        timer = pa.send_after(0.2, log, "later", channel="wide", partition_key=3)
+        await asyncio.to_thread(pa.send_after, 0.0, log, "from a thread")
+        pa.send_after(0.0, log.write, "to a method")
+        pa.send_after(0, ("the log", "b"), "by name")
+        assert timer.is_pending
+
+        entries = await until_read(log, 4)
+
+        assert loop.time() - begun >= 0.2
+        expected = ["from a thread", ["written", "to a method"], "by name", "later"]
+        assert sorted(map(str, entries)) == sorted(map(str, expected))
+        assert not timer.is_pending and not timer.cancel()
+        assert await other.read.remote() == []
+        assert not cluster["a"].system.extensions["timers"]
+
+
+async def test_what_was_cancelled_is_not_sent_and_the_others_are() -> None:
+    async with two() as cluster:
+        log = await log_on("b")
+        timers = [pa.send_after(3600.0, log, number) for number in range(100)]
+        last = pa.send_after(0.05, log, "last")
+
+        assert all(timer.cancel() for timer in timers[:50])
+        assert await asyncio.to_thread(timers[50].cancel)
+        assert not timers[0].cancel()
+
+        assert await until_read(log, 1) == ["last"]
+        assert not last.is_pending and len(cluster["a"].system.extensions["timers"]) == 49
+    assert not any(timer.is_pending for timer in timers)
+    assert not timers[99].cancel()
+
+
+async def test_a_time_that_is_none_a_reference_that_means_nobody_and_too_many_timers_are_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timers_module, "TIMERS_MAX", 2)
+    async with two() as cluster:
+        log = await log_on("b")
+        for after_s in (-1, "1", None, True, float("nan"), float("inf")):
+            with pytest.raises(ConfigError, match="after_s"):
+                pa.send_after(after_s, log, 1)  # type: ignore[arg-type]  # what is wrong on purpose
+        with pytest.raises(ActorNotFound):
+            pa.send_after(1.0, "nobody", 1)
+        with pytest.raises(ConfigError, match="channel"):
+            pa.send_after(1.0, log, 1, channel="no such")
+        pa.send_after(1000.0, log, 1)
+        pa.send_after(1000.0, log, 2)
+        with pytest.raises(ConfigError, match="at most 2"):
+            pa.send_after(1000.0, log, 3)
+
+        assert len(cluster["a"].system.extensions["timers"]) == 2
+
+
+async def test_what_comes_due_for_somebody_who_has_ended_is_a_dead_letter() -> None:
+    async with two() as cluster:
+        log = await log_on("b")
+        down = pa.monitor(log)
+        pa.kill(log)
+        assert (await down).reason == "killed"
+
+        pa.send_after(0.01, log, 1)
+        pa.send_after(0.01, log, asyncio.get_running_loop())
+
+        await until(lambda: sum(each.system.dead_letters.count for each in cluster.runtimes.values()) >= 2)
 
 
 @asynccontextmanager
