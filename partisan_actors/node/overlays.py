@@ -34,7 +34,8 @@ def make_stack(
     strategy = Contained(me, make_strategy(me, config.overlay, config.overlay_options, streams[0]), is_known)
     broadcast = make_broadcast(me, config.broadcast, config.broadcast_options, streams[1])
     handlers = Handlers(me, HandlerOptions(), streams[3], lambda: broadcast.lazy)
-    return ProtocolStack(me, strategy, broadcast, Exchange(me, ExchangeOptions(), streams[2]), handlers)
+    options = ExchangeOptions(neighbours_only=config.routing == "relay")
+    return ProtocolStack(me, strategy, broadcast, Exchange(me, options, streams[2]), handlers)
 
 
 def make_strategy(me: Peer, overlay: str, given: Mapping[str, Any], rng: random.Random) -> MembershipStrategy:

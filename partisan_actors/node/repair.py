@@ -38,7 +38,8 @@ SWEPT_ALIKE: Final = 256
 ORPHANS_S: Final = 2.0
 ORPHANS_WATCHERS: Final = 4.0
 # Whoever has just spoken for itself is not looked into: its neighbours may not have had their turn yet to say that they
-# have it, as while many join. So long ago counts as just now, for each node beyond SWEPT_MAX, and at most.
+# have it, as while many join. So long ago counts as just now: at least, for each node beyond SWEPT_MAX, and at most.
+FRESH_S_MIN: Final = 2.0
 FRESH_S: Final = 0.25
 FRESH_S_MAX: Final = 15.0
 # For how many sweeps the overlay must look torn before it is taken to be; doubled each time up to the most, for there
@@ -151,7 +152,8 @@ class Repair:
         neighbours = {record.node.name: record.neighbours for record in live}
         near = connected(host.me.name, neighbours)
         watched = watched_by(near, neighbours) | {host.me.name}
-        silent_since = host.loop.time() - min(FRESH_S * max(0, len(live) - SWEPT_MAX), FRESH_S_MAX)
+        fresh_s = min(max(FRESH_S_MIN, FRESH_S * (len(live) - SWEPT_MAX)), FRESH_S_MAX)
+        silent_since = host.loop.time() - fresh_s
         for record in live:
             if record.node.name in watched or self._spoke_at.get(record.node, 0.0) > silent_since:
                 continue

@@ -158,6 +158,7 @@ class ExchangeOptions:
     offer_s_per_entry: float = 0.0002  # after so many entries were offered to one peer, until another gets an offer
     gather_s_per_entry: float = 0.001  # how long a gathered entry waits for others, at most gather_s_max
     gather_s_max: float = 1.0
+    neighbours_only: bool = False  # for nodes that must not reach others but through the overlay
 
     def __post_init__(self) -> None:
         for name in ("period_s", "pull_timeout_s", "tombstone_ttl_s"):
@@ -193,7 +194,7 @@ class Exchange:
         self._new: dict[Peer, None] = {}  # neighbours to compare maps with, in the order in which they came
         self._compared_at = float("-inf")
         self._busy_until = float("-inf")
-        self._gathering = Gathering(me, options.gather_s_max, rng)
+        self._gathering = Gathering(me, options.gather_s_max, rng, neighbours_only=options.neighbours_only)
         self.dropped = 0  # updates from elsewhere that had no room or no sense
 
     @property

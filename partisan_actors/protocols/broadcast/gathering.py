@@ -77,8 +77,10 @@ class _Own(NamedTuple):
 class Gathering:
     """The news that waits at one node, and where other news goes. Effects: Send, SetTimer."""
 
-    def __init__(self, me: Peer, wait_s_max: float, rng: random.Random) -> None:
+    def __init__(self, me: Peer, wait_s_max: float, rng: random.Random, *, neighbours_only: bool = False) -> None:
+        """With `neighbours_only` nothing goes straight to a node that is no neighbour."""
         self._me = me
+        self._neighbours_only = neighbours_only
         self._rng = rng
         self._wait_s_max = wait_s_max
         self._collector: _Collector | None = None
@@ -241,7 +243,10 @@ class Gathering:
             # Where the way is not known any more, since neighbours come and go, straight there.
             is_by_way = collector.through in others and hops < STRAIGHT_HOPS
             onward = collector.through if is_by_way else collector.peer
-            return None if onward == self._me else onward
+            if onward == self._me:
+                return None
+            if onward in others or not self._neighbours_only:
+                return onward
         smallest = min(others, default=self._me)  # type: ignore[type-var]  # peers are ordered
         return smallest if smallest < self._me else None  # type: ignore[operator]  # peers are ordered
 

@@ -137,6 +137,25 @@ def test_news_that_has_gone_far_is_published_where_it_is() -> None:
     assert waits(effects, PUBLISH_TIMER) == [WAIT_S]
 
 
+def test_a_node_that_may_reach_neighbours_only_sends_nothing_straight_to_who_gathers() -> None:
+    machine = Gathering("m", 1.0, random.Random(1), neighbours_only=True)
+    machine.published("a", "b", [], 0.0)
+
+    by_the_way = machine.add([NEWS], ["b", "z"], WAIT_S, 0.0)
+    way_is_lost = machine.add([NEWS], ["c", "z"], WAIT_S, 0.1)
+    in_circles = machine.receive("z", Gather((NEWS,), STRAIGHT_HOPS), ["b", "z"], WAIT_S, 0.2)
+    at_who_gathers = machine.add([NEWS], ["a", "z"], WAIT_S, 0.3)
+    without_smaller = machine.add([NEWS], ["y", "z"], WAIT_S, 0.4)
+
+    assert [sent_to(each) for each in (by_the_way, way_is_lost, in_circles, at_who_gathers)] == [
+        ["b"],
+        ["c"],
+        ["b"],
+        ["a"],
+    ]
+    assert sent_to(without_smaller) == []
+
+
 def test_news_that_goes_in_circles_goes_straight_to_who_gathers() -> None:
     machine = gathering("m")
     machine.published("a", "y", [], 0.0)
