@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
 from partisan_actors.node.background import Background
+from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.dialling import DIAL_ERRORS, Dialling
 from partisan_actors.node.directory import DOWN, UP, Directory, NodeRecord
 from partisan_actors.wire.channels import CONTROL
@@ -38,8 +39,10 @@ SWEPT_ALIKE: Final = 256
 ORPHANS_S: Final = 2.0
 ORPHANS_WATCHERS: Final = 4.0
 # Whoever has just spoken for itself is not looked into: its neighbours may not have had their turn yet to say that they
-# have it, as while many join. So long ago counts as just now: at least, for each node beyond SWEPT_MAX, and at most.
+# have it, as while many join. So long ago counts as just now: at least, also in load periods, as neighbours wait for
+# the end of one after a node has come up; for each node beyond SWEPT_MAX; and at most.
 FRESH_S_MIN: Final = 2.0
+FRESH_PERIODS: Final = 3.0
 FRESH_S: Final = 0.25
 FRESH_S_MAX: Final = 15.0
 # For how many sweeps the overlay must look torn before it is taken to be; doubled each time up to the most, for there
@@ -52,6 +55,7 @@ class RepairHost(Protocol):
     """What this needs of its node."""
 
     me: NodeId
+    config: NodeConfig
     rng: random.Random
     loop: asyncio.AbstractEventLoop
     background: Background
@@ -152,8 +156,8 @@ class Repair:
         neighbours = {record.node.name: record.neighbours for record in live}
         near = connected(host.me.name, neighbours)
         watched = watched_by(near, neighbours) | {host.me.name}
-        fresh_s = min(max(FRESH_S_MIN, FRESH_S * (len(live) - SWEPT_MAX)), FRESH_S_MAX)
-        silent_since = host.loop.time() - fresh_s
+        least_s = max(FRESH_S_MIN, FRESH_PERIODS * host.config.load_period_s)
+        silent_since = host.loop.time() - min(max(least_s, FRESH_S * (len(live) - SWEPT_MAX)), FRESH_S_MAX)
         for record in live:
             if record.node.name in watched or self._spoke_at.get(record.node, 0.0) > silent_since:
                 continue

@@ -25,7 +25,7 @@ EXPECTED: Final = {
     ],
     "02_tasks": ["primes below 40000 = 4203", "longest gap, and where it begins: (72, 31397)", "refused: primes"],
     "03_asyncio": ["ann: hello", "bob: hello ann", "ann: how are you?", "timed out"],
-    "04_failure": ["visits: 1 2 and 1", "visits, after a restart: 1", "on another node: True", "gone: NodeDown"],
+    "04_failure": ["visits: 1 2 and 1", "visits, after a restart: 1", "on another node: True", "gone: ActorNodeDown"],
     "05_inverted_index": ["'event loop'", "'no_such_word': 0 files, nothing first", "as without a cluster: True"],
     "06_node_events": ["the program: True down", "the watchman: 1 node gone", "asked again: down", "still here: True"],
     "07_own_overlay": ["whispered: ann bob cid dot eve fay", "neighbours of each: 4 4 4 4 4 4 4"],

@@ -28,6 +28,9 @@ class Turns:
     def __init__(self) -> None:
         self._calls: deque[Callable[[], Any]] = deque()
 
+    def time(self) -> float:
+        return 0.0
+
     def call_soon(self, call: Callable[[], Any]) -> None:
         self._calls.append(call)
 

@@ -87,9 +87,30 @@ async def test_in_a_large_cluster_who_has_just_spoken_is_not_looked_into(monkeyp
         a._repair.sweep()
         fresh = list(looked_into)
         monkeypatch.setattr(repair_module, "FRESH_S_MAX", 0.0)
+        monkeypatch.setattr(repair_module, "FRESH_PERIODS", 0.0)
+        monkeypatch.setattr(repair_module, "FRESH_S_MIN", 0.0)
         a._repair.sweep()
 
         assert (fresh, looked_into) == ([], [NodeId("ghost", 1)])
+
+
+async def test_in_a_small_one_neighbours_have_some_load_periods_to_say_whom_they_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(repair_module, "WATCHERS", 100.0)
+    async with overlay("a", "b", load_period_s=1000.0) as made:
+        a = made[0]
+        a.write(PREFIX + "ghost", (1, 1, UP), ghost_record(neighbours=()))
+        looked_into: list[NodeId] = []
+        a._repair._suspect = looked_into.append
+
+        a._repair.sweep()
+        fresh = list(looked_into)
+        monkeypatch.setattr(repair_module, "FRESH_PERIODS", 0.0)
+        monkeypatch.setattr(repair_module, "FRESH_S_MIN", 0.0)
+        a._repair.sweep()
+
+        assert fresh == [] and NodeId("ghost", 1) in looked_into
 
 
 async def test_nodes_that_went_down_together_and_speak_of_each_other_are_looked_into() -> None:
