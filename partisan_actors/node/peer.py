@@ -58,6 +58,7 @@ class Peer:
     """One life of one other node, and our connections to it."""
 
     __slots__ = (
+        "__weakref__",
         "acked",
         "arrivals",
         "calls",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from weakref import WeakKeyDictionary
 
 from partisan_actors.node.router import Peer, Router, lane_of
 from partisan_actors.transport.connection import Connection
@@ -62,7 +63,7 @@ class Traffics:
         self._router = router
         # Of connections that are closed: by channel, and by peer and channel, for as long as the peer is known.
         self._closed: dict[str, Traffic] = {}
-        self._closed_with: dict[Peer, dict[str, Traffic]] = {}
+        self._closed_with: WeakKeyDictionary[Peer, dict[str, Traffic]] = WeakKeyDictionary()
 
     def closed(self, connection: Connection) -> None:
         """That connection is gone, and its session with it."""
