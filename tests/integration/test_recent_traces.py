@@ -82,7 +82,8 @@ def complete(command: Command, operation: str, spans: int) -> dict[str, Any]:
         shown = json.loads(command("traces", "show", rows[0]["trace_id"], "--json"))
         # Whoever waited in a mailbox for over a millisecond has a span for that, too.
         calls = [span for span in shown["spans"] if not span["name"].startswith("mailbox")]
-        return rows[0] if len(calls) >= spans else None
+        # Listed anew: of what the first list was made, the last spans may have been missing.
+        return listed(command, "--operation", operation)[0] if len(calls) >= spans else None
 
     row: dict[str, Any] = wait_until(found, f"{spans} spans of {operation}")
     return row
