@@ -45,6 +45,11 @@ def test_the_page_says_what_was_reached_and_who_did_not_take_part() -> None:
     assert all(len(line) <= 120 or line.startswith("|") for line in text.splitlines())
 
 
+def test_an_aim_beyond_the_floor_is_said_to_be_that() -> None:
+    held = [*scores(), Score("floor", "bare", figures={"cold_start": [0.5]})]
+    assert "missed: the floor itself is 8x" in page(held, MACHINE, rounds=1, seconds=1)
+
+
 def test_rows_that_nobody_did_are_not_in_the_table() -> None:
     shown = table(scores())
     assert "actor calls, one at a time" in shown

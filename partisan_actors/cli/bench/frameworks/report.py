@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from partisan_actors.cli.bench.environment import Machine
-from partisan_actors.cli.bench.frameworks.entrants import OURS, OURS_AWAITED
+from partisan_actors.cli.bench.frameworks.entrants import FLOOR, OURS, OURS_AWAITED
 from partisan_actors.cli.bench.frameworks.tournament import Score
 from partisan_actors.cli.bench.frameworks.work import WORK, Piece
 from partisan_actors.cli.table import plain_table
@@ -24,7 +24,8 @@ The same work, in one run, by each framework alone on the machine, as its users 
 AIMS: Final = """
 ## Aims
 
-`measured` is how many times better ours is: the better of our two columns, over the other's.
+`measured` is how many times better ours is: the better of our two columns, over the other's. What the floor does not
+reach either, nothing in Python can on that machine.
 """
 METHOD: Final = """
 ## How it was measured
@@ -83,11 +84,22 @@ def _figures_table(scores: Sequence[Score]) -> tuple[list[str], list[list[str]]]
 
 
 def _aims_table(scores: Sequence[Score]) -> tuple[list[str], list[list[str]]]:
-    rows = [
-        [piece.title, name, f"{times:.3g}x", f"{aim:g}x", "reached" if times >= aim else "missed"]
-        for piece, name, times, aim in aims(scores)
-    ]
+    rows = []
+    for piece, name, times, aim in aims(scores):
+        verdict = "reached" if times >= aim else "missed"
+        most = _times(scores, FLOOR, name, piece)
+        if times < aim and most is not None and most < aim:
+            verdict += f": the floor itself is {most:.3g}x"
+        rows.append([piece.title, name, f"{times:.3g}x", f"{aim:g}x", verdict])
     return ["work", "beside", "measured", "aim", "verdict"], rows
+
+
+def _times(scores: Sequence[Score], ours: str, theirs: str, piece: Piece) -> float | None:
+    by_name = {score.name: score.median(piece.name) for score in scores}
+    one, other = by_name.get(ours), by_name.get(theirs)
+    if one is None or other is None:
+        return None
+    return one / other if piece.is_rate else other / one
 
 
 def _best(by_name: dict[str, Score], piece: Piece) -> float | None:
