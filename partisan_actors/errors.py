@@ -40,9 +40,9 @@ Subclasses name their constructor's parameters in order in `_fields`.
 
 from __future__ import annotations
 
-import contextlib
-from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, ClassVar
+
+from partisan_actors.portable import copy_native_fields, portable
 
 __all__ = [
     "ActorError",
@@ -245,7 +245,7 @@ class TaskFailed(PartisanError):
 
     def __init__(self, cause: BaseException | None, where: str, remote_traceback: str) -> None:
         PartisanError.__init__(self, cause, where, remote_traceback)
-        _copy_native_fields(cause, self)
+        copy_native_fields(cause, self)
         self.__cause__ = cause
         self.__suppress_context__ = True
 
@@ -288,37 +288,6 @@ class TaskFailed(PartisanError):
         return error
 
 
-def portable(error: BaseException | None) -> Any:
-    """What to pickle instead of `error`, so that it can be unpickled.
-
-    Pickle calls an exception's class with its `args`, and many a constructor takes others than it passes on.
-    """
-    kind: Any = type(error)
-    takes_its_own = isinstance(kind.__init__, FunctionType) and kind.__reduce__ is BaseException.__reduce__
-    if error is None or not takes_its_own or any(vars(base).get("__slots__") for base in kind.__mro__):
-        return error
-    return _Portable(error)
-
-
-class _Portable:
-    """Pickles as an exception whose constructor is not called when it is unpickled."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _revive, (type(self.error), self.error.args, vars(self.error))
-
-
-def _revive(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
-
-
 # Python turns these into a RuntimeError where a coroutine raises them, so a TaskFailed is none of them.
 _UNRAISABLE = (StopIteration, StopAsyncIteration)
 
@@ -334,17 +303,6 @@ def _failed_class(cause: type, family: tuple[type, ...]) -> type[TaskFailed]:
         return type(f"TaskFailed({bases[-1].__name__})", bases, {**own, "_fields": TaskFailed._fields})
     except TypeError:  # a final class, or a layout Python cannot combine
         return TaskFailed if family == (TaskFailed,) else _failed_class(object, family)
-
-
-def _copy_native_fields(cause: BaseException | None, error: BaseException) -> None:
-    # Fields that C classes keep outside __dict__ (OSError.errno, UnicodeError.reason) would read as None here.
-    for base in type(cause).__mro__ if cause is not None else ():
-        if base in (Exception, BaseException, object):
-            continue
-        for name, kind in vars(base).items():
-            if isinstance(kind, (MemberDescriptorType, GetSetDescriptorType)) and not name.startswith("__"):
-                with contextlib.suppress(AttributeError, TypeError):
-                    setattr(error, name, getattr(cause, name))
 
 
 class TaskCancelled(PartisanError):

@@ -17,7 +17,8 @@ from typing import Any, Final, NamedTuple
 
 import cloudpickle
 
-from partisan_actors.errors import SerializationError, portable
+from partisan_actors.errors import SerializationError
+from partisan_actors.portable import portable
 from partisan_actors.wire.frames import INLINE_BYTES_MAX
 
 __all__ = [
