@@ -125,7 +125,7 @@ class Connections:
         if isinstance(error, ProtocolError):
             host.refusals.broke(str(peer.node), error)
         host.traffics.closed(connection)
-        was_bulk = peer.lanes[BULK][0] is connection
+        bulk_lane = peer.lanes[BULK].index(connection) if connection in peer.lanes[BULK] else None
         broke = host.router.closed(peer, connection)
         host.delivery.closed(peer, connection)
         host.events.connection_closed(peer, connection.handshake.channel)
@@ -136,8 +136,8 @@ class Connections:
             return
         if host.is_closing or not broke:
             return
-        if was_bulk:
-            host.interleaving.bulk_lost(peer)
+        if bulk_lane is not None:
+            host.interleaving.bulk_lost(peer, bulk_lane)
         if peer.pending and peer.down is None and connection.handshake.channel not in _WITHOUT_REPLIES:
             # Whether it was to carry the question or the answer: nobody can tell which of them are lost.
             text = reason_of(error)

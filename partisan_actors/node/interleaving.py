@@ -90,11 +90,12 @@ class Interleaving:
             return False
         if peer.departures is None:
             peer.departures = Departures()
-        transfer = peer.departures.begin(stream, (channel, index))
+        _, lane = peer.lane_for(BULK, affinity)
+        transfer = peer.departures.begin(stream, (channel, index), lane)
         peer.direct = None
         try:
             peer.send_on(channel, index, in_turn(message, stream, transfer), None)
-            peer.send_on(BULK, 0, pack([Kind.BULK, transfer]), buffers)
+            peer.send_on(BULK, lane, pack([Kind.BULK, transfer]), buffers)
         except PartisanError:
             self._end(peer, transfer)
             self._say_lost(peer, [(transfer, (channel, index))])
@@ -129,13 +130,14 @@ class Interleaving:
             with suppress(PartisanError):  # then it finds out by itself, later
                 peer.send_on(channel, index, pack([Kind.BULK_LOST, *transfers]), None)
 
-    def bulk_lost(self, peer: Peer) -> None:
-        """The bulk channel to `peer` broke, or cannot be opened: what was under way on it is lost."""
+    def bulk_lost(self, peer: Peer, lane: int) -> None:
+        """A lane of the bulk channel to `peer` broke, or cannot be opened: what was under way on it is lost."""
         departures = peer.departures
         if departures is None:
             return
-        lost = departures.end_all()
-        peer.direct = peer.calls
+        lost = departures.end_lane(lane)
+        if not departures.streams:
+            peer.direct = peer.calls
         if peer.down is None:
             self._say_lost(peer, lost)
 

@@ -365,7 +365,7 @@ class Node:
         if peer.lanes[channel][index] is None:
             was_relayed = self.router.dial_failed(peer, channel, index, error)
             if channel == BULK and not was_relayed:
-                self.interleaving.bulk_lost(peer)
+                self.interleaving.bulk_lost(peer, index)
             if not peer.is_connected and not was_relayed:
                 self.driver.peer_down(peer.node)
             if isinstance(error, ConnectionRefusedError):

@@ -34,13 +34,16 @@ class Departures:
 
     def __init__(self) -> None:
         self.streams: dict[int, int] = {}
-        self._transfers: dict[int, tuple[int, Any]] = {}
+        self._transfers: dict[int, tuple[int, Any, int]] = {}
         self._last = 0
 
-    def begin(self, stream: int, way: Any) -> int:
-        """A large message of that stream leaves, its head that way. Returns the number of its transfer, from 1."""
+    def begin(self, stream: int, way: Any, lane: int = 0) -> int:
+        """A large message of that stream leaves, its head that way, its buffers on that lane of those for buffers.
+
+        Returns the number of its transfer, from 1.
+        """
         self._last += 1
-        self._transfers[self._last] = stream, way
+        self._transfers[self._last] = stream, way, lane
         self.streams[stream] = self.streams.get(stream, 0) + 1
         return self._last
 
@@ -54,11 +57,11 @@ class Departures:
         if not self.streams[stream]:
             del self.streams[stream]
 
-    def end_all(self) -> list[tuple[int, Any]]:
-        """All that are under way are lost; returns their numbers, each with the way its head went."""
-        lost = [(transfer, way) for transfer, (_, way) in self._transfers.items()]
-        self._transfers.clear()
-        self.streams.clear()
+    def end_lane(self, lane: int) -> list[tuple[int, Any]]:
+        """All that are under way on that lane are lost; returns their numbers, each with the way its head went."""
+        lost = [(transfer, way) for transfer, (_, way, taken) in self._transfers.items() if taken == lane]
+        for transfer, _ in lost:
+            self.end(transfer)
         return lost
 
 

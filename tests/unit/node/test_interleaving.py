@@ -124,6 +124,31 @@ async def test_when_the_bulk_connection_breaks_the_receiver_hears_it_and_the_oth
         assert heard[3] == ("again", len(LARGE))
 
 
+async def test_large_ones_of_several_senders_use_all_bulk_lanes_and_one_that_breaks_takes_only_its_own() -> None:
+    channels = check_channels({"bulk": {"parallelism": 2}})
+    async with nodes("a", "b", channels=channels) as (a, b):
+        heard = listen(b)
+        lost: list[Any] = []
+        b.interleaving.message_lost = lambda peer, message, why: lost.append(message[3])
+        a.tell(b, "hello")
+        await until(lambda: heard)
+        a.peer(b).send_large(tell("first"), [LARGE], CALLS, HERE)
+        a.peer(b).send_large(tell("second"), [LARGE], CALLS, ELSEWHERE)
+        await until(lambda: len(heard) == 3)
+        lanes = a.peer(b).lanes[BULK]
+        assert all(lane is not None and lane.bytes_out > len(LARGE) for lane in lanes)
+
+        a.peer(b).send_large(tell("lost"), [LARGE], CALLS, HERE)
+        a.peer(b).send_large(tell("kept"), [LARGE], CALLS, ELSEWHERE)
+        broken = lanes[HERE % 2]
+        assert broken is not None
+        broken.abort(ConnectionAbortedError("a test"))
+        await until(lambda: len(heard) == 4 and lost)
+
+        assert heard[3] == ("kept", len(LARGE)) and lost == ["lost"]
+        await until(lambda: a.peer(b).direct is a.peer(b).calls)
+
+
 async def test_what_never_comes_is_given_up_when_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "PATIENCE_S", 0.05)
     monkeypatch.setattr(interleaving, "TICK_S", 0.01)

@@ -18,6 +18,8 @@ from partisan_actors.cli.bench.paper.experiments import pairs, services
 from partisan_actors.cli.bench.paper.fitting import obstacle, round_s
 from partisan_actors.cli.bench.paper.plan import (
     CONFIGURATIONS,
+    DEFAULTS,
+    WIDE_BULK,
     Configuration,
     Setting,
     Wire,
@@ -127,6 +129,10 @@ def _groups(name: str, given: dict[str, Any]) -> list[list[Setting]]:
         ways = [Configuration(f"lanes{int(n)}_", 1, int(n), "sender") for n in _numbers("lanes", given["lanes"])]
     else:
         ways = [_way(part) for part in (given["ways"] or DEFAULT_WAYS[name]).split(",")]
+        if DEFAULTS in ways and WIDE_BULK in ways:
+            raise ConfigError(
+                "ways", given["ways"], "not both defaults and bulk: they use the same channel, so run each apart"
+            )
     return [
         [
             Setting(way, size, int(count), Wire(trip, window), given["seconds"], given["messages"])

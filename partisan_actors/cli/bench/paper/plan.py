@@ -15,6 +15,7 @@ __all__ = [
     "DEFAULTS",
     "ONE",
     "PARALLEL",
+    "WIDE_BULK",
     "Configuration",
     "Setting",
     "Wire",
@@ -33,7 +34,7 @@ QUEUE_BYTES_MAX: Final = 64 << 30
 class Configuration:
     """How a message gets its connection: `channels` of `lanes` lanes each; `key` is "sender", "random" or None.
 
-    Without channels, the messages go as those of any user who has chosen nothing.
+    Without channels, the messages go as those of any user who has chosen nothing, or nothing but the lanes of `bulk`.
     """
 
     name: str
@@ -46,7 +47,9 @@ class Configuration:
         return f"{self.name}{number % self.channels}" if self.channels else None
 
     def options(self) -> dict[str, dict[str, Any]]:
-        """The channels, as `init(channels=...)` takes them. Large messages stay in their place on their lane."""
+        """The channels, as `init(channels=...)` takes them. On its own, large messages stay in their place."""
+        if not self.channels and self.lanes:
+            return {"bulk": {"parallelism": self.lanes, "queue_bytes_max": QUEUE_BYTES_MAX}}
         return {
             f"{self.name}{number}": {
                 "parallelism": self.lanes,
@@ -62,7 +65,8 @@ PARALLEL: Final = Configuration("parallel", 1, LANES, "random")
 AFFINITY: Final = Configuration("affinity", 1, LANES, "sender")
 CHANNELS: Final = Configuration("channels", CHANNELS_USED, 1, None)
 DEFAULTS: Final = Configuration("defaults", 0, 0, None)
-CONFIGURATIONS: Final = {each.name: each for each in (ONE, PARALLEL, AFFINITY, CHANNELS, DEFAULTS)}
+WIDE_BULK: Final = Configuration("bulk", 0, LANES, None)
+CONFIGURATIONS: Final = {each.name: each for each in (ONE, PARALLEL, AFFINITY, CHANNELS, DEFAULTS, WIDE_BULK)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,5 +99,16 @@ def test_the_sender_marks_a_stream_until_all_its_transfers_have_ended() -> None:
     assert departures.streams == {5: 1, 6: 1}
     departures.end(second)
     assert departures.streams == {6: 1}
-    assert departures.end_all() == [(other, "lane")]
+    assert departures.end_lane(0) == [(other, "lane")]
+    assert not departures.streams
+
+
+def test_with_a_lane_are_lost_the_transfers_on_it_and_no_others() -> None:
+    departures = Departures()
+    here = [departures.begin(stream, f"way {stream}", 2) for stream in (5, 6)]
+    elsewhere = departures.begin(5, "way 5", 0)
+
+    assert departures.end_lane(2) == [(here[0], "way 5"), (here[1], "way 6")]
+    assert departures.streams == {5: 1}
+    departures.end(elsewhere)
     assert not departures.streams
