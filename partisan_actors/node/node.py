@@ -381,9 +381,12 @@ class Node:
 
     def went_down(self, node: NodeId) -> None:
         self.driver.stack.gone(node)
-        self.relays.forget(node)
+        self.relays.went_down(node)
         self.interleaving.forget(node)
         self.delivery.went_down(node)
+
+    def forgotten(self, node: NodeId) -> None:
+        self.relays.forget(node)
 
     def first_connection(self, peer: Peer, channel: str, lane: int) -> Connection | None:
         """The connection that messages for `peer` go on first, as far as is known: to it, or to who passes them on."""

@@ -42,7 +42,8 @@ logger = logging.getLogger(__name__)
 
 RELAY_TTL: Final = 12
 RELAYED_SEEN_MAX: Final = 16_384
-# Nodes that streams are kept with. At the bound that of the oldest is given up, and the other end hears of it.
+# Nodes that streams are kept with, and towards which a way is known. At the bound the oldest is forgotten; the other
+# end of a stream hears of that when there is another one.
 LINKS_MAX: Final = 16_384
 # How often overdue messages are looked for, while there are any; how long an acknowledgement waits for company.
 TICK_S: Final = 0.25
@@ -97,8 +98,8 @@ class _Link:
 
     __slots__ = ("asked", "heard_at", "incoming", "listeners", "must_acknowledge", "outgoing")
 
-    def __init__(self, now: float) -> None:
-        self.outgoing = Outgoing()
+    def __init__(self, now: float, life: int) -> None:
+        self.outgoing = Outgoing(life)
         self.incoming = Incoming()
         self.asked: set[int] = set()
         self.heard_at = now
@@ -118,6 +119,8 @@ class Relay:
         self._identities = itertools.count(1)
         self._seen: OrderedDict[tuple[str, int, int], None] = OrderedDict()
         self._links: dict[NodeId, _Link] = {}
+        # How often a stream was forgotten that its other end may remember.
+        self._lives = 0
         self._listening = asyncio.Semaphore(LISTENING_MAX)
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
 
@@ -127,8 +130,10 @@ class Relay:
         """Something of `origin` came first from the neighbour `sender`."""
         if origin != sender:
             self.next_hops[origin] = sender
+            if len(self.next_hops) > LINKS_MAX:
+                del self.next_hops[next(iter(self.next_hops))]
 
-    def forget(self, node: NodeId) -> None:
+    def went_down(self, node: NodeId) -> None:
         """That life of that node is over: nothing goes to it or through it."""
         self.next_hops.pop(node, None)
         if node in self._host.neighbours():  # through others nothing goes in any case
@@ -138,6 +143,12 @@ class Relay:
         if link is not None:
             link.outgoing.give_up()
             link.asked.clear()
+
+    def forget(self, node: NodeId) -> None:
+        """Nobody knows that node any more, or has anything to do with it."""
+        self.next_hops.pop(node, None)
+        if self._links.pop(node, None) is not None:
+            self._lives += 1
 
     def ways(self) -> dict[NodeId, NodeId | None]:
         """With whom this node talks through the overlay, and towards whom by which neighbour; None: by a flood."""
@@ -225,9 +236,11 @@ class Relay:
     def _link(self, node: NodeId) -> _Link:
         link = self._links.get(node)
         if link is None:
-            link = self._links[node] = _Link(self._host.loop.time())
+            link = self._links[node] = _Link(self._host.loop.time(), self._lives)
             if len(self._links) > LINKS_MAX:
-                del self._links[next(iter(self._links))]
+                oldest, dropped = next(iter(self._links.items()))
+                self._fail_asked(self._router.peer(oldest), dropped, f"{LINKS_MAX} other streams have begun since")
+                self.forget(oldest)
         return link
 
     def _post(self, destination: NodeId, link: _Link, parcels: Sequence[Parcel], *, is_flood: bool) -> None:

@@ -80,6 +80,10 @@ class RouterHost(Protocol):
         """That life of that node is over."""
         ...
 
+    def forgotten(self, node: NodeId) -> None:
+        """Nobody has anything to do with that node any more."""
+        ...
+
     def lane_opened(self, peer: Peer, connection: Connection) -> None:
         """A lane will be sent on from now on, first of all what this call sends."""
         ...
@@ -112,7 +116,8 @@ class Router:
 
     def forget(self, node: NodeId) -> None:
         """Drop what is known of a node that is long gone."""
-        self.peers.pop(node, None)
+        if self.peers.pop(node, None) is not None:
+            self._host.forgotten(node)
 
     def learn_channels(self, peer: Peer, lanes: Mapping[str, int]) -> None:
         """So many lanes of each channel `peer` has: what waits for one that it lacks goes another way, or fails."""

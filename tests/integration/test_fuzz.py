@@ -37,6 +37,8 @@ MESSAGE_BYTES_MAX = 1 << 20
 # Growth that is no growth: caches fill once.
 OBJECTS_MAX = 60_000
 BYTES_MAX = 64 << 20
+# The strangers that are remembered, and the two nodes themselves.
+KEPT_MAX = strangers.STRANGERS_KEPT + 10
 
 
 class Stranger(asyncio.BufferedProtocol):
@@ -136,6 +138,7 @@ async def siege(seeds: range, *, knows_the_cookie: bool) -> None:
         with nothing_is_unpickled():
             for number, seed in enumerate(seeds):
                 if number == warm_up:
+                    await until(lambda: len(node.router.peers) <= KEPT_MAX, "strangers to be forgotten")
                     gc.collect()
                     before = len(gc.get_objects()), process.memory_info().rss
                 await attack(victim, network, seed, knows_the_cookie=knows_the_cookie)
@@ -151,6 +154,8 @@ async def siege(seeds: range, *, knows_the_cookie: bool) -> None:
         other = [fact for fact in facts if fact["kind"] == "other"]
         assert not other, "every refusal has a kind of its own"
         assert len(node.directory.records) == 2
+        await until(lambda: len(node.router.peers) <= KEPT_MAX, "strangers to be forgotten")
+        assert len(node.relays.ways()) <= KEPT_MAX, "streams that nobody needs are forgotten with them"
         gc.collect()
         grown = len(gc.get_objects()) - before[0], process.memory_info().rss - before[1]
         assert grown[0] < OBJECTS_MAX and grown[1] < BYTES_MAX, f"objects and bytes more: {grown}"

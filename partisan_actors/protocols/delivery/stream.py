@@ -10,6 +10,9 @@ account, as TCP does. The rules of this module:
 3. What is not acknowledged is sent again after RESEND_AFTER_S, then after twice that, and so on up to RESEND_LONGEST_S.
 4. When nothing at all was acknowledged for GIVE_UP_S, the sender gives up what it has and begins anew, from number 1,
    in the next epoch. The receiver sees the epoch, and with it that something may have been lost.
+5. A sender that has forgotten the stream begins another life of it, whose epochs are all later: the receiver, which may
+   remember, takes none of its messages for a former one. Whoever hears for the first time and in the first epoch of a
+   life has lost nothing.
 
 A large message takes its time: the waiting of rules 3 and 4 is longer by what it takes at BYTES_PER_S.
 """
@@ -20,7 +23,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["GIVE_UP_S", "QUEUE_BYTES_MAX", "Incoming", "Outgoing", "Parcel"]
+__all__ = ["GIVE_UP_S", "LIFE_EPOCHS", "QUEUE_BYTES_MAX", "Incoming", "Outgoing", "Parcel"]
 
 WINDOW_MESSAGES: Final = 1024
 WINDOW_BYTES: Final = 8 * 1024 * 1024
@@ -29,6 +32,8 @@ RESEND_AFTER_S: Final = 1.0
 RESEND_LONGEST_S: Final = 2.0
 GIVE_UP_S: Final = 12.0
 BYTES_PER_S: Final = 4 * 1024 * 1024
+# How many epochs a life has room for. At one in GIVE_UP_S, that is four months without progress.
+LIFE_EPOCHS: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,10 @@ class Parcel:
 
 
 class Outgoing:
-    """The sending end."""
+    """The sending end, in the given life of the stream: see rule 5."""
 
-    def __init__(self) -> None:
-        self.epoch = 1
+    def __init__(self, life: int = 0) -> None:
+        self.epoch = life * LIFE_EPOCHS + 1
         self._last = 0
         self._under_way: deque[Parcel] = deque()
         self._waiting: deque[Parcel] = deque()
@@ -125,10 +130,13 @@ class Outgoing:
 
 
 class Incoming:
-    """The receiving end. `epoch` and `last` are what the sender is told: all up to `last` of `epoch` is here."""
+    """The receiving end. `epoch` and `last` are what the sender is told: all up to `last` of `epoch` is here.
+
+    Nothing was heard yet in epoch 0.
+    """
 
     def __init__(self) -> None:
-        self.epoch = 1
+        self.epoch = 0
         self.last = 0
         self._early: dict[int, Any] = {}
 
@@ -136,9 +144,10 @@ class Incoming:
         """The sender is in that epoch. Returns whether it has begun anew, so that something may have been lost."""
         if epoch <= self.epoch:
             return False
+        is_first = self.epoch == 0 and epoch % LIFE_EPOCHS == 1
         self.epoch, self.last = epoch, 0
         self._early.clear()
-        return True
+        return not is_first
 
     def accept(self, epoch: int, number: int, item: Any) -> list[Any]:
         """A message arrived. Returns what can be handled now, in order; nothing for what was here before."""

@@ -101,7 +101,7 @@ async def test_a_known_way_is_taken_instead_of_every_way() -> None:
         await until(lambda: d.told == [1])
         assert ([e.number for e in at_b], [e.number for e in at_c]) == ([1], [])
 
-        a.relays.forget(b.me)
+        a.relays.went_down(b.me)
         a.tell(d, 2)
         await until(lambda: d.told == [1, 2])
         assert [e.number for e in at_c if e.origin == [*a.me]] == [2]
@@ -253,6 +253,50 @@ async def test_a_node_that_goes_down_takes_what_waits_for_it_along() -> None:
 
         assert "down" in str(answer.error)
         assert a.relays._links[c.me].outgoing.is_idle and c.me not in a.relays.next_hops
+
+
+async def test_of_a_node_that_is_forgotten_nothing_is_left() -> None:
+    async with line("a", "b", "c") as (a, b, _):
+        b.dispatch[Kind.RELAY] = lambda *arrived: None
+        a.relays.send(STRANGER, pack([Kind.TELL, b"actor", "method", 1]), None, CALLS)
+        a.relays.learn(STRANGER, b.me)
+        a.router.peer(STRANGER)
+        assert STRANGER in a.relays.ways()
+
+        a.router.forget(STRANGER)
+        a.relays._tick()
+
+        assert STRANGER not in a.relays.ways() and STRANGER not in a.relays.next_hops
+        assert STRANGER not in a.router.peers, "and nobody makes it anew"
+
+
+async def test_who_forgot_a_stream_begins_another_one_of_which_nothing_is_taken_for_a_former_message() -> None:
+    async with line("a", "b", "c") as (a, _, c):
+        a.tell(c, 1)
+        await until(lambda: c.told == [1])
+
+        a.router.forget(c.me)
+        a.tell(c, 2)
+
+        await until(lambda: c.told == [1, 2])
+
+
+async def test_at_the_bound_the_oldest_stream_is_forgotten_and_the_calls_in_it_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay_module, "LINKS_MAX", 2)
+    async with line("a", "b", "c") as (a, b, c):
+        b.dispatch[Kind.RELAY] = lambda *arrived: None
+        answer = a.ask(c, 1)
+
+        for life in (1, 2):
+            a.relays.send(NodeId("stranger", life), pack([Kind.TELL, b"actor", "method", 1]), None, CALLS)
+            a.relays.learn(NodeId("far", life), b.me)
+            a.relays.learn(NodeId("farther", life), b.me)
+
+        assert "2 other streams have begun since" in str(answer.error)
+        assert list(a.relays.ways()) == [NodeId("stranger", 1), NodeId("stranger", 2)]
+        assert list(a.relays.next_hops) == [NodeId("far", 2), NodeId("farther", 2)]
 
 
 async def test_a_full_stream_refuses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,8 @@ class Host:
     def lane_opened(self, peer: Peer, connection: Any) -> None:
         """Nothing is to be sent first."""
 
+    def forgotten(self, node: NodeId) -> None: ...
+
     def went_down(self, node: NodeId) -> None:
         self.down.append(node)
 

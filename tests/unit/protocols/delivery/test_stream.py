@@ -6,6 +6,7 @@ import pytest
 
 from partisan_actors.protocols.delivery.stream import (
     GIVE_UP_S,
+    LIFE_EPOCHS,
     QUEUE_BYTES_MAX,
     RESEND_AFTER_S,
     RESEND_LONGEST_S,
@@ -134,8 +135,15 @@ def test_after_giving_up_numbers_begin_anew_in_the_next_epoch() -> None:
     assert not outgoing.is_idle
 
 
-def test_messages_that_come_early_wait_for_those_before() -> None:
+def heard(epoch: int = 1) -> Incoming:
+    """The receiving end of a stream of which something was heard."""
     incoming = Incoming()
+    incoming.sees(epoch)
+    return incoming
+
+
+def test_messages_that_come_early_wait_for_those_before() -> None:
+    incoming = heard()
 
     assert incoming.accept(1, 2, "b") == []
     assert incoming.last == 0
@@ -144,7 +152,7 @@ def test_messages_that_come_early_wait_for_those_before() -> None:
 
 
 def test_what_was_here_before_is_not_handled_again() -> None:
-    incoming = Incoming()
+    incoming = heard()
     incoming.accept(1, 1, "a")
     incoming.accept(1, 3, "c")
 
@@ -155,11 +163,11 @@ def test_what_was_here_before_is_not_handled_again() -> None:
 
 @pytest.mark.parametrize("number", [0, -1, 2 * WINDOW_MESSAGES + 1])
 def test_a_number_that_no_sender_would_use_is_ignored(number: int) -> None:
-    assert Incoming().accept(1, number, "x") == []
+    assert heard().accept(1, number, "x") == []
 
 
 def test_a_new_epoch_is_noticed_once_and_starts_from_one() -> None:
-    incoming = Incoming()
+    incoming = heard()
     incoming.accept(1, 1, "a")
     incoming.accept(1, 3, "never")
 
@@ -168,3 +176,24 @@ def test_a_new_epoch_is_noticed_once_and_starts_from_one() -> None:
     assert incoming.accept(2, 1, "b") == ["b"]
     assert incoming.accept(2, 3, "d") == []
     assert incoming.last == 1
+
+
+def test_whoever_hears_for_the_first_time_has_lost_nothing_unless_that_is_after_something_was_given_up() -> None:
+    assert not Incoming().sees(1)
+    assert not Incoming().sees(Outgoing(life=3).epoch)
+    assert Incoming().sees(2)
+    assert Incoming().sees(3 * LIFE_EPOCHS + 2)
+
+
+def test_who_remembers_a_stream_takes_no_message_of_another_life_of_it_for_a_former_one() -> None:
+    incoming = heard()
+    incoming.accept(1, 1, "before")
+    forgetful = Outgoing(life=1)
+    forgetful.push("after", 1)
+    (parcel,) = forgetful.take(0.0)
+
+    forgetful.acknowledge(incoming.epoch, incoming.last, now=0.0)
+    assert not forgetful.is_idle
+
+    assert incoming.sees(forgetful.epoch), "what was under way is lost"
+    assert incoming.accept(forgetful.epoch, parcel.number, parcel.item) == ["after"]
