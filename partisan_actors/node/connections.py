@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from partisan_actors.errors import AuthenticationError, PartisanError, ProtocolError, ResumeDeclined
 from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
+from partisan_actors.node.answering import Answering
 from partisan_actors.node.delivery import Delivery
 from partisan_actors.node.dialling import Dialling
 from partisan_actors.node.directory import Directory
@@ -40,6 +41,7 @@ class ConnectionsHost(Protocol):
     is_closing: bool
     loop: asyncio.AbstractEventLoop
     addresses: Addresses
+    answering: Answering
     delivery: Delivery
     dialling: Dialling
     directory: Directory
@@ -87,6 +89,7 @@ class Connections:
         host = self._host
         identity = connection.handshake.peer
         assert identity is not None
+        connection.dispatch = host.answering.dispatch_on(connection.handshake.channel)
         if connection.handshake.dialler:
             self._check_may_open(connection)
         # A session that begins late, on a connection that was accepted, has no peer yet: see `Sessions`, rule 3.

@@ -10,7 +10,7 @@ sockets, the clock and the callers. Its own rules:
    that read is handled, one for all that came in it, on the channel that they came on.
 3. A message with a stamp is handed on when its label lets it. It is acknowledged before, and settled after.
 4. Answers go the way of their questions: who answers an acknowledged call is given an `AckedPeer`, on which everything
-   is acknowledged, under the same label.
+   is acknowledged, under the same label and on the same channel.
 5. Nobody waits for ever. A message is given up in time, and whoever sent it is told; so is whoever waits for an answer
    that the other end has given up, or whose node is down.
 
@@ -29,6 +29,7 @@ from typing import Any, Final, Protocol
 from partisan_actors.errors import NodeDown, Overloaded, PartisanError, ProtocolError, Unacknowledged
 from partisan_actors.ids import NodeId
 from partisan_actors.node.acknowledging import Acknowledging
+from partisan_actors.node.answering import peer_behind
 from partisan_actors.node.causal_labels import LABELS_MAX, CausalLabels
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.parties import NIL, AckedPeer, Incoming, Item, Outgoing, Party, Stream
@@ -194,6 +195,7 @@ class Delivery:
     def _party(self, peer: Peer) -> Party:
         party: Party | None = peer.acked
         if party is None:
+            peer = peer_behind(peer)
             party = peer.acked = self._parties[peer.node] = Party(peer, self)
         return party
 
@@ -284,7 +286,7 @@ class Delivery:
         if len(party.clocks) < LABELS_MAX:
             self._settle(party, label, clock)  # nobody should wait for it
         if message is not None:
-            self.on_unknown_label(party.stand_in(None), message, label)
+            self.on_unknown_label(party.stand_in(None, incoming.channel), message, label)
 
     def on_ack(self, peer: Peer, m: list[Any], buffers: object = None) -> None:
         """An acknowledgement arrived."""

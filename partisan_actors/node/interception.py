@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 from partisan_actors.errors import ConfigError, ProtocolError
 from partisan_actors.faults.messages import Fault, MessageRule, Passing
 from partisan_actors.ids import NodeId
+from partisan_actors.node.answering import OnChannel, peer_behind
 from partisan_actors.node.dialling import Dialling
 from partisan_actors.node.router import Peer, Router
 from partisan_actors.transport.connection import Connection
@@ -253,9 +254,9 @@ class Interception:
         buffers = rest[0] if rest else None
         me = self._node.me.name
         size = _size(message) + sum(map(len, buffers or ()))
-        channel = CONTROL if kind == Kind.CONTROL else CALLS
+        channel = CONTROL if kind == Kind.CONTROL else peer.channel if isinstance(peer, OnChannel) else CALLS
         fault = self._judge(self._passing("in", message, size, peer.node.name, me, channel))
-        self._apply(fault, peer, act)
+        self._apply(fault, peer_behind(peer), act)
 
     def _hand_on(self, kind: int, handler: Callable[..., None], peer: Peer, message: list[Any], *rest: Any) -> None:
         place = _CALLS.get(kind) or _TELLS.get(kind)

@@ -23,6 +23,7 @@ from typing import Any, Final, Protocol
 
 from partisan_actors.errors import PartisanError, ProtocolError
 from partisan_actors.ids import NodeId
+from partisan_actors.node.answering import peer_behind
 from partisan_actors.node.router import Buffers, Peer, Router, lane_of
 from partisan_actors.protocols.delivery.turns import HELD_MAX, PATIENCE_S, Arrivals, Departures, Ready
 from partisan_actors.wire.channels import BULK, ChannelOptions
@@ -148,7 +149,8 @@ class Interleaving:
     # ---- arriving ---------------------------------------------------------------------------------------------
 
     def on_in_turn(self, peer: Peer, message: list[Any], buffers: Buffers | None = None) -> None:
-        """A message in turn arrived, with its buffers or without."""
+        """A message in turn arrived, with its buffers or without. Another one may stand for the peer."""
+        sender, peer = peer, peer_behind(peer)
         _, stream, transfer, *_ = message
         item = message[IN_TURN_FIELDS:]
         if not (type(stream) is int and type(transfer) is int and item and item[0] in _IN_TURN):
@@ -157,13 +159,13 @@ class Interleaving:
         if arrivals is None:
             arrivals = peer.arrivals = Arrivals()
         try:
-            ready = arrivals.take(stream, transfer, item, buffers, self._host.loop.time())
+            ready = arrivals.take(stream, transfer, (sender, item), buffers, self._host.loop.time())
         except ValueError as error:
             raise ProtocolError(str(error)) from error
         except OverflowError:
-            self._lost(peer, item, f"{HELD_MAX} messages of node {peer} wait for large ones already")
+            self._lost(sender, item, f"{HELD_MAX} messages of node {peer} wait for large ones already")
             return
-        self._deliver(peer, ready)
+        self._deliver(ready)
         self._watch(peer)
 
     def on_bulk(self, peer: Peer, message: list[Any], buffers: Buffers | None = None) -> None:
@@ -176,7 +178,7 @@ class Interleaving:
             arrivals = peer.arrivals = Arrivals()
         ready = arrivals.arrived(transfer, buffers, self._host.loop.time())
         self._say_arrived(peer, transfer)
-        self._deliver(peer, ready)
+        self._deliver(ready)
         self._watch(peer)
 
     def on_lost(self, peer: Peer, message: list[Any], buffers: object = None) -> None:
@@ -188,22 +190,23 @@ class Interleaving:
         with suppress(PartisanError):  # then the other side goes on to mark what it sends, which costs bytes only
             peer.send(pack([Kind.BULK_ARRIVED, transfer]))
 
-    def _deliver(self, peer: Peer, ready: Iterable[Ready]) -> None:
+    def _deliver(self, ready: Iterable[Ready]) -> None:
         dispatch = self._host.dispatch
-        for item, buffers in ready:
+        for (sender, item), buffers in ready:
             handler = dispatch[item[0]]
             try:
-                handler(peer, item) if buffers is None else handler(peer, item, buffers)
+                handler(sender, item) if buffers is None else handler(sender, item, buffers)
             except Exception:  # whatever is wrong with one message, it must not cost those that follow
-                logger.exception("a message that %s sent beside a large one could not be handled", peer)
+                logger.exception("a message that %s sent beside a large one could not be handled", sender)
 
     def _give_up(self, peer: Peer, transfer: int, why: str) -> None:
         if peer.arrivals is None:
             return
-        item, ready = peer.arrivals.give_up(transfer)
-        if item is not None:
-            self._lost(peer, item, why)
-        self._deliver(peer, ready)
+        lost, ready = peer.arrivals.give_up(transfer)
+        if lost is not None:
+            sender, item = lost
+            self._lost(sender, item, why)
+        self._deliver(ready)
 
     def _lost(self, peer: Peer, item: list[Any], why: str) -> None:
         self.lost_count += 1
@@ -243,7 +246,7 @@ class Interleaving:
         self._watched.pop(peer, None)
         if arrivals is not None:
             for transfer in arrivals.waiting():
-                self._deliver(peer, arrivals.give_up(transfer)[1])
+                self._deliver(arrivals.give_up(transfer)[1])
 
     def close(self) -> None:
         """The node stops: look after nothing any more."""

@@ -16,6 +16,7 @@ from typing import Any
 from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.addresses import Addresses
+from partisan_actors.node.answering import Answering
 from partisan_actors.node.background import Background
 from partisan_actors.node.binding import advertised
 from partisan_actors.node.config import NodeConfig
@@ -99,7 +100,7 @@ class Node:
         self.background = Background(loop)
         self.flusher = Flusher(loop)
         self.dispatch: list[Callable[..., None]] = [self._unexpected] * Kind.COUNT
-        self.directory = Directory(self.me)
+        self.answering, self.directory = Answering(self.dispatch, config.channels), Directory(self.me)
         self.events = Subscriptions(self)
         self.addresses = Addresses(self.me)
         self.address = ""

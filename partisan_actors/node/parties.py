@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from partisan_actors.errors import NodeDown, PartisanError, ProtocolError
+from partisan_actors.node.answering import StandIn, channel_of_answers
 from partisan_actors.node.causal_labels import Heard
 from partisan_actors.node.router import Buffers, Peer, Pending
 from partisan_actors.protocols.delivery.retransmission import Kept, Outbox, Window
@@ -128,9 +129,9 @@ class Incoming:
 
     @property
     def stand_in(self) -> AckedPeer:
-        """Who stands for the sender where it is answered: under the same label."""
+        """Who stands for the sender where it is answered: under the same label, on the same channel."""
         if self._stand_in is None:
-            self._stand_in = self.party.stand_in(self.label)
+            self._stand_in = self.party.stand_in(self.label, self.channel)
         return self._stand_in
 
 
@@ -149,7 +150,7 @@ class Party:
         self.asked: dict[int, Pending] = {}
         self._asked_max = ASKED_MIN
         self._sends = sends
-        self._stand_ins: dict[str | None, AckedPeer] = {}
+        self._stand_ins: dict[tuple[str, str | None], AckedPeer] = {}
 
     def ask(self, number: int, waiting: Pending) -> None:
         """`waiting` waits for the answer to that question."""
@@ -167,37 +168,29 @@ class Party:
         incoming = self.incoming[key] = Incoming(self, key)
         return incoming
 
-    def stand_in(self, label: str | None) -> AckedPeer:
-        """Who stands for this node where it is answered under that label."""
-        stand_in = self._stand_ins.get(label)
+    def stand_in(self, label: str | None, channel: str) -> AckedPeer:
+        """Who stands for this node where what came on that channel is answered under that label."""
+        key = channel_of_answers(channel), label
+        stand_in = self._stand_ins.get(key)
         if stand_in is None:
-            stand_in = self._stand_ins[label] = AckedPeer(self._sends, self, label)
+            stand_in = self._stand_ins[key] = AckedPeer(self._sends, self, *key)
         return stand_in
 
 
-class AckedPeer:
-    """Stands for a peer where it is answered: what is sent on it is acknowledged, and causal under `label`."""
+class AckedPeer(StandIn):
+    """What is sent on it is acknowledged, causal under `label`, and on `channel` in place of the one for calls."""
 
-    # There is no lane that a plain call could take at once.
-    direct = None
-
-    def __init__(self, sends: Sends, party: Party, label: str | None) -> None:
-        self.peer = party.peer
-        self.label = label
+    def __init__(self, sends: Sends, party: Party, channel: str, label: str | None) -> None:
+        super().__init__(party.peer)
+        self.channel, self.label = channel, label
         self._party = party
         self._sends = sends
         # What a plain answer looks at first: the one way that those take, if there is only one.
-        self.calls = sends.outgoing(party, (CALLS, 0, label)) if len(self.peer.lanes[CALLS]) == 1 else None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.peer, name)
-
-    def __str__(self) -> str:
-        return str(self.peer)
+        self.calls = sends.outgoing(party, (channel, 0, label)) if len(self.peer.lanes[channel]) == 1 else None
 
     def without_label(self) -> AckedPeer:
         """The same for what need not be in causal order."""
-        return self if self.label is None else self._party.stand_in(None)
+        return self if self.label is None else self._party.stand_in(None, self.channel)
 
     def send(self, message: bytes, channel: str = CALLS, affinity: int = 0) -> None:
         """Send an answer. Raises NodeDown."""
@@ -214,5 +207,6 @@ class AckedPeer:
         peer = self.peer
         if peer.down is not None:
             raise NodeDown(str(peer.node), peer.down)
+        channel = self.channel if channel == CALLS else channel
         stream = channel, affinity % len(peer.lanes[channel]), self.label
         self._sends.push(self._sends.outgoing(self._party, stream), message, buffers, affinity)

@@ -26,6 +26,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from partisan_actors.errors import NoRoute, Overloaded, PartisanError
 from partisan_actors.ids import NodeId
+from partisan_actors.node.answering import Answering
 from partisan_actors.node.directory import Directory
 from partisan_actors.node.hops import Hops
 from partisan_actors.node.router import REDIAL_AFTER_S, Buffers, Peer, Router
@@ -68,7 +69,7 @@ class RelayHost(Protocol):
     loop: asyncio.AbstractEventLoop
     routing: str
     directory: Directory
-    dispatch: list[Callable[..., None]]
+    answering: Answering
     connection_lost_error: Callable[[Peer, str], PartisanError]
 
     def neighbours(self) -> Sequence[NodeId]:
@@ -319,8 +320,8 @@ class Relay:
             # It could not dial us, so answer the way it came until a connection opens.
             peer.relay_until = self._host.loop.time() + REDIAL_AFTER_S
         self._hops.arrived(peer.node, message, item.hops)
-        handler = self._host.dispatch[message[0]]
         try:
+            handler = self._host.answering.dispatch_on(item.channel)[message[0]]
             handler(peer, message) if item.buffers is None else handler(peer, message, item.buffers)
         except Exception:  # whatever is wrong with one message, it must not cost those that follow
             logger.exception("a message that %s sent through the overlay could not be handled", peer)

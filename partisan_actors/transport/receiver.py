@@ -73,6 +73,8 @@ class Receiver(asyncio.BufferedProtocol):
         self.messages_in = 0
         self._is_full = False  # whether the other half waits for acknowledgements
         self._handlers = owner
+        # By the kind of the message; the owner may put others there in `opened`.
+        self.dispatch = owner.dispatch
         self._flusher = flusher
         self._message_bytes_max = message_bytes_max
         self._unpacker = unpacker(FRAME_BYTES_MAX + 1)
@@ -359,7 +361,7 @@ class Receiver(asyncio.BufferedProtocol):
         """Hand on the messages of a batch."""
         self.messages_in += count
         unpack = self._unpacker.unpack
-        dispatch, peer = self._handlers.dispatch, self.peer
+        dispatch, peer = self.dispatch, self.peer
         for _ in range(count):
             try:
                 message = unpack()
@@ -387,7 +389,7 @@ class Receiver(asyncio.BufferedProtocol):
             return
         self.messages_in += 1
         try:
-            self._handlers.dispatch[large.message[0]](self.peer, large.message, large.buffers)
+            self.dispatch[large.message[0]](self.peer, large.message, large.buffers)
         except (PartisanError, IndexError, TypeError, ValueError, KeyError) as error:
             self.abort(error if isinstance(error, PartisanError) else _malformed(error))
 
