@@ -106,3 +106,18 @@ def test_a_moment_rounded_down_is_not_too_early() -> None:
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, float], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         RedialOptions(**wrong)  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_peer_that_is_away_for_a_minute_is_tried_a_dozen_times_at_most_and_again_soon_when_it_is_back(
+    seed: int,
+) -> None:
+    options = RedialOptions()
+    dialler, now, tries = Redial(options, Random(seed)), 0.0, 0
+    dialler.add("a", now)
+
+    while (now := now + (dialler.next_delay(now) or 0.0)) < 60.0:
+        tries += len(dialler.due(now))
+
+    assert 3 <= tries <= 12
+    assert now - 60.0 <= 1.5 * options.longest_s
