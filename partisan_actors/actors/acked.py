@@ -205,7 +205,7 @@ class Acked:
                     manner.channel,
                     affinity,
                     label=manner.label,
-                    given_up=lambda error: self._dead(location, error),
+                    given_up=lambda error: self._system.dead_letter(location, message, error),
                 )
             elif peer.is_self:
                 peer.pending[number] = reply
@@ -217,7 +217,7 @@ class Acked:
             if reply is not None:
                 reply.fail(error)
             else:
-                self._dead(location, error)
+                self._system.dead_letter(location, message, error)
 
     def forget(self, location: Location, number: int) -> None:
         """Nobody waits for the answer to that question any more."""
@@ -228,10 +228,7 @@ class Acked:
         if sending.reply is not None:
             sending.reply.fail(error)
         else:
-            self._dead(sending.location, error)
-
-    def _dead(self, location: Location, error: BaseException) -> None:
-        self._system.dead_letter(location, "tell", str(error))
+            self._system.dead_letter(sending.location, sending.message, error)
 
     # ---- in -------------------------------------------------------------------------------------------------------
 
@@ -244,7 +241,7 @@ class Acked:
         key, method = tell[1], tell[2]
         cell = self._system.cells.get(key)
         if cell is None:
-            self._system.refuse(asker, number, key)
+            self._system.refuse(asker, number, key, method)
             return
         if isinstance(cell, Cell):
             if method not in cell.definition.interface.methods:
@@ -263,7 +260,7 @@ class Acked:
         if message[0] in _QUESTIONS:
             self._system.reply_error(peer, message[1], error)
         else:
-            self._system.dead_letter(f"an actor here, from {peer}", "tell", str(error))
+            self._system.dead_letter("an actor here", "tell", error, peer.node.name)
 
 
 def _refusal(cell: Cell) -> PartisanError | None:

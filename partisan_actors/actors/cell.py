@@ -201,8 +201,7 @@ class Cell(Refusing):
         self._is_closed = True
         self.reason = reason
         # What runs on a thread goes on, as that cannot be stopped; its caller is told now, and its reply finds nobody.
-        for message in self.empty_out():
-            self.refuse(message, self.stopped_error())
+        self.refuse_all()
         if self.state == FINISHING:
             return
         for stepper in self.steppers():
@@ -310,7 +309,7 @@ class Cell(Refusing):
                 meta["ahead"] = self.mailbox_size
         message = Message(peer, number, method, args, kwargs, meta, self.meters.of(number, name).arrived())
         if self.state not in (ALIVE, STARTING):
-            self.refuse(message, self.stopped_error())
+            self.undelivered(message, self.stopped_error())
         elif self._is_closed or self.mailbox or len(self.stepper.active) >= self._concurrency:
             self._enqueue(message)
         elif method.kind != ASYNC:

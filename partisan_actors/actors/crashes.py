@@ -34,7 +34,7 @@ class Callers(Protocol):
         """Everything that waits for this actor, and everything later, fails."""
         ...
 
-    def dead_letter(self, whom: object, method: str, why: str) -> None:
+    def dead_letter(self, whom: object, method: str | bytes, why: str | BaseException) -> None:
         """A message reached nobody."""
         ...
 
@@ -101,4 +101,4 @@ def _give_up_waiting(system: Callers, location: Location) -> None:
         if item.reply is not None:
             item.reply.fail(ActorUnavailable(str(location), why))
         else:
-            system.dead_letter(location, "tell", why)
+            system.dead_letter(location, item.message, ActorUnavailable(str(location), why))

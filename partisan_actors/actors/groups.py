@@ -213,7 +213,7 @@ class GroupedCell(Cell):
             meta["ahead"] = self.mailbox_size
         message = Message(peer, number, method, args, kwargs, meta, self.meters.of(number, name).arrived())
         if self.state not in (ALIVE, STARTING):
-            self.refuse(message, self.stopped_error())
+            self.undelivered(message, self.stopped_error())
         elif group is None:
             known = ", ".join(self.options.concurrency_groups) or "nothing, as this actor has none"
             self.refuse(message, ConfigError(f"concurrency_group of {name}", chosen, known))

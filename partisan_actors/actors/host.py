@@ -89,7 +89,7 @@ class Host(Protocol):
         """A service answered."""
         ...
 
-    def refuse(self, peer: Peer, number: int | None, key: bytes) -> None:
+    def refuse(self, peer: Peer, number: int | None, key: bytes, method: str = "tell") -> None:
         """A message named an actor that is not here."""
         ...
 
@@ -97,7 +97,7 @@ class Host(Protocol):
         """A method that was told, not asked, raised."""
         ...
 
-    def dead_letter(self, whom: object, method: str, why: str) -> None:
+    def dead_letter(self, whom: object, method: str | bytes, why: str | BaseException, sender: str = "") -> None:
         """A message reached nobody."""
         ...
 

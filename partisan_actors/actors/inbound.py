@@ -124,21 +124,21 @@ class Inbound:
         if cell is not None:
             cell.deliver(peer, None, m[2], m[3:])
         else:
-            self._system.refuse(peer, None, m[1])
+            self._system.refuse(peer, None, m[1], m[2])
 
     def on_tell_meta(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         cell = self._cells.get(m[1])
         if cell is not None:
             cell.deliver(peer, None, m[2], m[4:], None, m[3])
         else:
-            self._system.refuse(peer, None, m[1])
+            self._system.refuse(peer, None, m[1], m[2])
 
     def on_tell_pickled(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         cell = self._cells.get(m[1])
         if cell is not None:
             cell.deliver(peer, None, m[2], _loader(m[4], buffers), None, m[3])
         else:
-            self._system.refuse(peer, None, m[1])
+            self._system.refuse(peer, None, m[1], m[2])
 
     def on_reply(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         reply = peer.pending.pop(m[1], None)
@@ -169,7 +169,7 @@ class Inbound:
         if m[0] in ASKS:
             self._system.reply_error(peer, m[1], ActorUnavailable(f"on node {self._system.me}", why))
         elif m[0] != Kind.ACKED and m[0] not in REPLIES:  # what is to be acknowledged comes again
-            self._system.dead_letter(f"actor with key {m[1].hex()}", "tell", why)
+            self._system.dead_letter(f"actor with key {m[1].hex()}", str(m[2]), why, peer.node.name)
 
     def _decode(self, body: bytes | None, buffers: Any) -> Any:
         token = current_system.set(self._system)

@@ -16,7 +16,8 @@ class CellOptions:
 
     With `trap_exit`, exit signals are told to it and do not end it. `trace` is the trace context in which it
     is made, in wire form; empty when that is not traced. Its `on_stop` has `stop_timeout_s` seconds. Its
-    own names, and those of what it makes, are in `namespace`. `tracing` is what its class says of that.
+    own names, and those of what it makes, are in `namespace`. `tracing` is what its class says of that. `made_by` is
+    as in its spec.
     """
 
     name: str | None = None
@@ -32,3 +33,4 @@ class CellOptions:
     concurrency_groups: Mapping[str, int] = field(default_factory=dict)
     namespace: str = ""
     tracing: str | float | None = None
+    made_by: str = ""

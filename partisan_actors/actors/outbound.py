@@ -365,7 +365,7 @@ class Outbound:
             if reply is not None:
                 reply.fail(error)
             else:
-                self._system.dead_letter(location, "tell", str(error))
+                self._system.dead_letter(location, message, error)
 
     def _submit_newest(
         self, location: Location, method: str, message: bytes, buffers: list[Any] | None, channel: str, affinity: int
@@ -377,7 +377,7 @@ class Outbound:
             else:
                 peer.send_newest(message, buffers, channel, affinity, (location.key, affinity, method))
         except PartisanError as error:
-            self._system.dead_letter(location, "tell", str(error))
+            self._system.dead_letter(location, method, error)
 
     def placed(self, location: Location, peer: Peer) -> None:
         """The actor has a place: send what waited, in order, and before what waits for arguments, maybe for these."""

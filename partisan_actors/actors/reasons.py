@@ -13,6 +13,7 @@ __all__ = [
     "KILLED",
     "KINDS",
     "NODE_DOWN",
+    "NODE_STOPPED",
     "NOPROC",
     "NORMAL",
     "OUT_OF_SCOPE",
@@ -41,7 +42,7 @@ OUT_OF_SCOPE: Final = "out of scope"
 _KILLED: Final = "it was killed"
 _EXITED: Final = "it exited: "
 _RAISED: Final = "its constructor raised "
-_NODE_STOPPED: Final = "its node stopped"
+NODE_STOPPED: Final = "its node stopped"
 
 
 # How the texts of ends begin, and what kind of end that is.
@@ -51,7 +52,7 @@ KINDS: Final = (
     (_EXITED, "exited"),
     (_RAISED, "constructor failed"),
     ("its owner, ", "owner gone"),
-    (_NODE_STOPPED, "node down"),
+    (NODE_STOPPED, "node down"),
     ("its node ", "node down"),
     ("the other nodes believed its node ", "node down"),
     ("another life of it ", "superseded"),
@@ -90,7 +91,7 @@ def reason_of(text: str) -> str:
     """The reason in the text that callers of an ended actor get."""
     if text.startswith(_KILLED):
         return KILLED
-    if text == _NODE_STOPPED:
+    if text == NODE_STOPPED:
         return f"{NODE_DOWN}: it stopped"
     for beginning in (_EXITED, _RAISED):
         if text.startswith(beginning):

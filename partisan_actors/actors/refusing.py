@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from partisan_actors.actors.reasons import NODE_STOPPED
 from partisan_actors.actors.tracing import refuse_serving
 from partisan_actors.errors import ActorStopped, MailboxFull
 
@@ -73,9 +74,22 @@ class Refusing:
     def overflow(self, message: Message) -> None:
         """There is no room for it."""
         error = MailboxFull(str(self), self.options.mailbox_max)
+        self.undelivered(message, error)
+
+    def undelivered(self, message: Message, error: PartisanError) -> None:
+        """It is not handled, and has not begun to be. What nobody waits for is a dead letter."""
         self.refuse(message, error)
-        if message.number is None:
-            self.system.dead_letter(self, message.method.name, f"its mailbox is full ({error.limit})")
+        if message.number is None and self.reason != NODE_STOPPED:
+            self.system.dead_letter(self, message.method.name, error, message.peer.node.name)
+
+    def refuse_all(self) -> None:
+        """The actor ends: what waits is not handled, and who waits for what runs on threads need not any longer."""
+        running = self.on_threads()
+        for message in self.empty_out():
+            if any(each is message for each in running):
+                self.refuse(message, self.stopped_error())
+            else:
+                self.undelivered(message, self.stopped_error())
 
     def stopped_error(self) -> PartisanError:
         """What those get who call an actor that has ended."""
@@ -87,7 +101,7 @@ class Refusing:
         if number is not None:
             self.system.reply_failed(peer, number, error, self, name)
         else:
-            self.system.dead_letter(self, name, str(error))
+            self.system.dead_letter(self, name, error, peer.node.name)
 
     # ---- what waits, and what runs --------------------------------------------------------------------------------
 

@@ -86,7 +86,7 @@ class ActorSystem:
         self.dispatch = node.dispatch
         # What the services above keep with the system, by name.
         self.extensions: dict[str, Any] = {}
-        self.dead_letters = DeadLetters()
+        self.dead_letters = DeadLetters(node.world.wall_clock_ns)
         self.copy_buffers: CopyBuffers = copies_of
         self.arrived_large: Callable[[Reply[Any], Any, Any], None] = lambda *value: None
         self.on_cell_stopped: list[Callable[[Cell], None]] = []
@@ -145,13 +145,13 @@ class ActorSystem:
         found = self.cells.get(actor_key(actor))
         return found if isinstance(found, Cell) else None
 
-    def refuse(self, peer: Peer, number: int | None, key: bytes) -> None:
+    def refuse(self, peer: Peer, number: int | None, key: bytes, method: str = "tell") -> None:
         """A message named an actor that is not here."""
         whom, error = self._table.missing(key)
         if number is not None:
             self.reply_error(peer, number, error)
         else:
-            self.dead_letter(whom, "tell", str(error))
+            self.dead_letter(whom, method, error, peer.node.name)
 
     async def close(self, hooks_s: float = HOOKS_S) -> None:
         """The node stops: every actor ends, its `on_stop` within `hooks_s` seconds, and every caller is told."""
@@ -210,9 +210,9 @@ class ActorSystem:
         if not isinstance(error, Flushed):
             logger.error("%s.%s, told and not asked, raised", cell, method, exc_info=error)
 
-    def dead_letter(self, whom: object, method: str, why: str) -> None:
-        """A message reached nobody."""
-        self.dead_letters.add(str(whom), method, why)
+    def dead_letter(self, whom: object, method: str | bytes, why: str | BaseException, sender: str = "") -> None:
+        """A message reached nobody. `method` may be a packed tell; `sender` is a node, "" for this one."""
+        self.dead_letters.add(str(whom), method, why, sender or self.me.name)
 
     # ---- from an actor's thread to the loop -------------------------------------------------------------------
 
@@ -378,7 +378,7 @@ class ActorSystem:
             if item.reply is not None:
                 item.reply.fail(error)
             else:
-                self.dead_letter(location, "tell", str(error))
+                self.dead_letter(location, item.message, error)
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
         peer = self.node.router.peer(record.node)

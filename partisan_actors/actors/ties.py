@@ -125,6 +125,10 @@ class Watching(Generic[TieT]):
         theirs = list(self._of_watcher.get(watcher, {}).values())
         return [tie for tie in theirs if self.end(tie)]
 
+    def of(self, watcher: ActorId) -> list[TieT]:
+        """The ties of that watcher, the oldest first."""
+        return list(self._of_watcher.get(watcher, {}).values())
+
     def all(self) -> list[TieT]:
         """Every tie, the oldest first."""
         return list(self._ties.values())

@@ -252,4 +252,4 @@ class UnreadyMessages:
         if reply is not None:
             reply.fail(error)
         else:
-            self._host.dead_letter(location, "tell", str(error))
+            self._host.dead_letter(location, "tell", error)

@@ -71,6 +71,18 @@ class Waits:
             )
         return calls
 
+    def running(self) -> list[CallId]:
+        """Those of them that run, and wait. Cheaper than all: what is queued is not looked at."""
+        found = [
+            _key(message)
+            for cell in self._system.local_cells()
+            if cell.has_coroutines or cell.is_thread_busy
+            for message, waits in _running_of(cell)
+            if waits and message.number is not None
+        ]
+        others = [each for find in self.finders if find not in (self._calls, self._unready) for each in find()]
+        return found + [each.id for each in others if each.is_running and each.waits]
+
     def _calls(self) -> Iterator[Found]:
         for cell in sorted(self._system.local_cells(), key=lambda cell: cell.actor):
             for message, is_running, waits in _calls_of(cell):
@@ -117,14 +129,8 @@ def _id_of(other: Any, ids: dict[int, CallId]) -> CallId:
 
 def _calls_of(cell: Cell) -> Iterator[tuple[Message, bool, list[Any]]]:
     """Each call of an actor, whether it runs, and what it waits for: refs, or messages of the same actor."""
-    running: list[Message] = []
-    for stepper in cell.steppers():
-        for step, message in list(stepper.active.items()):
-            running.append(message)
-            yield message, True, awaited(step.get_context(), _futures(step), None)
-    on_threads = cell.on_threads()
-    for message in on_threads:
-        yield message, True, awaited_on_thread(message)
+    for message, waits in _running_of(cell):
+        yield message, True, waits
     if type(cell) is not Cell:
         return  # whom groups keep waiting is not told
     waiting: dict[int, Message] = {}
@@ -134,9 +140,18 @@ def _calls_of(cell: Cell) -> Iterator[tuple[Message, bool, list[Any]]]:
         return False
 
     cell.take_out(look)
-    blockers = on_threads if cell.is_blocked() else running if len(running) >= cell._concurrency else []
+    running = list(cell.stepper.active.values())
+    blockers = cell.on_threads() if cell.is_blocked() else running if len(running) >= cell._concurrency else []
     for message in waiting.values():
         yield message, False, list(blockers)
+
+
+def _running_of(cell: Cell) -> Iterator[tuple[Message, list[Any]]]:
+    for stepper in cell.steppers():
+        for step, message in list(stepper.active.items()):
+            yield message, awaited(step.get_context(), _futures(step), None)
+    for message in cell.on_threads():
+        yield message, awaited_on_thread(message)
 
 
 def _futures(step: Any) -> list[Any]:

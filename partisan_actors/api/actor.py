@@ -24,7 +24,7 @@ from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import LifeTrace
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
-from partisan_actors.api.capture import captured_placement
+from partisan_actors.api.capture import captured_placement, running_maker
 from partisan_actors.api.class_code import ByName
 from partisan_actors.api.configured import Pending
 from partisan_actors.api.handle_options import PLAIN, HandleOptions
@@ -400,6 +400,7 @@ def _create(
         isolation=options.isolated(environment),
         environment=environment,
         tracing=options.tracing,
+        made_by=running_maker(),
     )
     system.post(runtime.scheduler.create, spec, location, refs, trace)
     if options.name is not None and asyncio._get_running_loop() is None:

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from partisan_actors.actors.cell import ALIVE, FINISHING, STARTING, Cell
+from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.reasons import kind_of
 from partisan_actors.actors.refusing import STOPPING
+from partisan_actors.actors.signals import SERVICE, Signals
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.ids import ActorId, NodeId
+from partisan_actors.ids import ActorId
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.spec import ActorSpec
 
@@ -20,6 +22,8 @@ __all__ = ["ENDED_MAX", "INSPECT", "STATES", "ActorRows", "merge_rows", "shown_s
 # The service that tells these rows.
 INSPECT: Final = "inspect"
 
+# How many links, and how many monitors, of one actor are told.
+TIES_SHOWN_MAX: Final = 20
 # How many ends a node remembers for this.
 ENDED_MAX: Final = 1000
 PENDING: Final = "pending"
@@ -37,6 +41,7 @@ class ActorRows:
     def __init__(self, system: ActorSystem, scheduler: Scheduler) -> None:
         self._system = system
         self._scheduler = scheduler
+        self._signals: Signals | None = system.extensions.get(SERVICE)
         self._ended: deque[dict[str, Any]] = deque(maxlen=ENDED_MAX)
         system.on_cell_stopped.append(self._cell_stopped)
         scheduler.isolated.on_ended.append(self._process_ended)
@@ -70,35 +75,33 @@ class ActorRows:
     def _of_cell(self, cell: Cell, state: str) -> dict[str, Any]:
         options = cell.options
         class_name = cell.definition.interface.class_name
-        row = self._row(
-            cell.actor, class_name, options.name, options.namespace, state, options.life, options.owner, cell.reason
-        )
-        held_by = [str(node) for node in self._scheduler.scope.holders.of(cell.actor)]
-        return {**row, "mailbox": cell.mailbox_size, "processed": cell.processed, "held_by": held_by}
+        row = self._row(cell.actor, class_name, options, state, options.life, cell.reason)
+        ties = self._signals.watching.of(cell.actor) if self._signals is not None else []
+        return {
+            **row,
+            "mailbox": cell.mailbox_size,
+            "processed": cell.processed,
+            "held_by": [str(node) for node in self._scheduler.scope.holders.of(cell.actor)],
+            "guardians": [node.name for node in self._scheduler.guardian.guardians_of(cell.actor)],
+            "links": [str(tie.subject) for tie in ties if tie.is_link][:TIES_SHOWN_MAX],
+            "monitors": [str(tie.subject) for tie in ties if not tie.is_link][:TIES_SHOWN_MAX],
+        }
 
     def _of_spec(
         self, spec: ActorSpec, state: str = "", why: str = "it waits for a node that takes it"
     ) -> dict[str, Any]:
         state = state or (RESTARTING if spec.life else PENDING)
-        return self._row(spec.actor, spec.class_name, spec.name, spec.namespace, state, spec.life, spec.owner, why)
+        return self._row(spec.actor, spec.class_name, spec, state, spec.life, why)
 
     def _row(
-        self,
-        actor: ActorId,
-        class_name: str,
-        name: str | None,
-        namespace: str,
-        state: str,
-        life: int,
-        owner: NodeId | None,
-        reason: str,
+        self, actor: ActorId, class_name: str, made: CellOptions | ActorSpec, state: str, life: int, reason: str
     ) -> dict[str, Any]:
         is_over = state in (STOPPED, "stopping")
         return {
             "id": str(actor),
             "class": class_name,
-            "name": name,
-            "namespace": namespace,
+            "name": made.name,
+            "namespace": made.namespace,
             "node": self._system.me.name,
             "state": state,
             "reason": reason,
@@ -106,8 +109,13 @@ class ActorRows:
             "mailbox": 0,
             "processed": 0,
             "restarts": life,
-            "owner": str(owner) if owner is not None else None,
+            "owner": str(made.owner) if made.owner is not None else None,
             "held_by": [],
+            "made_by": made.made_by,
+            "max_restarts": made.max_restarts,
+            "guardians": [],
+            "links": [],
+            "monitors": [],
         }
 
 

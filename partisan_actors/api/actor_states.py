@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from partisan_actors.actors.blocking import result_of
-from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
 from partisan_actors.api.actor_rows import STATES, merge_rows
-from partisan_actors.api.inspection import INSPECT
+from partisan_actors.api.everybody import ask_everybody
 from partisan_actors.api.task_rows import TASK_STATES, merge_task_rows
-from partisan_actors.errors import CallTimeout, ConfigError, PartisanError
+from partisan_actors.errors import CallTimeout, ConfigError
 
-__all__ = ["ask_everybody", "list_actors", "list_tasks"]
-
-NODE_S: Final = 5.0
+__all__ = ["list_actors", "list_tasks"]
 
 
 def list_actors(
@@ -31,9 +27,11 @@ def list_actors(
     """A row for each actor of the cluster, as its nodes tell; of those with everything that is given.
 
     A row has the keys id, class, name, namespace, node, state ("pending", "starting", "alive", "restarting", "stopping"
-    or "stopped"), reason and kind (of an end), mailbox, processed, restarts, owner and held_by. Each node remembers its
-    last 1000 ends. A node that does not answer within five seconds is left out. Blocks; raises ConfigError for a state
-    that there is not, CallTimeout, and RuntimeError on the node's own loop: there, use `asyncio.to_thread`.
+    or "stopped"), reason and kind (of an end), mailbox, processed, restarts, owner, held_by, made_by (an actor, "task
+    NAME", or "" for a program), max_restarts, guardians (nodes that would make it again), and links and monitors (the
+    actors whose ends it hears of). Each node remembers its last 1000 ends. A node that does not answer within five
+    seconds is left out. Blocks; raises ConfigError for a state that there is not, CallTimeout, and RuntimeError on the
+    node's own loop: there, use `asyncio.to_thread`.
     """
     if state is not None and state not in STATES:
         raise ConfigError("state", state, f"one of {', '.join(STATES)}")
@@ -69,17 +67,3 @@ def _asked(what: str, question: str, timeout: float) -> list[Any]:
     except TimeoutError as error:
         job.cancel()
         raise CallTimeout(f"asking every node for its {what}", timeout) from error
-
-
-async def ask_everybody(system: ActorSystem, question: str) -> list[Any]:
-    """What all nodes that are up answer to that question of `Inspection`, put together. On the node's loop."""
-
-    async def ask(record: Any) -> Sequence[Any]:
-        try:
-            answer: Sequence[Any] = await system.request(record.node, INSPECT, question, timeout_s=NODE_S)
-        except PartisanError:
-            return ()
-        return answer
-
-    answers = await asyncio.gather(*map(ask, system.node.directory.live()))
-    return [row for answer in answers for row in answer]

@@ -9,7 +9,7 @@ from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.strategies import InPlacementGroup
 from partisan_actors.tasks.executor import current_task
 
-__all__ = ["captured_placement", "running_request", "running_token"]
+__all__ = ["captured_placement", "running_maker", "running_request", "running_token"]
 
 
 def running_request(scheduler: Scheduler) -> Request | None:
@@ -29,6 +29,15 @@ def running_token() -> ActorId | TaskId | None:
         return task.task
     cell = current_cell.get()
     return None if cell is None else cell.actor
+
+
+def running_maker() -> str:
+    """The running actor by its id, or the running task as "task NAME"; empty outside of both."""
+    task = current_task.get()
+    if task is not None:
+        return f"task {task.name}"
+    cell = current_cell.get()
+    return "" if cell is None else str(cell.actor)
 
 
 def captured_placement(scheduler: Scheduler) -> InPlacementGroup | None:

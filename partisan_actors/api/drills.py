@@ -33,6 +33,7 @@ class Drills:
     def __init__(self, system: ActorSystem) -> None:
         self._system = system
         self.interception = Interception(system.node, self._describe, is_service)
+        self.interception.on_rules = self._rules_changed
         self._plans: dict[int, tuple[FaultPlan, PlanDrill]] = {}
         self._next = itertools.count(1).__next__
         system.extensions[SERVICE] = self
@@ -43,6 +44,13 @@ class Drills:
         if isinstance(rule, FaultPlan):
             return PlanDrill(self._system, self.interception, rule, seed).stop
         return self.interception.add(rule)
+
+    def _rules_changed(self, what: str) -> None:
+        node, rules = self._system.node, len(self.interception)
+        if what:
+            node.feed.tell("faults.injected", node.me.name, what=what, rules=rules)
+        else:
+            node.feed.tell("faults.ended", node.me.name, rules=rules)
 
     # ---- what commands ask ------------------------------------------------------------------------------------
 

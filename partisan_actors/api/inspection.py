@@ -136,10 +136,10 @@ class Inspection:
         return self._actor_rows.all()
 
     async def dead_letters(self, peer: Any) -> dict[str, Any]:
-        """How many messages have reached nobody here, and the last of them, the latest first."""
+        """How many messages have reached nobody here, in all and by reason, and the last of them, the latest first."""
         letters = self._system.dead_letters
-        rows = [{"whom": whom, "method": method, "why": why} for whom, method, why in reversed(letters.last)]
-        return {"count": letters.count, "rows": rows}
+        rows = [letter._asdict() for letter in reversed(letters.last)]
+        return {"count": letters.count, "reasons": dict(letters.by_reason), "rows": rows}
 
     async def objects(self, peer: Any) -> dict[str, Any]:
         """The objects of this node that others may hold: the ROWS_MAX largest, and how much memory there is for all."""

@@ -19,6 +19,8 @@ from partisan_actors.actors.terminating import serve_terminating
 from partisan_actors.actors.threads import ActorThread, JobThread
 from partisan_actors.api.beside import Beside, Dashboard, open_beside
 from partisan_actors.api.control import Control
+from partisan_actors.api.deadlock_watch import DeadlockWatch
+from partisan_actors.api.event_service import EventService
 from partisan_actors.api.exported import MetricsExported
 from partisan_actors.api.health import Health
 from partisan_actors.api.inspection import Inspection
@@ -105,6 +107,8 @@ class Runtime:
         self.traces = TracingService(self.system, self.recent_spans, tracing.level if tracing is not None else OFF)
         self.health = Health(self.system, self.scheduler)
         self.steering = Steering(self.system, self.scheduler)
+        self.events = EventService(self.system, self.scheduler)
+        self.deadlock_watch = DeadlockWatch(self.system)
         if world is None:  # in a simulation, what is logged is not the node's
             self.logs = LogService(self.system)
         self.topics = Subscriptions(self.system)
@@ -113,7 +117,7 @@ class Runtime:
         self.environment = NO_ENVIRONMENT
         check_runtime_env(config.runtime_env)
         self._metrics = MetricsExported(self.node, self.metering, tracing)
-        self._exports_metrics = world is None  # in another one, there is nobody to export to
+        self._is_real = world is None  # in another one, there is nobody to export to, or who waits
         self._tracing_options = tracing
         self._tracing: Tracing | None = None
         self.dashboard: Beside | None = None
@@ -132,7 +136,10 @@ class Runtime:
         except BaseException:
             await self._export_the_rest()
             raise
-        if self._exports_metrics:
+        self.events.started()
+        if self._is_real:
+            self.deadlock_watch.start()
+        if self._is_real:
             self._metrics.start()
         self.objects.start()
         self.environment = environment_for(self, self.config.runtime_env)

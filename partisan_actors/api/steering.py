@@ -37,7 +37,7 @@ class Steering:
     async def kill(self, peer: Any, actor: str, who: str) -> None:
         """End an actor now, for good. Returns when it has ended."""
         cell = self._cell(actor)
-        logger.warning("audit: %s kills %s", who, cell)
+        self._audit(who, "kills", cell)
         await self._scheduler.kill(self._location(cell), no_restart=True)
 
     async def restart(self, peer: Any, actor: str, who: str) -> None:
@@ -46,13 +46,13 @@ class Steering:
         if not may_restart(cell.options.life, cell.options.max_restarts):
             lives = f"made with max_restarts={cell.options.max_restarts}, and restarted {cell.options.life} times"
             raise ConfigError("actor", f"{cell}, {lives}", "an actor that may be restarted once more")
-        logger.warning("audit: %s restarts %s", who, cell)
+        self._audit(who, "restarts", cell)
         await self._scheduler.kill(self._location(cell), no_restart=False)
 
     async def stop(self, peer: Any, actor: str, who: str) -> None:
         """Have an actor end when it comes to this in its mailbox, for good. Returns at once."""
         cell = self._cell(actor)
-        logger.warning("audit: %s stops %s", who, cell)
+        self._audit(who, "stops", cell)
         told: Reply[Any] = Reply(self._system.loop)
         self._system.ask(self._location(cell), TERMINATE, (), {}, told)
 
@@ -76,6 +76,10 @@ class Steering:
             "mailbox_max": options.mailbox_max,
             "methods": sorted(cell.definition.interface.methods),
         }
+
+    def _audit(self, who: str, did: str, cell: Cell) -> None:
+        logger.warning("audit: %s %s %s", who, did, cell)
+        self._system.node.feed.tell("actor.steered", str(cell.actor), who=who, did=did, what=str(cell))
 
     def _cell(self, actor: str) -> Cell:
         try:

@@ -80,7 +80,7 @@ def send_after(
         try:
             method.tell(message)
         except (PartisanError, TypeError) as error:
-            system.dead_letter(method._location, method._name, str(error))
+            system.dead_letter(method._location, method._name, error)
 
     def begin() -> None:
         timers = _timers(system)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from partisan_actors.api.deadlocks import deadlocks_in
+from partisan_actors.api.deadlock_rows import deadlocks_in
 from partisan_actors.api.inspection import INSPECT
 from partisan_actors.cli.asking import Target, json_option, show_json, survey, target_options
 from partisan_actors.cli.table import counted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,15 +9,14 @@ from typing import Any, Final
 
 import click
 
-from partisan_actors.api.inspection import LIVE
 from partisan_actors.api.log_service import LOGS
 from partisan_actors.api.observer import Observer
 from partisan_actors.cli.asking import Target, ask, json_option, target_options
+from partisan_actors.cli.following import Following
 from partisan_actors.telemetry.recent_logs import LEVELS, TAIL_MAX
 
 __all__ = ["logs", "shown"]
 
-FOLLOW_S: Final = 1.0
 COLOURS: Final = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
 
@@ -57,40 +55,13 @@ def logs(
 async def _show(
     observer: Observer, query: Mapping[str, Any], limit: int, node_name: str | None, follow: bool, as_json: bool
 ) -> None:
-    nexts: dict[str, int] = {}  # by the id of the node: a new life of it begins anew
-    silent: set[str] = set()
+    following = Following(observer, LOGS, "records", TAIL_MAX, node_name)
     is_first = True
-    while True:
-        members = [row for row in await observer.members() if row["state"] in LIVE and node_name in (None, row["name"])]
-        jobs = [
-            observer.ask_row(row, LOGS, "tail", _query(query, limit, nexts.get(row["id"]), is_first)) for row in members
-        ]
-        answers = await asyncio.gather(*jobs)
-        rows: list[dict[str, Any]] = []
-        for answer in answers:
-            if answer.why is not None:
-                if answer.name not in silent:
-                    click.echo(f"no answer from {answer.name}: {answer.why}", err=True)
-                silent.add(answer.name)
-                continue
-            silent.discard(answer.name)
-            if answer.value["dropped"]:
-                click.echo(f"{answer.value['dropped']} records of {answer.name} are forgotten", err=True)
-            nexts[answer.row["id"]] = answer.value["next"]
-            rows += answer.value["rows"]
+    async for rows in following.rounds(query, limit, goes_on=follow):
         rows.sort(key=lambda row: row["time"])
         for row in rows[-limit:] if is_first else rows:
             click.echo(json.dumps(row) if as_json else shown(row))
-        if not follow:
-            return
         is_first = False
-        await asyncio.sleep(FOLLOW_S)
-
-
-def _query(query: Mapping[str, Any], limit: int, after: int | None, is_first: bool) -> dict[str, Any]:
-    if is_first:
-        return {**query, "limit": limit}
-    return {**query, "limit": TAIL_MAX, "after": after or 0}  # of who has come since, all
 
 
 def shown(row: Mapping[str, Any]) -> str:

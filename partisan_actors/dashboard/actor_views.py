@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from partisan_actors.api.actor_rows import STATES, merge_rows
-from partisan_actors.api.deadlocks import deadlocks_in
+from partisan_actors.api.deadlock_rows import deadlocks_in
 from partisan_actors.api.inspection import INSPECT
 from partisan_actors.api.pending import PENDING_WORK
 from partisan_actors.api.steering import STEERING

@@ -9,6 +9,7 @@ import partisan_actors
 from partisan_actors.dashboard.action_views import ACTION_ENDPOINTS
 from partisan_actors.dashboard.actor_views import ACTOR_ENDPOINTS
 from partisan_actors.dashboard.endpoints import Desk, Endpoint
+from partisan_actors.dashboard.event_views import EVENT_ENDPOINTS
 from partisan_actors.dashboard.exposition_view import EXPOSITION_ENDPOINTS
 from partisan_actors.dashboard.health_views import HEALTH_ENDPOINTS
 from partisan_actors.dashboard.jaeger import JAEGER_ENDPOINTS
@@ -20,6 +21,7 @@ from partisan_actors.dashboard.overlay_views import OVERLAY_ENDPOINTS
 from partisan_actors.dashboard.schemas import record
 from partisan_actors.dashboard.store_views import STORE_ENDPOINTS
 from partisan_actors.dashboard.trace_views import TRACE_ENDPOINTS
+from partisan_actors.dashboard.tree_views import TREE_ENDPOINTS
 
 __all__ = ["ENDPOINTS"]
 
@@ -45,10 +47,12 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *NODE_ENDPOINTS,
     *OVERLAY_ENDPOINTS,
     *ACTOR_ENDPOINTS,
+    *TREE_ENDPOINTS,
     *MEASURE_ENDPOINTS,
     *STORE_ENDPOINTS,
     *EXPOSITION_ENDPOINTS,
     *LOG_ENDPOINTS,
+    *EVENT_ENDPOINTS,
     *TRACE_ENDPOINTS,
     *JAEGER_ENDPOINTS,
     *ACTION_ENDPOINTS,

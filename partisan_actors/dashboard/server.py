@@ -6,7 +6,7 @@ import errno
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from importlib.resources import files
 from types import TracebackType
@@ -17,6 +17,7 @@ from aiohttp import web
 from partisan_actors.dashboard.access import CSRF_HEADER, SECURITY_HEADERS, SESSION_S, Access, Asked
 from partisan_actors.dashboard.catalogue import ENDPOINTS
 from partisan_actors.dashboard.endpoints import Desk, Endpoint, Raw
+from partisan_actors.dashboard.event_views import happenings
 from partisan_actors.dashboard.overlay_views import changes
 from partisan_actors.dashboard.parameters import read
 from partisan_actors.dashboard.problems import PROBLEM_TYPE, Problem
@@ -42,6 +43,9 @@ ASSET_TYPES: Final = {
 }
 
 WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Stream = Callable[[Desk], AsyncIterator[tuple[str, Any]]]
+# What pages are told without asking: by path.
+STREAMS: Final[dict[str, Stream]] = {"/api/v1/changes": changes, "/api/v1/events/stream": happenings}
 
 
 class Server:
@@ -63,7 +67,8 @@ class Server:
         app.router.add_get("/", self._index)
         app.router.add_post("/login", self._login)
         app.router.add_get("/assets/{name}", self._asset)
-        app.router.add_get("/api/v1/changes", self._changes)
+        for path, tell in STREAMS.items():
+            app.router.add_get(path, self._stream(tell))
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_S, logger=_protocol_log
         )
@@ -206,23 +211,27 @@ class Server:
 
     # ---- what changes -----------------------------------------------------------------------------------------
 
-    async def _changes(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events: the overlay, whenever it is another one."""
-        self._access.check(self._asked(request))
-        if self._streams >= STREAMS_MAX:
-            raise Problem(503, f"{STREAMS_MAX} pages watch the overlay already")
-        headers = {**SECURITY_HEADERS, "Content-Type": "text/event-stream"}
-        response = web.StreamResponse(headers=headers)
-        self._streams += 1
-        try:
-            await response.prepare(request)
-            async for kind, value in changes(self._desk):
-                await response.write(f"event: {kind}\ndata: {_text(value)}\n\n".encode())
-        except ConnectionError:  # the page was closed
-            pass
-        finally:
-            self._streams -= 1
-        return response
+    def _stream(self, tell: Stream) -> WebHandler:
+        """Server-sent events."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            self._access.check(self._asked(request))
+            if self._streams >= STREAMS_MAX:
+                raise Problem(503, f"{STREAMS_MAX} pages are told of what changes already")
+            headers = {**SECURITY_HEADERS, "Content-Type": "text/event-stream"}
+            response = web.StreamResponse(headers=headers)
+            self._streams += 1
+            try:
+                await response.prepare(request)
+                async for kind, value in tell(self._desk):
+                    await response.write(f"event: {kind}\ndata: {_text(value)}\n\n".encode())
+            except ConnectionError:  # the page was closed
+                pass
+            finally:
+                self._streams -= 1
+            return response
+
+        return handle
 
 
 def _load_assets() -> dict[str, tuple[bytes, str]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
+from partisan_actors.actors.dead_letters import REASONS
 from partisan_actors.api.inspection import INSPECT
 from partisan_actors.dashboard.endpoints import Desk, Endpoint
 from partisan_actors.dashboard.paging import page, paging
-from partisan_actors.dashboard.parameters import Parameter, Text
+from partisan_actors.dashboard.parameters import Choice, Parameter, Text
 from partisan_actors.dashboard.schemas import table
 
 __all__ = ["STORE_ENDPOINTS"]
@@ -24,9 +26,12 @@ _OBJECT_COLUMNS: Final = {
     "sendings": "integer: how often it was sent with what does not return, and is kept for that",
 }
 _LETTER_COLUMNS: Final = {
+    "time": "number: when, in seconds since 1970",
     "node": "text: the node on which it got lost",
     "whom": "text: for whom it was",
-    "method": "text: what was called or told",
+    "method": "text: what was told",
+    "sender": "text: the node that has sent it",
+    "reason": "text: why it reached nobody, in a few words",
     "why": "text: why it reached nobody",
 }
 
@@ -49,7 +54,11 @@ async def dead_letters(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     found = await desk.watcher.survey(INSPECT, "dead_letters")
     rows = [{"node": answer.name, **row} for answer in found.answered for row in answer.value["rows"]]
     count = sum(answer.value["count"] for answer in found.answered)
-    return {**found.facts(), "count": count, **page(rows, given, ("node",))}
+    reasons: Counter[str] = Counter()
+    for answer in found.answered:
+        reasons.update(answer.value["reasons"])
+    more = {"count": count, "reasons": dict(reasons.most_common())}
+    return {**found.facts(), **more, **page(rows, given, ("node", "reason"))}
 
 
 _NODE: Final = Parameter("node", Text(200), "Only those of this node.")
@@ -67,8 +76,16 @@ STORE_ENDPOINTS: Final = (
         "/api/v1/dead-letters",
         "Messages that reached nobody: the last of each node.",
         dead_letters,
-        table(_LETTER_COLUMNS, count="integer: how many there were in all"),
+        table(
+            _LETTER_COLUMNS,
+            count="integer: how many there were in all",
+            reasons="object: how many there were for each reason, the most first",
+        ),
         "actors",
-        (*paging(tuple(_LETTER_COLUMNS), "node"), _NODE),
+        (
+            *paging(tuple(_LETTER_COLUMNS), "-time"),
+            _NODE,
+            Parameter("reason", Choice(REASONS), "Only those that reached nobody for this reason."),
+        ),
     ),
 )

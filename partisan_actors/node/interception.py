@@ -101,6 +101,8 @@ class Interception:
         self._classes: dict[type, type] = {}
         self._lines: dict[object, _Line] = {}
         self._is_inside = False  # of a handler of a message that was judged
+        # Told what was added, or "" when something ended.
+        self.on_rules: Callable[[str], object] = lambda what: None
         # How many messages had which fault.
         self.counts: Counter[str] = Counter()
 
@@ -125,6 +127,7 @@ class Interception:
         self._next += 1
         number = self._next
         self._rules[number] = rule
+        self.on_rules(f"messages are judged by {getattr(rule, '__qualname__', type(rule).__name__)}")
         return partial(self._end, self._rules, number)
 
     def cut(self, is_cut: Callable[[str], bool]) -> Callable[[], None]:
@@ -133,6 +136,7 @@ class Interception:
         self._next += 1
         number = self._next
         self._cuts[number] = is_cut
+        self.on_rules("it is cut off from other nodes")
         self.reset(is_cut, "cut off by a fault")
         return partial(self._end, self._cuts, number)
 
@@ -161,8 +165,11 @@ class Interception:
                     connection.cut(ConnectionResetError(why))
 
     def _end(self, table: dict[int, Any], number: int) -> None:
-        if table.pop(number, None) is not None and self._is_idle:
+        if table.pop(number, None) is None:
+            return
+        if self._is_idle:
             self._uninstall()
+        self.on_rules("")
 
     def _begin(self) -> None:
         if self._is_idle:

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from partisan_actors.errors import AuthenticationError, NotYetConnected, PartisanError
@@ -53,6 +54,7 @@ from partisan_actors.protocols.broadcast.exchange import EXCHANGE_TOPIC, Refused
 from partisan_actors.protocols.broadcast.handler import HandlerFailed
 from partisan_actors.protocols.broadcast.lww_map import Changed, Update
 from partisan_actors.protocols.machine import Deliver, StrategyFault
+from partisan_actors.telemetry.event_feed import EventFeed
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection
@@ -84,10 +86,10 @@ class Node:
         incarnation: int | None = None,
         world: World | None = None,
     ) -> None:
-        self.config = config
-        self.loop = loop
+        self.config, self.loop = config, loop
         self.world = world = world or World()
-        self.troubles = Troubles()
+        self.feed = EventFeed(config.name, world.wall_clock_ns)
+        self.troubles = Troubles(partial(self.feed.tell, "node.trouble", config.name))
         self._members_file = SavedMembers(config.data_dir, config.name) if config.data_dir else None
         self._saved = saved = recall(self._members_file, config, self.troubles)
         life = incarnation if incarnation is not None else incarnation_after(saved, world.wall_clock_ns())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 __all__ = ["Troubles", "place_of"]
@@ -27,7 +28,9 @@ def place_of(error: BaseException) -> str:
 class Troubles:
     """The troubles of one node, for its log and for whoever asks how it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_first: Callable[..., object] = lambda **trouble: None) -> None:
+        """`on_first` is told of the first of each kind, with its name as `trouble` and its `text`."""
+        self._on_first = on_first
         self._counts: dict[str, int] = {}
         self._first: dict[str, str] = {}
 
@@ -38,6 +41,7 @@ class Troubles:
         self._counts[kind] = self._counts.get(kind, 0) + 1
         if kind not in self._first:
             self._first[kind] = text
+            self._on_first(trouble=kind, text=text)
             logger.log(level, "%s (logged once; counted in `partisan status --json`)", text, exc_info=error)
 
     def facts(self) -> list[dict[str, Any]]:

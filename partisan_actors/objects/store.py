@@ -158,9 +158,7 @@ class ObjectStore:
         return await running
 
     def _unreadable(self, ref: ObjectRef[Any], error: OSError) -> ObjectLost:
-        return ObjectLost(
-            str(ref.id), str(self.system.me), f"it was written to disk, and cannot be read again: {error}"
-        )
+        return self._told_lost(ref.id, f"it was written to disk, and cannot be read again: {error}")
 
     # ---- lending ----------------------------------------------------------------------------------------------
 
@@ -354,7 +352,11 @@ class ObjectStore:
             ref.fail(error)
 
     def _lost(self, identity: ObjectId, error: Exception) -> ObjectLost:
-        return ObjectLost(str(identity), str(identity.node), f"its owner cannot be reached: {error}")
+        return self._told_lost(identity, f"its owner cannot be reached: {error}")
+
+    def _told_lost(self, identity: ObjectId, why: str) -> ObjectLost:
+        self.system.node.feed.tell("object.lost", str(identity), owner=str(identity.node), why=why)
+        return ObjectLost(str(identity), str(identity.node), why)
 
     def _is_up(self, node: NodeId) -> bool:
         return self.system.node.directory.is_up(node)

@@ -200,6 +200,10 @@ class Guardian:
         """How many actors this node is about to make again, here or elsewhere."""
         return len(self._reliving) + len(self._acting)
 
+    def guardians_of(self, actor: ActorId) -> tuple[NodeId, ...]:
+        """The nodes that would restart an actor of this one, in the order in which they act."""
+        return self._guarded.get(actor, ())
+
     @property
     def record_count(self) -> int:
         """How many records this node keeps."""
@@ -291,6 +295,8 @@ class Guardian:
             if trace is not None:
                 trace.finished(spec.actor, spec.class_name, None, error, spec.life, why, spec.name)
             self._announce(spec, None, f"{why}, and it could not be restarted: {error}")
+            named = {"what": str(spec), "class": spec.class_name, "cause": why, "why": str(error)}
+            self._node.feed.tell("actor.not_restarted", str(spec.actor), **named)
             self._scheduler.names.release(spec)
             return
         finally:
@@ -305,6 +311,8 @@ class Guardian:
         self.restarts_of[spec.class_name] += 1
         if trace is not None:
             trace.finished(spec.actor, spec.class_name, host, None, spec.life, why, spec.name)
+        told = {"what": str(spec), "class": spec.class_name, "to": host.name, "restarts": spec.life, "cause": why}
+        self._node.feed.tell("actor.restarted", str(spec.actor), **told)
         logger.info("restarted %s on node %s (restart %d)", spec, host, spec.life)
         self._announce(spec, host, f"restarted: {why}")
         self._records.pop(spec.actor, None)

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from partisan_actors.actors.namespaces import shown
+from partisan_actors.actors.namespaces import name_of, shown
 from partisan_actors.actors.restart import rendezvous
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorExists, ActorNotFound, ActorUnavailable, NodeError
@@ -223,6 +223,7 @@ class Names:
                 is_lost = not is_up(NodeId(*host)) and (has_no_owner or not entry["can_restart"])
             if is_lost:
                 self._free(name)
+                self._node.feed.tell("name.lost", name_of(name)[1])
 
     def _is_orphaned(self, entry: dict[str, Any]) -> bool:
         """Whether only a node that is down knew where the actor is."""

@@ -293,6 +293,9 @@ class Processes:
         why = process.why or status_text(process.pid, status, for_want_of_memory=is_oom)
         if status != 0 and not process.why and process.errors.tail:
             why += "; it last wrote:\n" + "\n".join(f"    {line}" for line in process.errors.tail)
+        if status != 0 and not process.why:
+            kind = "process.out_of_memory" if is_oom else "process.crashed"
+            self._node.feed.tell(kind, process.label, pid=process.pid, why=why)
         self._running.pop(process.name, None)
         self._names.discard(process.name)
         process._control.close()

@@ -336,6 +336,7 @@ class Scheduler:
             concurrency_groups=spec.concurrency_groups,
             namespace=spec.namespace,
             tracing=spec.tracing,
+            made_by=spec.made_by,
         )
         if spec.counted:
             self.scope.begin(spec.actor, spec.actor.node, spec.life)

@@ -22,7 +22,8 @@ class ActorSpec:
     name gave it, 0 before it has. `life` counts restarts so far. `trace` is the trace context in which it is made, in
     wire form; empty when that is not traced. A `counted` one ends when nobody has a handle of it any more.
     Its name is in a `namespace`. One with a `quorum` is made again only where most nodes are. With `isolation`
-    "process" it gets a process of its own, with `environment`. `tracing` is what its class says of that.
+    "process" it gets a process of its own, with `environment`. `tracing` is what its class says of that. `made_by` is
+    the actor that has made it, by its id, or the task, as "task NAME"; empty when a program has.
     """
 
     actor: ActorId
@@ -51,6 +52,7 @@ class ActorSpec:
     isolation: str | None = None
     environment: Environment = NO_ENVIRONMENT
     tracing: str | float | None = None
+    made_by: str = ""
 
     def __str__(self) -> str:
         return f"{self.class_name} {self.name!r}" if self.name else f"{self.class_name} ({self.actor})"

@@ -272,3 +272,22 @@ def test_a_token_is_asked_for_and_read_only_has_no_buttons(browser: Any, site: S
 
 def _address(site: Site) -> str:
     return str(site.nodes.wait_for("is up at").partition("is up at")[2].split()[0])
+
+
+def test_events_come_by_themselves_and_are_filtered_and_the_tree_shows_who_made_whom(page: Any, site: Site) -> None:
+    go(page, site, "events?kind=node")
+    page.get_by_role("cell", name="node.started").first.wait_for()
+    newcomer, _ = site.shells.start("--name", "eventful", "--join", _address(site))
+    page.get_by_text("node eventful has joined").first.wait_for()
+    newcomer.interrupt()
+    newcomer.wait()
+    page.get_by_text("node eventful has left").first.wait_for()
+    page.keyboard.press("/")
+    page.keyboard.type("eventful has left")
+    page.get_by_text("1 event", exact=True).wait_for()
+
+    go(page, site, "tree")
+    page.get_by_role("link", name="Counter counter-2").wait_for()
+    page.get_by_text("restarts 0 of 2").first.wait_for()
+    page.locator("summary").first.press("Enter")
+    page.get_by_role("link", name="Counter counter-2").wait_for(state="hidden")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import partisan_actors as pa
-from tests.integration.nodes import nodes
+from tests.integration.nodes import nodes, until
 
 gate = threading.Event()
 
@@ -252,3 +252,32 @@ async def test_on_its_own_loop_it_says_what_to_do() -> None:
     async with nodes("a") as cluster:
         with cluster.at("a"), pytest.raises(RuntimeError, match="to_thread"):
             pa.deadlocks()
+
+
+async def test_a_deadlock_is_told_in_the_feed_without_anybody_asking_and_once() -> None:
+    async with nodes("a", "b") as cluster:
+        for runtime in cluster.runtimes.values():
+            runtime.deadlock_watch._ripe_s = runtime.deadlock_watch._look_s = 0.05
+            runtime.deadlock_watch._pause_s = 0.05
+            runtime.deadlock_watch.start()
+        with cluster.at("a"):
+            here = Waiting.options(scheduling_strategy=pa.NodeAffinity("a")).remote()
+            there = Waiting.options(scheduling_strategy=pa.NodeAffinity("b")).remote()
+            await here.know.remote(there)
+            await there.know.remote(here)
+            first, second = here.ask.remote(), there.ask.remote()
+
+            def told(name: str) -> list[Any]:
+                rows: list[Any] = cluster[name].node.feed.tail({"kinds": ["deadlock"]})["rows"]
+                return rows
+
+            await until(lambda: told("a") or told("b"))
+            await until(lambda: len(cluster["a"].deadlock_watch._asked) == len(cluster["b"].deadlock_watch._asked) == 1)
+            (row, *others) = told("a") + told("b")
+
+            assert row["fields"]["calls"] == 4 and "ping of Waiting" in row["text"]
+            assert len(told("a")) <= 1 and len(told("b")) <= 1
+            assert [each["about"] for each in others] in ([], [row["about"]])
+            pa.kill(here)
+            pa.kill(there)
+    del first, second

@@ -7,9 +7,11 @@ import { actorView, actorsView } from "/assets/view_actors.js";
 import { clusterView } from "/assets/view_cluster.js";
 import { channelsView, methodsView } from "/assets/view_calls.js";
 import { nodeView, nodesView } from "/assets/view_nodes.js";
+import { eventsView } from "/assets/view_events.js";
 import { overlayView } from "/assets/view_overlay.js";
 import { logsView } from "/assets/view_logs.js";
 import { traceView, tracesView } from "/assets/view_traces.js";
+import { treeView } from "/assets/view_tree.js";
 import { moreView } from "/assets/view_more.js";
 
 // A view is a function of what stands behind its name in the address; it gives {element, update(), close()}.
@@ -18,10 +20,12 @@ const VIEWS = [
   ["nodes", "Nodes", nodesView, "n"],
   ["overlay", "Overlay", overlayView, "o"],
   ["actors", "Actors", actorsView, "a"],
+  ["tree", "Supervision", treeView, "u"],
   ["methods", "Methods", methodsView, "m"],
   ["channels", "Channels", channelsView, "h"],
   ["traces", "Traces", tracesView, "s"],
   ["logs", "Logs", logsView, "l"],
+  ["events", "Events", eventsView, "e"],
   ["more", "More", moreView, "x"],
 ];
 const DETAILS = { nodes: nodeView, actors: actorView, traces: traceView };

@@ -1,7 +1,7 @@
 // What is looked at less often: work that waits, placement groups, deadlocks.
 import { get } from "/assets/api.js";
 import { h, fill } from "/assets/dom.js";
-import { bytes, plural, seconds, state } from "/assets/format.js";
+import { bytes, clock, plural, seconds, state } from "/assets/format.js";
 import { ServerTable } from "/assets/tables.js";
 
 const PARTS = [["tasks", "Waiting work"], ["groups", "Placement groups"], ["deadlocks", "Deadlocks"], ["objects", "Objects"], ["dead-letters", "Dead letters"]];
@@ -35,10 +35,11 @@ function objects() {
 
 function letters() {
   const count = h("p", { className: "soft" });
-  const made = new ServerTable({ path: "dead-letters", noun: "letter", order: "node", empty: "Every message has reached somebody.", columns: [{ key: "node", label: "Node" }, { key: "whom", label: "For whom" }, { key: "method", label: "What" }, { key: "why", label: "Why it reached nobody", wide: true }] });
+  const made = new ServerTable({ path: "dead-letters", noun: "letter", order: "-time", empty: "Every message has reached somebody.", filters: [{ key: "reason", label: "Reason", choices: (answer) => Object.keys(answer.reasons) }], columns: [{ key: "time", label: "When", num: true, show: (row) => clock(row.time) }, { key: "node", label: "Node" }, { key: "whom", label: "For whom" }, { key: "method", label: "What" }, { key: "sender", label: "From" }, { key: "reason", label: "Reason" }, { key: "why", label: "Why it reached nobody", wide: true }] });
   async function update() {
     const found = await made.update();
-    fill(count, `${plural(found.count, "message")} in all; each node keeps the last 200.`);
+    const reasons = Object.entries(found.reasons).map(([reason, number]) => `${number} ${reason}`).join(", ");
+    fill(count, `${plural(found.count, "message")} in all${reasons ? ` (${reasons})` : ""}; each node keeps the last 200.`);
     return found;
   }
   return { element: h("div", {}, count, made.element), update };

@@ -8,6 +8,7 @@ import re
 from partisan_actors.dashboard.catalogue import ENDPOINTS
 from partisan_actors.dashboard.openapi import openapi
 from partisan_actors.dashboard.schemas import columns_of
+from partisan_actors.dashboard.server import STREAMS
 from tests.house.source import ROOT
 from tests.unit.dashboard.fakes import FakeCluster, member, served
 
@@ -42,4 +43,4 @@ def test_the_page_of_the_manual_lists_every_path_and_no_other() -> None:
     page = (ROOT / "docs" / "dashboard.md").read_text(encoding="utf-8")
     listed = {path for path in re.findall(r"`(/[^`\s]*)`", page) if path != "/"}
 
-    assert listed == {endpoint.path for endpoint in ENDPOINTS} | {"/api/v1/changes"}
+    assert listed == {endpoint.path for endpoint in ENDPOINTS} | set(STREAMS)

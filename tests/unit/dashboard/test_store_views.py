@@ -8,6 +8,7 @@ from typing import Any
 import partisan_actors as pa
 from partisan_actors.dashboard.options import DashboardOptions
 from partisan_actors.dashboard.running import Dashboard
+from partisan_actors.errors import ActorStopped
 from partisan_actors.transport.memory import MemoryTransport
 from tests.integration.nodes import COOKIE, Nodes, nodes, until
 from tests.unit.dashboard.test_jaeger import asked
@@ -45,15 +46,18 @@ async def test_who_holds_an_object_is_told_by_its_owner() -> None:
     assert {each["node"] for each in found["stores"]} == {"a", "b"}
 
 
-async def test_a_message_that_reached_nobody_is_told_with_the_reason() -> None:
+async def test_a_message_that_reached_nobody_is_told_with_the_reason_and_by_it() -> None:
     async with nodes("a") as cluster:
-        cluster["a"].system.dead_letter("somebody who left", "greet", "it has ended")
+        cluster["a"].system.dead_letter("somebody who left", "greet", ActorStopped("somebody", "it has ended"), "b")
+        cluster["a"].system.dead_letter("anybody", "wave", "who knows")
 
         async with dashboard_of(cluster) as made, _client(made) as client:
-            found = await asked(client, "/api/v1/dead-letters")
+            found = await asked(client, "/api/v1/dead-letters", reason="actor ended")
 
-    assert found["count"] == 1
-    assert found["rows"] == [{"node": "a", "whom": "somebody who left", "method": "greet", "why": "it has ended"}]
+    (row,) = found["rows"]
+    assert found["count"] == 2 and found["reasons"] == {"actor ended": 1, "other": 1}
+    assert (row["node"], row["whom"], row["method"], row["sender"]) == ("a", "somebody who left", "greet", "b")
+    assert row["reason"] == "actor ended" and "it has ended" in row["why"]
 
 
 def _client(made: Dashboard) -> Any:

@@ -1,0 +1,73 @@
+"""Deadlocks found without anybody asking: told in the feed of events, and logged, once each.
+
+A ring of calls is closed by one that begins to wait while all others of it wait already. So each node looks at its own
+running calls only, which is cheap, and when one of them has waited for RIPE_S for the first time, it asks all nodes
+once: if that call has closed a ring, the ring is there now. Calls that wait for long without harm cost one question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from partisan_actors.actors.deadlocks import CallId
+from partisan_actors.actors.system import ActorSystem
+from partisan_actors.actors.waits import Waits
+from partisan_actors.api.deadlock_rows import deadlocks_in
+from partisan_actors.api.everybody import ask_everybody
+
+__all__ = ["DeadlockWatch"]
+
+logger = logging.getLogger(__name__)
+
+RIPE_S: Final = 10.0
+LOOK_S: Final = 5.0
+# All nodes are asked at most so often, whatever ripens meanwhile.
+ASK_S: Final = 10.0
+
+
+class DeadlockWatch:
+    """Watches the calls that run on one node. `start` it on the loop; it ends with the node."""
+
+    def __init__(
+        self, system: ActorSystem, ripe_s: float = RIPE_S, look_s: float = LOOK_S, pause_s: float = ASK_S
+    ) -> None:
+        self._system = system
+        self._ripe_s = ripe_s
+        self._look_s = look_s
+        self._pause_s = pause_s
+        # Since when each call is known to wait.
+        self._since: dict[CallId, float] = {}
+        self._asked: set[CallId] = set()
+        self._told: set[Any] = set()
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._system.background.start(self._run(), "watch for deadlocks")
+
+    async def _run(self) -> None:
+        waits: Waits = self._system.extensions["waits"]
+        while True:
+            await asyncio.sleep(self._look_s)
+            now = self._system.loop.time()
+            waiting = waits.running()
+            self._since = {call: self._since.get(call, now) for call in waiting}
+            self._asked.intersection_update(waiting)
+            ripe = [call for call, since in self._since.items() if now - since >= self._ripe_s]
+            if not self._asked.issuperset(ripe):
+                self._asked.update(ripe)
+                await self._ask()
+                await asyncio.sleep(self._pause_s)
+
+    async def _ask(self) -> None:
+        found = deadlocks_in(await ask_everybody(self._system, "waits"))
+        me = self._system.me.name
+        rings = {tuple((call["actor"], call["method"]) for call in ring["calls"]): ring for ring in found}
+        for key, ring in rings.items():
+            if key in self._told or not any(call["node"] == me for call in ring["calls"]):
+                continue
+            told = {"calls": len(ring["calls"]), "waiting": ring["waiting"], "text": ring["text"]}
+            self._system.node.feed.tell("deadlock.found", key[0][0], **told)
+            logger.error("calls wait for each other for ever: %s", ring["text"])
+        self._told = set(rings)

@@ -1,0 +1,56 @@
+"""`partisan dead-letters`: messages that reached nobody and that nobody waits for, why, and from whom."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+from partisan_actors.actors.dead_letters import REASONS
+from partisan_actors.api.inspection import INSPECT
+from partisan_actors.cli.asking import Target, json_option, show_json, survey, target_options
+from partisan_actors.cli.table import counted, show_table
+
+__all__ = ["dead_letters"]
+
+_COLUMNS: Final = ("when", "node", "whom", "method", "from", "why")
+
+
+@click.command("dead-letters")
+@click.option(
+    "-n", "--limit", default=100, show_default=True, type=click.IntRange(1), help="How many of the last to show."
+)
+@click.option("--node", "node_name", metavar="NAME", help="Those that got lost on this node only.")
+@click.option("--reason", type=click.Choice(REASONS), help="Those that got lost for this reason only.")
+@json_option
+@target_options
+def dead_letters(target: Target, limit: int, node_name: str | None, reason: str | None, as_json: bool) -> None:
+    """Show messages that reached nobody, and that nobody waits for: tells, the last of them at the bottom.
+
+    `node` is where a message got lost, `from` the node that has sent it. Each node counts them all, and keeps the last
+    200. Calls are no dead letters: whoever called is told.
+    """
+    found = survey(target, INSPECT, "dead_letters")
+    answers = [answer for answer in found.answered if node_name in (None, answer.name)]
+    reasons: Counter[str] = Counter()
+    for answer in answers:
+        reasons.update(answer.value["reasons"])
+    rows = [{"node": answer.name, **row} for answer in answers for row in answer.value["rows"]]
+    rows = [row for row in rows if reason in (None, row["reason"])]
+    rows = sorted(rows, key=lambda row: row["time"])[-limit:]
+    if as_json:
+        show_json({**found.facts(), "count": reasons.total(), "reasons": dict(reasons.most_common()), "rows": rows})
+        return
+    told = ", ".join(f"{count} {words}" for words, count in reasons.most_common())
+    summary = counted(reasons.total(), "dead letter") + (f" ({told})" if told else "")
+    click.echo(f"cluster {found.cluster}: {summary}")
+    if rows:
+        show_table(_COLUMNS, [_line(row) for row in rows])
+    found.remark()
+
+
+def _line(row: dict[str, Any]) -> list[Any]:
+    at = datetime.fromtimestamp(row["time"]).isoformat(sep=" ", timespec="seconds")
+    return [at, row["node"], row["whom"], row["method"], row["sender"], row["why"]]
