@@ -27,8 +27,9 @@ _COLUMNS: Final = ("when", "node", "whom", "method", "from", "why")
 @json_option
 @target_options
 def dead_letters(target: Target, limit: int, node_name: str | None, reason: str | None, as_json: bool) -> None:
-    """Show messages that reached nobody, and that nobody waits for: tells, the last of them at the bottom.
+    """Show messages that reached nobody: from whom, and why.
 
+    These are tells, for which nobody waits; the last of them stand at the bottom.
     `node` is where a message got lost, `from` the node that has sent it. Each node counts them all, and keeps the last
     200. Calls are no dead letters: whoever called is told.
     """

@@ -25,7 +25,9 @@ SUBCOMMANDS: Final = {
     "members": Subcommand("partisan_actors.cli.members", "members", "Which nodes are in the cluster."),
     "overlay": Subcommand("partisan_actors.cli.overlay", "overlay", "Who is whose active and passive neighbour."),
     "logs": Subcommand("partisan_actors.cli.logs", "logs", "Show what was logged on the nodes, in the order of time."),
-    "events": Subcommand("partisan_actors.cli.events", "events", "Show what has happened in the cluster."),
+    "events": Subcommand(
+        "partisan_actors.cli.events", "events", "Show what has happened in the cluster, in the order of time."
+    ),
     "dashboard": Subcommand(
         "partisan_actors.cli.dashboard", "dashboard", "Show a running cluster in the browser, until Ctrl-C."
     ),
@@ -35,7 +37,7 @@ SUBCOMMANDS: Final = {
     "actors": Subcommand(
         "partisan_actors.cli.actors", "actors", "Which actors there are, where, in which state, and how busy they are."
     ),
-    "tree": Subcommand("partisan_actors.cli.tree", "tree", "Who has made whom, and who makes whom again."),
+    "tree": Subcommand("partisan_actors.cli.tree", "tree", "Who has made whom, and what becomes of whom."),
     "nodes": Subcommand("partisan_actors.cli.nodes", "nodes", "What the process of each node uses, and how it is."),
     "methods": Subcommand(
         "partisan_actors.cli.methods",
@@ -52,7 +54,7 @@ SUBCOMMANDS: Final = {
         "Which calls wait for each other in a ring, so that none of them ever ends.",
     ),
     "dead-letters": Subcommand(
-        "partisan_actors.cli.dead_letters", "dead_letters", "Messages that reached nobody, and why."
+        "partisan_actors.cli.dead_letters", "dead_letters", "Show messages that reached nobody: from whom, and why."
     ),
     "traces": Subcommand("partisan_actors.cli.traces", "traces", "Look at traces without any other server."),
     "timeline": Subcommand(
