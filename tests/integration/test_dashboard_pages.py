@@ -141,7 +141,7 @@ def test_names_of_a_cluster_are_text_and_never_markup(page: Any, site: Site) -> 
 def test_tables_are_sorted_filtered_and_paged_and_the_address_keeps_it(page: Any, site: Site) -> None:
     go(page, site, "actors")
     page.get_by_role("button", name="Calls", exact=True).click()
-    page.wait_for_function("document.querySelector('th[aria-sort]').textContent.startsWith('Calls')")
+    page.wait_for_function("document.querySelector('th[aria-sort]')?.textContent.startsWith('Calls')")
     page.keyboard.press("/")
     page.keyboard.type("counter-1")
     page.get_by_text("1 actor", exact=True).wait_for()
@@ -156,7 +156,7 @@ def test_tables_are_sorted_filtered_and_paged_and_the_address_keeps_it(page: Any
 
 def test_the_map_shows_nodes_links_and_who_joins_and_goes(page: Any, site: Site) -> None:
     go(page, site, "overlay")
-    page.wait_for_function("document.querySelector('canvas').dataset.nodes === '4'")
+    page.wait_for_function("document.querySelector('canvas')?.dataset.nodes === '4'")
     assert int(page.locator("canvas").get_attribute("data-links")) >= 3
     painted = "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; return d.some(x => x); }"
     assert page.locator("canvas").evaluate(painted)
@@ -175,13 +175,13 @@ def test_the_map_can_be_used_without_a_mouse_and_without_motion(browser: Any, si
     page = context.new_page()
     page.set_default_timeout(SOON_MS)
     page.goto(f"{site.url}#/overlay")
-    page.wait_for_function("document.querySelector('canvas').dataset.nodes >= '4'")
+    page.wait_for_function("document.querySelector('canvas')?.dataset.nodes >= '4'")
 
     page.locator("canvas").focus()
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Close").wait_for()
     page.get_by_role("button", name="Broadcast tree").press("Enter")
-    page.wait_for_function("document.querySelector('button[aria-pressed]').getAttribute('aria-pressed') === 'true'")
+    page.wait_for_function("document.querySelector('button[aria-pressed]')?.getAttribute('aria-pressed') === 'true'")
     page.locator("canvas").focus()
     page.keyboard.press("Enter")
 
