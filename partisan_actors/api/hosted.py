@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.cell import Cell
 from partisan_actors.api import session, worker
+from partisan_actors.api.dumps import offer_dump
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
@@ -66,6 +67,7 @@ def main(control: int) -> int:
     if settings.get("folder"):
         os.chdir(settings["folder"])
     sys.path[:0] = settings.get("python_path", ())
+    offer_dump()
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     stop = asyncio.Event()

@@ -18,6 +18,7 @@ from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.terminating import serve_terminating
 from partisan_actors.actors.threads import ActorThread, JobThread
 from partisan_actors.api.beside import Beside, Dashboard, open_beside
+from partisan_actors.api.checkup import Checkup
 from partisan_actors.api.control import Control
 from partisan_actors.api.deadlock_watch import DeadlockWatch
 from partisan_actors.api.event_service import EventService
@@ -26,8 +27,10 @@ from partisan_actors.api.health import Health
 from partisan_actors.api.inspection import Inspection
 from partisan_actors.api.log_service import LogService
 from partisan_actors.api.metering import Metering
+from partisan_actors.api.object_rows import ObjectRows
 from partisan_actors.api.pending import PendingWork
 from partisan_actors.api.runtime_env import check_runtime_env, environment_for
+from partisan_actors.api.stacks import Stacks
 from partisan_actors.api.steering import Steering
 from partisan_actors.api.tracing_service import OFF, TracingService
 from partisan_actors.node.config import NodeConfig
@@ -106,9 +109,12 @@ class Runtime:
         self.recent_spans = RecentSpans(WallClock(self.recorder.clock, self.recorder.wall_clock))
         self.traces = TracingService(self.system, self.recent_spans, tracing.level if tracing is not None else OFF)
         self.health = Health(self.system, self.scheduler)
+        self.checkup = Checkup(self.system, self.objects, self.health)
         self.steering = Steering(self.system, self.scheduler)
         self.events = EventService(self.system, self.scheduler)
         self.deadlock_watch = DeadlockWatch(self.system)
+        self.stacks = Stacks(self.system, self.executor)
+        self.object_rows = ObjectRows(self.system, self.objects)
         if world is None:  # in a simulation, what is logged is not the node's
             self.logs = LogService(self.system)
         self.topics = Subscriptions(self.system)

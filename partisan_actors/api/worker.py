@@ -17,6 +17,7 @@ import threading
 from typing import Any
 
 from partisan_actors.api import session
+from partisan_actors.api.dumps import offer_dump
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import PartisanError
 from partisan_actors.node.config import NodeConfig
@@ -52,6 +53,7 @@ def main() -> None:
     if settings.get("main_dir"):
         os.chdir(settings["main_dir"])
     logging.basicConfig(level=settings.get("log_level", "WARNING"), format=f"{settings['name']}: %(message)s")
+    offer_dump()
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     stop = asyncio.Event()

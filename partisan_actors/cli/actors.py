@@ -13,7 +13,7 @@ from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.measured import ordered
 from partisan_actors.cli.table import counted, show_table
 
-__all__ = ["actors"]
+__all__ = ["actors", "rows_of", "the_one"]
 
 _COLUMNS: Final = ("class", "name", "node", "state", "mailbox", "processed", "restarts", "id")
 _NAMES: Final = ("class", "node", "id")
@@ -48,7 +48,7 @@ def actors(
         return
     found = survey(target, INSPECT, "all_actors")
     wanted = {column: value for column, value in (("node", node_name), ("state", state)) if value is not None}
-    rows = ordered(_rows(found, wanted), sort, names=_NAMES)
+    rows = ordered(rows_of(found, wanted), sort, names=_NAMES)
     if not with_ended and state is None:
         rows = [row for row in rows if row["state"] != "stopped"]
     if as_json:
@@ -68,7 +68,7 @@ def actors(
 def show(target: Target, which: str, as_json: bool) -> None:
     """Tell all that is known of the actor ID, which may be its name, or how its id ends."""
     found = survey(target, INSPECT, "all_actors")
-    row = _the_one(_rows(found, {}), which)
+    row = the_one(rows_of(found, {}), which)
     if as_json:
         show_json({**found.facts(), "actor": row})
         return
@@ -78,11 +78,12 @@ def show(target: Target, which: str, as_json: bool) -> None:
     found.remark()
 
 
-def _rows(found: Survey, wanted: dict[str, str]) -> list[dict[str, Any]]:
+def rows_of(found: Survey, wanted: dict[str, str]) -> list[dict[str, Any]]:
+    """One row for each actor that the answers of `all_actors` tell of, and that has everything `wanted` has."""
     return merge_rows((row for answer in found.answered for row in answer.value), wanted)
 
 
-def _the_one(rows: list[dict[str, Any]], which: str) -> dict[str, Any]:
+def the_one(rows: list[dict[str, Any]], which: str) -> dict[str, Any]:
     """The row that is meant. Raises Failure when none is, or several are."""
     for meant in (
         [row for row in rows if which in (row["id"], row["name"])],

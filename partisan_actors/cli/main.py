@@ -47,7 +47,13 @@ SUBCOMMANDS: Final = {
     "channels": Subcommand(
         "partisan_actors.cli.channels", "channels", "What goes over each channel, and what waits in front of it."
     ),
+    "objects": Subcommand(
+        "partisan_actors.cli.objects", "objects", "Which objects there are, where their values are, and who holds them."
+    ),
     "top": Subcommand("partisan_actors.cli.top", "top", "What the cluster does now: nodes and methods, live."),
+    "stack": Subcommand(
+        "partisan_actors.cli.stack", "stack", "Show what a node or an actor runs now, and what it waits for."
+    ),
     "deadlocks": Subcommand(
         "partisan_actors.cli.deadlocks",
         "deadlocks",
@@ -67,6 +73,11 @@ SUBCOMMANDS: Final = {
     "stop": Subcommand("partisan_actors.cli.stop", "stop", "Stop the whole cluster, or one node of it."),
     "certs": Subcommand(
         "partisan_actors.cli.certs", "certs", "Make and look at the certificates of a cluster's nodes."
+    ),
+    "doctor": Subcommand(
+        "partisan_actors.cli.doctor.command",
+        "doctor",
+        "Look for what is wrong with this machine and with each node, and say what to do about it.",
     ),
     "faults": Subcommand(
         "partisan_actors.cli.faults", "faults", "Inject faults into nodes that allow it: loss, cuts, delays, crashes."

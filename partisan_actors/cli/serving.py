@@ -17,6 +17,7 @@ from typing import IO, Any, Final
 import click
 
 from partisan_actors.api import session as sessions
+from partisan_actors.api.dumps import offer_dump
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.api.session import Session
 from partisan_actors.api.tracing_choice import tracing_choice
@@ -107,6 +108,7 @@ def run(plan: StartPlan, story: Story) -> int:
     here = os.getcwd()
     if here not in sys.path:
         sys.path.append(here)
+    offer_dump()
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     return int(loop.run_until_complete(serve(plan, story)))

@@ -24,7 +24,17 @@ from typing import Any, Final
 from partisan_actors.errors import AuthenticationError, ConfigError
 from partisan_actors.transport.tls import explain_tls_error
 
-__all__ = ["CA_FILE", "CERT_FILE", "KEY_FILE", "Credentials", "TlsFiles", "allows", "find_tls", "names_of"]
+__all__ = [
+    "CA_FILE",
+    "CERT_FILE",
+    "KEY_FILE",
+    "Credentials",
+    "TlsFiles",
+    "allows",
+    "find_tls",
+    "names_of",
+    "try_files",
+]
 
 CERT_FILE: Final = "node.pem"
 KEY_FILE: Final = "node.key"
@@ -152,18 +162,27 @@ class Credentials:
         return tuple(map(_state_of, (self.files.cert, self.files.key, self.files.ca)))
 
     def _load(self) -> tuple[ssl.SSLContext, ssl.SSLContext, Mapping[str, Any]]:
-        _check_private(self.files.key)
-        server, client = (_context(self.files, role) for role in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT))
-        try:
-            certificate = _try_out(server, client)
-        except ssl.SSLError as error:
-            why = getattr(error, "why", "") or str(explain_tls_error(error, "this node"))
-            raise ConfigError("tls cert", self.files.cert, f"a certificate that others accept ({why})") from error
+        server, client, certificate = _tried(self.files)
         if not any(_matches(name.rpartition("/")[2], self._node) for name in names_of(certificate)):
             names = ", ".join(names_of(certificate)) or f"no node ({SCHEME}CLUSTER/NAME)"
             allowed = f"a certificate for node {self._node!r}; this one names {names}"
             raise ConfigError("tls cert", self.files.cert, f"{allowed}: `partisan certs issue --name {self._node}`")
         return server, client, certificate
+
+
+def try_files(files: TlsFiles) -> Mapping[str, Any]:
+    """The certificate in these files, as `ssl` gives one. Raises ConfigError when they do not work."""
+    return _tried(files)[2]
+
+
+def _tried(files: TlsFiles) -> tuple[ssl.SSLContext, ssl.SSLContext, Mapping[str, Any]]:
+    _check_private(files.key)
+    server, client = (_context(files, role) for role in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT))
+    try:
+        return server, client, _try_out(server, client)
+    except ssl.SSLError as error:
+        why = getattr(error, "why", "") or str(explain_tls_error(error, "this node"))
+        raise ConfigError("tls cert", files.cert, f"a certificate that others accept ({why})") from error
 
 
 def _state_of(path: str) -> object:

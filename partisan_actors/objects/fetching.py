@@ -63,6 +63,9 @@ class RecentRefs:
     def __len__(self) -> int:
         return len(self._refs)
 
+    def __contains__(self, identity: ObjectId) -> bool:
+        return identity in self._refs
+
     def add(self, ref: ObjectRef[Any]) -> None:
         """The value of `ref` is here, and mapped."""
         self._refs[ref.id] = _Recent(ref)

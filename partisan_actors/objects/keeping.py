@@ -34,13 +34,20 @@ LOOKED_AT_MAX: Final = 100
 class Kept:
     """One value. `body` is None while it is on disk only."""
 
-    __slots__ = ("body", "buffers", "has_refs", "ref", "size", "spilled")
+    __slots__ = ("body", "buffers", "has_refs", "ref", "since", "size", "spilled")
 
     def __init__(
-        self, ref: weakref.ref[ObjectRef[Any]], body: Any, buffers: Sequence[Any], size: int, has_refs: bool
+        self,
+        ref: weakref.ref[ObjectRef[Any]],
+        body: Any,
+        buffers: Sequence[Any],
+        size: int,
+        has_refs: bool,
+        since: float = 0.0,
     ) -> None:
         self.ref = ref
         self.has_refs = has_refs
+        self.since = since
         self.body: Any = body
         self.buffers = buffers
         self.size = size
@@ -48,9 +55,16 @@ class Kept:
 
 
 class Keeping:
-    """The large values of one node. `decode` makes a value of what is kept."""
+    """The large values of one node. `decode` makes a value of what is kept; `clock` tells since when it is."""
 
-    def __init__(self, bytes_max: int, spiller: Spiller, decode: Callable[[Any, Sequence[Any]], Any]) -> None:
+    def __init__(
+        self,
+        bytes_max: int,
+        spiller: Spiller,
+        decode: Callable[[Any, Sequence[Any]], Any],
+        clock: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self._clock = clock
         self.bytes_max = bytes_max
         self.bytes_used = 0
         self.spilled_count = self.restored_count = 0
@@ -88,7 +102,7 @@ class Keeping:
 
         What `has_refs` inside keeps those as well, and is never written to disk.
         """
-        kept = Kept(weakref.ref(ref), body, buffers, size_of(body, buffers), has_refs)
+        kept = Kept(weakref.ref(ref), body, buffers, size_of(body, buffers), has_refs, self._clock())
         ref.size_bytes = kept.size
         with self._lock:
             self._settle()
@@ -108,6 +122,13 @@ class Keeping:
                 return kept.body, kept.buffers
             assert kept.spilled is not None
             return self._spiller.read(kept.spilled)
+
+    def all(self) -> dict[ObjectRef[Any], Kept]:
+        """What is kept, by the refs that there are."""
+        with self._lock:
+            self._settle()
+            found = [(kept.ref(), kept) for kept in self._kept.values()]
+        return {ref: kept for ref, kept in found if ref is not None}
 
     def is_spilled(self, ref: ObjectRef[Any]) -> bool:
         """Whether the value of `ref` is on disk only."""

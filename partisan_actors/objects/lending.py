@@ -29,7 +29,7 @@ from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
 from partisan_actors.objects.ref import ObjectRef
 
-__all__ = ["Lending", "Lent"]
+__all__ = ["LINGER_S", "Lending", "Lent"]
 
 GRACE_S: Final = 60.0
 ARRIVAL_S: Final = 10.0
@@ -41,10 +41,11 @@ SERVICE: Final = "lending"
 class Lent:
     """A ref that was sent to other nodes, and who has it now."""
 
-    __slots__ = ("borrowers", "copies", "ref", "sendings", "settled", "until")
+    __slots__ = ("borrowers", "copies", "ref", "sendings", "settled", "since", "until")
 
-    def __init__(self, ref: ObjectRef[Any]) -> None:
+    def __init__(self, ref: ObjectRef[Any], since: float = 0.0) -> None:
         self.ref = ref
+        self.since = since
         self.borrowers: set[NodeId] = set()
         self.copies: set[NodeId] = set()  # those of them that have fetched the value
         self.settled: set[NodeId] = set()  # those of them that have said so when they were asked
@@ -94,7 +95,7 @@ class Lending:
         with self._lock:
             lent = self.lent.get(ref.id.number)
             if lent is None:
-                lent = self.lent[ref.id.number] = Lent(ref)
+                lent = self.lent[ref.id.number] = Lent(ref, self._system.loop.time())
             lent.until = max(lent.until, self._system.loop.time() + for_s)
         return lent
 
@@ -158,6 +159,10 @@ class Lending:
         """Answered behind everything that this node has said of what it has borrowed until now."""
         await asyncio.sleep(0)  # what other threads have borrowed is said in the calls of the loop that come before
 
+    def lingering(self, ref: ObjectRef[Any]) -> int:
+        """For how many nodes it is kept that have answered a call with it, and are still to be asked."""
+        return sum(ref.id.number in each.refs for each in list(self._lingering.values()))
+
     # ---- borrowers --------------------------------------------------------------------------------------------
 
     def borrow(self, peer: Peer, number: int) -> None:
@@ -187,7 +192,7 @@ class Lending:
             lent = self.lent.get(number)
             ref = self._own.get(number) if lent is None else None
             if ref is not None:
-                lent = self.lent[number] = Lent(ref)
+                lent = self.lent[number] = Lent(ref, self._system.loop.time())
         return lent
 
     def must_find(self, number: int) -> Lent:

@@ -21,13 +21,15 @@ from typing import Final
 
 from partisan_actors.ids import NodeId
 
-__all__ = ["Place", "disk_base", "memory_base", "sweep"]
+__all__ = ["Place", "disk_base", "left_over", "memory_base", "sweep"]
 
 FOLDER: Final = "partisan-actors"
 LOCK: Final = ".lock"
 MEMORY: Final = "/dev/shm"
 TEMPORARY: Final = "/tmp"
 CLUSTER_CHARACTERS_MAX: Final = 100
+# Who only looks does not touch a lock that is so new: its node may be about to take it.
+NEW_S: Final = 5.0
 
 
 def memory_base(environ: Mapping[str, str] = os.environ) -> Path:
@@ -109,6 +111,36 @@ def sweep_place(place: Path) -> bool:
         return True
     except OSError:  # its node lives
         return False
+    finally:
+        os.close(lock)
+
+
+def left_over(base: Path, now: float) -> list[Path]:
+    """The places of nodes that are gone, of all clusters of this user, which nobody has swept away yet.
+
+    `now` is the time of day, in seconds since 1970.
+    """
+    return [
+        lock.with_name(lock.name.removesuffix(LOCK))
+        for cluster in _listed(base)
+        for lock in _listed(cluster)
+        if lock.name.endswith(LOCK) and _is_left_over(lock, now)
+    ]
+
+
+def _is_left_over(path: Path, now: float) -> bool:
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        if now - os.fstat(lock).st_mtime < NEW_S:
+            return False
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:  # its node lives
+        return False
+    else:
+        return True
     finally:
         os.close(lock)
 

@@ -62,7 +62,7 @@ class ObjectStore:
         self.hits = self.fetched = 0
         config = system.node.config
         self._spiller = Spiller(system.me, config.spill_dir)
-        self.keeping = Keeping(config.store_bytes_max, self._spiller, self._decode)
+        self.keeping = Keeping(config.store_bytes_max, self._spiller, self._decode, system.loop.time)
         self.sharing = Sharing(system)
         self.flow = Flow(FETCH_BYTES_MAX)
         system.arrived_large = self.arrived_large
@@ -256,6 +256,15 @@ class ObjectStore:
         self._from_anywhere(self._say, identity, "borrow")
         weakref.finalize(ref, self._from_anywhere, self._say, identity, "give_back").atexit = False
         return ref
+
+    def borrowed(self) -> list[ObjectRef[Any]]:
+        """The refs to objects of other nodes that somebody here has, or that are kept for a moment."""
+        with self._lock:
+            return list(self._borrowed.values())
+
+    def is_recent(self, ref: ObjectRef[Any]) -> bool:
+        """Whether a borrowed ref is kept for a moment, so that it is mapped once only."""
+        return ref.id in self._recent
 
     def _from_anywhere(self, call: Callable[..., None], *args: Any) -> None:
         try:

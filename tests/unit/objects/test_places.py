@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from partisan_actors.ids import NodeId
-from partisan_actors.objects.places import Place, disk_base, memory_base, sweep
+from partisan_actors.objects.places import NEW_S, Place, disk_base, left_over, memory_base, sweep
 
 NODE = NodeId("a", 0x10)
 
@@ -52,7 +53,10 @@ def test_what_a_killed_process_leaves_behind_is_swept(tmp_path: Path) -> None:
     mine = Place(base, "c", NODE)
     assert (base / "c" / "b~1" / "file").exists()
 
+    assert left_over(base, time.time()) == [], "its node may be about to lock it"
+    assert left_over(base, time.time() + 2 * NEW_S) == [base / "c" / "b~1"]
     assert sweep(base) == 1
+    assert left_over(base, time.time() + 2 * NEW_S) == []
     assert [path.name for path in sorted((base / "c").iterdir())] == ["a~10", "a~10.lock"]
     mine.close()
     assert not base.exists()

@@ -1,0 +1,34 @@
+"""Tests of which lines of a stack a person sees."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from partisan_actors.actors import threads
+from partisan_actors.actors.keys import described_key
+from partisan_actors.actors.ref import actor_key
+from partisan_actors.api.frames import Place, described
+from partisan_actors.cli.stack import named, users
+from partisan_actors.ids import ActorId, NodeId
+
+
+def frame(file: str) -> dict[str, Any]:
+    (found,) = described([Place(file, 1, "function")])
+    return found
+
+
+def test_actors_of_other_nodes_are_named() -> None:
+    actor = ActorId(NodeId("a", 1), 2)
+    row = {"waits_for": [f"price of an actor {described_key(actor_key(actor))} on node b", "ObjectRef(x)"]}
+
+    told = named({"threads": [], "coroutines": [row]}, [{"id": str(actor), "class": "Shop", "name": "till"}])
+
+    assert told["coroutines"][0]["waits_for"] == [f"price of Shop 'till' {actor} on node b", "ObjectRef(x)"]
+
+
+def test_the_calls_of_the_framework_around_those_of_users_are_left_out() -> None:
+    ours, theirs = frame(str(threads.__file__)), frame("/opt/shop.py")
+
+    assert users([frame(str(threading.__file__)), ours, theirs, ours]) == [theirs, ours]
+    assert users([ours, ours]) == [ours, ours]
