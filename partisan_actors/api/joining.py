@@ -14,6 +14,7 @@ from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Transport
 from partisan_actors.node.overlay_options import merged
 from partisan_actors.node.saved_members import SavedMembers
+from partisan_actors.node.sources import with_source
 from partisan_actors.wire.addresses import parse_address
 
 __all__ = ["AUTO", "Fitting", "contacts_of", "fit_to_cluster", "fit_to_saved"]
@@ -60,6 +61,7 @@ async def fit_to_cluster(
         broadcast=status["broadcast"],
         broadcast_options=merged(status["broadcast_options"], config.broadcast_options),
     )
+    fitted = with_source(config, fitted, "cluster that was joined")
     return Fitting(fitted, frozenset(row["name"] for row in live))
 
 
@@ -91,4 +93,5 @@ def fit_to_saved(config: NodeConfig, *, any_overlay: bool) -> NodeConfig:
         return config
     options = merged(saved.overlay_options, config.overlay_options)
     broadcast_options = merged(saved.broadcast_options, config.broadcast_options)
-    return replace(config, overlay=saved.overlay, overlay_options=options, broadcast_options=broadcast_options)
+    fitted = replace(config, overlay=saved.overlay, overlay_options=options, broadcast_options=broadcast_options)
+    return with_source(config, fitted, f"file of members in {config.data_dir}")

@@ -30,6 +30,7 @@ from partisan_actors.api.metering import Metering
 from partisan_actors.api.object_rows import ObjectRows
 from partisan_actors.api.pending import PendingWork
 from partisan_actors.api.runtime_env import check_runtime_env, environment_for
+from partisan_actors.api.settings import Settings
 from partisan_actors.api.stacks import Stacks
 from partisan_actors.api.steering import Steering
 from partisan_actors.api.tracing_service import OFF, TracingService
@@ -48,6 +49,7 @@ from partisan_actors.tasks.submit import TaskSubmitter
 from partisan_actors.tasks.waits import TaskWaits
 from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
+from partisan_actors.telemetry.sampler import Sampler
 from partisan_actors.telemetry.tracing import Tracing, TracingOptions, begin_recording, inherit, start_tracing
 from partisan_actors.telemetry.wall_clock import WallClock
 from partisan_actors.wire.addresses import format_address, parse_address
@@ -115,6 +117,7 @@ class Runtime:
         self.deadlock_watch = DeadlockWatch(self.system)
         self.stacks = Stacks(self.system, self.executor)
         self.object_rows = ObjectRows(self.system, self.objects)
+        self.settings = Settings(self.system, tracing, self.change_tracing)
         if world is None:  # in a simulation, what is logged is not the node's
             self.logs = LogService(self.system)
         self.topics = Subscriptions(self.system)
@@ -165,6 +168,15 @@ class Runtime:
         self._tracing = await self.node.loop.run_in_executor(
             None, partial(start_tracing, self.recorder, self.node.me, cluster, options, recent=self.recent_spans)
         )
+
+    async def change_tracing(self, options: TracingOptions, sampler: Sampler) -> None:
+        """Record by these from now on; what is loaded for that stays loaded. Raises ConfigError as `ready` does."""
+        await self.ready()
+        if not options.is_off and self._tracing is None:
+            await self._start_tracing(options)
+        self.recorder.configure(enabled=not options.is_off, sampler=sampler, options=options)
+        self.traces.level = options.level
+        self._tracing_options = None if options.is_off else options
 
     async def open_dashboard(self, wanted: Dashboard) -> None:
         """Run a dashboard in this process, if one is wanted. Raises ConfigError when it cannot listen."""
@@ -232,5 +244,6 @@ class Runtime:
             "spill_dir": config.spill_dir,
             "shared_memory": config.shared_memory,
             "prestart": config.prestart,
+            "sources": dict(config.sources),
             "tracing": asdict(self._tracing_options) if self._tracing_options is not None else None,
         }

@@ -32,7 +32,7 @@ class TracingService:
 
     def __init__(self, system: ActorSystem, recent: RecentSpans, level: str) -> None:
         self._recent = recent
-        self._level = level
+        self.level = level  # as it is told; the recorder has the one that counts
         system.serve(TRACES, self)
 
     async def services(self, peer: Any) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class TracingService:
         name = str(self._recent.resource.get("service.name", ""))
         return {
             "services": [name] if name and self._recent.count else [],
-            "level": self._level,
+            "level": self.level,
             "kept": self._recent.count,
             "forgotten": self._recent.forgotten,
         }

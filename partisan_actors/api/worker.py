@@ -124,6 +124,7 @@ def config_of(settings: dict[str, Any]) -> NodeConfig:
         hosts_actors="hosted_by" not in settings,
         prestart=settings.get("prestart", False),
         hosted_by=settings.get("hosted_by", ""),
+        sources={**settings.get("sources", {}), "name": "node that started it"},
     )
 
 

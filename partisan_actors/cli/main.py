@@ -69,6 +69,9 @@ SUBCOMMANDS: Final = {
     "why": Subcommand(
         "partisan_actors.cli.why", "why", "What tasks and actors wait for that are not done, or have no place."
     ),
+    "config": Subcommand(
+        "partisan_actors.cli.config", "config", "The settings of each node, and where each comes from."
+    ),
     "drain": Subcommand("partisan_actors.cli.drain", "drain", "Empty the node NAME, and end it."),
     "stop": Subcommand("partisan_actors.cli.stop", "stop", "Stop the whole cluster, or one node of it."),
     "certs": Subcommand(

@@ -13,6 +13,7 @@ import click
 from partisan_actors.api.beside import check_dashboard
 from partisan_actors.api.joining import AUTO
 from partisan_actors.cli.asking import Target, insecure_option, json_option, tls_option
+from partisan_actors.cli.option_sources import option_sources
 from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_addresses, nested, pairs, size
 from partisan_actors.node.config import ROUTINGS, memory_share, random_name
 from partisan_actors.node.cookie import cookie_from_file, read_cookie
@@ -239,6 +240,7 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
     }
     level = options["log_level"].upper()
     tls = find_tls(options["tls_dir"])
+    config["sources"] = option_sources(click.get_current_context())
     return StartPlan(
         config,
         cookie.hex(),

@@ -64,6 +64,7 @@ class NodeConfig:
     `object_store_bytes_max` bounds the large values that are kept in memory, 0 meaning 30 % of the machine's; beyond
     it, they are written to files in `spill_dir`, or where temporary files are. With `shared_memory`, nodes of one host
     map what they would have to send each other; see `docs/objects.md`.
+    `sources` says in words where fields come from, for people who ask; see `node.sources`.
     Raises ConfigError, naming field, value and what is allowed.
     """
 
@@ -109,6 +110,7 @@ class NodeConfig:
     spill_dir: str = ""
     shared_memory: bool = True
     namespace: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", self.name):

@@ -12,6 +12,7 @@ from partisan_actors.errors import ConfigError
 __all__ = ["cookie_from_file", "cookie_path", "read_cookie"]
 
 COOKIE_BYTES_MIN = 8
+COOKIE_VARIABLE = "PARTISAN_COOKIE"
 
 
 def cookie_path() -> Path:
@@ -31,7 +32,7 @@ def read_cookie(given: str | bytes | None = None, *, insecure: bool = False) -> 
     """
     if insecure and not given:
         return b""
-    text = given or os.environ.get("PARTISAN_COOKIE") or _from_file(cookie_path())
+    text = given or os.environ.get(COOKIE_VARIABLE) or _from_file(cookie_path())
     return _checked(text.encode() if isinstance(text, str) else text)
 
 

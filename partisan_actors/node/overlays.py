@@ -59,7 +59,10 @@ def make_strategy(me: Peer, overlay: str, given: Mapping[str, Any], rng: random.
 def with_own_options(config: NodeConfig, *, joins: bool) -> NodeConfig:
     """`config` with the options that are each node's own, unless it has them: a client's, for one that joins a star."""
     own = own_options(config.overlay, joins=joins)
-    return replace(config, overlay_options={**own, **config.overlay_options}) if own else config
+    if not own:
+        return config
+    sources = config.sources if config.overlay_options else {"overlay_options": "default", **config.sources}
+    return replace(config, overlay_options={**own, **config.overlay_options}, sources=sources)
 
 
 def shared_options(config: NodeConfig) -> dict[str, Any]:

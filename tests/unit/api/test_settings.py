@@ -1,0 +1,134 @@
+"""Tests of the settings of a running node: what is told, what may be changed, and that a change has an effect."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from partisan_actors.api.runtime import Runtime
+from partisan_actors.errors import ConfigError
+from partisan_actors.node.config import NodeConfig
+from partisan_actors.telemetry.options import TracingOptions
+from partisan_actors.transport.memory import MemoryNetwork
+from tests.unit.api.runtimes import runtimes
+
+SECRET = b"0123456789abcdef-secret"
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_SAMPLER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("OTEL_SDK_DISABLED", raising=False)
+    levels = {name: logging.getLogger(name).level for name in ("", "shop")}
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+async def told(runtime: Runtime) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in await runtime.settings.effective(None)}
+
+
+async def test_every_setting_is_told_as_plain_data_and_no_secret_is() -> None:
+    async with runtimes(MemoryNetwork(), "a", cookie=SECRET, routing="relay") as (a,):
+        rows = await told(a)
+
+    text = json.dumps(rows)
+    assert set(NodeConfig.__dataclass_fields__) - {"sources", "observer"} <= set(rows)
+    assert "secret" not in text and rows["cookie"]["value"] == f"<{len(SECRET)} bytes>"
+    assert (rows["routing"]["value"], rows["routing"]["source"]) == ("relay", "given")
+    assert rows["checksums"]["source"] == "default" and rows["tracing.level"]["value"] == "off"
+    assert {name for name, row in rows.items() if row["may_change"]} == {
+        "log_level",
+        "tracing.level",
+        "tracing.sampling",
+        "tracing.traces_per_second",
+    }
+
+
+async def test_the_level_of_logs_is_changed_of_all_or_of_one_logger_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    async with runtimes(MemoryNetwork(), "a") as (a,):
+        logging.getLogger().setLevel("WARNING")
+
+        changed = await a.settings.change(None, "log_level", "error", "me")
+        await a.settings.change(None, "log_level.shop", "DEBUG", "you")
+        rows = await told(a)
+
+    assert changed == {"name": "log_level", "before": "WARNING", "now": "ERROR"}
+    assert logging.getLogger().level == logging.ERROR and logging.getLogger("shop").level == logging.DEBUG
+    assert (rows["log_level"]["value"], rows["log_level"]["source"]) == ("ERROR", "changed while it ran, by me")
+    assert rows["log_level.shop"]["value"] == "DEBUG"
+    assert "audit: you changes log_level.shop from ERROR to DEBUG" not in caplog.messages, "the level was ERROR by then"
+    assert "audit: me changes log_level from WARNING to ERROR" not in caplog.messages
+
+
+async def test_tracing_is_switched_on_and_off_while_a_node_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[TracingOptions] = []
+
+    async def start(self: Runtime, options: TracingOptions) -> None:
+        started.append(options)
+        self._tracing = Closed()
+
+    monkeypatch.setattr(Runtime, "_start_tracing", start)
+    async with runtimes(MemoryNetwork(), "a") as (a,):
+        before = a.recorder.enabled
+        await a.settings.change(None, "tracing.level", "full", "me")
+        during = a.recorder.enabled, a.recorder.full_enabled, (await a.traces.services(None))["level"]
+        await a.settings.change(None, "tracing.sampling", "0.25", "me")
+        await a.settings.change(None, "tracing.traces_per_second", "5", "me")
+        rows = await told(a)
+        shared = a.settings_for_workers()["tracing"]
+        await a.settings.change(None, "tracing.level", "off", "me")
+        after = a.recorder.enabled, a.settings_for_workers()["tracing"]
+
+    assert not before and during == (True, True, "full") and after == (False, None)
+    assert [options.export for options in started] == [False], "nobody has said where spans are to go"
+    assert rows["tracing.sampling"]["value"] == 0.25 and rows["tracing.traces_per_second"]["value"] == 5.0
+    assert shared["level"] == "full" and shared["traces_per_second"] == 5.0
+
+
+class Closed:
+    """Tracing that has nothing to export."""
+
+    is_finished = True
+
+    def begin_close(self) -> None:
+        """Nothing is left."""
+
+    def close(self, timeout_s: float) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("overlay", "full_mesh"),
+        ("log_level", "LOUD"),
+        ("log_level.shop", ""),
+        ("tracing.level", "everything"),
+        ("tracing.sampling", "1.5"),
+        ("tracing.sampling", "some"),
+        ("tracing.traces_per_second", "-1"),
+        ("tracing.trace_file", "x"),
+    ],
+)
+async def test_what_may_not_be_is_refused_and_changes_nothing(name: str, value: str) -> None:
+    async with runtimes(MemoryNetwork(), "a") as (a,):
+        before = await told(a)
+
+        with pytest.raises(ConfigError):
+            await a.settings.change(None, name, value, "me")
+
+        assert await told(a) == before
+
+
+async def test_tracing_that_the_environment_forbids_stays_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    async with runtimes(MemoryNetwork(), "a") as (a,):
+        with pytest.raises(ConfigError, match="OTEL_SDK_DISABLED"):
+            await a.settings.change(None, "tracing.level", "calls", "me")

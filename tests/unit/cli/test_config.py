@@ -1,0 +1,44 @@
+"""Tests of how settings are shown, and where those of `partisan start` come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from partisan_actors.cli.config import VALUE_MAX, in_lines
+from partisan_actors.cli.option_sources import option_sources
+from partisan_actors.cli.start import start
+
+
+def row(node: str, value: Any, source: str = "default", name: str = "routing") -> dict[str, Any]:
+    return {"node": node, "name": name, "value": value, "source": source}
+
+
+def test_nodes_with_the_same_value_from_the_same_source_share_a_line() -> None:
+    rows = [row("a", "auto"), row("a", 3, name="lanes"), row("b", "auto", "given"), row("b", 3, name="lanes")]
+
+    assert in_lines(rows, 2) == [
+        ["routing", "auto", "default", "a"],
+        ["routing", "auto", "given", "b"],
+        ["lanes", "3", "default", "all"],
+    ]
+
+
+def test_a_long_value_is_cut() -> None:
+    ((_, text, _, _),) = in_lines([row("a", {"key": "x" * 200})], 1)
+
+    assert len(text) == VALUE_MAX and text.endswith("...")
+
+
+def test_options_that_were_given_are_the_sources_of_what_they_make() -> None:
+    arguments = ["--port", "0", "--causal-label", "x", "--no-shared-memory", "--cookie-file", "c", "--channel", "a=2"]
+    context = start.make_context("start", arguments)
+
+    assert option_sources(context) == {
+        "bind": "option --port",
+        "resources": "default",
+        "log_level": "default",
+        "delivery": "option --causal-label",
+        "shared_memory": "option --no-shared-memory",
+        "cookie": "option --cookie-file",
+        "channels": "option --channel",
+    }
