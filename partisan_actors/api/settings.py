@@ -84,6 +84,8 @@ class Settings:
         else:
             raise ConfigError("setting", name, f"one that may change while a node runs: {', '.join(CHANGEABLE)}")
         logger.warning("audit: %s changes %s from %s to %s", who, name, before, now)
+        me = self._node.me.name
+        self._node.feed.tell("node.configured", me, setting=name, before=str(before), now=str(now), who=who)
         self._changed[name] = who
         return {"name": name, "before": before, "now": now}
 

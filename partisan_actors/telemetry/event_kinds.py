@@ -61,6 +61,13 @@ _ALL: Final[tuple[EventKind, ...]] = (
         "the node that tells",
         {"trouble": str, "text": str},
     ),
+    EventKind(
+        "node.configured",
+        WARNING,
+        "{who} changed {setting} of node {about} from {before} to {now}",
+        "a node",
+        {"setting": str, "before": str, "now": str, "who": str},
+    ),
     # The overlay.
     EventKind("overlay.linked", INFO, "{about} is a neighbour of {node} now", "a node", {"node": str}),
     EventKind("overlay.unlinked", INFO, "{about} is no neighbour of {node} any more", "a node", {"node": str}),

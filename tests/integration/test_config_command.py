@@ -44,6 +44,7 @@ def test_settings_are_told_with_their_sources_and_changed_on_all_nodes(tmp_path:
         script.process.stdin.flush()
         script.wait_for("sold")
         wait_until(lambda: "Shop/sell" in shells.partisan("traces", "ls").stdout, "the call is traced")
+        events = shells.partisan("events").stdout
         audit = nodes.wait_for("changes tracing.level from off to calls")
 
     rows = {(row["node"], row["name"]): row for row in facts["config"]}
@@ -57,7 +58,7 @@ def test_settings_are_told_with_their_sources_and_changed_on_all_nodes(tmp_path:
     )
     assert refused.returncode == 2 and "while a node runs: log_level" in refused.stderr
     assert nowhere.returncode == 2 and "there are n, n-w1, script" in nowhere.stderr
-    assert "audit: " in audit
+    assert "audit: " in audit and "changed tracing.level of node n-w1 from off to calls" in events
 
 
 def test_the_doctor_finds_nothing_wrong_with_a_cluster_but_a_node_that_stands_still(tmp_path: Path) -> None:
