@@ -12,12 +12,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from partisan_actors.actors.cell import ALIVE, STARTING, Cell
-from partisan_actors.actors.host import Host
 from partisan_actors.actors.ref import Location, Parked
-from partisan_actors.actors.replies import Reply
 from partisan_actors.errors import (
     ActorStopped,
     ActorUnavailable,
@@ -26,12 +24,16 @@ from partisan_actors.errors import (
     PartisanError,
     ProtocolError,
 )
-from partisan_actors.node.delivery import Delivery
 from partisan_actors.node.parties import AckedPeer
 from partisan_actors.node.router import DirectOnly, Transitive
 from partisan_actors.wire.channels import CALLS, ChannelOptions
 from partisan_actors.wire.envelope import ASKS
 from partisan_actors.wire.frames import Kind
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.host import Host
+    from partisan_actors.actors.replies import Reply
+    from partisan_actors.node.delivery import Delivery
 
 __all__ = ["Acked", "Manner"]
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from partisan_actors.actors.ref import RESTARTING, UNREACHABLE, Location
 from partisan_actors.actors.replies import Answer, Reply
 from partisan_actors.errors import ActorNodeDown, ActorUnavailable, PartisanError
-from partisan_actors.ids import ActorId, NodeId
-from partisan_actors.node.node import Node
-from partisan_actors.node.router import Peer
+
+if TYPE_CHECKING:
+    from partisan_actors.ids import ActorId, NodeId
+    from partisan_actors.node.node import Node
+    from partisan_actors.node.router import Peer
 
 __all__ = ["RESTART_PATIENCE_S", "fail_calls", "fail_calls_of_all", "host_lost"]
 

@@ -15,22 +15,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from partisan_actors.actors.actor import ASYNC, Definition, Interface, Method
 from partisan_actors.actors.arguments import begin, invoke
 from partisan_actors.actors.cell import ALIVE, STARTING, Cell
-from partisan_actors.actors.host import Host
 from partisan_actors.actors.interruptions import own_slot
 from partisan_actors.actors.mailbox import Message
-from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.reasons import ActorExit
 from partisan_actors.actors.stepping import Stepper
-from partisan_actors.actors.threads import JobThread
 from partisan_actors.actors.tracing import begin_serving
 from partisan_actors.errors import ConfigError
-from partisan_actors.ids import ActorId
-from partisan_actors.node.router import Peer
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.host import Host
+    from partisan_actors.actors.options import CellOptions
+    from partisan_actors.actors.threads import JobThread
+    from partisan_actors.ids import ActorId
+    from partisan_actors.node.router import Peer
 
 __all__ = ["Group", "GroupedCell", "is_blocking", "make_cell"]
 

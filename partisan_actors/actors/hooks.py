@@ -8,12 +8,14 @@ import inspect
 import logging
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from partisan_actors.actors.arguments import wait_for_arguments
-from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.reasons import reason_of
-from partisan_actors.actors.threads import JobThread, Threads
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.options import CellOptions
+    from partisan_actors.actors.threads import JobThread, Threads
 
 __all__ = ["construct", "has_no_constructor", "run_hook", "run_stop_hook"]
 

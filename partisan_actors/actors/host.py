@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from partisan_actors.actors.actor import Definition
-from partisan_actors.actors.mailbox import Message
-from partisan_actors.actors.options import CellOptions
-from partisan_actors.actors.ref import Location
-from partisan_actors.actors.stepping import Steps
-from partisan_actors.actors.threads import Threads
-from partisan_actors.errors import PartisanError
-from partisan_actors.ids import ActorId, NodeId
-from partisan_actors.node.background import Background
-from partisan_actors.node.node import Node
-from partisan_actors.node.router import Peer
-from partisan_actors.telemetry.meters import Meters
-from partisan_actors.telemetry.recorder import Recorder
-from partisan_actors.telemetry.records import Address
+if TYPE_CHECKING:
+    from partisan_actors.actors.actor import Definition
+    from partisan_actors.actors.mailbox import Message
+    from partisan_actors.actors.options import CellOptions
+    from partisan_actors.actors.ref import Location
+    from partisan_actors.actors.stepping import Steps
+    from partisan_actors.actors.threads import Threads
+    from partisan_actors.errors import PartisanError
+    from partisan_actors.ids import ActorId, NodeId
+    from partisan_actors.node.background import Background
+    from partisan_actors.node.node import Node
+    from partisan_actors.node.router import Peer
+    from partisan_actors.telemetry.meters import Meters
+    from partisan_actors.telemetry.recorder import Recorder
+    from partisan_actors.telemetry.records import Address
 
 __all__ = ["CopyBuffers", "Host", "Running"]
 
 # Makes buffers what can be sent later: to a peer, or to nobody knows whom yet. From any thread.
-CopyBuffers = Callable[[Sequence[memoryview], Peer | None], list[Any]]
+CopyBuffers: TypeAlias = "Callable[[Sequence[memoryview], Peer | None], list[Any]]"
 
 
 class Running(Protocol):

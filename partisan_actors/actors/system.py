@@ -12,10 +12,9 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from partisan_actors.actors.acked import Acked
-from partisan_actors.actors.actor import Definition
 from partisan_actors.actors.cancelling import Cancelling
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.cells import Cells
@@ -27,8 +26,6 @@ from partisan_actors.actors.dead_letters import DeadLetters
 from partisan_actors.actors.groups import make_cell
 from partisan_actors.actors.inbound import Inbound, encode_answer, encode_reply_error, send_encoded
 from partisan_actors.actors.keys import service_key
-from partisan_actors.actors.mailbox import Message
-from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.outbound import CopyBuffers, Outbound, copies_of, pack_payload
 from partisan_actors.actors.posting import Posting
 from partisan_actors.actors.reasons import Flushed
@@ -46,16 +43,21 @@ from partisan_actors.errors import (
     TaskFailed,
 )
 from partisan_actors.ids import ActorId, NodeId
-from partisan_actors.node.directory import NodeRecord
-from partisan_actors.node.node import Node
-from partisan_actors.node.router import Peer, Pending
 from partisan_actors.telemetry.meters import Meters
-from partisan_actors.telemetry.records import Address
 from partisan_actors.wire.addresses import parse_address
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.payload import encode_call, is_scalars
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.actor import Definition
+    from partisan_actors.actors.mailbox import Message
+    from partisan_actors.actors.options import CellOptions
+    from partisan_actors.node.directory import NodeRecord
+    from partisan_actors.node.node import Node
+    from partisan_actors.node.router import Peer, Pending
+    from partisan_actors.telemetry.records import Address
 
 __all__ = ["ActorSystem"]
 

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from partisan_actors.actors.actor import ASYNC
 from partisan_actors.actors.context import request_meta
-from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.telemetry.context import SAMPLED, TraceContext
 from partisan_actors.telemetry.failure import Failure
 from partisan_actors.telemetry.options import CALLS as LEVEL_CALLS
 from partisan_actors.telemetry.options import FULL
-from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import (
     AskFinished,
     AskServed,
@@ -37,7 +35,9 @@ if TYPE_CHECKING:
     from partisan_actors.actors.mailbox import Message
     from partisan_actors.actors.ref import Location
     from partisan_actors.actors.replies import Reply
+    from partisan_actors.ids import ActorId, NodeId
     from partisan_actors.node.router import Peer
+    from partisan_actors.telemetry.recorder import Recorder
     from partisan_actors.telemetry.records import Address
 
 __all__ = [

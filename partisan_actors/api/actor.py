@@ -16,11 +16,8 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ov
 from partisan_actors.actors.actor import Definition, Interface
 from partisan_actors.actors.context import current_owner
 from partisan_actors.actors.groups import is_blocking
-from partisan_actors.actors.holding import Hold, Holding
-from partisan_actors.actors.ref import Location
 from partisan_actors.actors.references import ActorText, format_actor
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
-from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import LifeTrace
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
@@ -35,16 +32,19 @@ from partisan_actors.api.options import ActorOptions
 from partisan_actors.api.runtime_env import environment_for
 from partisan_actors.errors import ActorExists, ConfigError
 from partisan_actors.ids import ActorId, NodeId
-from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.spec import ActorSpec
 from partisan_actors.wire.payload import encode_call
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from partisan_actors.actors.holding import Hold, Holding
+    from partisan_actors.actors.ref import Location
+    from partisan_actors.actors.system import ActorSystem
     from partisan_actors.api.calls import RemoteCall
     from partisan_actors.api.options import ActorKeywords
     from partisan_actors.api.runtime import Runtime
+    from partisan_actors.scheduler.scheduler import Scheduler
 
 __all__ = ["ActorClass", "ActorHandle", "actor"]
 

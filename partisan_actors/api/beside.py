@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.node.node import Node
 from partisan_actors.wire.addresses import parse_address
+
+if TYPE_CHECKING:
+    from partisan_actors.node.node import Node
 
 __all__ = ["Beside", "Dashboard", "check_dashboard", "open_beside"]
 

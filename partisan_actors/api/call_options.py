@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from partisan_actors.actors.acked import Manner
 from partisan_actors.actors.method_options import MethodOptions
-from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ConfigError
 from partisan_actors.wire.channels import CALLS, partition_of
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.system import ActorSystem
 
 __all__ = ["Way", "method_options"]
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from partisan_actors.actors.context import current_cell
-from partisan_actors.ids import ActorId, TaskId
-from partisan_actors.scheduler.policy import Request
-from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.strategies import InPlacementGroup
-from partisan_actors.tasks.executor import current_task
+from partisan_actors.tasks.running import current_task
+
+if TYPE_CHECKING:
+    from partisan_actors.ids import ActorId, TaskId
+    from partisan_actors.scheduler.policy import Request
+    from partisan_actors.scheduler.scheduler import Scheduler
 
 __all__ = ["captured_placement", "running_maker", "running_request", "running_token"]
 

@@ -11,22 +11,22 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 
-from partisan_actors.actors.actor import Interface, Method
 from partisan_actors.actors.consuming import ENDED, Incoming
-from partisan_actors.actors.holding import Hold
 from partisan_actors.actors.made_calls import has_run, made_calls, note_call
 from partisan_actors.actors.method_options import STREAM_AHEAD, STREAMING, MethodOptions
-from partisan_actors.actors.ref import Location
 from partisan_actors.actors.requests import Request, Retrying
-from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.call_options import Way, method_options
 from partisan_actors.api.calls import takes_references
 from partisan_actors.errors import ConfigError, TaskFailed, TooManyCalls
-from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.stream import ObjectRefGenerator
 
 if TYPE_CHECKING:
+    from partisan_actors.actors.actor import Interface, Method
+    from partisan_actors.actors.holding import Hold
+    from partisan_actors.actors.ref import Location
+    from partisan_actors.actors.system import ActorSystem
     from partisan_actors.api.calls import RemoteCall
+    from partisan_actors.objects.ref import ObjectRef
 
 __all__ = ["Collected", "ConfiguredMethod", "Pending", "StreamMethod", "collect", "is_plain", "spread"]
 

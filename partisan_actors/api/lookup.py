@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from partisan_actors.actors.blocking import result_of
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.namespaces import name_of, shown
-from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorNotFound, CallTimeout
-from partisan_actors.ids import NodeId
-from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.wire.payload import decode
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.system import ActorSystem
+    from partisan_actors.ids import NodeId
+    from partisan_actors.scheduler.scheduler import Scheduler
 
 __all__ = ["find_actor", "known_actor", "named_actor", "open_handle"]
 

@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, ove
 
 from partisan_actors.actors.acked import Manner
 from partisan_actors.actors.actor import Interface, Method
-from partisan_actors.actors.holding import Hold
 from partisan_actors.actors.made_calls import has_run, made_calls, note_call
 from partisan_actors.actors.method_options import MethodOptions
-from partisan_actors.actors.ref import Location
-from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.call_options import Way, method_options
 from partisan_actors.api.calls import takes_references
 from partisan_actors.api.configured import ConfiguredMethod, Pending, StreamMethod, is_plain
 from partisan_actors.errors import ConfigError
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.wire.channels import CALLS
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.holding import Hold
+    from partisan_actors.actors.ref import Location
+    from partisan_actors.actors.system import ActorSystem
 
 __all__ = ["AckedMethod", "ActorMethod", "bind_method"]
 

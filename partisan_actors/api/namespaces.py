@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.namespaces import check_namespace, key_of, name_of
-from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
-from partisan_actors.scheduler.scheduler import Scheduler
-from partisan_actors.tasks.executor import current_task
+from partisan_actors.tasks.running import current_task
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.system import ActorSystem
+    from partisan_actors.scheduler.scheduler import Scheduler
 
 __all__ = ["key_here", "list_named_actors", "running_namespace"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from partisan_actors.actors.blocking import result_of
 from partisan_actors.actors.context import current_cell
@@ -18,11 +18,13 @@ from partisan_actors.api.lookup import find_actor, open_handle
 from partisan_actors.api.namespaces import key_here
 from partisan_actors.api.waiting import Completed, wait_for_all, wait_for_some
 from partisan_actors.errors import ActorNotFound, CallTimeout
-from partisan_actors.objects.locations import ObjectLocation
 from partisan_actors.objects.ref import ObjectRef
-from partisan_actors.objects.store import ObjectStore
 from partisan_actors.objects.stream import ObjectRefGenerator
-from partisan_actors.scheduler.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from partisan_actors.objects.locations import ObjectLocation
+    from partisan_actors.objects.store import ObjectStore
+    from partisan_actors.scheduler.scheduler import Scheduler
 
 __all__ = ["as_completed", "find_actor", "get", "get_actor", "kill", "object_locations", "put", "terminate", "wait"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -37,6 +38,7 @@ from partisan_actors.api.tracing_service import OFF, TracingService
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.node import Node, Transport
 from partisan_actors.node.overlays import shared_options
+from partisan_actors.node.patience import busy_wait
 from partisan_actors.node.world import World
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.environment import NO_ENVIRONMENT
@@ -88,6 +90,8 @@ class Runtime:
             incarnation=incarnation,
             world=world,
         )
+        if world is None:  # in a simulation, no time would pass meanwhile
+            self.node.flusher.busy_wait = busy_wait(self.node.loop, time.perf_counter, os.environ)
         self.system = ActorSystem(self.node, make_thread)
         self.scheduler = Scheduler(self.system)
         if world is None:  # in one of another kind, processes are none

@@ -13,7 +13,7 @@ from partisan_actors.api.capture import captured_placement, running_request
 from partisan_actors.api.namespaces import running_namespace
 from partisan_actors.ids import ActorId, NodeId, TaskId
 from partisan_actors.scheduler.scheduler import Scheduler
-from partisan_actors.tasks.executor import current_task
+from partisan_actors.tasks.running import current_task
 
 __all__ = ["RuntimeContext", "get_runtime_context"]
 

@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from partisan_actors.errors import ConfigError, RuntimeEnvFailed
-from partisan_actors.scheduler.environment import Environment
 from partisan_actors.scheduler.packages import PACKAGE_BYTES_MAX, digest_of
-from partisan_actors.scheduler.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from partisan_actors.scheduler.environment import Environment
+    from partisan_actors.scheduler.scheduler import Scheduler
 
 __all__ = ["check_runtime_env", "environment_for"]
 

@@ -10,41 +10,36 @@ import asyncio
 import atexit
 import contextlib
 import os
-import sys
 import threading
-import time
 from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from partisan_actors.actors.context import current_system
-from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.beside import Dashboard, check_dashboard
-from partisan_actors.api.joining import AUTO, contacts_of, fit_to_cluster, fit_to_saved
-from partisan_actors.api.runtime import EXPORT_S, Runtime
 from partisan_actors.api.tracing_choice import tracing_choice
 from partisan_actors.api.worker_count import worker_count
 from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.node.binding import addresses_in
-from partisan_actors.node.config import NodeConfig, memory_share, random_name
+from partisan_actors.node.config import NodeConfig, random_name
 from partisan_actors.node.cookie import read_cookie
 from partisan_actors.node.delivery_options import DeliveryOptions
 from partisan_actors.node.forward_options import ForwardOptions
 from partisan_actors.node.loop import LoopThread
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
-from partisan_actors.node.overlay_options import merged
-from partisan_actors.node.overlays import with_own_options
 from partisan_actors.node.tls import TlsFiles, find_tls
 from partisan_actors.node.workers import STOP_S, Spawner, Worker, stop_workers
-from partisan_actors.objects.ref import ObjectRef
-from partisan_actors.telemetry.tracing import TracingOptions
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 
-__all__ = ["AUTO", "Session", "adopt", "current", "init", "is_initialized", "shutdown", "system"]
+if TYPE_CHECKING:
+    from partisan_actors.actors.system import ActorSystem
+    from partisan_actors.api.runtime import Runtime
+    from partisan_actors.objects.ref import ObjectRef
+    from partisan_actors.telemetry.tracing import TracingOptions
 
-START_TIMEOUT_S: Final = 30.0
-CATCH_UP_S: Final = 2.0
+__all__ = ["Session", "adopt", "current", "init", "is_initialized", "shutdown", "system"]
+
 CLOSE_TIMEOUT_S: Final = 15.0
 WORKER_MODULE: Final = "partisan_actors.api.worker"
 
@@ -84,8 +79,6 @@ class Session:
         self._worker_settings = dict(worker_settings or {})
         self._any_overlay = any_overlay
         self._dashboard = dashboard
-        self._given_options = config.overlay_options
-        self._awaited: frozenset[str] = frozenset()
         self._thread: LoopThread | None = None
         self._runtime: Runtime | None = None
         self._closed = False
@@ -224,64 +217,30 @@ class Session:
             raise
 
     async def _start(self) -> None:
-        if self._contacts:
-            fitting = await fit_to_cluster(self._config, self._contacts, any_overlay=self._any_overlay)
-            self._config, self._awaited = fitting.config, fitting.members
-        else:
-            self._config = fit_to_saved(self._config, any_overlay=self._any_overlay)
-        self._config = with_own_options(self._config, joins=bool(self._contacts))
-        runtime = Runtime(self._config, self._tracing)
-        runtime.objects.rebuild = rebuild_ref
-        await runtime.start(self._contacts)
-        try:
-            self._configure_workers(runtime)
-            await self._wait_for_cluster(runtime)
-            await runtime.ready()
-            await runtime.open_dashboard(self._dashboard)
-        except BaseException:
-            await runtime.close()
-            raise
-        self._runtime = runtime
+        # Now, and not above: the workers import the same meanwhile, and a program with decorators may never get here.
+        from partisan_actors.api.starting import Beginning, start
 
-    def _configure_workers(self, runtime: Runtime) -> None:
-        shared = runtime.settings_for_workers()
-        shared["overlay_options"] = merged(shared["overlay_options"], self._given_options)
-        share = {"memory": memory_share(max(1, len(self._workers) + self._config.hosts_actors))}
-        paths = [os.path.abspath(path) for path in sys.path if isinstance(path, str)]
-        for worker in self._workers:
-            mine = {"name": worker.name, "sys_path": paths, "log_level": self._log_level, "resources": share}
-            worker.configure({**shared, **mine, **self._worker_settings})
-
-    async def _wait_for_cluster(self, runtime: Runtime) -> None:
-        """Until every worker is a member; and, when joining, until this node knows whom its contact knew.
-
-        Some of those may be gone by now: after CATCH_UP_S, one that is up will do.
-        """
-        directory = runtime.node.directory
-        missing = {worker.name for worker in self._workers}
-        patience, deadline = time.monotonic() + CATCH_UP_S, time.monotonic() + START_TIMEOUT_S
-        while True:
-            names = {record.node.name for record in directory.live()}
-            has_joined = not self._contacts or bool(names - missing - {self._config.name})
-            has_caught_up = self._awaited <= directory.records.keys() or time.monotonic() > patience
-            if missing <= names and has_joined and has_caught_up:
-                return
-            if runtime.node.membership.refusal and not has_joined:
-                raise NotYetConnected(", ".join(self._contacts), runtime.node.membership.refusal)
-            for worker in self._workers:
-                epitaph = worker.epitaph()
-                if epitaph is not None:
-                    raise NotYetConnected(worker.name, f"{epitaph}; see its output above")
-            if time.monotonic() > deadline:
-                what = ", ".join(sorted(missing - names)) or ", ".join(self._contacts)
-                raise NotYetConnected(what, f"not in the cluster after {START_TIMEOUT_S:g} s")
-            await runtime.scheduler.wait_for_news(0.01)
+        begun = Beginning(
+            self._config,
+            self._contacts,
+            self._any_overlay,
+            self._tracing,
+            self._dashboard,
+            self._workers,
+            self._log_level,
+            self._worker_settings,
+            rebuild_ref,
+        )
+        self._runtime = await start(begun)
+        self._config = self._runtime.config
 
     # ---- ending -----------------------------------------------------------------------------------------------
 
     async def _close(self) -> None:
         self._closed = True
         if self._runtime is not None:
+            from partisan_actors.api.runtime import EXPORT_S
+
             patience_s = STOP_S if self._tracing is None else STOP_S + EXPORT_S
             stopping = asyncio.ensure_future(stop_workers(self._workers, patience_s))
             try:
@@ -350,7 +309,7 @@ def init(
     with _lock:
         if _session is not None:
             return _existing(_session, ignore_reinit_error)
-        contacts = contacts_of(address, cluster) if address is not None else []
+        contacts = _contacts(address, cluster)
         count = worker_count(workers, address)
         config = NodeConfig(
             name=name or _random_name(data_dir),
@@ -394,6 +353,14 @@ def _existing(session: Session, is_welcome: bool) -> Session:
     return session
 
 
+def _contacts(address: str | None, cluster: str) -> list[str]:
+    if address is None:
+        return []
+    from partisan_actors.api.joining import contacts_of
+
+    return contacts_of(address, cluster)
+
+
 def _random_name(data_dir: str) -> str:
     if data_dir:
         raise ConfigError("data_dir", data_dir, "a name, too: what is kept there belongs to that node")
@@ -428,7 +395,7 @@ def current() -> Session:
 def system() -> ActorSystem:
     """The actor system that the running code belongs to."""
     running = current_system.get()
-    return running if isinstance(running, ActorSystem) else current().runtime.system
+    return cast("ActorSystem", running) if running is not None else current().runtime.system
 
 
 def adopt(runtime: Runtime) -> None:

@@ -14,7 +14,6 @@ from partisan_actors.actors.actor import arity_of, name_of
 from partisan_actors.actors.consuming import Incoming
 from partisan_actors.actors.context import current_owner
 from partisan_actors.actors.method_options import STREAM_AHEAD, STREAMING
-from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
 from partisan_actors.api.capture import captured_placement
@@ -23,17 +22,18 @@ from partisan_actors.api.namespaces import running_namespace
 from partisan_actors.api.options import TaskOptions
 from partisan_actors.api.runtime_env import environment_for
 from partisan_actors.errors import ConfigError
-from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.objects.stream import ObjectRefGenerator
-from partisan_actors.tasks.retry import Retries
 from partisan_actors.tasks.spec import TaskKind
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from partisan_actors.actors.system import ActorSystem
     from partisan_actors.api.calls import RemoteCall
     from partisan_actors.api.options import TaskKeywords
     from partisan_actors.api.runtime import Runtime
+    from partisan_actors.objects.ref import ObjectRef
+    from partisan_actors.tasks.retry import Retries
 
 __all__ = ["RemoteFunction", "StreamFunction", "task"]
 

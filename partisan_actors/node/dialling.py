@@ -19,7 +19,7 @@ from partisan_actors.node.tls import Credentials
 from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection, ConnectionOwner
 from partisan_actors.transport.flusher import Flusher
-from partisan_actors.wire.channels import BUILT_IN, CONTROL
+from partisan_actors.wire.channels import BUILT_IN, CALLS, CONTROL
 from partisan_actors.wire.handshake import Handshake, Identity, Resume
 
 __all__ = ["DIAL_ERRORS", "Dialling"]
@@ -138,6 +138,7 @@ class Dialling:
         """To be told by the owner: the handshake of `connection` is done."""
         self._half_open.discard(connection)
         # Only now an accepted connection knows its channel.
+        connection.is_for_calls = connection.handshake.channel == CALLS
         options = self._config.channels.get(connection.handshake.channel)
         if options is not None:
             connection.queue_bytes_max, connection.priority = options.queue_bytes_max, options.priority

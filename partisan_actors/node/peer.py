@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from partisan_actors.errors import NoRoute, PartisanError
-from partisan_actors.ids import NodeId
-from partisan_actors.protocols.delivery.turns import Arrivals, Departures
-from partisan_actors.transport.superseding import Waiting
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.in_turn import in_turn, stream_of
 
 if TYPE_CHECKING:
+    from partisan_actors.ids import NodeId
+    from partisan_actors.protocols.delivery.turns import Arrivals, Departures
     from partisan_actors.transport.connection import Connection
+    from partisan_actors.transport.superseding import Waiting
 
 __all__ = ["Buffers", "Peer", "Pending"]
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import InternalError, PartisanError, WorkerCrashed
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import PREFIX
-from partisan_actors.node.node import Node
-from partisan_actors.scheduler.packages import Packages
 from partisan_actors.scheduler.processes import KILL_S, Process, Processes, Share
-from partisan_actors.scheduler.resources import Resources
-from partisan_actors.scheduler.room import Room
-from partisan_actors.scheduler.spec import ActorSpec
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.system import ActorSystem
+    from partisan_actors.node.node import Node
+    from partisan_actors.scheduler.packages import Packages
+    from partisan_actors.scheduler.resources import Resources
+    from partisan_actors.scheduler.room import Room
+    from partisan_actors.scheduler.spec import ActorSpec
 
 __all__ = ["PLACED", "IsolatedActors", "Placed", "place_of", "placed_at", "threads_for"]
 

@@ -14,13 +14,15 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
-from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import NodeError, PartisanError, RuntimeEnvFailed
-from partisan_actors.ids import NodeId
-from partisan_actors.scheduler.environment import Environment
 from partisan_actors.wire.channels import BULK
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.system import ActorSystem
+    from partisan_actors.ids import NodeId
+    from partisan_actors.scheduler.environment import Environment
 
 __all__ = ["CACHE_BYTES_MAX", "PACKAGE_BYTES_MAX", "Packages", "digest_of"]
 

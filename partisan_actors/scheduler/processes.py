@@ -17,18 +17,20 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import WorkerCrashed
 from partisan_actors.ids import NodeId
 from partisan_actors.node.directory import PREFIX, NodeRecord
 from partisan_actors.node.memory_kills import MemoryKills
-from partisan_actors.node.node import Node
 from partisan_actors.node.outputs import Output, Outputs
 from partisan_actors.node.template import Forked, Template, status_text
 from partisan_actors.node.workers import Spawner
-from partisan_actors.scheduler.environment import Environment
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.system import ActorSystem
+    from partisan_actors.node.node import Node
+    from partisan_actors.scheduler.environment import Environment
 
 __all__ = ["Process", "Processes", "Share", "record_from", "record_of"]
 

@@ -42,13 +42,14 @@ from partisan_actors.scheduler.isolated import PLACED, placed_at
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.answers import LaterAnswer, NotTaken
 from partisan_actors.tasks.isolated import IsolatedTasks
+from partisan_actors.tasks.running import current_task
 from partisan_actors.tasks.spec import NO_BUFFERS, TaskKind, TaskSpec
 from partisan_actors.tasks.tracing import ServedTask
 from partisan_actors.telemetry.context import NOT_SAMPLED, current_context
 from partisan_actors.telemetry.meters import Meter
 from partisan_actors.wire.payload import decode
 
-__all__ = ["NEEDS_CODE", "REFUSED", "SERVICE", "TaskExecutor", "current_task"]
+__all__ = ["NEEDS_CODE", "REFUSED", "SERVICE", "TaskExecutor"]
 
 SERVICE: Final = "tasks"
 QUEUE_MAX: Final = 10_000
@@ -59,9 +60,6 @@ REFUSED: Final = "refused"
 NEEDS_CODE: Final = "needs code"
 DONE: Final = "done"
 # PLACED is answered when the task runs in a process that this node has, and is to be asked of that.
-
-# The task that the running code is, if it is one.
-current_task: contextvars.ContextVar[TaskSpec | None] = contextvars.ContextVar("partisan_current_task", default=None)
 
 
 class _Waiting:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from partisan_actors.actors.system import ActorSystem
-from partisan_actors.ids import NodeId, TaskId
-from partisan_actors.node.directory import NodeRecord
 from partisan_actors.scheduler.isolated import threads_for
-from partisan_actors.scheduler.packages import Packages
 from partisan_actors.scheduler.processes import Process, Processes, Share
-from partisan_actors.scheduler.room import Room
-from partisan_actors.tasks.spec import TaskSpec
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.system import ActorSystem
+    from partisan_actors.ids import NodeId, TaskId
+    from partisan_actors.node.directory import NodeRecord
+    from partisan_actors.scheduler.packages import Packages
+    from partisan_actors.scheduler.room import Room
+    from partisan_actors.tasks.spec import TaskSpec
 
 __all__ = ["IDLE_MAX", "IsolatedTasks"]
 

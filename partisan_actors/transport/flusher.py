@@ -8,6 +8,8 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Protocol
 
+from partisan_actors.transport.busy_wait import BusyWait
+
 __all__ = ["Flushable", "Flusher"]
 
 _priority = attrgetter("priority")
@@ -18,6 +20,9 @@ class Flushable(Protocol):
 
     is_marked: bool
     priority: int
+    # Whether it is for calls, which are answered; and how many messages it has written.
+    is_for_calls: bool
+    messages_out: int
 
     def flush(self) -> None:
         """Write out what waits."""
@@ -33,6 +38,7 @@ class Flusher:
         self._dirty: list[Flushable] = []
         self._scheduled = False
         self.receiving = False
+        self.busy_wait: BusyWait | None = None
         # Filled and emptied within one call-back of the loop, so every connection of a loop can share it.
         self.receive_view = memoryview(bytearray(receive_bytes))
 
@@ -58,6 +64,16 @@ class Flusher:
         dirty, self._dirty = self._dirty, []
         if len(dirty) > 1:
             dirty.sort(key=_priority, reverse=True)
+        elif dirty and self.busy_wait is not None and dirty[0].is_for_calls:
+            self._flush_one(dirty[0], self.busy_wait)
+            return
         for connection in dirty:
             connection.is_marked = False
             connection.flush()
+
+    def _flush_one(self, connection: Flushable, busy_wait: BusyWait) -> None:
+        connection.is_marked = False
+        before = connection.messages_out
+        connection.flush()
+        if connection.messages_out == before + 1:
+            busy_wait.wrote()

@@ -68,7 +68,7 @@ class Receiver(asyncio.BufferedProtocol):
         # Of nobody, until the handshake is done.
         self.session = Session(b"", is_ours=handshake.dialler, is_kept=False)
         self.peer: Any = None
-        self.is_open = False
+        self.is_open = self.is_for_calls = False
         self.bytes_in = 0
         self.messages_in = 0
         self._is_full = False  # whether the other half waits for acknowledgements
@@ -159,6 +159,8 @@ class Receiver(asyncio.BufferedProtocol):
     def buffer_updated(self, count: int) -> None:
         self.bytes_in += count
         flusher = self._flusher
+        if self.is_for_calls and flusher.busy_wait is not None:
+            flusher.busy_wait.heard()
         flusher.receiving = True
         try:
             if self._large is not None and self._left and not self._is_packed:

@@ -42,6 +42,30 @@ def test_pytest_loads_our_plugin_and_nothing_else_of_ours() -> None:
     assert result.stdout.split() == ["partisan_actors", "partisan_actors.testing", "partisan_actors.testing.plugin"]
 
 
+def test_a_program_that_only_decorates_has_not_loaded_a_node() -> None:
+    # Else workers, which `init` starts first of all, could not load theirs at the same time.
+    probe = """
+import sys
+import partisan_actors as pa
+
+@pa.actor
+class Actor:
+    def method(self): ...
+
+@pa.task
+def task(): ...
+
+pa.init
+print(*(name for name in sys.modules if name in ("asyncio", *sys.argv[1:])))
+"""
+    node = [f"partisan_actors.{name}" for name in ("node.node", "protocols.stack", "api.runtime", "api.inspection")]
+    result = subprocess.run(
+        [sys.executable, "-c", probe, *node], cwd=ROOT, capture_output=True, text=True, timeout=150, check=True
+    )
+
+    assert result.stdout.split() == ["asyncio"]
+
+
 def test_a_planted_import_is_found() -> None:
     assert heavy_imports_of("import click.testing") == ["click"]
 

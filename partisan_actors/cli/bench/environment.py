@@ -10,7 +10,6 @@ import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 __all__ = ["Machine", "child_environment", "describe_machine"]
@@ -95,6 +94,9 @@ def _memory_bytes() -> int:
 
 
 def _version(distribution: str) -> str:
+    # Only here: what it imports would count in what every framework takes to start.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(distribution)
     except PackageNotFoundError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from importlib.metadata import version
 from typing import ClassVar
 
 from partisan_actors.cli.bench import floor
@@ -19,6 +18,8 @@ class Floor(AwaitedEntrant):
     name: ClassVar[str] = "floor"
 
     def version(self) -> str:
+        from importlib.metadata import version
+
         return f"uvloop {version('uvloop')} and msgpack {version('msgpack')}"
 
     def start(self) -> None:

@@ -1,0 +1,99 @@
+"""How a session's node starts, and its workers with it. A module of its own: loading it takes as long as they do."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from partisan_actors.api.beside import Dashboard
+from partisan_actors.api.joining import fit_to_cluster, fit_to_saved
+from partisan_actors.api.runtime import Runtime
+from partisan_actors.errors import NotYetConnected
+from partisan_actors.node.config import NodeConfig, memory_share
+from partisan_actors.node.overlay_options import merged
+from partisan_actors.node.overlays import with_own_options
+from partisan_actors.node.workers import Worker
+from partisan_actors.objects.ref import ObjectRef
+from partisan_actors.telemetry.tracing import TracingOptions
+
+__all__ = ["Beginning", "start"]
+
+START_TIMEOUT_S: Final = 30.0
+CATCH_UP_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a session begins with; the fields are those of `Session`. `rebuild` makes refs of what is unpickled."""
+
+    config: NodeConfig
+    contacts: Sequence[str]
+    any_overlay: bool
+    tracing: TracingOptions | None
+    dashboard: Dashboard
+    workers: Sequence[Worker]
+    log_level: str
+    worker_settings: Mapping[str, Any]
+    rebuild: Callable[[str, int, int], ObjectRef[Any]]
+
+
+async def start(begun: Beginning) -> Runtime:
+    """A node that is a member of its cluster, as all its workers are. Raises as `init` does; then nothing is left."""
+    config, awaited = begun.config, frozenset[str]()
+    if begun.contacts:
+        fitting = await fit_to_cluster(config, begun.contacts, any_overlay=begun.any_overlay)
+        config, awaited = fitting.config, fitting.members
+    else:
+        config = fit_to_saved(config, any_overlay=begun.any_overlay)
+    runtime = Runtime(with_own_options(config, joins=bool(begun.contacts)), begun.tracing)
+    runtime.objects.rebuild = begun.rebuild
+    await runtime.start(begun.contacts)
+    try:
+        _configure_workers(begun, runtime)
+        await _wait_for_cluster(begun, runtime, awaited)
+        await runtime.ready()
+        await runtime.open_dashboard(begun.dashboard)
+    except BaseException:
+        await runtime.close()
+        raise
+    return runtime
+
+
+def _configure_workers(begun: Beginning, runtime: Runtime) -> None:
+    shared = runtime.settings_for_workers()
+    shared["overlay_options"] = merged(shared["overlay_options"], begun.config.overlay_options)
+    share = {"memory": memory_share(max(1, len(begun.workers) + begun.config.hosts_actors))}
+    paths = [os.path.abspath(path) for path in sys.path if isinstance(path, str)]
+    for worker in begun.workers:
+        mine = {"name": worker.name, "sys_path": paths, "log_level": begun.log_level, "resources": share}
+        worker.configure({**shared, **mine, **begun.worker_settings})
+
+
+async def _wait_for_cluster(begun: Beginning, runtime: Runtime, awaited: frozenset[str]) -> None:
+    """Until every worker is a member; and, when joining, until this node knows `awaited`, whom its contact knew.
+
+    Some of those may be gone by now: after CATCH_UP_S, one that is up will do.
+    """
+    directory, contacts = runtime.node.directory, begun.contacts
+    missing = {worker.name for worker in begun.workers}
+    patience, deadline = time.monotonic() + CATCH_UP_S, time.monotonic() + START_TIMEOUT_S
+    while True:
+        names = {record.node.name for record in directory.live()}
+        has_joined = not contacts or bool(names - missing - {runtime.config.name})
+        has_caught_up = awaited <= directory.records.keys() or time.monotonic() > patience
+        if missing <= names and has_joined and has_caught_up:
+            return
+        if runtime.node.membership.refusal and not has_joined:
+            raise NotYetConnected(", ".join(contacts), runtime.node.membership.refusal)
+        for worker in begun.workers:
+            epitaph = worker.epitaph()
+            if epitaph is not None:
+                raise NotYetConnected(worker.name, f"{epitaph}; see its output above")
+        if time.monotonic() > deadline:
+            what = ", ".join(sorted(missing - names)) or ", ".join(contacts)
+            raise NotYetConnected(what, f"not in the cluster after {START_TIMEOUT_S:g} s")
+        await runtime.scheduler.wait_for_news(0.01)
