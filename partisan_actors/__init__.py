@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         remove_placement_group,
     )
     from partisan_actors.api.handles import with_options
+    from partisan_actors.api.log_fields import JsonFormatter, LogFields, TextFormatter
     from partisan_actors.api.membership import evict, join, leave, update_members
     from partisan_actors.api.methods import AckedMethod, ActorMethod
     from partisan_actors.api.monitors import (
@@ -140,6 +141,8 @@ _HOMES = {
     "ForwardOptions": "partisan_actors.node.forward_options",
     "In": "partisan_actors.scheduler.labels",
     "InPlacementGroup": "partisan_actors.scheduler.strategies",
+    "JsonFormatter": "partisan_actors.api.log_fields",
+    "LogFields": "partisan_actors.api.log_fields",
     "MailboxFull": _ERRORS,
     "MonitorId": "partisan_actors.ids",
     "MonitorRef": "partisan_actors.api.monitors",
@@ -175,6 +178,7 @@ _HOMES = {
     "Subscription": "partisan_actors.actors.subscriptions",
     "TaskCancelled": _ERRORS,
     "TaskFailed": _ERRORS,
+    "TextFormatter": "partisan_actors.api.log_fields",
     "Timer": "partisan_actors.api.timers",
     "TlsFiles": "partisan_actors.node.tls",
     "TooManyCalls": _ERRORS,
@@ -276,6 +280,8 @@ __all__ = [
     "ForwardOptions",
     "In",
     "InPlacementGroup",
+    "JsonFormatter",
+    "LogFields",
     "MailboxFull",
     "MonitorId",
     "MonitorRef",
@@ -311,6 +317,7 @@ __all__ = [
     "Subscription",
     "TaskCancelled",
     "TaskFailed",
+    "TextFormatter",
     "Timer",
     "TlsFiles",
     "TooManyCalls",

@@ -121,7 +121,7 @@ async def run_stop_hook(cell: Stopping, hook: Callable[..., Any], context: Conte
         async with asyncio.timeout(limit_s):
             error = await run_hook(context, called, lambda job: threads.lease(cell).run(job), cell.system.post)
         if error is not None:
-            logger.error("on_stop of %s failed", cell, exc_info=error)
+            context.copy().run(functools.partial(logger.error, "on_stop of %s failed", cell, exc_info=error))
     except TimeoutError:
         logger.error("on_stop of %s has not ended within %g s, and is not waited for any longer", cell, limit_s)
         if not inspect.iscoroutinefunction(called):

@@ -210,7 +210,8 @@ class ActorSystem:
     def tell_failed(self, cell: Cell, method: str, error: BaseException) -> None:
         """Nobody waits for this error, so it is logged, once."""
         if not isinstance(error, Flushed):
-            logger.error("%s.%s, told and not asked, raised", cell, method, exc_info=error)
+            # As the actor, so that the record says whose it is.
+            cell.new_context().run(logger.error, f"{cell}.{method}, told and not asked, raised", exc_info=error)
 
     def dead_letter(self, whom: object, method: str | bytes, why: str | BaseException, sender: str = "") -> None:
         """A message reached nobody. `method` may be a packed tell; `sender` is a node, "" for this one."""

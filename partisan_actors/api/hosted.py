@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
-import logging
 import os
 import random
 import sys
@@ -22,6 +21,7 @@ from typing import Any, Final
 from partisan_actors.actors.cell import Cell
 from partisan_actors.api import session, worker
 from partisan_actors.api.dumps import offer_dump
+from partisan_actors.api.log_choice import LogChoice
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
@@ -62,7 +62,7 @@ def main(control: int) -> int:
     if not line:
         return 1
     settings = json.loads(line)
-    logging.basicConfig(level=settings.get("log_level", "WARNING"), format="%(message)s", force=True)
+    LogChoice.of_settings(settings).use("%(message)s", anew=True)
     os.environ.update(settings.get("environ", {}))
     if settings.get("folder"):
         os.chdir(settings["folder"])

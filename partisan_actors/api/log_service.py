@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from typing import Any, Final
 
-from partisan_actors.actors.cell import Cell
-from partisan_actors.actors.context import current_cell, current_system
+from partisan_actors.actors.context import current_system
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.telemetry.context import current_context
-from partisan_actors.telemetry.plain_span import trace_id_text
+from partisan_actors.api.log_fields import STAMP, running_fields
 from partisan_actors.telemetry.recent_logs import RecentLogs
 
 __all__ = ["LOGS", "LogService"]
@@ -40,22 +39,17 @@ class LogService:
         """The newest rows that are all that is asked for; see `RecentLogs.tail`. Raises ConfigError."""
         return self._recent.tail(query)
 
-    def see(self, record: logging.LogRecord) -> None:
-        """A record was made, on any thread."""
+    @property
+    def node(self) -> str:
+        """The name of the node."""
+        return self._system.me.name
+
+    def see(self, record: logging.LogRecord, fields: Mapping[str, str]) -> None:
+        """A record was made, on any thread, by whom `fields` say."""
         system = current_system.get()
-        if system is not None and system is not self._system:
-            return
-        running, trace = current_cell.get(), current_context.get()
-        cell = running if isinstance(running, Cell) else None
-        self._recent.add(
-            record,
-            {
-                "node": self._system.me.name,
-                "actor_id": str(cell.actor) if cell is not None else None,
-                "actor_class": cell.definition.interface.class_name if cell is not None else None,
-                "trace_id": trace_id_text(trace.trace_id) if trace is not None and trace.trace_id else None,
-            },
-        )
+        if system is None or system is self._system:
+            who = {name: fields.get(name) for name in ("actor_id", "actor_class", "trace_id", "span_id")}
+            self._recent.add(record, {"node": self.node, **who})
 
 
 class _SeenBy:
@@ -81,9 +75,12 @@ class _SeenBy:
 
     def _make(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record: logging.LogRecord = self._before(*args, **kwargs)
-        if isinstance(record.name, str) and isinstance(record.levelno, int):  # not one that is filled in later
-            for service in self._services:
-                service.see(record)
+        services = self._services
+        if services and isinstance(record.name, str) and isinstance(record.levelno, int):  # not one filled in later
+            fields = running_fields(services[0].node)
+            setattr(record, STAMP, fields)
+            for service in services:
+                service.see(record, fields)
         return record
 
 

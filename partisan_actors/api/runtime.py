@@ -26,6 +26,7 @@ from partisan_actors.api.event_service import EventService
 from partisan_actors.api.exported import MetricsExported
 from partisan_actors.api.health import Health
 from partisan_actors.api.inspection import Inspection
+from partisan_actors.api.log_choice import chosen_format
 from partisan_actors.api.log_service import LogService
 from partisan_actors.api.metering import Metering
 from partisan_actors.api.object_rows import ObjectRows
@@ -222,6 +223,7 @@ class Runtime:
             "advertise": [format_address(parse_address(address)[0], 0) for address in config.advertise],
             "allow_faults": config.allow_faults,
             "log_level": logging.getLevelName(logging.getLogger().getEffectiveLevel()),
+            "log_format": chosen_format(),
         }
 
     def settings_for_workers(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.api.beside import Dashboard, check_dashboard
+from partisan_actors.api.log_choice import LogChoice
 from partisan_actors.api.tracing_choice import tracing_choice
 from partisan_actors.api.worker_count import worker_count
 from partisan_actors.errors import ConfigError, NotYetConnected
@@ -62,7 +63,7 @@ class Session:
         contacts: list[str],
         workers: int,
         tracing: TracingOptions | None,
-        log_level: str,
+        logs: LogChoice,
         worker_settings: Mapping[str, Any] | None = None,
         any_overlay: bool = False,
         dashboard: Dashboard = False,
@@ -75,7 +76,7 @@ class Session:
         self._config = config
         self._contacts = contacts
         self._tracing = tracing
-        self._log_level = log_level
+        self._logs = logs
         self._worker_settings = dict(worker_settings or {})
         self._any_overlay = any_overlay
         self._dashboard = dashboard
@@ -227,7 +228,7 @@ class Session:
             self._tracing,
             self._dashboard,
             self._workers,
-            self._log_level,
+            self._logs,
             self._worker_settings,
             rebuild_ref,
         )
@@ -260,6 +261,7 @@ class Session:
             if _session is self:
                 _session = None
                 _was_shut_down = on_purpose
+                self._logs.end()
 
 
 def init(
@@ -295,6 +297,7 @@ def init(
     tracing: bool | str | TracingOptions | None = None,
     dashboard: Dashboard = False,
     log_level: str = "WARNING",
+    logging: str | None = None,
     ignore_reinit_error: bool = False,
 ) -> Session:
     """Make this process a node: of a local cluster with one worker process per core, or of a running one.
@@ -339,9 +342,10 @@ def init(
             spill_dir=spill_dir,
             shared_memory=shared_memory,
         )
-        chosen = tracing_choice(tracing)
-        session = Session(config, contacts, count, chosen, log_level, None, overlay is None, check_dashboard(dashboard))
+        chosen, logs = tracing_choice(tracing), LogChoice(log_level, logging)
+        session = Session(config, contacts, count, chosen, logs, None, overlay is None, check_dashboard(dashboard))
         _session = session
+        logs.begin()
     if asyncio._get_running_loop() is None:
         session.runtime  # noqa: B018 - starts it
     return session
@@ -401,7 +405,7 @@ def system() -> ActorSystem:
 def adopt(runtime: Runtime) -> None:
     """In a worker: its node is the session, for threads that user code starts itself."""
     global _session
-    session = Session(runtime.config, [], 0, None, "WARNING")
+    session = Session(runtime.config, [], 0, None, LogChoice())
     session._runtime = runtime
     runtime.objects.rebuild = rebuild_ref
     _session = session

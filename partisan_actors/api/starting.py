@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from partisan_actors.api.beside import Dashboard
 from partisan_actors.api.joining import fit_to_cluster, fit_to_saved
+from partisan_actors.api.log_choice import LogChoice
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import NotYetConnected
 from partisan_actors.node.config import NodeConfig, memory_share
@@ -36,7 +37,7 @@ class Beginning:
     tracing: TracingOptions | None
     dashboard: Dashboard
     workers: Sequence[Worker]
-    log_level: str
+    logs: LogChoice
     worker_settings: Mapping[str, Any]
     rebuild: Callable[[str, int, int], ObjectRef[Any]]
 
@@ -69,7 +70,7 @@ def _configure_workers(begun: Beginning, runtime: Runtime) -> None:
     share = {"memory": memory_share(max(1, len(begun.workers) + begun.config.hosts_actors))}
     paths = [os.path.abspath(path) for path in sys.path if isinstance(path, str)]
     for worker in begun.workers:
-        mine = {"name": worker.name, "sys_path": paths, "log_level": begun.log_level, "resources": share}
+        mine = {"name": worker.name, "sys_path": paths, "resources": share, **begun.logs.plain()}
         worker.configure({**shared, **mine, **begun.worker_settings})
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import logging
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 
 from partisan_actors.api import session
 from partisan_actors.api.dumps import offer_dump
+from partisan_actors.api.log_choice import LogChoice
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import PartisanError
 from partisan_actors.node.config import NodeConfig
@@ -52,7 +52,7 @@ def main() -> None:
             sys.path.append(path)
     if settings.get("main_dir"):
         os.chdir(settings["main_dir"])
-    logging.basicConfig(level=settings.get("log_level", "WARNING"), format=f"{settings['name']}: %(message)s")
+    LogChoice.of_settings(settings).use(f"{settings['name']}: %(message)s")
     offer_dump()
     loop = new_event_loop()
     asyncio.set_event_loop(loop)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import click
 
+from partisan_actors.api.log_choice import LogChoice
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.tls import TlsFiles
@@ -104,6 +105,11 @@ class StartPlan:
     log: str = ""
     tls: list[str] | None = None
     dashboard: bool | str = False
+    log_format: str | None = None
+
+    def logs(self) -> LogChoice:
+        """How the nodes write what they log."""
+        return LogChoice(self.log_level, self.log_format)
 
     def node_config(self) -> NodeConfig:
         """The first node. Raises ConfigError."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import signal
 import sys
@@ -104,7 +103,7 @@ def run(plan: StartPlan, story: Story) -> int:
 
     Raises ConfigError, NotYetConnected and AuthenticationError when they cannot start.
     """
-    logging.basicConfig(level=plan.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    plan.logs().use("%(asctime)s %(levelname)s %(name)s: %(message)s")
     here = os.getcwd()
     if here not in sys.path:
         sys.path.append(here)
@@ -122,7 +121,7 @@ async def serve(plan: StartPlan, story: Story) -> ExitCode:
         list(plan.contacts),
         plan.nodes - 1,
         tracing_choice(plan.tracing),
-        plan.log_level,
+        plan.logs(),
         plan.worker_settings(),
         plan.any_overlay,
         plan.dashboard,

@@ -12,6 +12,7 @@ import click
 
 from partisan_actors.api.beside import check_dashboard
 from partisan_actors.api.joining import AUTO
+from partisan_actors.api.log_choice import FORMATS
 from partisan_actors.cli.asking import Target, insecure_option, json_option, tls_option
 from partisan_actors.cli.option_sources import option_sources
 from partisan_actors.cli.plan import StartPlan, advertise_addresses, bind_addresses, nested, pairs, size
@@ -156,6 +157,11 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
     help="Show the cluster in the browser, too: see `partisan dashboard`. [env: PARTISAN_DASHBOARD_TOKEN]",
 )
 @click.option("--log-level", default="WARNING", show_default=True, type=click.Choice(LOG_LEVELS, case_sensitive=False))
+@click.option(
+    "--log-format",
+    type=click.Choice(FORMATS),
+    help="Say of each record which node, actor and trace it is of, as text or as JSON. [default: do not]",
+)
 @click.option("--detach", is_flag=True, help="Run in the background, and return once the nodes are members.")
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Where --detach writes its output.")
 @json_option
@@ -251,4 +257,5 @@ def _plan(contacts: list[str], cookie: bytes, options: dict[str, Any]) -> StartP
         any_overlay=options["overlay"] is None,
         tls=tls.plain() if tls is not None else None,
         dashboard=_dashboard(options["dashboard"]),
+        log_format=options["log_format"],
     )

@@ -24,6 +24,10 @@ TAIL_LINES: Final = 10
 TAIL_LINE_MAX: Final = 300
 
 
+# How a line of log in JSON begins: it says itself whose it is, and with anything before it would be no JSON.
+RECORD: Final = '{"time": "'
+
+
 class Output:
     """One stream of one process. `tail` are its last lines, for what is told of its end."""
 
@@ -61,7 +65,7 @@ class Output:
         self.tail = (*self.tail, *(text[:TAIL_LINE_MAX] for text in texts))[-TAIL_LINES:]
         with suppress(OSError, ValueError):  # there may be nobody to read it
             target = self._target()
-            target.write("".join(f"{self._prefix}{text}\n" for text in texts))
+            target.write("".join(f"{'' if text.startswith(RECORD) else self._prefix}{text}\n" for text in texts))
             target.flush()
 
 
