@@ -6,22 +6,14 @@ every rule they break, in words.
 
 from __future__ import annotations
 
-import gzip
 import re
-import threading
-import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
 
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
@@ -35,6 +27,7 @@ from partisan_actors.telemetry.events import (
     SPANS,
     Scope,
 )
+from tests.otlp_http import HttpReceiver
 
 SPAN_NAMES_MAX = 200
 CLOCK_BOUND_NS = 1_000_000  # what two clocks of one host may disagree by
@@ -46,84 +39,23 @@ _OUR_SCOPES = frozenset(scope.value for scope in Scope)
 _VALUE_TYPES = {"string_value": str, "bool_value": bool, "int_value": int, "double_value": float}
 
 
-class OtlpReceiver:
+class OtlpReceiver(HttpReceiver[ExportTraceServiceRequest]):
     """Collects every ExportTraceServiceRequest posted to `endpoint` + ``/v1/traces``; a context manager."""
 
     def __init__(self, *, status: int = 200) -> None:
-        self.requests: list[ExportTraceServiceRequest] = []
-        self.headers: list[Mapping[str, str]] = []
-        self._arrived = threading.Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, status))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        super().__init__("/v1/traces", ExportTraceServiceRequest, status=status)
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> OtlpReceiver:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return self.base
 
     def spans(self) -> list[Span]:
         return [located.span for located in locate(self.requests)]
 
     def wait_for_spans(self, count: int, timeout_s: float = 60.0) -> list[Span]:
         """The spans received, once there are `count`; AssertionError when that takes longer than `timeout_s`."""
-        with self._arrived:
-            if not self._arrived.wait_for(lambda: len(self.spans()) >= count, timeout_s):
-                raise AssertionError(f"{len(self.spans())} of {count} spans arrived in {timeout_s} s")
+        self.wait_for("spans", lambda: len(self.spans()), count, timeout_s)
         return self.spans()
-
-    def wait_for_attempt(self, timeout_s: float = 60.0) -> None:
-        """Return when anything at all has been posted, also if it was answered with an error."""
-        with self._arrived:
-            if not self._arrived.wait_for(lambda: bool(self.headers), timeout_s):
-                raise AssertionError(f"nothing was posted in {timeout_s} s")
-
-    def accept(self, headers: Mapping[str, str], request: ExportTraceServiceRequest | None) -> None:
-        with self._arrived:
-            self.headers.append(headers)
-            if request is not None:
-                self.requests.append(request)
-            self._arrived.notify_all()
-
-
-def _handler(receiver: OtlpReceiver, status: int) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            request = _decode(body, self.headers.get("Content-Encoding", "")) if status == 200 else None
-            # Before the answer: a sender that has it may go on to look at what was received.
-            receiver.accept({key.lower(): value for key, value in self.headers.items()}, request)
-            answer = ExportTraceServiceResponse().SerializeToString() if self.path == "/v1/traces" else b""
-            self.send_response(status if self.path == "/v1/traces" else 404)
-            self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """A test's output is its own."""
-
-    return Handler
-
-
-def _decode(body: bytes, encoding: str) -> ExportTraceServiceRequest:
-    if encoding == "gzip":
-        body = gzip.decompress(body)
-    elif encoding == "deflate":
-        body = zlib.decompress(body)
-    return ExportTraceServiceRequest.FromString(body)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ async def test_a_node_exports_what_it_measures_while_it_runs(monkeypatch: pytest
         exported(monkeypatch, receiver, 50)
         runtime = Runtime(config_of("a"), transport=door(MemoryNetwork()))
         await runtime.start()
-        (first, *_) = await asyncio.to_thread(receiver.wait_for, 2)
+        (first, *_) = await asyncio.to_thread(receiver.wait_for_requests, 2)
         await runtime.close()
 
     assert attributes_of(first.resource)["partisan.node.name"] == "a"
@@ -38,7 +38,7 @@ async def test_and_once_more_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None
         assert runtime._metrics._starting is not None
         await runtime._metrics._starting
         await runtime.close()
-        await asyncio.to_thread(receiver.wait_for, 1)
+        await asyncio.to_thread(receiver.wait_for_requests, 1)
 
     assert "partisan.node.up" in {metric.name for metric in receiver.metrics()}
 

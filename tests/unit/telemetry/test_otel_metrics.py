@@ -52,7 +52,7 @@ def until_finished(exporting: Any) -> None:
 def test_every_metric_arrives_as_the_table_has_it(receiver: MetricReceiver) -> None:
     exporting = start_metric_export(lambda timeout_s: examples(), NODE, "shop", None, time.time_ns)
     assert exporting is not None
-    receiver.wait_for(2)
+    receiver.wait_for_requests(2)
     exporting.begin_close(None)
     until_finished(exporting)
 
@@ -81,7 +81,7 @@ def test_every_metric_arrives_as_the_table_has_it(receiver: MetricReceiver) -> N
 def test_who_sends_them_is_told(receiver: MetricReceiver) -> None:
     exporting = start_metric_export(lambda _: examples(), NODE, "shop", TracingOptions(service_name="x"), time.time_ns)
     assert exporting is not None
-    (first, *_) = receiver.wait_for(1)
+    (first, *_) = receiver.wait_for_requests(1)
     exporting.begin_close(None)
     until_finished(exporting)
 
