@@ -26,15 +26,19 @@ DOCS := $(VENV)/.docs-installed
 
 PYTEST := $(BIN)/python -m pytest
 QUICK := -m "not slow and not perf"
+# Two fifths of the time a worker waits for what its test has started: three keep two processors busy.
+WORKERS := -n 3 --dist loadgroup
+# The hundreds of processes that tests start would compile the package each by itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 demo: $(CORE)
 	$(BIN)/partisan demo
 
 test: check
-	$(PYTEST) -n 2 --dist loadgroup $(QUICK) --ignore=tests/house
+	$(PYTEST) $(WORKERS) $(QUICK) --ignore=tests/house
 
 test-all: check
-	$(PYTEST) -n 2 --dist loadgroup -m "not perf" --ignore=tests/house
+	$(PYTEST) $(WORKERS) -m "not perf" --ignore=tests/house
 	@# Timed tests have the machine to themselves. Exit code 5 means that there are none yet.
 	$(PYTEST) -m perf || test $$? -eq 5
 

@@ -29,6 +29,7 @@ def measured(*options: str, timeout_s: float) -> dict[str, Any]:
     return dict(run)
 
 
+@pytest.mark.slow
 def test_two_dozen_nodes_that_join_at_once_are_one_sound_overlay_and_outlive_a_process() -> None:
     run = measured("--nodes", "24", "--broadcasts", "5", "--rest", "0.5", timeout_s=110.0)
 
@@ -40,6 +41,7 @@ def test_two_dozen_nodes_that_join_at_once_are_one_sound_overlay_and_outlive_a_p
     assert run["rest"]["bytes_per_node_s"] > 0
 
 
+@pytest.mark.slow
 def test_a_benchmark_that_is_interrupted_leaves_no_process_behind() -> None:
     options = ["--nodes", "8", "--rest", "60"]
     with subprocess.Popen(

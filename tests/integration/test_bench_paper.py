@@ -57,7 +57,9 @@ async def test_who_dials_what_is_not_there_through_the_proxy_is_hung_up_on() -> 
         writer.close()
 
 
-@pytest.mark.parametrize("experiment", ["latency", "queues", "echo", "kvs"])
+@pytest.mark.parametrize(
+    "experiment", ["echo", *(pytest.param(each, marks=pytest.mark.slow) for each in ("latency", "queues", "kvs"))]
+)
 def test_an_experiment_runs_and_leaves_its_raw_figures(experiment: str, tmp_path: Path) -> None:
     file = tmp_path / "raw.csv"
     ways = [] if experiment == "queues" else ["--ways", "one,affinity"]

@@ -99,7 +99,7 @@ def test_a_traced_query_is_one_trace_over_several_nodes(programs: Programs, tmp_
     assert max(map(len, nodes_by_trace(trace).values())) >= 3
 
 
-@pytest.mark.parametrize("seed", ["2", "3"])
+@pytest.mark.parametrize("seed", ["2", pytest.param("3", marks=pytest.mark.slow)])
 def test_every_lost_shard_comes_back_on_another_node_and_every_answer_is_right(programs: Programs, seed: str) -> None:
     program = programs.start(DEMO, *SMALL, "--json", "--seed", seed)
 
@@ -122,7 +122,7 @@ def test_an_answer_that_differs_from_the_plain_index_makes_the_exit_status_1(pro
     program.assert_nothing_left()
 
 
-@pytest.mark.parametrize("moment", ["nodes are up", "killing node"])
+@pytest.mark.parametrize("moment", [pytest.param("nodes are up", marks=pytest.mark.slow), "killing node"])
 def test_ctrl_c_ends_the_demo_at_once_without_a_traceback(programs: Programs, moment: str) -> None:
     program = programs.start(ENDLESS, *SMALL)
     program.wait_for(moment)
@@ -134,7 +134,7 @@ def test_ctrl_c_ends_the_demo_at_once_without_a_traceback(programs: Programs, mo
     program.assert_nothing_left()
 
 
-@pytest.mark.parametrize("moment", ["nodes are up", "killing node"])
+@pytest.mark.parametrize("moment", [pytest.param("nodes are up", marks=pytest.mark.slow), "killing node"])
 @pytest.mark.parametrize("within_s", SOON)
 def test_soon_after_the_demo_itself_is_killed_nothing_of_it_is_left(
     programs: Programs, moment: str, within_s: float

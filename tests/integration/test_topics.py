@@ -159,7 +159,7 @@ with pa.init(sys.argv[1]):
 """
 
 
-@pytest.mark.parametrize("overlay", ["hyparview", "full_mesh"])
+@pytest.mark.parametrize("overlay", ["hyparview", pytest.param("full_mesh", marks=pytest.mark.slow)])
 def test_what_one_shell_broadcasts_others_hear_even_when_it_ends_at_once(
     programs: Programs, tmp_path: Path, overlay: str
 ) -> None:

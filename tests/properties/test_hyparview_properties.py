@@ -18,6 +18,7 @@ from partisan_actors.protocols.membership.hyparview import HyParView, HyParViewO
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
 from partisan_actors.protocols.membership.xbot import XBot, XBotOptions
 from partisan_actors.testing.strategy_network import StrategyNetwork
+from tests.seeds import quick_first
 
 OPTIONS = HyParViewOptions(active_max=4, active_min=2, passive_max=6)
 SETTLING_S = 40 * OPTIONS.shuffle_period_s  # room for every check of every link, and for most tries of `redial`
@@ -175,7 +176,7 @@ def test_without_lost_messages_every_link_has_two_ends_as_soon_as_all_have_arriv
 
 
 @over_all
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", quick_first(15, range(60)))
 def test_long_random_stories_of_small_views_and_short_timeouts(build: Build, seed: int) -> None:
     # Small views make requests cross, be refused and be evicted; short timeouts make their replies come too late.
     rng = Random(seed)
@@ -205,7 +206,7 @@ def test_long_random_stories_of_small_views_and_short_timeouts(build: Build, see
 
 
 @over_all
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", quick_first(3, range(10)))
 def test_half_of_the_nodes_fail_together_and_the_rest_stay_one_overlay(build: Build, seed: int) -> None:
     overlay = Overlay(build, seed)
     for _ in range(60):
@@ -222,7 +223,7 @@ def test_half_of_the_nodes_fail_together_and_the_rest_stay_one_overlay(build: Bu
 
 
 @over_all
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", quick_first(3, range(10)))
 def test_when_the_one_contact_of_all_is_gone_the_others_stay_one_overlay(build: Build, seed: int) -> None:
     overlay = Overlay(build, seed)
     for node in range(30):
@@ -239,7 +240,7 @@ def test_when_the_one_contact_of_all_is_gone_the_others_stay_one_overlay(build: 
 
 
 @over_all
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", quick_first(3, range(10)))
 def test_nodes_that_know_nobody_but_a_contact_that_failed_find_it_when_it_is_back(build: Build, seed: int) -> None:
     overlay = Overlay(build, seed)
     for node in range(8):
@@ -259,7 +260,7 @@ def test_nodes_that_know_nobody_but_a_contact_that_failed_find_it_when_it_is_bac
 
 
 @over_all
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", quick_first(3, range(10)))
 def test_an_overlay_split_for_minutes_grows_together_again(build: Build, seed: int) -> None:
     overlay = Overlay(build, seed)
     for _ in range(24):
@@ -280,7 +281,7 @@ def test_an_overlay_split_for_minutes_grows_together_again(build: Build, seed: i
     assert overlay.components() == 1
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", quick_first(8, range(20)))
 def test_with_reserved_places_links_have_two_ends_and_the_tagged_keep_theirs(seed: int) -> None:
     def reserving(me: Peer, options: HyParViewOptions, rng: Random) -> MembershipStrategy:
         assert isinstance(me, int)

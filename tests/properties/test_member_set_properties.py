@@ -12,7 +12,7 @@ from partisan_actors.protocols.membership.member_set import MemberSet
 PEERS = st.builds(NodeId, st.sampled_from("abcd"), st.integers(1, 3))
 ENTRIES = st.lists(st.tuples(PEERS, st.integers(1, 6)), max_size=8)
 Entries = list[tuple[NodeId, int]]
-common = settings(max_examples=200, deadline=None)
+common = settings(max_examples=100, deadline=None)
 
 
 def of(*states: Entries) -> MemberSet:
@@ -79,7 +79,7 @@ HISTORY = st.lists(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(HISTORY)
 def test_a_member_is_in_exactly_when_some_add_of_it_was_not_seen_by_a_removal(
     history: list[tuple[str, int, int]],

@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from partisan_actors.ids import NodeId
@@ -81,7 +81,6 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=200)
 @given(some_resources(), steps)
 def test_a_pool_accounts_for_everything_at_every_step_and_is_whole_at_the_end(
     total: Resources, story: list[tuple[str, int, Resources]]
@@ -107,7 +106,6 @@ def test_a_pool_accounts_for_everything_at_every_step_and_is_whole_at_the_end(
     assert len(pool) == 0
 
 
-@settings(max_examples=300)
 @given(some_request(), some_candidates(), st.integers(0, 2**32))
 def test_a_ranking_names_exactly_the_nodes_that_can_hold_the_request(
     request: Request, candidates: list[Candidate], seed: int

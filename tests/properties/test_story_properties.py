@@ -17,6 +17,7 @@ from partisan_actors.protocols.membership.star import ClientServer, ClientServer
 from partisan_actors.protocols.membership.static import Static, StaticOptions
 from partisan_actors.protocols.membership.strategy import MembershipStrategy
 from partisan_actors.testing.strategy_network import StrategyNetwork
+from tests.seeds import quick_first
 
 SETTLING_S = 1500.0  # longer than anything waits: ten tries of a peer, or a check of each link
 NODES_MAX = 12
@@ -63,7 +64,7 @@ def story(build: Callable[[Peer, Random], MembershipStrategy], seed: int, *, reo
     return network
 
 
-SEEDS = [pytest.param(seed, marks=() if seed < 6 else pytest.mark.slow) for seed in range(150)]
+SEEDS = quick_first(6, range(150))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -25,6 +25,7 @@ from partisan_actors.protocols.membership.xbot_messages import (
     SwitchReply,
 )
 from partisan_actors.testing.strategy_network import StrategyNetwork
+from tests.seeds import quick_first
 
 OPTIONS = XBotOptions(active_max=3, active_min=1, passive_max=6, gain_share=0.0, gain_min=0.0, promotion_backoff_s=1.0)
 SWAP = (Optimization, Replace, Switch, DisconnectWait, SwitchReply, ReplaceReply, OptimizationReply)
@@ -82,7 +83,7 @@ class Square(StrategyNetwork):
             assert not {node, *active} & set(passive)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", quick_first(2, range(5)))
 def test_a_swap_exchanges_two_links_for_two_cheaper_ones_and_nobody_loses_a_place(seed: int) -> None:
     square = Square(seed)
 
@@ -94,7 +95,7 @@ def test_a_swap_exchanges_two_links_for_two_cheaper_ones_and_nobody_loses_a_plac
     square.check()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", quick_first(2, range(4)))
 @pytest.mark.parametrize("role", ["i", "o", "c", "d"])
 @pytest.mark.parametrize("kind", SWAP)
 def test_whoever_crashes_after_whichever_message_the_others_keep_whole_links(kind: type, role: str, seed: int) -> None:
@@ -111,7 +112,7 @@ def test_whoever_crashes_after_whichever_message_the_others_keep_whole_links(kin
     assert all(len(strategy.neighbours) >= 2 for strategy in square.nodes.values())
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", quick_first(2, range(4)))
 @pytest.mark.parametrize("kind", SWAP)
 def test_a_message_of_a_swap_that_is_lost_leaves_whole_links_in_the_end(kind: type, seed: int) -> None:
     square = Square(seed)
@@ -124,7 +125,7 @@ def test_a_message_of_a_swap_that_is_lost_leaves_whole_links_in_the_end(kind: ty
     square.check()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", quick_first(2, range(4)))
 @pytest.mark.parametrize("pair", ["io", "ic", "cd", "do"])
 @pytest.mark.parametrize("kind", SWAP)
 def test_a_connection_that_breaks_during_a_swap_leaves_whole_links(kind: type, pair: str, seed: int) -> None:
@@ -225,7 +226,7 @@ def total(costs: dict[Peer, list[float]]) -> float:
     return sum(map(sum, costs.values()))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", quick_first(1, range(3)))
 def test_every_swap_lowers_the_cost_of_all_links_and_nobody_gains_or_loses_one(seed: int) -> None:
     ring = full_ring(seed)
     costs, swaps = ring.costs(), 0

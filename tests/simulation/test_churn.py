@@ -18,9 +18,10 @@ from partisan_actors.simulation.checkers import (
     measure_broadcast,
 )
 from partisan_actors.simulation.machines import Simulation
+from tests.seeds import quick_first
 from tests.simulation.hyparview_cluster import complete
 
-SEEDS = [pytest.param(seed, marks=() if seed <= 4 else pytest.mark.slow) for seed in range(1, 41)]
+SEEDS = quick_first(2, range(1, 41))
 
 
 def churned(seed: int) -> Simulation:

@@ -64,7 +64,7 @@ def test_the_plan_has_every_kind_of_fault() -> None:
     assert {type(operation) for operation in EVERYTHING.operations} == set(OPERATIONS.values())
 
 
-@pytest.mark.parametrize("overlay", ["hyparview", "full_mesh"])
+@pytest.mark.parametrize("overlay", ["hyparview", pytest.param("full_mesh", marks=pytest.mark.slow)])
 def test_the_same_seed_and_plan_give_the_same_trace_and_another_seed_another(overlay: str) -> None:
     first, again, other = trace_of(overlay, 7), trace_of(overlay, 7), trace_of(overlay, 8)
 

@@ -15,6 +15,7 @@ from partisan_actors.protocols.machine import Effect, Peer
 from partisan_actors.protocols.stack import ProtocolStack
 from partisan_actors.simulation.machines import Simulation
 from partisan_actors.simulation.network import uniform_latency
+from tests.seeds import quick_first
 from tests.simulation.hyparview_cluster import overlay
 
 NODES = 100
@@ -92,7 +93,7 @@ class Cluster:
         return [(node, peer) for node, peer in pairs if node not in gone and peer in gone and isinstance(peer, NodeId)]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", quick_first(1, range(2)))
 @pytest.mark.parametrize(("latency_s", "interval_s"), [((0.002, 0.02), 0.01), ((0.02, 0.3), 0.04)])
 def test_a_hundred_joins_are_a_few_dozen_broadcasts(
     seed: int, latency_s: tuple[float, float], interval_s: float
@@ -106,7 +107,7 @@ def test_a_hundred_joins_are_a_few_dozen_broadcasts(
     assert cluster.simulation.received[Gossip] <= 2 * NODES * broadcasts, f"seed {seed}"
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", quick_first(1, range(2)))
 def test_the_deaths_of_a_quarter_are_a_few_broadcasts_though_who_gathered_is_among_them(seed: int) -> None:
     cluster = Cluster.joined(seed, (0.002, 0.02), 0.01)
     cluster.run_until_equal(60.0)

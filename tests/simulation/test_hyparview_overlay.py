@@ -25,13 +25,13 @@ from partisan_actors.simulation.checkers import (
     measure_broadcast,
 )
 from partisan_actors.simulation.machines import Simulation, StackFactory
+from tests.seeds import quick_first
 from tests.simulation.hyparview_cluster import flooding, links, plumtree
 
 NODES = 1000
 STABLE_S = 50.0  # five shuffle periods
 QUICK_S = 0.3  # for a broadcast and its announcements, but hardly for a change of the overlay
-FEW_SEEDS = [1, 2]
-ALL_SEEDS = [pytest.param(seed, marks=() if seed in FEW_SEEDS else pytest.mark.slow) for seed in range(1, 11)]
+ALL_SEEDS = quick_first(1, range(1, 11))
 
 
 def grown(seed: int, factory: StackFactory, nodes: int = NODES) -> Simulation:

@@ -117,6 +117,7 @@ async def test_odd(simulated_cluster):
     assert "1 failed" in again and "seed 3 at 10" in again
 
 
+@pytest.mark.slow
 def test_the_command_line_says_which_seeds(tmp_path: Path) -> None:
     assert "2 passed" in pytest_of(tmp_path, COROUTINES, "--partisan-seed", "7")
     assert "2 passed" in pytest_of(tmp_path, COROUTINES, "--partisan-seeds", "2", "-k", "coroutine")
