@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,18 +82,24 @@ def make_ca(directory: Path, title: str, days: int) -> None:
 
 
 def issue(
-    ca_directory: Path, directory: Path, title: str, uris: Sequence[str], days: int, now: datetime | None = None
+    ca_directory: Path,
+    directory: Path,
+    title: str,
+    uris: Sequence[str],
+    days: int,
+    now: datetime | None = None,
+    hosts: Sequence[str] = (),
 ) -> None:
     """Make KEY_FILE and CERT_FILE for the nodes of these URIs, with CA_FILE beside them; former ones are replaced.
 
-    It is valid for `days` from `now`.
+    It is valid for `days` from `now`. `hosts` are names and addresses that browsers call a dashboard of theirs by.
 
     Raises ConfigError when the CA cannot be used.
     """
     ca, ca_key = _read_ca(ca_directory)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title[:64])])
-    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri) for uri in uris])
+    names = x509.SubjectAlternativeName([*(x509.UniformResourceIdentifier(uri) for uri in uris), *map(_host, hosts)])
     purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
     certificate = (
         _builder(subject, ca.subject, key.public_key(), ca_key.public_key(), days, now)
@@ -107,6 +114,17 @@ def issue(
     _write(directory / KEY_FILE, _pem_of_key(key), 0o600)
     _write(directory / CERT_FILE, certificate.public_bytes(Encoding.PEM), 0o644)
     _write(directory / CA_FILE, ca.public_bytes(Encoding.PEM), 0o644)
+
+
+def _host(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        pass
+    try:
+        return x509.DNSName(text)
+    except ValueError as error:
+        raise ConfigError("host", text, "a name or an address by which browsers call a dashboard") from error
 
 
 def facts_of(path: Path, now: datetime | None = None) -> Facts:

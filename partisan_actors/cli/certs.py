@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,13 @@ name_option = click.option("--name", default="*", callback=_name, show_default=T
 cluster_option = click.option(
     "--cluster", default="*", callback=_name, show_default=True, help="The cluster; * is any text."
 )
+host_option = click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name or address by which browsers call a dashboard of the node's, once or several times.",
+)
 days_option = click.option(
     "--days", default=NODE_DAYS, show_default=True, type=click.IntRange(1, 36500), help="How long it is valid."
 )
@@ -54,9 +62,10 @@ def certs(ctx: click.Context) -> None:
 @directory_argument
 @name_option
 @cluster_option
+@host_option
 @days_option
 @json_option
-def init(directory: Path, name: str, cluster: str, days: int, as_json: bool) -> None:
+def init(directory: Path, name: str, cluster: str, hosts: tuple[str, ...], days: int, as_json: bool) -> None:
     """Make a CA in DIRECTORY, and a certificate for a node.
 
     The certificate is for any node of any cluster, unless told otherwise. ca.key stays where you issue certificates;
@@ -65,22 +74,25 @@ def init(directory: Path, name: str, cluster: str, days: int, as_json: bool) -> 
     made = _certificates()
     title = "partisan_actors" if cluster == "*" else f"partisan_actors {cluster}"
     made.make_ca(directory, title, max(CA_DAYS, days))
-    _issue(made, directory, directory, name, cluster, days, as_json=as_json)
+    _issue(made, directory, directory, name, cluster, hosts, days, as_json=as_json)
 
 
 @certs.command("issue")
 @directory_argument
 @name_option
 @cluster_option
+@host_option
 @days_option
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where to. [default: DIRECTORY]")
 @json_option
-def issue(directory: Path, name: str, cluster: str, days: int, out: Path | None, as_json: bool) -> None:
+def issue(
+    directory: Path, name: str, cluster: str, hosts: tuple[str, ...], days: int, out: Path | None, as_json: bool
+) -> None:
     """Make a certificate for a node, issued by the CA in DIRECTORY.
 
     Writes node.key, node.pem and ca.pem; those that are there are replaced.
     """
-    _issue(_certificates(), directory, out or directory, name, cluster, days, as_json=as_json)
+    _issue(_certificates(), directory, out or directory, name, cluster, hosts, days, as_json=as_json)
 
 
 @certs.command("show")
@@ -116,9 +128,11 @@ def make_certificates(directory: Path) -> None:
     made.issue(directory, directory, "any node", [f"{SCHEME}*/*"], NODE_DAYS)
 
 
-def _issue(made: Any, ca: Path, out: Path, name: str, cluster: str, days: int, *, as_json: bool) -> None:
+def _issue(
+    made: Any, ca: Path, out: Path, name: str, cluster: str, hosts: Sequence[str], days: int, *, as_json: bool
+) -> None:
     nodes = [name] if name == "*" else [name, *(each.format(name=name) for each in COMPANIONS)]
-    made.issue(ca, out, f"{cluster}/{name}", [f"{SCHEME}{cluster}/{node}" for node in nodes], days)
+    made.issue(ca, out, f"{cluster}/{name}", [f"{SCHEME}{cluster}/{node}" for node in nodes], days, hosts=hosts)
     facts = made.facts_of(out / CERT_FILE)
     if as_json:
         show_json(facts.plain())

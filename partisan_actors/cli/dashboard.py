@@ -34,6 +34,20 @@ __all__ = ["dashboard", "token_from"]
     "--allowed-host", "allowed_hosts", multiple=True, metavar="NAME", help="A name by which browsers may call it."
 )
 @click.option("--jaeger-url", default="", metavar="URL", help="Where a Jaeger's UI shows the same traces, for links.")
+@click.option(
+    "--view-token",
+    envvar="PARTISAN_DASHBOARD_VIEW_TOKEN",
+    default="",
+    metavar="TEXT",
+    help="Who knows this one may look, and not act. [env: PARTISAN_DASHBOARD_VIEW_TOKEN]",
+)
+@click.option(
+    "--https/--no-https",
+    default=None,
+    help="Speak HTTPS, with the cluster's certificate. [default: if it has one, and other machines can reach this]",
+)
+@click.option("--https-cert", default="", metavar="FILE", help="Another certificate for that, as PEM ...")
+@click.option("--https-key", default="", metavar="FILE", help="... and its key.")
 @click.option("--read-only", is_flag=True, help="Refuse every action.")
 @click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
 @json_option
@@ -46,6 +60,10 @@ def dashboard(
     token_file: Path | None,
     allowed_hosts: tuple[str, ...],
     jaeger_url: str,
+    view_token: str,
+    https: bool | None,
+    https_cert: str,
+    https_key: str,
     read_only: bool,
     opens: bool,
     as_json: bool,
@@ -57,7 +75,9 @@ def dashboard(
     the address.
     """
     given = token_from(token, token_file)
-    options = DashboardOptions(host, port, given, read_only, allowed_hosts, jaeger_url)
+    options = DashboardOptions(
+        host, port, given, read_only, allowed_hosts, jaeger_url, view_token, https, https_cert, https_key
+    )
     target.addresses()  # a cluster that is not there is told before anything else
     asyncio.run(
         _serve(Dashboard(options, target.addresses, target.cookie(), target.cluster, tls=target.tls()), opens, as_json)

@@ -5,6 +5,7 @@ Rules kept here:
 1. A request names a host that is an address, `localhost` or on the list: otherwise the page of a stranger whose name
    leads to this machine (DNS rebinding) would count as ours.
 2. With a token, whoever asks shows it (`Authorization: Bearer`), or has the cookie of a session that began with it.
+   One who shows the token for looking, or whose session began with that, may not act.
 3. What changes something, and comes with a cookie or with nothing, comes from our own page, and shows the secret of
    its session, which scripts of other pages cannot read. Who shows the token itself needs neither: no browser adds it
    unasked.
@@ -67,6 +68,7 @@ class Session:
     id: str
     csrf: str
     ends_at: float
+    may_act: bool = True
 
 
 class Access:
@@ -96,9 +98,10 @@ class Access:
 
     def begin(self, token: str) -> Session | None:
         """A session for who knows the token, or needs none; None for who does not."""
-        if not self._is_token(token):
+        may_act = self._role_of(token)
+        if may_act is None:
             return None
-        session = Session(self._make_secret(), self._make_secret(), self._clock() + SESSION_S)
+        session = Session(self._make_secret(), self._make_secret(), self._clock() + SESSION_S, may_act)
         self._sessions[session.id] = session
         while len(self._sessions) > SESSIONS_MAX:
             self._sessions.popitem(last=False)
@@ -118,7 +121,7 @@ class Access:
         """Rules 1 and 2. Returns the session of who may look, if there is one. Raises Problem."""
         self.check_host(asked)
         session = self.session(asked)
-        if session is None and not self._has_bearer(asked) and self._options.token:
+        if session is None and self._bearer(asked) is None and self._options.token:
             raise Problem(
                 401, "show the token: as a header 'Authorization: Bearer TOKEN', or open the page with ?token=TOKEN",
                 {"WWW-Authenticate": 'Bearer realm="partisan dashboard"'},
@@ -130,11 +133,20 @@ class Access:
         session = self.check(asked)
         if self._options.read_only:
             raise Problem(403, "this dashboard is read-only")
-        if self._has_bearer(asked):
+        if not self.may_act(asked, session):
+            raise Problem(403, "whoever shows this token may look, and not act")
+        if self._bearer(asked):
             return
         self.check_same_origin(asked)
         if session is None or not _same(asked.csrf, session.csrf):
             raise Problem(403, f"actions need the header {CSRF_HEADER} with the `csrf` that /api/v1/session tells")
+
+    def may_act(self, asked: Asked, session: Session | None) -> bool:
+        """Whether somebody who may look may act as well, as far as that is a matter of who it is."""
+        role = self._bearer(asked)
+        if role is None and session is not None:
+            role = session.may_act
+        return role is not False and not self._options.read_only
 
     def check_same_origin(self, asked: Asked) -> None:
         """That a request was not begun by the page of somebody else. Raises Problem."""
@@ -146,12 +158,18 @@ class Access:
         if not is_ours:
             raise Problem(403, "actions are taken from the dashboard's own page only")
 
-    def _has_bearer(self, asked: Asked) -> bool:
+    def _bearer(self, asked: Asked) -> bool | None:
+        """Whether the token that a request shows lets somebody act; None without one, or with a wrong one."""
         kind, _, token = asked.authorization.partition(" ")
-        return bool(self._options.token) and kind.lower() == "bearer" and self._is_token(token.strip())
+        return self._role_of(token.strip()) if self._options.token and kind.lower() == "bearer" else None
 
-    def _is_token(self, token: str) -> bool:
-        return not self._options.token or _same(token, self._options.token)
+    def _role_of(self, token: str) -> bool | None:
+        """Whether who knows that token may act; None for a wrong one."""
+        options = self._options
+        may_act, may_look = _same(token, options.token), _same(token, options.view_token)  # both, always
+        if not options.token or may_act:
+            return True
+        return False if may_look and options.view_token else None
 
 
 def _same(one: str, other: str) -> bool:

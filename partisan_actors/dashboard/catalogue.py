@@ -30,7 +30,7 @@ async def session(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     """What the page needs to know of itself."""
     return {
         "cluster": desk.watcher.cluster,
-        "read_only": desk.options.read_only,
+        "read_only": not given["may_act"],
         "csrf": given["csrf"],
         "version": partisan_actors.__version__,
         "jaeger_url": desk.options.jaeger_url,

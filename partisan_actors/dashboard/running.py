@@ -9,6 +9,7 @@ from types import TracebackType
 
 from partisan_actors.api.observer import Observer
 from partisan_actors.dashboard.endpoints import Desk
+from partisan_actors.dashboard.https import Certificate
 from partisan_actors.dashboard.options import DashboardOptions
 from partisan_actors.dashboard.server import Server
 from partisan_actors.dashboard.watching import Watcher
@@ -21,7 +22,8 @@ __all__ = ["Dashboard"]
 class Dashboard:
     """Use it as ``async with``. `addresses` tells where nodes of the cluster are looked for, each time one is needed.
 
-    Entering it raises what `Observer.connect` raises, and ConfigError when it cannot listen.
+    Entering it raises what `Observer.connect` raises, and ConfigError when it cannot listen. With `tls`, the cluster's
+    certificates, it may speak HTTPS: see `DashboardOptions`.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Dashboard:
         transport: Transport | None = None,
     ) -> None:
         self.options = options.guarded()
+        self._certificate_files = options.certificate(tls)
         self._addresses = addresses
         self._observer = Observer(cookie, cluster, tls=tls, transport=transport)
         self._stack = AsyncExitStack()
@@ -48,7 +51,9 @@ class Dashboard:
             await watcher.start()
             desk = Desk(watcher, self.options, time.time)
             stack.push_async_callback(desk.close)
-            self._server = await stack.enter_async_context(Server(desk))
+            files = self._certificate_files
+            certificate = Certificate(*files) if files is not None else None
+            self._server = await stack.enter_async_context(Server(desk, certificate))
             self._stack = stack.pop_all()
         return self
 

@@ -18,6 +18,7 @@ from partisan_actors.dashboard.access import CSRF_HEADER, SECURITY_HEADERS, SESS
 from partisan_actors.dashboard.catalogue import ENDPOINTS
 from partisan_actors.dashboard.endpoints import Desk, Endpoint, Raw
 from partisan_actors.dashboard.event_views import happenings
+from partisan_actors.dashboard.https import Certificate
 from partisan_actors.dashboard.overlay_views import changes
 from partisan_actors.dashboard.parameters import read
 from partisan_actors.dashboard.problems import PROBLEM_TYPE, Problem
@@ -51,8 +52,10 @@ STREAMS: Final[dict[str, Stream]] = {"/api/v1/changes": changes, "/api/v1/events
 class Server:
     """Serves one dashboard on the running loop, from `start` to `close`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, certificate: Certificate | None = None) -> None:
+        """With a certificate it speaks HTTPS, and nothing else."""
         self._desk = desk
+        self._certificate = certificate
         self._access = Access(desk.options, time.monotonic)
         self._assets = _load_assets()
         self._streams = 0
@@ -74,7 +77,8 @@ class Server:
         )
         await self._runner.setup()
         options = self._desk.options
-        site = web.TCPSite(self._runner, options.host, options.port)
+        context = self._certificate.context if self._certificate is not None else None
+        site = web.TCPSite(self._runner, options.host, options.port, ssl_context=context)
         try:
             await site.start()
         except OSError as error:
@@ -101,7 +105,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where a browser finds it, with the token."""
-        return self._desk.options.url(self.port)
+        return self._desk.options.url(self.port, "http" if self._certificate is None else "https")
 
     # ---- the table of endpoints -------------------------------------------------------------------------------
 
@@ -118,6 +122,7 @@ class Server:
             query = request.query.items()
             given = read(endpoint.parameters, request.match_info, query, lenient=endpoint.is_lenient)
             given["csrf"] = session.csrf if session is not None else None
+            given["may_act"] = self._access.may_act(asked, session)
             given["who"] = f"the dashboard, for somebody at {request.remote or 'an unknown address'},"
             if endpoint.takes_body:
                 given["body"] = await request.read()
@@ -195,7 +200,8 @@ class Server:
         session = self._access.begin(token)
         if session is None:
             return None
-        response.set_cookie(self._cookie_name, session.id, max_age=int(SESSION_S), httponly=True, samesite="Strict")
+        how: dict[str, Any] = {"max_age": int(SESSION_S), "httponly": True, "samesite": "Strict"}
+        response.set_cookie(self._cookie_name, session.id, secure=self._certificate is not None, **how)
         return response
 
     def _page(self, name: str, status: int = HTTPStatus.OK) -> web.Response:

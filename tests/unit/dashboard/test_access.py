@@ -6,9 +6,10 @@ from itertools import count
 
 import pytest
 
-from partisan_actors.dashboard.access import SESSION_S, SESSIONS_MAX, Access, Asked
+from partisan_actors.dashboard.access import SESSION_S, SESSIONS_MAX, Access, Asked, Session
 from partisan_actors.dashboard.options import DashboardOptions
 from partisan_actors.dashboard.problems import Problem
+from partisan_actors.errors import ConfigError
 from tests.unit.dashboard.fakes import TOKEN
 
 
@@ -105,3 +106,41 @@ def test_an_action_comes_from_our_own_page_with_the_secret_of_its_session(token:
 
 def test_read_only_refuses_even_who_has_the_token() -> None:
     assert status_of(lambda: access(read_only=True).check_action(asked("POST", authorization=f"Bearer {TOKEN}"))) == 403
+
+
+def with_viewers() -> Access:
+    options = DashboardOptions("127.0.0.1", 1, TOKEN, view_token="only-for-looking-at-it")
+    return Access(options, Clock())
+
+
+def test_who_knows_the_token_for_looking_looks_and_does_not_act() -> None:
+    door = with_viewers()
+    viewer = asked("POST", authorization="Bearer only-for-looking-at-it")
+
+    door.check(viewer)
+
+    assert status_of(lambda: door.check_action(viewer)) == 403
+    assert not door.may_act(viewer, None)
+    door.check_action(asked("POST", authorization=f"Bearer {TOKEN}"))
+    assert status_of(lambda: door.check(asked(authorization="Bearer "))) == 401
+
+
+def test_a_session_keeps_the_role_of_the_token_that_it_began_with() -> None:
+    door = with_viewers()
+    looking, acting = door.begin("only-for-looking-at-it"), door.begin(TOKEN)
+    assert looking is not None and acting is not None and door.begin("") is None
+
+    def action(session: Session) -> Asked:
+        return asked("POST", cookie=session.id, csrf=session.csrf, fetch_site="same-origin")
+
+    door.check_action(action(acting))
+    assert status_of(lambda: door.check_action(action(looking))) == 403
+    assert door.may_act(action(acting), acting) and not door.may_act(action(looking), looking)
+
+
+def test_a_token_for_looking_needs_one_for_acting_and_is_another_one() -> None:
+    assert DashboardOptions(view_token="only-for-looking-at-it").guarded().token
+    with pytest.raises(ConfigError, match="another one"):
+        DashboardOptions(token=TOKEN, view_token=TOKEN)
+    with pytest.raises(ConfigError, match="16 characters"):
+        DashboardOptions(token=TOKEN, view_token="short")

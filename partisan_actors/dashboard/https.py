@@ -1,0 +1,73 @@
+"""HTTPS: the certificate that visitors are shown, read again when its files change, as nodes do with theirs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from typing import Any, Final
+
+from partisan_actors.errors import ConfigError
+
+__all__ = ["Certificate"]
+
+logger = logging.getLogger(__name__)
+
+PROTOCOLS: Final = ["http/1.1"]
+
+
+class Certificate:
+    """A certificate, with what leads to its CA, and its key, both as PEM files. Visitors need none themselves.
+
+    Files that changed are taken for the next visitor. When they do not work, the former ones stay, which is logged once
+    for each time that they changed. Raises ConfigError when they do not work at first.
+    """
+
+    def __init__(self, cert: str, key: str) -> None:
+        self._paths = (cert, key)
+        self._state = self._read_state()
+        self._now = self._load()
+        # What listens keeps this one, which asks for the present one when a visitor comes.
+        self.context = self._load()
+        self.context.sni_callback = self._choose
+
+    def _choose(self, connection: Any, name: str | None, context: ssl.SSLContext) -> None:
+        state = self._read_state()
+        if state != self._state:
+            self._state = state
+            try:
+                self._now = self._load()
+            except ConfigError as error:
+                logger.warning(
+                    "the dashboard's certificate changed and cannot be used, the former one stays: %s", error
+                )
+        connection.context = self._now
+
+    def _load(self) -> ssl.SSLContext:
+        cert, key = self._paths
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(PROTOCOLS)
+        try:
+            context.load_cert_chain(cert, key, password=_no_password)
+        except (OSError, ValueError) as error:  # SSLError is an OSError
+            why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            raise ConfigError(
+                "https certificate", f"{cert} and {key}", f"a certificate and its key as PEM ({why})"
+            ) from error
+        return context
+
+    def _read_state(self) -> tuple[object, ...]:
+        return tuple(map(_state_of, self._paths))
+
+
+def _state_of(path: str) -> object:
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        return error.errno
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted, and nobody is there to ask for its password")
