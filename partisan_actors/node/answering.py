@@ -8,15 +8,17 @@ what is large, and what is sent on the others may be dropped, since protocols re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
-from partisan_actors.node.peer import Buffers, Peer
+from partisan_actors.node.peer import Buffers, Peer, Pending
 from partisan_actors.wire.channels import BUILT_IN, CALLS
+from partisan_actors.wire.envelope import ASKS
 from partisan_actors.wire.frames import Kind
 
 __all__ = ["Answering", "OnChannel", "StandIn", "channel_of_answers", "peer_behind"]
+
+Handler: TypeAlias = Callable[..., None]
 
 # Messages of actors, and what may hold one. Whoever judges them wants to know the channel of all of them.
 _OF_ACTORS: Final = frozenset(
@@ -41,6 +43,7 @@ def peer_behind(peer: Peer | StandIn) -> Peer:
 class StandIn:
     """Stands for a peer where it is answered. All but the sending is the peer's."""
 
+    __slots__ = ("peer",)
     # There is no lane that a plain call could take at once.
     direct = None
 
@@ -55,17 +58,22 @@ class StandIn:
 
 
 class OnChannel(StandIn):
-    """What would go on the channel for calls goes on `channel`."""
+    """What would go on the channel for calls goes on `channel`, plain answers of whoever was called on that `lane`."""
 
-    def __init__(self, peer: Peer, channel: str) -> None:
-        super().__init__(peer)
-        self.channel = channel
+    __slots__ = ("channel", "lane")
+
+    def __init__(self, peer: Peer, channel: str, lane: int | None) -> None:
+        self.peer, self.channel, self.lane = peer, channel, lane
 
     @property
     def calls(self) -> Any:
-        """The one lane that plain answers take, when there is only one, and it is open."""
-        lanes = self.peer.lanes[self.channel]
-        return lanes[0] if len(lanes) == 1 else None
+        """What a plain answer is sent on, if that is known and open."""
+        return None if self.lane is None else self.peer.lanes[self.channel][self.lane]
+
+    @property
+    def pending(self) -> dict[int, Pending]:
+        """The peer's: looked up for each answer that arrives."""
+        return self.peer.pending
 
     def send(self, message: bytes, channel: str = CALLS, affinity: int = 0) -> None:
         """As `Peer.send`."""
@@ -86,22 +94,33 @@ class OnChannel(StandIn):
 class Answering:
     """The handlers of one node for what comes on each channel. `dispatch` has them as they are; it may change."""
 
-    def __init__(self, dispatch: list[Callable[..., None]], channels: Iterable[str]) -> None:
+    def __init__(self, dispatch: list[Handler], lanes: Mapping[str, int]) -> None:
         self._dispatch = dispatch
-        self._tables = {channel: self._table(channel) for channel in channels if channel not in BUILT_IN}
+        self._tables = {
+            channel: [_handler(dispatch, kind, channel, count) for kind in range(Kind.COUNT)]
+            for channel, count in lanes.items()
+            if channel not in BUILT_IN
+        }
 
-    def dispatch_on(self, channel: str) -> list[Callable[..., None]]:
+    def dispatch_on(self, channel: str) -> list[Handler]:
         """The handlers of what comes on that channel, by the kind of the message."""
         return self._tables.get(channel, self._dispatch)
 
-    def _table(self, channel: str) -> list[Callable[..., None]]:
-        table: list[Callable[..., None]] = [partial(self._as_it_is, kind) for kind in range(Kind.COUNT)]
-        for kind in _OF_ACTORS:
-            table[kind] = partial(self._from, channel, kind)
-        return table
 
-    def _as_it_is(self, kind: int, *arrived: Any) -> None:
-        self._dispatch[kind](*arrived)
+def _handler(dispatch: list[Handler], kind: int, channel: str, lanes: int) -> Handler:
+    lane = 0 if lanes == 1 else None
 
-    def _from(self, channel: str, kind: int, peer: Peer, *message: Any) -> None:
-        self._dispatch[kind](OnChannel(peer, channel), *message)
+    def as_it_is(*arrived: Any) -> None:
+        dispatch[kind](*arrived)
+
+    def from_channel(peer: Peer, *message: Any) -> None:
+        dispatch[kind](OnChannel(peer, channel, lane), *message)
+
+    def called(peer: Peer, message: list[Any], *buffers: Any) -> None:
+        # The lane that all answers of this actor take: see `ActorSystem.outcome`.
+        affinity = int.from_bytes(message[2][-4:], "big")
+        dispatch[kind](OnChannel(peer, channel, affinity % lanes), message, *buffers)
+
+    if kind not in _OF_ACTORS:
+        return as_it_is
+    return called if kind in ASKS and lanes > 1 else from_channel

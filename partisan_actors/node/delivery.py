@@ -32,10 +32,10 @@ from partisan_actors.node.acknowledging import Acknowledging
 from partisan_actors.node.answering import peer_behind
 from partisan_actors.node.causal_labels import LABELS_MAX, CausalLabels
 from partisan_actors.node.config import NodeConfig
-from partisan_actors.node.parties import NIL, AckedPeer, Incoming, Item, Outgoing, Party, Stream
+from partisan_actors.node.parties import AckedPeer, Incoming, Item, Outgoing, Party, Stream, log_waiting
 from partisan_actors.node.router import Buffers, Peer, Pending, Router, lane_of
 from partisan_actors.protocols.delivery.causal import Delivery as Delivered
-from partisan_actors.protocols.delivery.retransmission import Kept, Outbox
+from partisan_actors.protocols.delivery.retransmission import Outbox
 from partisan_actors.transport.connection import Connection
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack, unpack
@@ -79,7 +79,8 @@ class Delivery:
         self._epochs = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
         self._acknowledging = Acknowledging(host)
-        self._now = host.loop.time
+        self.now: Callable[[], float] = host.loop.time
+        self.stamp: Callable[[str, NodeId], tuple[int, bytes]] = self.labels.stamp
         self._tick_s = min(TICK_S, options.retransmit_s / 4)
         # Who answers a message under a label that this node does not have: called with whom to answer, the message,
         # unpacked, and the label.
@@ -119,31 +120,7 @@ class Delivery:
                 self._host.loop.call_soon(acknowledged)
             return
         outgoing = self._ready(peer, (channel, affinity % len(peer.lanes[channel]), label), message, buffers)
-        self.push(outgoing, message, buffers, affinity, 0, acknowledged, given_up)
-
-    def push(
-        self,
-        outgoing: Outgoing,
-        message: bytes,
-        buffers: Buffers | None,
-        affinity: int,
-        question: int = 0,
-        acknowledged: Callable[[], None] | None = None,
-        given_up: Callable[[PartisanError], None] | None = None,
-    ) -> None:
-        """Send a message on that stream, whatever waits there already. Raises Overloaded as `CausalLabels.stamp`."""
-        label, clock, stamp = outgoing.label, 0, NIL
-        if label is not None:
-            clock, stamp = self.labels.stamp(label, outgoing.party.peer.node)
-        size = len(message) if not buffers else len(message) + sum(map(len, buffers))
-        item = Item(message or NIL, buffers or None, affinity, stamp, clock, question, acknowledged, given_up)
-        kept = outgoing.outbox.push(item, size, self._now())
-        try:
-            outgoing.transmit(kept)
-        except PartisanError as error:
-            _log_waiting(outgoing, error)
-        if self._timer is None:
-            self._look_after()
+        outgoing.push(message, buffers, affinity, 0, acknowledged, given_up)
 
     def ask(
         self,
@@ -164,7 +141,7 @@ class Delivery:
         outgoing = self._ready(peer, (channel, affinity % len(peer.lanes[channel]), label), message, buffers)
         party.ask(number, waiting)
         try:
-            self.push(outgoing, message, buffers, affinity, number)
+            outgoing.push(message, buffers, affinity, number)
         except PartisanError:
             del party.asked[number]
             raise
@@ -203,7 +180,7 @@ class Delivery:
         """The sending end of that stream."""
         outgoing = party.outgoing.get(stream)
         if outgoing is None:
-            outbox = Outbox(next(self._epochs), self._options, self._host.rng)
+            outbox: Outbox[Item] = Outbox(next(self._epochs), self._options, self._host.rng)
             outgoing = party.outgoing[stream] = Outgoing(self, party, stream, outbox)
         return outgoing
 
@@ -245,9 +222,9 @@ class Delivery:
             self._settle(incoming.party, label, read.clock)
             self._dispatch(incoming, message, buffers)
             return
-        self._deliver(machine.receive(sender, read, (incoming, message, buffers), self._now()))
+        self._deliver(machine.receive(sender, read, (incoming, message, buffers), self.now()))
         if self.labels.is_waiting:
-            self._look_after()
+            self.look_after()
 
     def _deliver(self, deliveries: Iterable[Delivered]) -> None:
         for each in deliveries:
@@ -320,7 +297,7 @@ class Delivery:
             return
         for stream, outgoing in party.outgoing.items():
             if stream[:2] == lane_of(connection) and not outgoing.outbox.is_idle:
-                outgoing.outbox.connection_lost(self._now())
+                outgoing.outbox.connection_lost(self.now())
 
     def went_down(self, node: NodeId) -> None:
         """That life of that node is over."""
@@ -366,13 +343,14 @@ class Delivery:
 
     # ---- looking after what is not acknowledged -----------------------------------------------------------------
 
-    def _look_after(self) -> None:
+    def look_after(self) -> None:
+        """Something is kept, or waits, that may have to be looked after."""
         if self._timer is None:
             self._timer = self._host.loop.call_later(self._tick_s, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
-        now, is_busy = self._now(), False
+        now, is_busy = self.now(), False
         for party in list(self._parties.values()):
             for outgoing in list(party.outgoing.values()):
                 for item in outgoing.outbox.expire(now):
@@ -383,10 +361,10 @@ class Delivery:
         for label, node in self.labels.to_be_asked():
             self._ask_what_it_has(label, node)
         if is_busy or self.labels.is_waiting:
-            self._look_after()
+            self.look_after()
 
     def _send_again(self, party: Party, channel: str | None = None) -> None:
-        now = self._now()
+        now = self.now()
         for stream, outgoing in party.outgoing.items():
             outbox = outgoing.outbox
             if outbox.is_idle or channel not in (None, stream[0]):
@@ -394,7 +372,7 @@ class Delivery:
             lane = party.peer.lanes[stream[0]][stream[1]]
             if lane is not None and lane.is_paused:
                 continue  # it has not even left this node
-            again: list[Kept | None] = [*outbox.due(now)]
+            again: list[Item | None] = [*outbox.due(now)]
             self.sent_again += len(again)
             if outbox.notice_due(now):
                 again.append(None)
@@ -402,7 +380,7 @@ class Delivery:
                 for kept in again:
                     outgoing.transmit(kept)
             except PartisanError as error:
-                _log_waiting(outgoing, error)
+                log_waiting(outgoing, error)
 
     def _give_up(self, outgoing: Outgoing, item: Item) -> None:
         self.given_up += 1
@@ -433,11 +411,6 @@ class Delivery:
         under_way = {item.question for each in party.outgoing.values() for item in each.outbox.items()}
         for number in [number for number in party.asked if number not in under_way]:
             party.asked.pop(number).fail(Unacknowledged(str(party.peer), "it could not get its answer through"))
-
-
-def _log_waiting(outgoing: Outgoing, error: PartisanError) -> None:
-    """There is no way now, or too much waits on it: it is sent again in time."""
-    logger.debug("an acknowledged message to %s waits: %s", outgoing.party.peer, error)
 
 
 def _log_unknown_label(peer: AckedPeer, message: Sequence[Any], label: str) -> None:

@@ -102,7 +102,7 @@ class Node:
         self.background = Background(loop)
         self.flusher = Flusher(loop)
         self.dispatch: list[Callable[..., None]] = [self._unexpected] * Kind.COUNT
-        self.answering, self.directory = Answering(self.dispatch, config.channels), Directory(self.me)
+        self.answering, self.directory = Answering(self.dispatch, self.lanes), Directory(self.me)
         self.events = Subscriptions(self)
         self.addresses = Addresses(self.me)
         self.address = ""

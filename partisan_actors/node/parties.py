@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from partisan_actors.errors import NodeDown, PartisanError, ProtocolError
+from partisan_actors.ids import NodeId
 from partisan_actors.node.answering import StandIn, channel_of_answers
 from partisan_actors.node.causal_labels import Heard
 from partisan_actors.node.router import Buffers, Peer, Pending
@@ -15,7 +17,9 @@ from partisan_actors.wire.channels import CALLS, LANES_MAX
 from partisan_actors.wire.codec import pack, unpack
 from partisan_actors.wire.frames import Kind
 
-__all__ = ["NIL", "AckedPeer", "Incoming", "Item", "Outgoing", "Party", "Stream"]
+__all__ = ["AckedPeer", "Incoming", "Item", "Outgoing", "Party", "Stream", "log_waiting"]
+
+logger = logging.getLogger(__name__)
 
 # A channel, a lane of it, and a causal label or None. Messages of a stream are in order whatever connection they take;
 # those of others wait for none of them.
@@ -34,24 +38,48 @@ _place: Final = struct.Struct(">BQBQ").pack
 _UINT64: Final = 0xCF
 
 
-class Item(NamedTuple):
+class Item(Kept):
     """A message that is kept. `question` is the number of the call that it asks, or 0; `clock` is 0 without a label."""
 
-    message: bytes
-    buffers: Buffers | None
-    affinity: int
-    stamp: bytes
-    clock: int
-    question: int
-    acknowledged: Callable[[], None] | None
-    given_up: Callable[[PartisanError], None] | None
+    __slots__ = ("acknowledged", "affinity", "buffers", "clock", "given_up", "message", "question", "stamp")
+
+    def __init__(
+        self,
+        size: int,
+        now: float,
+        message: bytes,
+        buffers: Buffers | None,
+        affinity: int,
+        stamp: bytes,
+        clock: int,
+        question: int,
+        acknowledged: Callable[[], None] | None,
+        given_up: Callable[[PartisanError], None] | None,
+    ) -> None:
+        # What `Kept.__init__` does, without one call more for each message.
+        self.number = self.tries = 0
+        self.size = size
+        self.born = self.sent_at = now
+        self.is_early = False
+        self.message = message
+        self.buffers = buffers
+        self.affinity = affinity
+        self.stamp = stamp
+        self.clock = clock
+        self.question = question
+        self.acknowledged = acknowledged
+        self.given_up = given_up
 
 
 class Sends(Protocol):
     """What the sending end of a stream needs of delivery."""
 
-    def push(self, outgoing: Outgoing, message: bytes, buffers: Buffers | None, affinity: int) -> None:
-        """Send a message on that stream."""
+    now: Callable[[], float]
+    # The clock and the stamp of the next message under a label. Raises Overloaded.
+    stamp: Callable[[str, NodeId], tuple[int, bytes]]
+
+    def look_after(self) -> None:
+        """Something is kept that may have to be sent again."""
         ...
 
     def outgoing(self, party: Party, stream: Stream) -> Outgoing:
@@ -62,37 +90,56 @@ class Sends(Protocol):
 class Outgoing:
     """The sending end of one stream. Whoever answers takes it for a connection."""
 
-    __slots__ = ("_head", "_push", "channel", "label", "lane", "outbox", "party")
+    __slots__ = ("_head", "_look_after", "_now", "_stamp", "channel", "label", "lane", "outbox", "party", "peer")
 
-    def __init__(self, sends: Sends, party: Party, stream: Stream, outbox: Outbox) -> None:
-        self.party = party
+    def __init__(self, sends: Sends, party: Party, stream: Stream, outbox: Outbox[Item]) -> None:
+        self.party, self.peer = party, party.peer
         self.channel, self.lane, self.label = stream
         self.outbox = outbox
-        self._push = sends.push
+        self._now, self._stamp, self._look_after = sends.now, sends.stamp, sends.look_after
         self._head = _HEAD + pack(pack(list(stream))) + pack(outbox.epoch)
 
     def send(self, message: bytes) -> None:
-        """Send an answer. Raises NodeDown."""
-        peer = self.party.peer
-        if peer.down is not None:
-            raise NodeDown(str(peer.node), peer.down)
-        self._push(self, message, None, self.lane)
+        """Send an answer. Raises NodeDown, and Overloaded as `push`."""
+        if self.peer.down is not None:
+            raise NodeDown(str(self.peer.node), self.peer.down)
+        self.push(message, None, self.lane)
+
+    def push(
+        self,
+        message: bytes,
+        buffers: Buffers | None,
+        affinity: int,
+        question: int = 0,
+        acknowledged: Callable[[], None] | None = None,
+        given_up: Callable[[PartisanError], None] | None = None,
+    ) -> None:
+        """Send a message, whatever waits here already. Raises Overloaded as `CausalLabels.stamp`."""
+        clock, stamp = (0, NIL) if self.label is None else self._stamp(self.label, self.peer.node)
+        size = len(message) if not buffers else len(message) + sum(map(len, buffers))
+        extras = clock, question, acknowledged, given_up
+        item = Item(size, self._now(), message or NIL, buffers or None, affinity, stamp, *extras)
+        self.outbox.push(item)
+        try:
+            self.transmit(item)
+        except PartisanError as error:
+            log_waiting(self, error)
+        self._look_after()
 
     def send_from_thread(self, message: bytes) -> bool:
         """Never: it is the loop that keeps what is sent."""
         return False
 
-    def transmit(self, kept: Kept | None) -> None:
+    def transmit(self, item: Item | None) -> None:
         """Send a message, or, with None, the notice that there is nothing more to wait for.
 
         Raises what the way to the peer raises.
         """
-        peer, base = self.party.peer, self.outbox.base
-        if kept is None:
+        peer, base = self.peer, self.outbox.base
+        if item is None:
             peer.send(b"".join((self._head, _place(_UINT64, base, _UINT64, 0), NIL, NIL)), self.channel, self.lane)
             return
-        item: Item = kept.item
-        place = _place(_UINT64, base, _UINT64, kept.number)
+        place = _place(_UINT64, base, _UINT64, item.number)
         packed = b"".join((self._head, place, item.stamp, item.message))
         connection = peer.direct
         kind = type(item.message)
@@ -209,4 +256,9 @@ class AckedPeer(StandIn):
             raise NodeDown(str(peer.node), peer.down)
         channel = self.channel if channel == CALLS else channel
         stream = channel, affinity % len(peer.lanes[channel]), self.label
-        self._sends.push(self._sends.outgoing(self._party, stream), message, buffers, affinity)
+        self._sends.outgoing(self._party, stream).push(message, buffers, affinity)
+
+
+def log_waiting(outgoing: Outgoing, error: PartisanError) -> None:
+    """There is no way now, or too much waits on it: it is sent again in time."""
+    logger.debug("an acknowledged message to %s waits: %s", outgoing.peer, error)

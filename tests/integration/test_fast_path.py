@@ -20,6 +20,7 @@ import partisan_actors as pa
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.node.delivery import Delivery
 from partisan_actors.node.driver import Driver
+from partisan_actors.node.parties import Outgoing
 from partisan_actors.node.relay import Relay
 from partisan_actors.node.router import Router
 from partisan_actors.protocols.delivery import causal, retransmission
@@ -71,7 +72,8 @@ def watched(patch: pytest.MonkeyPatch, cluster: Nodes) -> Counter[str]:
     """What happens from now on beside plain calls, and how often each node writes to the other."""
     counts: Counter[str] = Counter()
     counted(patch, counts, Driver, "carry_out", "_tell")
-    counted(patch, counts, Delivery, "send", "ask", "push", "_tick")
+    counted(patch, counts, Delivery, "send", "ask", "_tick")
+    counted(patch, counts, Outgoing, "push", "transmit")
     counted(patch, counts, Relay, "send", "on_relay")
     counted(patch, counts, Router, "send_otherwise")
     counted(patch, counts, retransmission.Outbox, "push")
@@ -218,7 +220,7 @@ async def test_the_counters_see_what_an_acknowledged_and_a_causal_call_cost(monk
         assert await adder.add.options(ack=True, causal="x").remote(1, 2) == 3
 
         assert counts["Delivery.ask"] == 1
-        assert counts["Delivery.push"] == counts["Outbox.push"] == counts["Causality.emit"] == 2
+        assert counts["Outgoing.push"] == counts["Outbox.push"] == counts["Causality.emit"] == 2
         assert counts["tasks"] == 0
 
 

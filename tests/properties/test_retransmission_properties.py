@@ -7,17 +7,28 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partisan_actors.protocols.delivery.retransmission import AckOptions, Outbox, Window
+from partisan_actors.protocols.delivery.retransmission import AckOptions, Kept, Outbox, Window
 
 OPTIONS = AckOptions(retransmit_s=1.0, retransmit_longest_s=4.0, give_up_s=20.0)
 STEP_S = 0.3
+
+
+class Numbered(Kept):
+    """A message that is a number."""
+
+    __slots__ = ("item",)
+
+    def __init__(self, item: int, size: int, now: float) -> None:
+        super().__init__(size, now)
+        self.item = item
 
 
 class Way:
     """Both ends of a stream, and the network between them."""
 
     def __init__(self, rng: random.Random, loss: float) -> None:
-        self.outbox, self.window = Outbox(1, OPTIONS, rng), Window()
+        self.outbox: Outbox[Numbered] = Outbox(1, OPTIONS, rng)
+        self.window = Window()
         self.handled: list[int] = []
         self.acknowledged: list[int] = []
         self.given_up: list[int] = []
@@ -28,12 +39,13 @@ class Way:
         self._back: list[tuple[int, list[int]]] = []
 
     def push(self, item: int, now: float) -> None:
-        kept = self.outbox.push(item, self._rng.choice((1, 1000)), now)
+        kept = Numbered(item, self._rng.choice((1, 1000)), now)
+        self.outbox.push(kept)
         self._send(kept.number, item)
 
     def step(self, now: float) -> None:
         """Give up and send what is due, let some of it arrive, and answer it."""
-        self.given_up += self.outbox.expire(now)
+        self.given_up += [each.item for each in self.outbox.expire(now)]
         for kept in self.outbox.due(now):
             self._send(kept.number, kept.item)
         if self.outbox.notice_due(now):
@@ -47,7 +59,7 @@ class Way:
             self._back += [(self.window.last, self.window.early())] * self._copies()
         self._rng.shuffle(self._back)
         for _ in range(self._rng.randrange(len(self._back) + 1)):
-            self.acknowledged += self.outbox.acknowledge(1, *self._back.pop())
+            self.acknowledged += [each.item for each in self.outbox.acknowledge(1, *self._back.pop())]
 
     def _send(self, number: int, item: int) -> None:
         self._there += [(self.outbox.base, number, item)] * self._copies()

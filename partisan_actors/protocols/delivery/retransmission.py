@@ -25,7 +25,7 @@ import random
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 __all__ = ["AckOptions", "Arrived", "Kept", "Outbox", "Window"]
 
@@ -38,6 +38,9 @@ EARLY_NAMED_MAX: Final = 256
 # What a receiver keeps that came early; beyond that it drops, and it is sent again.
 EARLY_MESSAGES_MAX: Final = 8192
 EARLY_BYTES_MAX: Final = 64 * 1024 * 1024
+
+
+KeptT = TypeVar("KeptT", bound="Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +70,19 @@ class AckOptions:
 
 
 class Kept:
-    """A message that is kept until it is acknowledged. `item` is the sender's and means nothing here."""
+    """A message that is kept until it is acknowledged. What it says is the business of a class made of this one."""
 
-    __slots__ = ("born", "is_early", "item", "number", "sent_at", "size", "tries")
+    __slots__ = ("born", "is_early", "number", "sent_at", "size", "tries")
 
-    def __init__(self, number: int, item: Any, size: int, now: float) -> None:
-        self.number = number
-        self.item = item
+    def __init__(self, size: int, now: float) -> None:
+        self.number = 0  # until it is pushed
         self.size = size
         self.born = self.sent_at = now
         self.tries = 0
         self.is_early = False  # the receiver has it, but not all before it
 
 
-class Outbox:
+class Outbox(Generic[KeptT]):
     """The sending end of one stream. `epoch` must be greater than that of every stream before it to that peer."""
 
     def __init__(self, epoch: int, options: AckOptions, rng: random.Random) -> None:
@@ -88,7 +90,7 @@ class Outbox:
         self.bytes_kept = 0
         self._options = options
         self._rng = rng
-        self._kept: deque[Kept] = deque()
+        self._kept: deque[KeptT] = deque()
         self._last = 0
         self._acknowledged = 0
         self._lost_at = float("-inf")
@@ -113,22 +115,24 @@ class Outbox:
         is_full = len(self._kept) >= self._options.messages_max or self.bytes_kept + size > self._options.bytes_max
         return not is_full or not self._kept
 
-    def push(self, item: Any, size: int, now: float) -> Kept:
+    def push(self, kept: KeptT) -> None:
         """Number a message and keep it; the caller sends it, and has asked whether there is room."""
-        self._last += 1
-        kept = Kept(self._last, item, size, now)
+        self._last = kept.number = self._last + 1
         self._kept.append(kept)
-        self.bytes_kept += size
-        return kept
+        self.bytes_kept += kept.size
 
-    def acknowledge(self, epoch: int, last: int, early: Iterable[int]) -> list[Any]:
-        """The receiver has all up to `last`, and those that are `early`. Returns the items that are done with."""
+    def acknowledge(self, epoch: int, last: int, early: Iterable[int]) -> list[KeptT]:
+        """The receiver has all up to `last`, and those that are `early`. Returns what is done with."""
         if epoch != self.epoch:
             return []
         self._acknowledged = max(self._acknowledged, min(last, self._last))
-        done, waiting = [], self._kept
+        done: list[KeptT] = []
+        waiting, size = self._kept, 0
         while waiting and waiting[0].number <= last:
-            done.append(self._take_first().item)
+            kept = waiting.popleft()
+            size += kept.size
+            done.append(kept)
+        self.bytes_kept -= size
         named = frozenset(early)
         if named:
             for kept in waiting:
@@ -140,11 +144,11 @@ class Outbox:
         self._lost_at = now
         self._notice_at = now
 
-    def due(self, now: float) -> list[Kept]:
+    def due(self, now: float) -> list[KeptT]:
         """What is to be sent again because its time has come, the oldest first, and no more than AGAIN_BYTES_MAX."""
         if not self._kept or not self._is_due(self._kept[0], now):
             return []
-        again: list[Kept] = []
+        again: list[KeptT] = []
         size = 0
         for kept in self._kept:
             if kept.is_early or not self._is_due(kept, now):
@@ -157,9 +161,9 @@ class Outbox:
             again.append(kept)
         return again
 
-    def items(self) -> list[Any]:
+    def items(self) -> list[KeptT]:
         """What is kept, the oldest first."""
-        return [kept.item for kept in self._kept]
+        return list(self._kept)
 
     def notice_due(self, now: float) -> bool:
         """Whether the receiver is to be told, by a message without a number, that what it waits for was given up."""
@@ -169,27 +173,23 @@ class Outbox:
         self._notices += 1
         return True
 
-    def expire(self, now: float) -> list[Any]:
-        """Give up what is too old. Returns the items, the oldest first."""
-        given_up = []
+    def expire(self, now: float) -> list[KeptT]:
+        """Give up what is too old. Returns it, the oldest first."""
+        given_up: list[KeptT] = []
         while self._kept and now - self._kept[0].born >= self._options.give_up_s:
-            given_up.append(self._take_first().item)
+            given_up.append(self._kept.popleft())
+            self.bytes_kept -= given_up[-1].size
         if given_up:
             self._notices, self._notice_at = 0, now
         return given_up
 
-    def clear(self) -> list[Any]:
-        """That life of the receiver is over. Returns the items that were not acknowledged."""
-        items = [kept.item for kept in self._kept]
+    def clear(self) -> list[KeptT]:
+        """That life of the receiver is over. Returns what was not acknowledged."""
+        items = list(self._kept)
         self._kept.clear()
         self.bytes_kept = 0
         self._acknowledged = self._last
         return items
-
-    def _take_first(self) -> Kept:
-        kept = self._kept.popleft()
-        self.bytes_kept -= kept.size
-        return kept
 
     def _is_due(self, kept: Kept, now: float) -> bool:
         return kept.sent_at <= self._lost_at or now - kept.sent_at >= self._wait_s(kept.tries)

@@ -126,7 +126,7 @@ async def test_an_answer_to_what_came_beside_its_large_arguments_or_behind_other
 async def test_who_stands_for_a_peer_is_the_peer_in_all_else() -> None:
     async with nodes("a", "b", **SETTINGS) as (a, b):
         peer = a.peer(b)
-        stand_in = OnChannel(peer, "urgent")
+        stand_in = OnChannel(peer, "urgent", 0)
 
         assert peer_behind(stand_in) is peer is peer_behind(peer)
         assert stand_in.pending is peer.pending and stand_in.node == b.me and str(stand_in) == str(peer)
@@ -134,7 +134,7 @@ async def test_who_stands_for_a_peer_is_the_peer_in_all_else() -> None:
         ask(a, b, 1, "urgent")
         await until(lambda: b.asked)
         assert stand_in.calls is peer.lanes["urgent"][0] is not None
-        assert OnChannel(peer, "wide").calls is None, "there are several"
+        assert OnChannel(peer, "wide", None).calls is None, "nobody knows which"
 
 
 async def test_rules_see_on_which_channel_a_message_arrives() -> None:
