@@ -72,8 +72,8 @@ class TopicSpans:
         recorder.record(BroadcastSent(published.context, published.begun_ns, recorder.clock(), topic))
 
     @contextmanager
-    def handled(self, parent: TraceContext, topic: str, sender: NodeId, links: int) -> Iterator[Handling]:
-        """Around the handing of a value, which came over so many links, to this node's subscribers."""
+    def handled(self, parent: TraceContext, topic: str, sender: NodeId, links: int, path: str) -> Iterator[Handling]:
+        """Around the handing of a value, which came over so many links and by `path`, to this node's subscribers."""
         recorder, handling = self._recorder, Handling()
         if not recorder.enabled:
             yield handling
@@ -88,6 +88,15 @@ class TopicSpans:
                 failure = Failure.of_user_code(handling.error) if handling.error is not None else None
                 recorder.record(
                     BroadcastProcessed(
-                        context, begun_ns, recorder.clock(), topic, None, failure, sender, "", links, max(links - 1, 0)
+                        context,
+                        begun_ns,
+                        recorder.clock(),
+                        topic,
+                        None,
+                        failure,
+                        sender,
+                        path,
+                        links,
+                        max(links - 1, 0),
                     )
                 )

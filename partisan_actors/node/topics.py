@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from partisan_actors.errors import ConfigError, Overloaded
 from partisan_actors.ids import NodeId
+from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.router import Router
 from partisan_actors.node.topic_spans import TRACED_PREFIX, Published, TopicSpans, traced_topic, untraced
 from partisan_actors.protocols.broadcast.handler import BroadcastHandler, HandlerFailed
@@ -38,6 +39,10 @@ TOPIC_LENGTH_MAX: Final = 200
 SUBSCRIBERS_MAX: Final = 10_000
 
 _USER_PREFIX: Final = "user/"
+
+# How broadcasts come when they do not have to be asked for, by which kind of broadcast a node has.
+PATHS: Final[Mapping[str, str]] = {"plumtree": "eager", "flood": "flood"}
+GRAFT: Final = "graft"
 
 # Called with the node that broadcast, and what.
 Subscriber = Callable[[NodeId, Any], None]
@@ -66,6 +71,7 @@ class TopicsHost(Protocol):
     """What this needs of its node."""
 
     me: NodeId
+    config: NodeConfig
     loop: asyncio.AbstractEventLoop
     lanes: dict[str, int]
     router: Router
@@ -141,7 +147,7 @@ class Topics:
         if to_self:
             # Later, as from the network: subscribers are not called from inside whatever broadcasts.
             me = self._host.me
-            self._host.loop.call_soon(self._tell, topic, me, payload, context, me, 0)
+            self._host.loop.call_soon(self._tell, topic, me, payload, context, me)
 
     def check_channel(self, channel: str) -> None:
         """Raises ConfigError when this node has no such channel."""
@@ -183,20 +189,28 @@ class Topics:
         """A broadcast arrived, of whatever topic."""
         if deliver.topic.startswith(_USER_PREFIX):
             _, _, topic = deliver.topic.removeprefix(_USER_PREFIX).partition("/")
-            self._tell(topic, origin, deliver.payload, None, origin, 0)
+            self._tell(topic, origin, deliver.payload, None, origin)
         elif deliver.topic.startswith(TRACED_PREFIX):
             topic, context = untraced(deliver.topic)
             sender = deliver.sender if isinstance(deliver.sender, NodeId) else origin
-            self._tell(topic, origin, deliver.payload, context, sender, deliver.hops)
+            path = GRAFT if deliver.is_grafted else PATHS[self._host.config.broadcast]
+            self._tell(topic, origin, deliver.payload, context, sender, deliver.hops, path)
 
     def _tell(
-        self, topic: str, origin: NodeId, payload: object, context: TraceContext | None, sender: NodeId, links: int
+        self,
+        topic: str,
+        origin: NodeId,
+        payload: object,
+        context: TraceContext | None,
+        sender: NodeId,
+        links: int = 0,
+        path: str = "",
     ) -> None:
         subscribers = self._subscribers.get(topic, ())
         if context is None or not subscribers:
             self._tell_each(subscribers, topic, origin, payload)
             return
-        with self.spans.handled(context, topic, sender, links) as handling:
+        with self.spans.handled(context, topic, sender, links, path) as handling:
             handling.error = self._tell_each(subscribers, topic, origin, payload)
 
     def _tell_each(

@@ -93,7 +93,7 @@ class Deliver:
     """A broadcast reached this node: hand `payload` to the subscriber of `topic`.
 
     `origin` sent it first, `sender` is the neighbour it came from (`origin` itself on the sending node) and `hops`
-    counts the links it crossed.
+    counts the links it crossed. `is_grafted` says that it had to be asked for, as it did not come by the tree.
     """
 
     topic: str
@@ -101,6 +101,7 @@ class Deliver:
     sender: Peer
     hops: int
     payload: object
+    is_grafted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

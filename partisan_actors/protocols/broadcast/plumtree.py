@@ -314,12 +314,13 @@ class Plumtree:
         _move(links, sender, eager=True)
         # Forwarding comes first: the subscriber's work is not on the way of the other nodes.
         effects = self._push(gossip, sender, links, now)
-        effects.append(Deliver(gossip.topic, gossip.origin, sender, gossip.hops, gossip.payload))
         missing = self._missing.pop((gossip.origin, gossip.counter), None)
+        is_grafted = missing is not None and sender in missing.asked
+        effects.append(Deliver(gossip.topic, gossip.origin, sender, gossip.hops, gossip.payload, is_grafted))
         if missing is not None:
             del self._graft_timers[missing.timer]
             effects.append(CancelTimer(missing.timer))
-            if sender in missing.asked:
+            if is_grafted:
                 self._lateness.grafted((gossip.origin, gossip.counter), missing.since)
             else:
                 self._lateness.came(missing.since, now)

@@ -209,6 +209,18 @@ def test_a_message_that_comes_by_itself_cancels_its_graft_timer() -> None:
     assert machine.timer_fired(timer.name, 0.5) == []
 
 
+def test_what_had_to_be_asked_for_says_so_when_it_is_delivered_and_what_came_by_itself_does_not() -> None:
+    delivered = []
+    for asks in (True, False):
+        machine = tree("a", "b")
+        (timer,) = timers(machine.receive("b", IHave((("o", 1, 3),)), 0.0))
+        if asks:
+            machine.timer_fired(timer.name, 0.5)
+        delivered += [each for each in machine.receive("b", gossip(), 0.6) if isinstance(each, Deliver)]
+
+    assert [each.is_grafted for each in delivered] == [True, False]
+
+
 def test_a_graft_makes_the_link_eager_and_is_answered_with_the_message() -> None:
     machine = tree("a", "b")
     machine.receive("b", Prune("o"), 0.0)
