@@ -17,6 +17,7 @@ from tests.plain_spans import spans_of_the_story
 from tests.unit.dashboard.fakes import FakeCluster, member, served
 
 SCHEMA = Path(__file__).parents[2] / "jaeger_schema.json"
+V3_SCHEMA = SCHEMA.with_name("jaeger_v3_schema.json")
 SPANS = max(grouped(spans_of_the_story()), key=len)
 TRACE_ID = SPANS[0]["trace_id"]
 SERVICE = str(SPANS[0]["resource"]["service.name"])
@@ -73,6 +74,28 @@ async def test_the_first_generation_finds_services_operations_and_traces() -> No
     assert one["data"][0]["warnings"] == ["2 of 3 nodes answered; not heard from: c"]
 
 
+def as_jaegers_ui_reads(shape: str) -> Draft202012Validator:
+    """Holds answers of the second generation to what Jaeger's UI checks before it reads them."""
+    schema = json.loads(V3_SCHEMA.read_text(encoding="utf-8"))
+    return Draft202012Validator({**schema, "$ref": f"#/$defs/{shape}"})
+
+
+@pytest.mark.parametrize(
+    ("shape", "answer"),
+    [
+        ("traces", {"resourceSpans": []}),
+        ("traces", {"result": {"resourceSpans": [{"scopeSpans": [{}]}]}}),
+        ("summaries", {"summaries": [{"traceId": "0" * 32}]}),
+        ("operations", {"operations": [{"name": "x"}]}),
+        ("value", {"stringValue": "a", "intValue": "1"}),
+        ("value", {"intValue": 1}),
+        ("span", {"traceId": "a" * 32, "spanId": "0" * 16}),
+    ],
+)
+def test_what_jaegers_ui_would_not_read_is_found(shape: str, answer: dict[str, Any]) -> None:
+    assert not as_jaegers_ui_reads(shape).is_valid(answer)
+
+
 async def test_the_second_generation_finds_them_too_whichever_way_it_is_spelled() -> None:
     searches = [
         {"query.serviceName": SERVICE, "query.searchDepth": "5", "query.startTimeMin": "2001-01-01T00:00:00.000000Z"},
@@ -92,6 +115,14 @@ async def test_the_second_generation_finds_them_too_whichever_way_it_is_spelled(
     assert summaries[0] == summaries[1] and traces[0] == traces[1]
     assert row["traceId"] == TRACE_ID and row["spanCount"] == len(SPANS) and row["minStartTimeUnixNano"].isdigit()
     assert sum(each["spanCount"] for each in row["services"]) == len(SPANS)
+    for shape, answer in (
+        ("services", services),
+        ("operations", operations),
+        ("summaries", summaries[0]),
+        ("traces", traces[0]),
+        ("traces", one),
+    ):
+        as_jaegers_ui_reads(shape).validate(answer)
     found = [s for r in one["result"]["resourceSpans"] for scope in r["scopeSpans"] for s in scope["spans"]]
     assert {span["spanId"] for span in found} == {span["span_id"] for span in SPANS}
 
