@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 from partisan_actors.errors import Overloaded
@@ -23,6 +24,7 @@ class Backlog:
     queue_bytes_max: int
     _flusher: Flusher
     _out: list[Any]
+    _waiting: list[asyncio.Future[None]]
     _queued: int
     _waits_since = 0.0
 
@@ -40,6 +42,12 @@ class Backlog:
     def oldest_wait_s(self) -> float:
         """How long the first of them has been waiting."""
         return self._flusher.time() - self._waits_since if self.is_paused and self._queued else 0.0
+
+    def goes_on(self) -> asyncio.Future[None]:
+        """Done once what waits now is being written, or the connection is no more. While it is paused, on its loop."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        return waiter
 
     def _admit(self, size: int) -> None:
         if not self._queued:

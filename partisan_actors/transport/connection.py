@@ -27,6 +27,7 @@ from partisan_actors.transport.flusher import Flusher
 from partisan_actors.transport.framing import Framing
 from partisan_actors.transport.large import Unframed, mixed_frames
 from partisan_actors.transport.receiver import Receiver, ReceiverOwner
+from partisan_actors.transport.round_trip import round_trip_s
 from partisan_actors.transport.session import ACKNOWLEDGED_WEIGHT, Session, pieces_of
 from partisan_actors.transport.superseding import Superseding, Waiting
 from partisan_actors.transport.thread_writer import ThreadWriter
@@ -179,6 +180,11 @@ class Connection(Superseding, Framing, Backlog, Receiver):
         """Whether the session can go on after this connection."""
         return (self.is_open or self.is_suspended) and self.session.is_kept and not self._is_ended
 
+    @property
+    def round_trip_s(self) -> float | None:
+        """How long packets take to the other end and back, where that is known."""
+        return round_trip_s(self._transport)
+
     # ---- sessions ---------------------------------------------------------------------------------------------
 
     def take_over(self, old: Connection) -> None:
@@ -303,9 +309,7 @@ class Connection(Superseding, Framing, Backlog, Receiver):
     async def wait_unclogged(self) -> None:
         """Return once the peer keeps up again, or the connection is no more."""
         while self.is_clogged and (self._transport is not None or self.is_suspended):
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiter)
-            await waiter
+            await self.goes_on()
 
     def flush(self) -> None:
         """Write everything queued as one frame; large messages as frames of their own, in their place."""
