@@ -43,7 +43,7 @@ def recent_of(node: Node) -> RecentSpans:
     recent = RecentSpans(WallClock(node.recorder.clock, node.recorder.wall_clock))
     recent.resource = {"service.name": "shop", "partisan.node.name": node.name, "process.pid": node.seed}
     for record in node.recorder.take(1_000):
-        recent.add_record(record)
+        recent.add_records([record])
     return recent
 
 

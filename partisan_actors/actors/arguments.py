@@ -97,4 +97,4 @@ def _run_stream(host: Host, cell: Running, message: Message, context: Context, g
 
 def _count(message: Message, out: Outgoing) -> None:
     if message.meta is not None:
-        message.meta["items"] = out.sent  # for its trace
+        message.meta["items"], message.meta["bytes"] = out.sent, out.sent_bytes  # for its trace

@@ -374,7 +374,7 @@ class Cell(Refusing):
         """A message was handled: it is answered."""
         self.processed += 1
         if message.timing is not None:
-            message.timing.end()
+            message.timing.end(error)
         if isinstance(error, ActorExit):
             self.stop(raised(error), finishes=True)
             self.refuse(message, self.stopped_error())

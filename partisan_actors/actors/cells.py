@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Any, Final
 
 from partisan_actors.actors.cell import Cell
+from partisan_actors.actors.dead_letters import Whom
 from partisan_actors.actors.keys import described_key, name_key
 from partisan_actors.actors.namespaces import key_of
 from partisan_actors.errors import ActorNotFound, ActorStopped, PartisanError
@@ -37,7 +38,10 @@ class Cells(dict[bytes, Any]):
         for key in (cell.key, _name_key(cell)):
             if key is not None and self.get(key) is cell:
                 del self[key]
-        self._tombstones[cell.key] = (str(cell), cell.cause or ActorStopped(str(cell), cell.reason))
+        self._tombstones[cell.key] = (
+            Whom.of(cell.definition.interface.class_name, str(cell)),
+            cell.cause or ActorStopped(str(cell), cell.reason),
+        )
         while len(self._tombstones) > TOMBSTONES_MAX:
             self._tombstones.popitem(last=False)
 

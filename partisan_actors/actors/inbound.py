@@ -20,9 +20,10 @@ from partisan_actors.wire.envelope import ASKS, REPLIES
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
 from partisan_actors.wire.payload import Payload, can_be_sent, decode, encode, encode_value
 
-__all__ = ["Inbound", "encode_answer", "encode_reply", "encode_reply_error"]
+__all__ = ["TINY", "Inbound", "encode_answer", "encode_reply", "encode_reply_error"]
 
-_TINY: Final = frozenset({int, float, bool, type(None)})
+# What a reply holds as it is, whatever it is, unless it is beyond 64 bits.
+TINY: Final = frozenset({int, float, bool, type(None)})
 _TEXT: Final = frozenset({str, bytes})
 _REPLY: Final = Kind.REPLY
 
@@ -32,7 +33,7 @@ def encode_reply(
 ) -> Encoded:
     """The reply that carries `value`, encoded or not; `copy` as in `pack_payload`. Raises SerializationError."""
     kind = type(value)
-    if kind in _TINY or (kind in _TEXT and len(value) <= INLINE_BYTES_MAX):
+    if kind in TINY or (kind in _TEXT and len(value) <= INLINE_BYTES_MAX):
         try:
             return pack([_REPLY, number, value]), None
         except (OverflowError, ValueError):  # beyond 64 bits, or text that UTF-8 cannot carry

@@ -23,10 +23,11 @@ from partisan_actors.actors.host import CopyBuffers, Host
 from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.sent_refs import SentRefs, has_read, refs_in_message
-from partisan_actors.actors.tracing import CallTrace, TellTrace
+from partisan_actors.actors.traced_sends import CallTrace, TellTrace, encode_traced_call, encode_traced_tell
 from partisan_actors.actors.unready import Unready, UnreadyMessages, awaiting, values_of
 from partisan_actors.errors import CallTimeout, PartisanError
 from partisan_actors.node.router import Peer
+from partisan_actors.telemetry.sent_meters import SentMeters
 from partisan_actors.wire.channels import CALLS, ChannelOptions
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.envelope import asked_tell
@@ -52,6 +53,7 @@ class Outbound:
         self._acked = acked
         self._loop = system.loop
         self._recorder = system.recorder
+        self.sent = SentMeters(system.recorder.clock)
         self._thread_id = get_ident()
         self.next_number: Callable[[], int] = itertools.count(1).__next__
         self._outbox: deque[tuple[Any, ...]] = deque()
@@ -79,10 +81,18 @@ class Outbound:
         """
         number = self.next_number()
         buffers: list[Any] | None = None
-        if self._recorder.enabled and (context := self._recorder.begin_traced(location.tracing)) is not None:
+        if number >= self.sent.due:
+            self.sent.call(number, location.class_name, method, reply)
+        recorder = self._recorder
+        if (
+            recorder.enabled  # and then the gate, see `telemetry.recorder`
+            and (number >= recorder.due or recorder.under() is not recorder.nothing or location.tracing is not None)
+            and (context := recorder.begin_numbered(number, location.tracing)) is not None
+        ):
             trace = CallTrace(self._system, context, location, method, channel, number, partition)
-            message, buffers = self._traced_call(trace, number, location, method, args, kwargs, reply)
-            channel = awaiting(location, method, args, kwargs, channel)
+            message, buffers, channel = encode_traced_call(
+                self.pickled, trace, number, location, method, args, kwargs, reply, channel
+            )
         elif not kwargs and (_are_tiny(map(type, args)) or is_scalars(args)):
             try:
                 message = pack([_CALL, number, location.key, method, *args])
@@ -183,15 +193,28 @@ class Outbound:
         partition: int | None,
     ) -> tuple[bytes, list[Any] | None, str]:
         """The message, and its channel, which tells whether it has to wait for its arguments."""
-        if self._recorder.enabled and (context := self._recorder.begin_traced(location.tracing)) is not None:
-            trace = TellTrace(self._system, context, location, method, channel, self.next_number(), partition)
-            encoded = self._traced_tell(trace, location, method, args, kwargs)
+        sent, recorder, number = self.sent, self._recorder, 0
+        if sent.tells_left > 0:
+            sent.tells_left -= 1
+        else:
+            sent.tell(location.class_name, method)
+        if (
+            recorder.enabled
+            and (
+                (number := self.next_number()) >= recorder.due
+                or recorder.under() is not recorder.nothing
+                or location.tracing is not None
+            )
+            and (context := recorder.begin_numbered(number, location.tracing)) is not None
+        ):
+            trace = TellTrace(self._system, context, location, method, channel, number, partition)
+            encoded = encode_traced_tell(self.pickled, trace, location, method, args, kwargs)
         else:
             if not kwargs and is_scalars(args):
                 with contextlib.suppress(OverflowError, ValueError):  # as in `ask`
                     return pack([_TELL, location.key, method, *args]), None, channel
             encoded = self._pickled_tell(location, method, args, kwargs)
-        is_plain = not self._recorder.enabled
+        is_plain = not recorder.enabled
         return *encoded, awaiting(location, method, args, kwargs, channel, is_plain=is_plain)
 
     def _post(
@@ -232,14 +255,14 @@ class Outbound:
         reply: Reply[Any],
     ) -> tuple[bytes, list[Any] | None]:
         head = [Kind.CALL_PICKLED, number, location.key, method, None]
-        return self._pickled(head, location, method, args, kwargs, reply)
+        return self.pickled(head, location, method, args, kwargs, reply)
 
     def _pickled_tell(
         self, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[bytes, list[Any] | None]:
-        return self._pickled([Kind.TELL_PICKLED, location.key, method, None], location, method, args, kwargs, None)
+        return self.pickled([Kind.TELL_PICKLED, location.key, method, None], location, method, args, kwargs, None)
 
-    def _pickled(
+    def pickled(
         self,
         head: list[Any],
         location: Location,
@@ -248,6 +271,7 @@ class Outbound:
         kwargs: dict[str, Any],
         reply: Reply[Any] | None,
     ) -> tuple[bytes, list[Any] | None]:
+        """A message that begins with `head`, and ends with the arguments. Raises SerializationError."""
         refs = SentRefs(returns=reply is not None)
         token = refs_in_message.set(refs)
         try:
@@ -257,52 +281,6 @@ class Outbound:
         if refs and reply is not None:
             reply.add_waiter(partial(_release, refs, reply, location))
         return pack_payload(head, payload, self._system.copy_buffers, location.peer)
-
-    def _traced_call(
-        self,
-        trace: CallTrace,
-        number: int,
-        location: Location,
-        method: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        reply: Reply[Any],
-    ) -> tuple[bytes, list[Any] | None]:
-        meta = trace.meta()
-        encoded: tuple[bytes, list[Any] | None] | None = None
-        if not kwargs and is_scalars(args):
-            with contextlib.suppress(OverflowError, ValueError):
-                encoded = pack([Kind.CALL_META, number, location.key, method, meta, *args]), None
-        if encoded is None:
-            head = [Kind.CALL_PICKLED, number, location.key, method, meta]
-            try:
-                encoded = self._pickled(head, location, method, args, kwargs, reply)
-            except PartisanError as error:
-                trace.finished(error)
-                raise
-        trace.encoded(*encoded)
-        trace.reply = reply
-        reply.add_waiter(trace.over)
-        return encoded
-
-    def _traced_tell(
-        self, trace: TellTrace, location: Location, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[bytes, list[Any] | None]:
-        meta = trace.meta()
-        encoded: tuple[bytes, list[Any] | None] | None = None
-        if not kwargs and is_scalars(args):
-            with contextlib.suppress(OverflowError, ValueError):
-                encoded = pack([Kind.TELL_META, location.key, method, meta, *args]), None
-        if encoded is None:
-            head = [Kind.TELL_PICKLED, location.key, method, meta]
-            try:
-                encoded = self._pickled(head, location, method, args, kwargs, None)
-            except PartisanError as error:
-                trace.sent(error)
-                raise
-        trace.encoded(*encoded)
-        trace.sent()
-        return encoded
 
     # ---- on the loop ------------------------------------------------------------------------------------------
 

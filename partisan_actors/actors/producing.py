@@ -40,7 +40,7 @@ class Outgoing:
         self._affinity = affinity
         self._what = what
         self.sent = 0
-        self._sent_bytes = 0
+        self.sent_bytes = 0
         self.taken = 0
         self._taken_bytes = 0
         self._sizes: deque[int] = deque()  # of what was not taken
@@ -56,7 +56,7 @@ class Outgoing:
         """Whether the generator may go on."""
         if self.peer is None or self.is_stopped:
             return True
-        is_near = self.sent - self.taken < self._ahead and self._sent_bytes - self._taken_bytes < BYTES_AHEAD
+        is_near = self.sent - self.taken < self._ahead and self.sent_bytes - self._taken_bytes < BYTES_AHEAD
         return is_near and not self._late
 
     def changed(self) -> Reply[None]:
@@ -70,7 +70,7 @@ class Outgoing:
         encoded = self._encode(value)
         size = len(encoded[0]) + sum(map(len, encoded[1] or ()))
         self._sizes.append(size)
-        self._sent_bytes += size
+        self.sent_bytes += size
         self.sent += 1
         if is_on_loop:
             self._send(encoded)

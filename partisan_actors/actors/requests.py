@@ -17,7 +17,7 @@ from partisan_actors.actors.outbound import Outbound
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.sent_refs import SentRefs, has_read, refs_in_message
-from partisan_actors.actors.tracing import CallTrace, TellTrace
+from partisan_actors.actors.traced_sends import CallTrace, TellTrace
 from partisan_actors.actors.unready import awaiting
 from partisan_actors.errors import (
     ActorStopped,
@@ -66,6 +66,7 @@ class Request:
         # Whether somebody looks after it who may send it again, and says when it is over.
         self.is_retried = False
         self._trace: CallTrace | None = None
+        self._timed: Callable[[BaseException | None], None] | None = None
         self._body = b""
         self._buffers: KeptBuffers = KeptBuffers(())
         if self._scalars is None:
@@ -84,10 +85,12 @@ class Request:
         channel, timeout_s, partition = self._how
         meta = {**self._extras, "attempt": attempt} if attempt > 1 else dict(self._extras)
         trace = self._begin_trace(number, attempt)
+        if attempt == 1:
+            self._timed = self._outbound.sent.begin(self.location.class_name, self.method)
         if trace is not None:
             meta.update(trace.meta())
-            if not self.is_retried:
-                reply.add_waiter(lambda: self.traced_end(reply.exception(), reply))
+        if not self.is_retried:
+            reply.add_waiter(lambda: self.ended(reply.exception(), reply))
         message, buffers = self._encoded(number, meta)
         if trace is not None and attempt == 1:
             trace.encoded(message, buffers)
@@ -102,9 +105,11 @@ class Request:
             self._trace.attempt = attempt
         return self._trace
 
-    def traced_end(self, error: BaseException | None, reply: Reply[Any] | None) -> None:
+    def ended(self, error: BaseException | None, reply: Reply[Any] | None) -> None:
         """It is over for good; `reply` is the last one there was."""
-        trace = self._trace
+        trace, timed = self._trace, self._timed
+        if timed is not None:
+            timed(error)
         if trace is not None:
             trace.items = reply.result() if error is None and reply is not None and "stream" in self._extras else None
             trace.finished(error)
@@ -113,6 +118,7 @@ class Request:
         """Send it as a tell; from any thread."""
         channel, _, partition = self._how
         meta, host = dict(self._extras), self._outbound.host
+        self._outbound.sent.tell(self.location.class_name, self.method)
         trace = None
         if host.recorder.enabled and (context := host.recorder.begin_traced(self.location.tracing)) is not None:
             trace = TellTrace(host, context, self.location, self.method, channel, self._outbound.next_number())
@@ -225,6 +231,6 @@ class Retrying:
     def _end(self, value: Any, error: BaseException | None) -> None:
         if not self._is_over:
             self._is_over = True
-            self._request.traced_end(error, self._last)
+            self._request.ended(error, self._last)
             self._request.release(is_read_once=self._attempt == 1 and has_read(error))
             self._finish(value, error)

@@ -24,7 +24,7 @@ from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.crashes import fail_calls, fail_calls_of_all, host_lost
 from partisan_actors.actors.dead_letters import DeadLetters
 from partisan_actors.actors.groups import make_cell
-from partisan_actors.actors.inbound import Inbound, encode_answer, encode_reply_error, send_encoded
+from partisan_actors.actors.inbound import TINY, Inbound, encode_answer, encode_reply_error, send_encoded
 from partisan_actors.actors.keys import service_key
 from partisan_actors.actors.outbound import CopyBuffers, Outbound, copies_of, pack_payload
 from partisan_actors.actors.posting import Posting
@@ -107,6 +107,7 @@ class ActorSystem:
         self.next_actor_number: Callable[[], int] = itertools.count(1).__next__  # 0 is for services
         self.acked = Acked(self, node.delivery, node.config.channels)
         self.outbound = out = Outbound(self, self.acked, node.config.channels)
+        node.on_sweep.append(self.outbound.sent.rest)
         self.ask, self.tell, self.tell_newest = out.ask, out.tell, out.tell_newest
         self.streams = Streams(self)
         self.cancelling = Cancelling(self, self._questions, out._drain)
@@ -182,6 +183,11 @@ class ActorSystem:
 
     def reply(self, peer: Peer, number: int, value: Any, cell: Cell, method: str) -> None:
         """A method returned."""
+        connection = peer.calls
+        if type(value) in TINY and connection is not None:
+            with contextlib.suppress(OverflowError, PartisanError):  # beyond 64 bits; a caller that does not read
+                connection.send(pack([Kind.REPLY, number, value]))
+                return
         what = f"the result of {cell.definition.interface.class_name}.{method}"
         encoded = encode_answer(number, value, what, self.copy_buffers, peer)
         send_encoded(peer, encoded, self._affinity_of(cell))
@@ -215,7 +221,7 @@ class ActorSystem:
 
     def dead_letter(self, whom: object, method: str | bytes, why: str | BaseException, sender: str = "") -> None:
         """A message reached nobody. `method` may be a packed tell; `sender` is a node, "" for this one."""
-        self.dead_letters.add(str(whom), method, why, sender or self.me.name)
+        self.dead_letters.add(whom, method, why, sender or self.me.name)
 
     # ---- from an actor's thread to the loop -------------------------------------------------------------------
 
@@ -227,7 +233,7 @@ class ActorSystem:
         """
         cell.processed += 1
         if message.timing is not None:
-            message.timing.end()
+            message.timing.end(error)
         if error is not None and not cell.is_ending:
             cell.count_error(message)
         number = message.number

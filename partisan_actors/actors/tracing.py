@@ -1,16 +1,14 @@
-"""Trace records of calls and lives: what callers, cells and makers write down when tracing is on, and never when off.
+"""Trace records of what is handled, and of lives: what cells and makers write down when tracing is on, never when off.
 
-A traced message carries its context in the map of extras, beside the arguments and never among them: ``tc`` is the
-context in wire form, ``channel`` and ``lane`` say how it came when that is not the usual way, ``id`` numbers a tell.
-The node it arrives at adds ``hops`` if it was relayed, and the cell ``arrived``, ``ahead``, ``dequeued``, ``context``.
+To what came with a traced message, see `traced_sends`, its node adds ``hops`` if it was relayed, and the cell
+``arrived``, ``ahead``, ``dequeued``, ``context``.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from partisan_actors.actors.actor import ASYNC
 from partisan_actors.actors.context import request_meta
@@ -18,189 +16,25 @@ from partisan_actors.telemetry.context import SAMPLED, TraceContext
 from partisan_actors.telemetry.failure import Failure
 from partisan_actors.telemetry.options import CALLS as LEVEL_CALLS
 from partisan_actors.telemetry.options import FULL
-from partisan_actors.telemetry.records import (
-    AskFinished,
-    AskServed,
-    Lifecycle,
-    LifecycleStep,
-    Sending,
-    TellProcessed,
-    TellSent,
-)
+from partisan_actors.telemetry.records import AskServed, Lifecycle, LifecycleStep, Record, TellProcessed
 from partisan_actors.telemetry.records import Running as UserCode
 from partisan_actors.wire.channels import CALLS
 
 if TYPE_CHECKING:
-    from partisan_actors.actors.host import Host, Running
+    from partisan_actors.actors.host import Running
     from partisan_actors.actors.mailbox import Message
-    from partisan_actors.actors.ref import Location
-    from partisan_actors.actors.replies import Reply
     from partisan_actors.ids import ActorId, NodeId
-    from partisan_actors.node.router import Peer
     from partisan_actors.telemetry.recorder import Recorder
-    from partisan_actors.telemetry.records import Address
 
 __all__ = [
     "ActivationTrace",
-    "CallTrace",
     "LifeTrace",
-    "TellTrace",
     "begin_serving",
     "finish_serving",
     "is_full_for",
     "record_stop",
     "refuse_serving",
 ]
-
-
-# A shorter encoding is not worth an attribute.
-SLOW_ENCODING_NS: Final = 1_000_000
-# Less than this is not worth a look at the clock.
-QUICK_BYTES: Final = 16_384
-
-
-class _Sent:
-    """What the traces of asks and tells have in common."""
-
-    __slots__ = ("_channel", "_host", "_lane", "_location", "_method", "_number", "_sending", "_started_ns", "context")
-
-    def __init__(
-        self,
-        host: Host,
-        context: TraceContext,
-        location: Location,
-        method: str,
-        channel: str,
-        number: int,
-        partition: int | None = None,
-    ) -> None:
-        self.context = context
-        self._host = host
-        self._location = location
-        self._method = method
-        self._channel = channel
-        lanes = host.node.lanes[channel]
-        if lanes == 1:
-            self._lane = 0
-        else:
-            self._lane = (location.affinity ^ host.sender_affinity() if partition is None else partition) % lanes
-        self._number = number
-        self._sending: Sending | None = None
-        self._started_ns = host.recorder.clock()
-
-    def meta(self) -> dict[str, Any]:
-        """What travels with the message."""
-        meta: dict[str, Any] = {"tc": self.context.pack()}
-        if self._channel is not CALLS and self._channel != CALLS:
-            meta["channel"] = self._channel
-        if self._lane:
-            meta["lane"] = self._lane
-        return meta
-
-    def encoded(self, message: bytes, buffers: Sequence[Any] | None) -> None:
-        """The message is bytes, and will be queued."""
-        recorder, override = self._host.recorder, self._location.tracing
-        if buffers is None and len(message) < QUICK_BYTES and not recorder.full_enabled and override is None:
-            return
-        now = recorder.clock()
-        is_full = is_full_for(recorder, override)
-        if is_full or now - self._started_ns > SLOW_ENCODING_NS:
-            self._sending = Sending(now, len(message) + sum(map(len, buffers or ())), is_full)
-
-
-class CallTrace(_Sent):
-    """The CLIENT span of one ask."""
-
-    __slots__ = ("attempt", "items", "reply")
-
-    def __init__(
-        self,
-        host: Host,
-        context: TraceContext,
-        location: Location,
-        method: str,
-        channel: str,
-        number: int,
-        partition: int | None = None,
-    ) -> None:
-        super().__init__(host, context, location, method, channel, number, partition)
-        self.reply: Reply[Any] | None = None
-        self.attempt = 1
-        self.items: int | None = None
-
-    def over(self) -> None:
-        """The reply is there."""
-        assert self.reply is not None
-        self.finished(self.reply.exception())
-
-    def finished(self, error: BaseException | None) -> None:
-        """The call has ended; of a generator, `items` says with how many."""
-        host, location = self._host, self._location
-        peer = location.peer
-        is_elsewhere = peer is not None and not peer.is_self
-        server, first_hop = self._addresses(peer) if peer is not None and is_elsewhere else (None, None)
-        host.recorder.finish(
-            AskFinished(
-                self.context,
-                self._started_ns,
-                host.recorder.clock(),
-                location.actor,
-                location.class_name,
-                self._method,
-                Failure.of_call(error) if error is not None else None,
-                self._channel if is_elsewhere else "",
-                self._lane,
-                peer.node if peer is not None else None,
-                self.attempt,
-                server,
-                first_hop,
-                self._number,
-                self.items,
-                location.name,
-                self._sending,
-            )
-        )
-
-    def _addresses(self, peer: Peer) -> tuple[Address | None, Address | None]:
-        """Those of the call, looked up once for each connection that calls of this actor have gone on."""
-        location, connection = self._location, peer.direct
-        if connection is None or self._lane or self._channel != CALLS:
-            return self._host.addresses_for(peer, self._channel, self._lane)
-        if location.ends is None or location.ends[0] is not connection:
-            location.ends = (connection, self._host.addresses_for(peer, self._channel, self._lane))
-        return location.ends[1]
-
-
-class TellTrace(_Sent):
-    """The PRODUCER span of one tell."""
-
-    __slots__ = ()
-
-    def meta(self) -> dict[str, Any]:
-        """What travels with the message."""
-        return {**super().meta(), "id": self._number}
-
-    def sent(self, error: BaseException | None = None) -> None:
-        """It is on its way, or could not be sent."""
-        location, recorder = self._location, self._host.recorder
-        peer = location.peer
-        recorder.finish(
-            TellSent(
-                self.context,
-                self._started_ns,
-                recorder.clock(),
-                location.actor,
-                location.class_name,
-                self._method,
-                Failure.of_call(error) if error is not None else None,
-                self._channel if peer is None or not peer.is_self else "",
-                self._lane,
-                peer.node if peer is not None else None,
-                self._number,
-                location.name,
-                self._sending,
-            )
-        )
 
 
 def is_full_for(recorder: Recorder, override: object) -> bool:
@@ -267,10 +101,14 @@ def _record_served(
     if (recorder.full_enabled or options.tracing is not None) and "dequeued" in meta:
         running = _user_code(recorder, cell, message)
     name = options.name
+    # As in TraceContext.unpack: the same value, for half the time.
     if message.number is None:
-        recorder.finish(TellProcessed(*fields, meta.get("id"), meta.get("link"), name, running))
+        record: Record = tuple.__new__(TellProcessed, (*fields, meta.get("id"), meta.get("link"), name, running))
     else:
-        recorder.finish(AskServed(*fields, message.number, meta.get("items"), name, running))
+        record = tuple.__new__(
+            AskServed, (*fields, message.number, meta.get("items"), name, running, meta.get("bytes"))
+        )
+    recorder.finish(record)
 
 
 def _user_code(recorder: Recorder, cell: Running, message: Message) -> UserCode | None:
@@ -317,6 +155,7 @@ class LifeTrace:
         life: int | None = None,
         reason: str = "",
         name: str | None = None,
+        restart_limit: int | None = None,
     ) -> None:
         """The actor has a place, or will have none."""
         if not self.context.is_sampled:
@@ -336,6 +175,7 @@ class LifeTrace:
                 reason,
                 self._cause,
                 name,
+                restart_limit,
             )
         )
 

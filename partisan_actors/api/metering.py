@@ -16,7 +16,7 @@ import partisan_actors
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.actor_rows import shown_state
-from partisan_actors.api.metric_points import call_points, channel_points, protocol_points
+from partisan_actors.api.metric_points import call_points, channel_points, protocol_points, sent_points
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
@@ -103,6 +103,7 @@ class Metering:
         states = Counter(record.state_name for record in node.directory)
         placing = Counter(placing.spec.class_name for placing in self._scheduler.placing.values())
         found = call_points(system.meters, look.in_flight)
+        found += sent_points(system.outbound.sent)
         found += [point("partisan.mailbox.size", size, name) for name, size in look.mailboxes.items()]
         found += [point("partisan.actor.count", count, *which) for which, count in look.actors.items()]
         restarts = Counter(dict.fromkeys((name for name, _ in look.actors), 0))
@@ -114,7 +115,7 @@ class Metering:
         found += [point("partisan.cluster.nodes", count, state) for state, count in states.items()]
         return [
             *found,
-            point("partisan.dead_letters", system.dead_letters.count),
+            *(point("partisan.dead_letters", count, *which) for which, count in system.dead_letters.counts.items()),
             point("partisan.task.count", self._executor.running, "running"),
             point("partisan.task.count", self._executor.queued, "queued"),
             point("partisan.object_store.usage", keeping.bytes_used),

@@ -11,8 +11,9 @@ from partisan_actors.telemetry.events import SYSTEM
 from partisan_actors.telemetry.histogram import merged
 from partisan_actors.telemetry.meters import TELL, Meters
 from partisan_actors.telemetry.metrics import Point, point
+from partisan_actors.telemetry.sent_meters import SentMeters
 
-__all__ = ["call_points", "channel_points", "protocol_points"]
+__all__ = ["call_points", "channel_points", "protocol_points", "sent_points"]
 
 # By which way of the broadcast tree a message of that kind comes.
 PATHS: Final[Mapping[str, str]] = {
@@ -36,12 +37,26 @@ def call_points(meters: Meters, in_flight: Mapping[tuple[str, str, str], int]) -
         points.append(point("partisan.calls.in_flight", in_flight.get(which, 0), *which))
         if kind == TELL:
             told = (SYSTEM, method, class_name)
-            points.append(point("messaging.process.duration", meter.run.plain(), *told))
+            for _, error, run in meter.outcomes.plain():
+                points.append(point("messaging.process.duration", run, *told, error))
             points.append(point("messaging.client.consumed.messages", meter.calls, *told))
         else:
-            points.append(point("rpc.server.call.duration", meter.run.plain(), SYSTEM, f"{class_name}/{method}"))
+            asked = (SYSTEM, f"{class_name}/{method}")
+            for status, error, run in meter.outcomes.plain():
+                points.append(point("rpc.server.call.duration", run, *asked, status, error))
         waits.setdefault(class_name, []).append(meter.wait.plain())
     points += [point("partisan.mailbox.wait.duration", merged(each), class_name) for class_name, each in waits.items()]
+    return points
+
+
+def sent_points(sent: SentMeters) -> list[Point]:
+    """Of what this node's code has called and told, wherever that runs."""
+    points = [
+        point("rpc.client.call.duration", took, SYSTEM, f"{class_name}/{method}", status, error)
+        for class_name, method, status, error, took in sent.durations()
+    ]
+    for class_name, method, count in sent.told():
+        points.append(point("messaging.client.sent.messages", count, SYSTEM, method, class_name))
     return points
 
 

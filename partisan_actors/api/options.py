@@ -187,7 +187,7 @@ class TaskOptions(_Placed):
     None, n a list of n; for generators also "streaming" (their default: an ObjectRefGenerator) and "dynamic" (one ref
     to the list of refs). A generator is never more than `generator_backpressure` items ahead of whoever takes them.
     With `isolation="process"`, or a `runtime_env`, it runs in a process that has no other task meanwhile; after
-    `max_calls` (0: without limit) of them that process ends.
+    `max_calls` (0: without limit) of them that process ends. `tracing` is as an actor's.
     """
 
     num_cpus: float = 1
@@ -197,6 +197,7 @@ class TaskOptions(_Placed):
     num_returns: Any = None
     generator_backpressure: int | None = None
     max_calls: int = 0
+    tracing: str | float | None = None
 
     def retries(self) -> Retries:
         """What is retried. Raises ConfigError."""
@@ -212,6 +213,7 @@ class TaskOptions(_Placed):
         _Placed.check(self)
         self.retries()
         self.of_calls()
+        check_tracing(self.tracing)
         if isinstance(self.max_calls, bool) or not isinstance(self.max_calls, int) or self.max_calls < 0:
             raise ConfigError("max_calls", self.max_calls, "a whole number, or 0 for no limit")
         if self.name is not None and not isinstance(self.name, str):
@@ -219,7 +221,7 @@ class TaskOptions(_Placed):
 
 
 def check_tracing(tracing: object) -> None:
-    """Raises ConfigError for what a class cannot say of tracing."""
+    """Raises ConfigError for what a class or a function cannot say of tracing."""
     is_share = isinstance(tracing, float) and 0.0 <= tracing <= 1.0
     if tracing is not None and not is_share and tracing not in ("off", "calls", "full"):
         raise ConfigError("tracing", tracing, 'None, "off", "calls", "full" or a share from 0.0 to 1.0')
@@ -279,3 +281,4 @@ class TaskKeywords(_PlacedKeywords, total=False):
     num_returns: int | Literal["streaming", "dynamic"] | None
     generator_backpressure: int | None
     max_calls: int
+    tracing: Literal["off", "calls", "full"] | float | None

@@ -118,7 +118,9 @@ class RemoteFunction(Generic[P, R_co]):
         name = options.name or name_of(self.function)
         code = system.code.add(self.function, f"the function {name}")
         isolation, request = options.isolated(environment), options.request(captured)
-        kind = TaskKind(name, code, request, where[3], where[2], isolation, environment, options.max_calls)
+        kind = TaskKind(
+            name, code, request, where[3], where[2], isolation, environment, options.max_calls, options.tracing
+        )
         runtime.kinds[self] = where, kind
         return kind
 

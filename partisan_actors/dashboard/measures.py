@@ -19,7 +19,7 @@ KINDS: Final = ("ask", "tell", "task")
 _PARTS: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
 _METHOD_COLUMNS: Final = {
-    "class": "text: the class of the actor; empty for a task",
+    "class": "text: the class of the actor; task for a task",
     "method": "text: the method, or the function of a task",
     "kind": "text: ask, tell or task",
     "nodes": "integer: on how many nodes it was called",
@@ -156,7 +156,7 @@ MEASURE_ENDPOINTS: Final = (
         "calls",
         (
             *paging(tuple(_METHOD_COLUMNS), "-calls"),
-            Parameter("class", Text(200), "Only methods of this class; empty for tasks."),
+            Parameter("class", Text(200), "Only methods of this class; task for tasks."),
             Parameter("kind", Choice(KINDS), "Only calls of this kind."),
         ),
     ),

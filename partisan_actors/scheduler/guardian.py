@@ -293,7 +293,7 @@ class Guardian:
             host = await self._scheduler.place(spec)
         except PartisanError as error:
             if trace is not None:
-                trace.finished(spec.actor, spec.class_name, None, error, spec.life, why, spec.name)
+                trace.finished(spec.actor, spec.class_name, None, error, spec.life, why, spec.name, spec.max_restarts)
             self._announce(spec, None, f"{why}, and it could not be restarted: {error}")
             named = {"what": str(spec), "class": spec.class_name, "cause": why, "why": str(error)}
             self._node.feed.tell("actor.not_restarted", str(spec.actor), **named)
@@ -310,7 +310,7 @@ class Guardian:
         self.restarts += 1
         self.restarts_of[spec.class_name] += 1
         if trace is not None:
-            trace.finished(spec.actor, spec.class_name, host, None, spec.life, why, spec.name)
+            trace.finished(spec.actor, spec.class_name, host, None, spec.life, why, spec.name, spec.max_restarts)
         told = {"what": str(spec), "class": spec.class_name, "to": host.name, "restarts": spec.life, "cause": why}
         self._node.feed.tell("actor.restarted", str(spec.actor), **told)
         logger.info("restarted %s on node %s (restart %d)", spec, host, spec.life)

@@ -421,7 +421,7 @@ class TaskExecutor:
             waiting.timing.begin()
         if waiting.trace is not None:
             waiting.trace.begin()
-        elif self._system.recorder.unasked is not None:
+        elif self._system.recorder.unasked is not None or spec.kind.tracing == "off":
             current_context.set(NOT_SAMPLED)
 
     def _leave(
@@ -430,7 +430,7 @@ class TaskExecutor:
         if waiting.meter is not None and error is not None and not isinstance(error, NotTaken):
             waiting.meter.errors += 1
         if waiting.timing is not None:
-            waiting.timing.end()
+            waiting.timing.end(error)
         if waiting.trace is not None:
             name = "" if function is None else f"{function.__module__}.{name_of(function)}"
             waiting.trace.finish(name, error, value if waiting.spec.stream and error is None else None)

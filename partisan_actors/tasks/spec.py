@@ -22,7 +22,7 @@ class TaskKind:
 
     `owner` is the node whose end makes the results useless: the caller's, or the one that the caller works for. Names
     of actors in it are in `namespace`. With `isolation` "process" it runs in a process of its own, with `environment`,
-    which ends after `max_calls` of them.
+    which ends after `max_calls` of them. `tracing` is what the function says of that.
     """
 
     name: str
@@ -33,6 +33,7 @@ class TaskKind:
     isolation: str | None = None
     environment: Environment = NO_ENVIRONMENT
     max_calls: int = 0
+    tracing: str | float | None = None
 
     @functools.cached_property
     def packed(self) -> bytes:

@@ -91,12 +91,13 @@ class TaskSubmitter:
         finally:
             refs_in_message.reset(token)
         buffers = KeptBuffers(system.copy_buffers(payload.buffers, None)) if payload.buffers else NO_BUFFERS
-        begun = system.recorder.begin_traced() if system.recorder.enabled else None
+        begun = system.recorder.begin_traced(kind.tracing) if system.recorder.enabled else None
         trace = SubmittedTask(system, begun, kind.name) if begun is not None else None
         context = begun.pack() if begun is not None else b""
         ref = self._store.new_ref()
         task = ref.task_id()
         spec = TaskSpec(task, kind, payload.body, buffers, context)
+        system.outbound.sent.task(kind.name, ref)
         if trace is not None:
             ref.add_waiter(functools.partial(_finished, trace, task, ref, incoming is not None))
         work = Submitted(system, SERVICE, spec, ref, (args, kwargs), incoming, ahead)

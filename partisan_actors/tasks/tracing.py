@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 
 from partisan_actors.actors.system import ActorSystem
+from partisan_actors.actors.tracing import is_full_for
 from partisan_actors.errors import TaskCancelled
 from partisan_actors.ids import NodeId, TaskId
 from partisan_actors.node.router import Peer
@@ -88,7 +89,8 @@ class ServedTask:
         failure = None
         if error is not None:
             failure = Failure.of_call(error) if isinstance(error, TaskCancelled) else Failure.of_user_code(error)
-        running = UserCode(threading.current_thread().name, "") if recorder.full_enabled and self._begun_ns else None
+        is_full = self._begun_ns and is_full_for(recorder, spec.kind.tracing)
+        running = UserCode(threading.current_thread().name, "") if is_full else None
         recorder.finish(
             AskServed(
                 self._context,

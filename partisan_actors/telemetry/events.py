@@ -106,6 +106,7 @@ BROADCAST_PATH: Final = "partisan.broadcast.path"
 BROADCAST_ROUND: Final = "partisan.broadcast.round"
 CALL_KIND: Final = "partisan.call.kind"
 CHANNEL: Final = "partisan.channel"
+CHANNEL_QUEUE_WAIT: Final = "partisan.channel.queue.wait"
 CONCURRENCY_GROUP: Final = "partisan.concurrency.group"
 EXECUTE_DURATION: Final = "partisan.execute.duration"
 HOP_COUNT: Final = "partisan.hop.count"
@@ -127,11 +128,15 @@ OVERLAY_PASSIVE_SIZE: Final = "partisan.overlay.passive.size"
 OVERLAY_TTL: Final = "partisan.overlay.ttl"
 PAYLOAD_SIZE: Final = "partisan.payload.size"
 PEER_NODE: Final = "partisan.peer.node"
+PEER_RTT: Final = "partisan.peer.rtt"
 RESTART_COUNT: Final = "partisan.restart.count"
+RESTART_LIMIT: Final = "partisan.restart.limit"
 SAMPLED_LATE: Final = "partisan.sampled.late"
 SERIALIZE_DURATION: Final = "partisan.serialize.duration"
 STOP_REASON: Final = "partisan.stop.reason"
+STREAM_BYTES: Final = "partisan.stream.bytes"
 STREAM_ITEMS: Final = "partisan.stream.items"
+SUPERVISOR_STRATEGY: Final = "partisan.supervisor.strategy"
 
 ATTRIBUTES: Final[Mapping[str, type]] = MappingProxyType(
     {
@@ -163,6 +168,7 @@ ATTRIBUTES: Final[Mapping[str, type]] = MappingProxyType(
         BROADCAST_ROUND: int,
         CALL_KIND: str,
         CHANNEL: str,
+        CHANNEL_QUEUE_WAIT: float,
         CONCURRENCY_GROUP: str,
         EXECUTE_DURATION: float,
         HOP_COUNT: int,
@@ -184,11 +190,15 @@ ATTRIBUTES: Final[Mapping[str, type]] = MappingProxyType(
         OVERLAY_TTL: int,
         PAYLOAD_SIZE: int,
         PEER_NODE: str,
+        PEER_RTT: float,
         RESTART_COUNT: int,
+        RESTART_LIMIT: int,
         SAMPLED_LATE: bool,
         SERIALIZE_DURATION: float,
         STOP_REASON: str,
+        STREAM_BYTES: int,
         STREAM_ITEMS: int,
+        SUPERVISOR_STRATEGY: str,
     }
 )
 

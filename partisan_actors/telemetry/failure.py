@@ -12,7 +12,14 @@ from typing import Final, NamedTuple
 from partisan_actors import errors
 from partisan_actors.telemetry.events import CallStatus
 
-__all__ = ["MESSAGE_CHARS_MAX", "STACKTRACE_CHARS_MAX", "Failure"]
+__all__ = [
+    "MESSAGE_CHARS_MAX",
+    "STACKTRACE_CHARS_MAX",
+    "Failure",
+    "error_type",
+    "status_of_call",
+    "status_of_user_code",
+]
 
 MESSAGE_CHARS_MAX: Final = 1_024
 STACKTRACE_CHARS_MAX: Final = 8_192  # the end is kept: Python prints the innermost frame last
@@ -51,23 +58,38 @@ class Failure(NamedTuple):
     @classmethod
     def of_user_code(cls, error: BaseException, stacktrace: str = "") -> Failure:
         """The failure on the node where user code raised `error`; `stacktrace` when the caller has its text already."""
-        if isinstance(error, asyncio.CancelledError):
-            return cls(CallStatus.CANCELLED, _class_name(error), _message(error))
+        status, cause = status_of_user_code(error)
+        if status is CallStatus.CANCELLED:
+            return cls(status, _class_name(cause), _message(cause))
         text = stacktrace or "".join(traceback.format_exception(error))
-        cause = _users_own(error)
-        return cls(CallStatus.APPLICATION_ERROR, _class_name(cause), _message(cause), text[-STACKTRACE_CHARS_MAX:])
+        return cls(status, _class_name(cause), _message(cause), text[-STACKTRACE_CHARS_MAX:])
 
     @classmethod
     def of_call(cls, error: BaseException) -> Failure:
         """The failure as the caller sees it: `error` is what the call's future raises."""
-        if isinstance(error, errors.TaskFailed):
-            cause = _users_own(error)
-            stacktrace = error.remote_traceback[-STACKTRACE_CHARS_MAX:]
-            return cls(CallStatus.APPLICATION_ERROR, _class_name(cause), _message(cause), stacktrace)
-        for kind, status in _STATUSES:
-            if isinstance(error, kind):
-                return cls(status, _class_name(error), _message(error))
-        return cls(CallStatus.APPLICATION_ERROR, _class_name(error), _message(error))
+        status, cause = status_of_call(error)
+        stacktrace = error.remote_traceback[-STACKTRACE_CHARS_MAX:] if isinstance(error, errors.TaskFailed) else ""
+        return cls(status, _class_name(cause), _message(cause), stacktrace)
+
+
+def status_of_user_code(error: BaseException) -> tuple[CallStatus, BaseException]:
+    """How a call ended whose code raised `error`, and what was raised first."""
+    if isinstance(error, asyncio.CancelledError):
+        return CallStatus.CANCELLED, error
+    return CallStatus.APPLICATION_ERROR, _users_own(error)
+
+
+def status_of_call(error: BaseException) -> tuple[CallStatus, BaseException]:
+    """How a call ended whose future raises `error`, and what was raised first."""
+    if isinstance(error, errors.TaskFailed):
+        return CallStatus.APPLICATION_ERROR, _users_own(error)
+    found = next((status for kind, status in _STATUSES if isinstance(error, kind)), CallStatus.APPLICATION_ERROR)
+    return found, error
+
+
+def error_type(status: CallStatus, kind: type[BaseException]) -> str:
+    """The value of ``error.type`` of what ended so, with an exception of that class."""
+    return _name_of(kind) if status is CallStatus.APPLICATION_ERROR else status.value
 
 
 def _users_own(error: BaseException) -> BaseException:
@@ -78,7 +100,10 @@ def _users_own(error: BaseException) -> BaseException:
 
 
 def _class_name(error: BaseException) -> str:
-    kind = type(error)
+    return _name_of(type(error))
+
+
+def _name_of(kind: type[BaseException]) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 

@@ -13,7 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from partisan_actors.telemetry.events import CallStatus
+from partisan_actors.telemetry.failure import status_of_user_code
 from partisan_actors.telemetry.histogram import Histogram
+from partisan_actors.telemetry.outcomes import Outcomes
 
 __all__ = ["ASK", "CLASSES_MAX", "NEVER_QUICK", "OTHERS", "TASK", "TELL", "ClassMeters", "Meter", "Meters", "Timing"]
 
@@ -33,21 +36,24 @@ OTHERS: Final = "(others)"
 
 Clock = Callable[[], int]
 
+# How a call failed, and with an exception of which class.
+Failed = tuple[CallStatus, type[BaseException]] | None
+
 
 class Meter:
     """One method, or one function of tasks. `clock` gives nanoseconds and never goes back."""
 
-    __slots__ = ("_busy", "_clock", "_counted", "_last", "_period", "_timed_at", "errors", "left", "run", "wait")
+    __slots__ = ("_busy", "_clock", "_counted", "_last", "_period", "_timed_at", "errors", "left", "outcomes", "wait")
 
     def __init__(self, clock: Clock, busy: list[Meter]) -> None:
         """Adds itself to `busy` when it leaves calls out, until `rest` is called."""
         self._clock = clock
         self._busy = busy
-        # How long the last one that was timed waited and ran.
-        self._last = (0, 0)
+        # How long the last one that was timed waited and ran, and how it ended.
+        self._last: tuple[int, int, Failed] = (0, 0, None)
         self.errors = 0
         self.wait = Histogram()
-        self.run = Histogram()
+        self.outcomes = Outcomes()
         # How many calls come before the next one that is timed, of how many each timed one is one, and how many were
         # counted when the last timed one came.
         self.left = 0
@@ -85,11 +91,16 @@ class Meter:
         self.left = period - 1
         return Timing(self, self._clock, now, weight)
 
-    def ended(self, wait_ns: int, run_ns: int, weight: int) -> None:
+    @property
+    def run(self) -> Histogram:
+        """How long calls ran, however they ended."""
+        return self.outcomes.all
+
+    def ended(self, wait_ns: int, run_ns: int, failed: Failed, weight: int) -> None:
         """A call that is timed has ended, and stands for so many."""
         self.wait.observe(wait_ns, weight)
-        self.run.observe(run_ns, weight)
-        self._last = (wait_ns, run_ns)
+        self.outcomes.observe(run_ns, weight, failed)
+        self._last = (wait_ns, run_ns, failed)
 
     def rest(self, now: int) -> bool:
         """If the last call that was timed is long ago, let it stand for those that came after it, and time the next.
@@ -125,10 +136,14 @@ class Timing:
         """It is its turn; without this, it was at once."""
         self._begun = self._clock()
 
-    def end(self) -> None:
-        """It has ended, well or not."""
+    def end(self, error: BaseException | None = None) -> None:
+        """It has ended; `error` is what it raised, if it did."""
         begun = self._begun
-        self._meter.ended(begun - self._arrived, self._clock() - begun, self._weight)
+        failed: Failed = None
+        if error is not None:
+            status, cause = status_of_user_code(error)
+            failed = status, type(cause)  # the exception itself would keep the frames of the user's code
+        self._meter.ended(begun - self._arrived, self._clock() - begun, failed, self._weight)
 
 
 class ClassMeters:

@@ -30,7 +30,7 @@ Point = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One row of the table. `attributes` are the keys that each of its points has."""
+    """One row of the table. `attributes` are the keys that its points have; ``error.type`` only those of failures."""
 
     name: str
     type: str
@@ -39,7 +39,7 @@ class Metric:
     attributes: tuple[str, ...] = ()
 
 
-_RPC: Final = ("rpc.system.name", "rpc.method")
+_RPC: Final = ("rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type")
 _MESSAGING: Final = ("messaging.system", "messaging.operation.name", "messaging.destination.template")
 _CLASS: Final = ("partisan.actor.class",)
 _METHOD: Final = ("partisan.actor.class", "partisan.actor.method", "partisan.call.kind")
@@ -49,7 +49,16 @@ _DIRECTION: Final = ("partisan.channel", "partisan.direction")
 _TABLE: Final = (
     # Calls, where they run.
     Metric("rpc.server.call.duration", HISTOGRAM, "s", "How long calls of actors' methods and tasks ran.", _RPC),
-    Metric("messaging.process.duration", HISTOGRAM, "s", "How long methods ran that were told.", _MESSAGING),
+    Metric(
+        "messaging.process.duration",
+        HISTOGRAM,
+        "s",
+        "How long methods ran that were told.",
+        (*_MESSAGING, "error.type"),
+    ),
+    # And as whoever calls sees them.
+    Metric("rpc.client.call.duration", HISTOGRAM, "s", "How long callers waited for the results of calls.", _RPC),
+    Metric("messaging.client.sent.messages", COUNTER, "{message}", "Tells that were sent.", _MESSAGING),
     Metric("messaging.client.consumed.messages", COUNTER, "{message}", "Tells that have arrived.", _MESSAGING),
     Metric("partisan.calls", COUNTER, "{call}", "Calls, tells and tasks that have arrived.", _METHOD),
     Metric("partisan.call.errors", COUNTER, "{call}", "Those that raised, or were refused.", _METHOD),
@@ -65,7 +74,13 @@ _TABLE: Final = (
         ("partisan.actor.class", "partisan.actor.state"),
     ),
     Metric("partisan.actor.restarts", COUNTER, "{restart}", "Actors that the node has made again.", _CLASS),
-    Metric("partisan.dead_letters", COUNTER, "{message}", "Messages that reached nobody, and that nobody waits for."),
+    Metric(
+        "partisan.dead_letters",
+        COUNTER,
+        "{message}",
+        "Messages that reached nobody, and that nobody waits for.",
+        ("partisan.actor.class", "partisan.dead_letter.reason"),
+    ),
     Metric("partisan.task.count", UPDOWNCOUNTER, "{task}", "Tasks on the node.", ("partisan.task.state",)),
     # Channels.
     Metric("partisan.channel.io", COUNTER, "By", "What was sent and received, headers included.", _DIRECTION),
@@ -128,8 +143,8 @@ _TABLE: Final = (
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType({metric.name: metric for metric in _TABLE})
 
 
-def point(name: str, value: Any, *attributes: str) -> Point:
-    """A value of a metric of the table, with the values of its attributes, in the table's order.
+def point(name: str, value: Any, *attributes: str | None) -> Point:
+    """A value of a metric of the table, with the values of its attributes, in the table's order; None for one it lacks.
 
     `value` is a number, or, for a histogram, what `Histogram.plain` gives.
     """
@@ -139,7 +154,9 @@ def point(name: str, value: Any, *attributes: str) -> Point:
         "type": metric.type,
         "unit": metric.unit,
         "description": metric.description,
-        "attributes": dict(zip(metric.attributes, attributes, strict=True)),
+        "attributes": {
+            key: value for key, value in zip(metric.attributes, attributes, strict=True) if value is not None
+        },
     }
     return made | histogram_fields(value) if metric.type == HISTOGRAM else made | {"value": value}
 

@@ -10,7 +10,17 @@ from typing import Final
 from partisan_actors.errors import ConfigError
 from partisan_actors.telemetry.events import Scope
 
-__all__ = ["CALLS", "FULL", "HOPS", "LEVELS", "OFF", "SCOPES", "TRACE_FILE_BYTES_MAX", "TracingOptions"]
+__all__ = [
+    "CALLS",
+    "FULL",
+    "HOPS",
+    "LEVELS",
+    "OFF",
+    "SCOPES",
+    "TRACES_PER_SECOND",
+    "TRACE_FILE_BYTES_MAX",
+    "TracingOptions",
+]
 
 OFF: Final = "off"
 CALLS: Final = "calls"
@@ -24,6 +34,8 @@ USUAL_SCOPES: Final = tuple(name for name in SCOPES if name != "overlay")
 CORRELATIONS: Final = ("parent", "link")
 
 TRACE_FILE_BYTES_MAX: Final = 256 * 1024 * 1024
+# So many traces of a few spans take an exporter a tenth of a core.
+TRACES_PER_SECOND: Final = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +48,10 @@ class TracingOptions:
     `tell_correlation` ``link`` handling a tell begins a trace of its own with a link to the sender, as an actor needs
     that tells itself for ever.
 
-    `traces_per_second` bounds how many traces begin on this node, beside what ``OTEL_TRACES_SAMPLER`` says. What is not
-    sampled is recorded after all when it fails, with `keep_failed`, and when it takes as long as `keep_slower_s`: that
-    span only, not the trace, marked ``partisan.sampled.late``.
+    `traces_per_second` bounds how many traces begin on this node, beside what ``OTEL_TRACES_SAMPLER`` says; None is no
+    bound, and there is none either where that variable is set and this is as usual. What is not sampled is recorded
+    after all when it fails, with `keep_failed`, and when it takes as long as `keep_slower_s`: that span only, not the
+    trace, marked ``partisan.sampled.late``.
 
     `service_name` wins over ``OTEL_SERVICE_NAME``; with `service_name_per_node` it becomes ``name@node``, so that a
     viewer colours nodes apart. With `trace_file` spans are also appended to that file as OTLP/JSON lines, up to
@@ -57,7 +70,7 @@ class TracingOptions:
     adopt_user_spans: bool = True
     scopes: Sequence[str] = USUAL_SCOPES
     tell_correlation: str = "parent"
-    traces_per_second: float | None = None
+    traces_per_second: float | None = TRACES_PER_SECOND
     keep_failed: bool = False
     keep_slower_s: float | None = None
 

@@ -27,7 +27,7 @@ from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
 from partisan_actors.telemetry import events
 from partisan_actors.telemetry.complaints import Complaints
-from partisan_actors.telemetry.context import TraceContext
+from partisan_actors.telemetry.context import SAMPLED, TraceContext
 from partisan_actors.telemetry.events import Scope, SpanKind
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.otel_exporters import QUEUE_SPANS_MAX, batching, exporters_of, queue_spans_max
@@ -48,6 +48,8 @@ __all__ = ["Exporting", "start"]
 
 # A slice holds the interpreter for about a millisecond; the pause after it lets the loop run before the next.
 SLICE_RECORDS: Final = 64
+# What is only kept takes a tenth of that each.
+SLICE_KEPT: Final = 512
 SLICE_PAUSE_S: Final = 0.001
 DRAIN_PERIOD_S: Final = 0.2
 
@@ -168,25 +170,21 @@ class Exporting:
             self._finish()
 
     def _keep_waiting(self) -> None:
+        recorder = self._recorder
+        recorder.refresh()
         self._clock.follow_steps()
-        while records := self._recorder.take(SLICE_RECORDS):
-            for record in records:
-                # A recorder's users should not give it others; processors must not get them.
-                if record.context.is_sampled:
-                    self._keep_one(record)
-            if len(records) == SLICE_RECORDS:
+        while taken := recorder.take(SLICE_KEPT):
+            # A recorder's users should not give it others; processors must not get them.
+            records = [record for record in taken if record.context.flags & SAMPLED]
+            self._recent.add_records(records)
+            if self._exporter is not None:
+                room = max(0, recorder.records_max - len(self._waiting))
+                self._waiting.extend(records[:room])
+                recorder.dropped += len(records[room:])
+            if len(taken) == SLICE_KEPT:
                 self._closing.wait(SLICE_PAUSE_S)
-        if self._recorder.dropped:
-            self._complaints.say("tracing falls behind: about %d spans were not recorded", self._recorder.dropped)
-
-    def _keep_one(self, record: Record) -> None:
-        self._recent.add_record(record)
-        if self._exporter is None:
-            return
-        if len(self._waiting) < self._recorder.records_max:
-            self._waiting.append(record)
-        else:
-            self._recorder.dropped += 1
+        if recorder.dropped:
+            self._complaints.say("tracing falls behind: about %d spans were not recorded", recorder.dropped)
 
     # ---- the second -------------------------------------------------------------------------------------------
 

@@ -1,13 +1,13 @@
 """The last spans of one node, kept for whoever asks: what makes traces visible without any backend.
 
-What is kept is what was recorded; it becomes spans when somebody reads it. So keeping costs the background thread an
-append, and a question costs whoever asks about 10 µs for each span that is looked at.
+What is kept is what was recorded; it becomes spans when somebody reads it. So keeping costs the background thread a
+look at its size, and a question costs whoever asks about 10 µs for each span that is looked at.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -69,7 +69,7 @@ class RecentSpans:
         self._spans_max = spans_max
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._kept: deque[Kept] = deque()
+        self._kept: deque[Record | Kept] = deque()
         self._lock = Lock()
 
     @property
@@ -77,27 +77,41 @@ class RecentSpans:
         """How many entries there are. Not `__len__`: an empty store must not be a false value."""
         return len(self._kept)
 
-    def add_record(self, record: Record) -> None:
-        """Keep what a record of ours stands for."""
-        failure = getattr(record, "failure", None)
-        texts = 0 if failure is None else len(failure.message) + len(failure.stacktrace)
-        self.add(Kept(record.context.trace_id, RECORD_BYTES + texts, record, self._records))
+    def add_records(self, records: Sequence[Record]) -> None:
+        """Keep what records of ours stand for."""
+        self._add(records)
 
     def add(self, kept: Kept) -> None:
         """Keep an entry of any origin, such as a span that a user opened with OpenTelemetry."""
+        self._add((kept,))
+
+    def _add(self, entries: Sequence[Record | Kept]) -> None:
+        size = sum(map(_size_of, entries))
         with self._lock:
-            self._kept.append(kept)
-            self._bytes += kept.size_bytes
-            while len(self._kept) > self._spans_max or (self._bytes > self._bytes_max and len(self._kept) > 1):
-                self._bytes -= self._kept.popleft().size_bytes
+            kept = self._kept
+            kept.extend(entries)
+            self._bytes += size
+            while len(kept) > self._spans_max or (self._bytes > self._bytes_max and len(kept) > 1):
+                self._bytes -= _size_of(kept.popleft())
                 self.forgotten += 1
 
-    def newest_first(self) -> list[Kept]:
+    def newest_first(self) -> Iterator[Kept]:
         """Everything that is kept now."""
         with self._lock:
             kept = list(self._kept)
-        kept.reverse()
-        return kept
+        return map(self._as_kept, reversed(kept))
+
+    def _as_kept(self, entry: Record | Kept) -> Kept:
+        if isinstance(entry, Kept):
+            return entry
+        return Kept(entry.context.trace_id, _size_of(entry), entry, self._records)
+
+
+def _size_of(entry: Record | Kept) -> int:
+    if type(entry) is Kept:
+        return entry.size_bytes
+    failure = getattr(entry, "failure", None)
+    return RECORD_BYTES if failure is None else RECORD_BYTES + len(failure.message) + len(failure.stacktrace)
 
 
 class _RecordReader:

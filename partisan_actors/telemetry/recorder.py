@@ -15,12 +15,19 @@ One per node. The order of a traced call is::
 The caller asks `enabled` (and `hops_enabled` for relays) before anything else; when it is False nothing here is called.
 What is not traced sends no context, so that it costs what it would without tracing. Where not all is traced, actors and
 tasks run under NOT_SAMPLED unless their message has a context: what they call is not taken for a new trace then.
+
+Calls and tells, of which there are most, have numbers, and the gate before them is three comparisons::
+
+    if number >= recorder.due or recorder.under() is not recorder.nothing or override is not None:
+        context = recorder.begin_numbered(number, override)
+
+`due` is drawn: the number of the next one that begins a trace of its own. `under` says what runs here; only what is not
+`nothing` is looked at.
 Safe from any thread. After a fork the child's recorder is empty and draws other ids than its parent.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import random
 import time
@@ -28,7 +35,6 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextvars import Token
-from sys import modules
 from typing import Any, Final
 
 from partisan_actors.telemetry.context import (
@@ -42,22 +48,16 @@ from partisan_actors.telemetry.context import (
     unpack_layout,
 )
 from partisan_actors.telemetry.late import Late
-from partisan_actors.telemetry.options import CALLS, FULL, HOPS, OFF, TracingOptions
+from partisan_actors.telemetry.options import CALLS, FULL, HOPS, OFF, TRACES_PER_SECOND, TracingOptions
 from partisan_actors.telemetry.records import Record
+from partisan_actors.telemetry.roots import EACH, NEVER, SPAN_ID_BITS, TRACE_ID_BITS, UNDRAWN, Roots
 from partisan_actors.telemetry.sampler import ALWAYS_ON, RateLimit, Sampler
-from partisan_actors.telemetry.user_spans import OPENTELEMETRY, UserSpans
+from partisan_actors.telemetry.user_spans import UserSpans
 
 __all__ = ["RECORDS_MAX", "Attachment", "Recorder"]
 
 # At about 600 bytes a record this is 20 MB, and a third of a second of the fastest traced calls.
 RECORDS_MAX: Final = 32_768
-
-_TRACE_ID_BITS: Final = 128
-_SPAN_ID_BITS: Final = 64
-_LOW_64: Final = (1 << 64) - 1
-_TWO_64: Final = float(1 << 64)
-_FLOAT_BITS: Final = 53
-_PASSED_OVER_MAX: Final = 1 << 40
 
 
 # What `Recorder.attach` changed, for `Recorder.detach` to put back.
@@ -75,27 +75,31 @@ class Recorder:
     __slots__ = (
         "__weakref__",
         "_follows_parent",
+        "_has_unshared",
+        "_inherited",
+        "_is_refreshed",
         "_late",
-        "_limit",
-        "_passed_over",
         "_random_bits",
         "_records",
+        "_roots",
         "_sampler",
         "_users",
         "clock",
         "dropped",
+        "due",
         "enabled",
         "export_failed",
         "exported",
         "full_enabled",
         "hops_enabled",
-        "inherited",
         "lifecycle_enabled",
         "links_tells",
+        "nothing",
         "objects_enabled",
         "overlay_enabled",
         "records_max",
         "unasked",
+        "under",
         "wall_clock",
     )
 
@@ -116,13 +120,18 @@ class Recorder:
         self.lifecycle_enabled = self.objects_enabled = enabled
         self.overlay_enabled = False
         self.links_tells = False
-        # What this process runs under as a whole: whoever started it has said so.
-        self.inherited: TraceContext | None = None
+        self._inherited: TraceContext | None = None
         # What a message without a context is handled under.
         self.unasked: TraceContext | None = None
         self._late: Late | None = None
-        self._limit: RateLimit | None = None
-        self._passed_over = 0  # of the traces that begin here, before the next that is sampled
+        # The number of the next message that is to begin a trace.
+        self.due: float = UNDRAWN
+        self._is_refreshed = False
+        # Whether something sampled was attached that OpenTelemetry was not there to hear of.
+        self._has_unshared = False
+        # What runs here, as cheaply as it can be told, and what that gives when there is no span.
+        self.under: Callable[[], object] = current_context.get
+        self.nothing: object = None
         self.clock = clock
         self.wall_clock = wall_clock
         self.dropped = 0
@@ -139,6 +148,7 @@ class Recorder:
             random_bits = generator.getrandbits
             os.register_at_fork(after_in_child=_after_fork(weakref.ref(self), weakref.ref(generator)))
         self._random_bits = random_bits
+        self._roots = Roots(sampler, None, clock, random_bits)
 
     def configure(
         self,
@@ -155,11 +165,15 @@ class Recorder:
         options = options or TracingOptions(level=HOPS if hops_enabled else CALLS)
         self._sampler = sampler
         self._follows_parent = sampler.follows_parent
-        self._passed_over = self._draw_passed_over(sampler.ratio) if sampler.ratio < 1.0 else 0
         rate = options.traces_per_second
-        self._limit = RateLimit(rate, self.clock()) if rate is not None else None
+        limit = RateLimit(rate, self.clock()) if rate is not None else None
+        self._roots = Roots(sampler, limit, self.clock, self._random_bits)
         self._late = Late.of(options)
-        is_thinned = sampler.ratio < 1.0 or self._limit is not None
+        self.due = UNDRAWN
+        self._is_refreshed = False
+        self._look_under()
+        # The usual limit is there for the collector, and not to choose: what begins without a trace may begin one.
+        is_thinned = sampler.ratio < 1.0 or rate not in (None, TRACES_PER_SECOND)
         self.unasked = NOT_SAMPLED if enabled and is_thinned else None
         self.links_tells = options.tell_correlation == "link"
         self.full_enabled = enabled and options.level == FULL
@@ -168,6 +182,34 @@ class Recorder:
         self.objects_enabled = enabled and "objects" in options.scopes
         self.overlay_enabled = enabled and "overlay" in options.scopes
         self.enabled = enabled and "calls" in options.scopes
+
+    def refresh(self) -> None:
+        """To be called a few times a second: OpenTelemetry may be loaded by now, and more traces be allowed."""
+        self._is_refreshed = True
+        if self.due == NEVER:
+            self.due = UNDRAWN
+        self._look_under()
+
+    def _look_under(self) -> None:
+        place = self._users.place()
+        if place is None:
+            self.under, self.nothing = current_context.get, None
+        else:
+            self.under, self.nothing = (self._either, None) if self._has_unshared else place
+
+    def _either(self) -> object:
+        ours = current_context.get()
+        return self._users.innermost(None if ours is NOT_SAMPLED else ours)
+
+    @property
+    def inherited(self) -> TraceContext | None:
+        """What this process runs under as a whole: whoever started it has said so."""
+        return self._inherited
+
+    @inherited.setter
+    def inherited(self, context: TraceContext | None) -> None:
+        self._inherited = context
+        self.due = UNDRAWN
 
     def current(self) -> TraceContext | None:
         """The innermost span this code runs under: ours, or one the user opened with OpenTelemetry."""
@@ -183,15 +225,47 @@ class Recorder:
         `override` is what its class says: "off", or the share of the traces that begin here. What may be kept late has
         a context that is not sampled, for `finish`.
         """
-        parent = current_context.get()
-        if OPENTELEMETRY in modules:
-            parent = self._users.innermost(parent)
+        if override == OFF:
+            return None
+        parent = self._users.innermost(current_context.get()) or self._inherited
+        if parent is not None:
+            return self._begin_inside(parent)
+        root = self._roots.sampled(override)
+        return root if root is not None or self._late is None else self._roots.unsampled()
+
+    def begin_numbered(self, number: int, override: object) -> TraceContext | None:
+        """As `begin_traced`, for what is numbered by whoever sends it, and came through the gate."""
         if override is not None and override == OFF:
             return None
-        if parent is None:
-            parent = self.inherited
-            if parent is None:
-                return self._begin_root(override)
+        due = self.due
+        if due < number and due != EACH:
+            due = self.due = self._next_due(number)  # not drawn yet, or for a number that went another way
+        if due == number:
+            self.due = self._next_due(number + 1)  # for what is inside of a trace, too: each has the same chance
+        parent = current_context.get()
+        if self.under() is not self.nothing:
+            parent = self._users.innermost(parent)
+        parent = parent or self._inherited
+        if parent is not None:
+            return self._begin_inside(parent)
+        roots = self._roots
+        root: TraceContext | None = None
+        if due == EACH or override is not None:
+            root = roots.sampled(override)
+        elif due == number:
+            root = roots.drawn()
+        if roots.is_spent:
+            roots.is_spent = False
+            if self._is_refreshed and self._late is None:
+                self.due = NEVER
+        return root if root is not None or self._late is None else roots.unsampled()
+
+    def _next_due(self, first: int) -> float:
+        inherited = self._inherited
+        is_inside = inherited is not None and inherited.flags & SAMPLED
+        return EACH if is_inside or self._late is not None else self._roots.next_due(first)
+
+    def _begin_inside(self, parent: TraceContext) -> TraceContext | None:
         if parent.flags & SAMPLED or not self._follows_parent:
             child = self.child_of(parent)
             if child.flags & SAMPLED:
@@ -199,54 +273,12 @@ class Recorder:
         if self._late is None:
             return None
         if not parent.trace_id:
-            return TraceContext(self._random_bits(_TRACE_ID_BITS) or 1, self.new_span_id(), RANDOM_TRACE_ID)
+            return self._roots.unsampled()
         return parent._replace(span_id=self.new_span_id(), parent_span_id=parent.span_id, flags=parent.flags & ~SAMPLED)
-
-    def _begin_root(self, override: object) -> TraceContext | None:
-        if override is None and self._passed_over > 0:
-            self._passed_over -= 1
-            is_sampled, bits = False, self._random_bits
-        else:
-            bits = self._random_bits
-            trace_id = bits(_TRACE_ID_BITS) or 1
-            if override is None:
-                # Which of the traces to come are sampled was drawn before; this one gets an id for which any sampler of
-                # that ratio decides the same.
-                ratio = self._sampler.ratio
-                is_sampled = ratio > 0.0
-                if ratio < 1.0:
-                    self._passed_over = self._draw_passed_over(ratio)
-                    low = (trace_id & _LOW_64) * self._sampler.bound >> _SPAN_ID_BITS
-                    trace_id = (trace_id & ~_LOW_64 | low) or 1
-                is_sampled = is_sampled and (self._limit is None or self._limit.takes(self.clock()))
-            else:
-                is_sampled = self._samples_root(trace_id, override)
-        if not is_sampled:
-            if self._late is None:
-                return None
-            trace_id = bits(_TRACE_ID_BITS) or 1
-        # As in TraceContext.unpack: the same value for half the time.
-        flags = RANDOM_TRACE_ID | is_sampled
-        return tuple.__new__(TraceContext, (trace_id, bits(_SPAN_ID_BITS) or 1, flags, 0, ""))
-
-    def _draw_passed_over(self, ratio: float) -> int:
-        """How many traces are not sampled before the next one is: to draw that costs less than to draw for each."""
-        if ratio <= 0.0:
-            return _PASSED_OVER_MAX
-        chance = self._random_bits(_FLOAT_BITS) / (1 << _FLOAT_BITS)
-        return min(int(math.log1p(-chance) / math.log1p(-ratio)), _PASSED_OVER_MAX)
-
-    def _samples_root(self, trace_id: int, override: object) -> bool:
-        if isinstance(override, float):
-            is_sampled = (trace_id & _LOW_64) < override * _TWO_64
-        else:
-            is_sampled = self._sampler.samples(trace_id)
-        return is_sampled and (self._limit is None or self._limit.takes(self.clock()))
 
     def new_trace(self) -> TraceContext | None:
         """The context of a trace with nothing before it, whatever runs here; None when it is not sampled."""
-        root = self._root()
-        return root if root.flags & SAMPLED else None
+        return self._roots.sampled(None)
 
     def serve(self, wire: bytes) -> TraceContext | None:
         """The context in which a message is handled that came with one; None when that is not traced."""
@@ -255,7 +287,7 @@ class Recorder:
             _, high, low, span_id, flags = unpack_layout(wire)
             trace_id = high << 64 | low
             if trace_id and span_id:
-                fields = (trace_id, self._random_bits(_SPAN_ID_BITS) or 1, flags, span_id, "")
+                fields = (trace_id, self._random_bits(SPAN_ID_BITS) or 1, flags, span_id, "")
                 return tuple.__new__(TraceContext, fields)
         parent = TraceContext.unpack(wire)
         if parent is None:
@@ -278,17 +310,17 @@ class Recorder:
         if not (flags | parent.flags) & SAMPLED:
             return parent
         # As in TraceContext.unpack: the same value for half the time.
-        fields = (trace_id, self._random_bits(_SPAN_ID_BITS) or 1, flags, parent_span_id, trace_state)
+        fields = (trace_id, self._random_bits(SPAN_ID_BITS) or 1, flags, parent_span_id, trace_state)
         return tuple.__new__(TraceContext, fields)
 
     def linked_root(self, cause: TraceContext) -> TraceContext:
         """The context of a new trace, sampled exactly when `cause` is; give `cause` to the record as its link."""
         flags = RANDOM_TRACE_ID | cause.flags & SAMPLED
-        return TraceContext(self._random_bits(_TRACE_ID_BITS) or 1, self.new_span_id(), flags)
+        return TraceContext(self._random_bits(TRACE_ID_BITS) or 1, self.new_span_id(), flags)
 
     def new_span_id(self) -> int:
         """A random span id; never 0, which means "none"."""
-        return self._random_bits(_SPAN_ID_BITS) or 1
+        return self._random_bits(SPAN_ID_BITS) or 1
 
     def finish(self, record: Record) -> None:
         """Keep `record` if it is sampled, or if something has come of it that is kept late."""
@@ -336,7 +368,10 @@ class Recorder:
         The change belongs to the running `contextvars.Context`. For a coroutine that is stepped in a Context of its
         own, attach once inside it and let it go with the Context; everywhere else `detach` in the same Context.
         """
-        return current_context.set(context), self._users.attach(context)
+        users = self._users.attach(context)
+        if users is None and context.flags & SAMPLED:
+            self._has_unshared = True
+        return current_context.set(context), users
 
     def detach(self, attachment: Attachment) -> None:
         """Undo `attach`. Attachments are undone in the reverse order of their making."""
@@ -346,9 +381,7 @@ class Recorder:
         current_context.reset(ours)
 
     def _root(self) -> TraceContext:
-        trace_id = self._random_bits(_TRACE_ID_BITS) or 1
-        flags = RANDOM_TRACE_ID | SAMPLED if self._samples_root(trace_id, None) else RANDOM_TRACE_ID
-        return TraceContext(trace_id, self.new_span_id(), flags)
+        return self._roots.sampled(None) or self._roots.unsampled()
 
     def _forget(self) -> None:
         self._records.clear()

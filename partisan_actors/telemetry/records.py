@@ -54,7 +54,9 @@ class AskFinished(NamedTuple):
     """CLIENT: an ask is over, on the caller's node. All attempts are one span; `attempt` counts them.
 
     `peer` is the node of the actor and `server` its address, `first_hop` the address of the connection used.
-    `stream_items` counts what a generator method gave; it is None for a plain one.
+    `stream_items` counts what a generator method gave; it is None for a plain one. `queue_wait_ns` is how long the
+    message waited for a connection that could not be written to, `rtt_s` the round trip of that connection, where it
+    was looked at.
     """
 
     context: TraceContext
@@ -74,6 +76,8 @@ class AskFinished(NamedTuple):
     stream_items: int | None = None
     name: str | None = None
     sending: Sending | None = None
+    queue_wait_ns: int = 0
+    rtt_s: float | None = None
 
 
 class AskServed(NamedTuple):
@@ -81,7 +85,8 @@ class AskServed(NamedTuple):
 
     `peer` is the caller's node, `hop_count` how many nodes stood between, `mailbox_size` how many messages were ahead
     on arrival, `function` the qualified name of the code that ran, or the class whose method it was. A message refused
-    before it was dequeued has `dequeued_ns` equal to `ended_ns`.
+    before it was dequeued has `dequeued_ns` equal to `ended_ns`. `stream_items` and `stream_bytes` are what a generator
+    method gave, None for others.
     """
 
     context: TraceContext
@@ -102,6 +107,7 @@ class AskServed(NamedTuple):
     stream_items: int | None = None
     name: str | None = None
     running: Running | None = None
+    stream_bytes: int | None = None
 
 
 class TellSent(NamedTuple):
@@ -175,7 +181,8 @@ class LifecycleStep(StrEnum):
 class Lifecycle(NamedTuple):
     """CREATE is the CLIENT on the creator's node, ACTIVATE the SERVER where the actor lives; the others INTERNAL.
 
-    A restart is a root with a `link` to the call that failed. `reason` says why it stopped or had to restart.
+    A restart is a root with a `link` to the call that failed. `reason` says why it stopped or had to restart, and
+    `restart_limit` how often it may, -1 for without limit.
     """
 
     context: TraceContext
@@ -190,6 +197,7 @@ class Lifecycle(NamedTuple):
     reason: str = ""
     link: TraceContext | None = None
     name: str | None = None
+    restart_limit: int | None = None
 
 
 class BroadcastSent(NamedTuple):

@@ -33,6 +33,11 @@ __all__ = ["MAILBOX_SPAN_MIN_NS", "SpanEvent", "SpanValue", "has_more", "spans_o
 
 # A shorter wait is an attribute only: a span for each would double the volume and show nothing.
 MAILBOX_SPAN_MIN_NS: Final = 1_000_000
+# A shorter one is what every message waits for the others of its turn of the loop.
+QUEUE_WAIT_MIN_NS: Final = 1_000_000
+
+# Erlang's word: who restarts an actor restarts that one, and no other.
+ONE_FOR_ONE: Final = "one_for_one"
 
 # A span inside another has the other's random id with these bits turned, so whoever reads a record makes the same ones.
 _MAILBOX: Final = 0x6D61696C626F7831
@@ -115,6 +120,10 @@ def _ask_finished(record: AskFinished) -> SpanValue:
     attributes[events.CALL_KIND] = "ask"
     attributes[events.ATTEMPT] = record.attempt
     _add_sending(attributes, record.sending, record.started_ns)
+    if record.queue_wait_ns > QUEUE_WAIT_MIN_NS:
+        attributes[events.CHANNEL_QUEUE_WAIT] = record.queue_wait_ns / _NS_PER_S
+    if record.rtt_s is not None:
+        attributes[events.PEER_RTT] = record.rtt_s
     _add_address(attributes, record.server, events.SERVER_ADDRESS, events.SERVER_PORT)
     _add_address(attributes, record.first_hop, events.NETWORK_PEER_ADDRESS, events.NETWORK_PEER_PORT)
     return _span(record, name_of(record)[0], SpanKind.CLIENT, Scope.CALLS, attributes, record.failure)
@@ -122,6 +131,8 @@ def _ask_finished(record: AskFinished) -> SpanValue:
 
 def _ask_served(record: AskServed) -> SpanValue:
     attributes = _rpc(record)
+    if record.stream_bytes is not None:
+        attributes[events.STREAM_BYTES] = record.stream_bytes
     _add_handling(attributes, record, record.started_ns)
     dequeued = SpanEvent("dequeued", record.dequeued_ns)
     # There is no event for the reply: the end of the span is when it was written.
@@ -238,6 +249,9 @@ def _lifecycle(record: Lifecycle) -> SpanValue:
         attributes[events.PEER_NODE] = str(record.peer)
     if record.restart_count is not None:
         attributes[events.RESTART_COUNT] = record.restart_count
+    if record.restart_limit is not None:
+        attributes[events.SUPERVISOR_STRATEGY] = ONE_FOR_ONE
+        attributes[events.RESTART_LIMIT] = record.restart_limit
     if record.reason:
         attributes[events.STOP_REASON] = record.reason
     name, kind = name_of(record)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from partisan_actors.ids import NodeId
 from partisan_actors.telemetry.context import TraceContext
-from partisan_actors.telemetry.options import TracingOptions
+from partisan_actors.telemetry.options import TRACES_PER_SECOND, TracingOptions
 from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
-from partisan_actors.telemetry.sampler import Sampler
+from partisan_actors.telemetry.sampler import SAMPLER_VARIABLE, Sampler
 
 __all__ = [
     "DISABLED_VARIABLE",
@@ -67,6 +68,9 @@ def begin_recording(recorder: Recorder, options: TracingOptions) -> bool:
     """
     if options.is_off or is_disabled_by(os.environ):
         return False
+    if os.environ.get(SAMPLER_VARIABLE, "").strip() and options.traces_per_second == TRACES_PER_SECOND:
+        # The usual limit is for those who have not said how much they want.
+        options = replace(options, traces_per_second=None)
     recorder.configure(enabled=True, sampler=Sampler.from_environment(os.environ), options=options)
     return True
 

@@ -6,8 +6,11 @@ Nothing here imports opentelemetry. If other code of this process has loaded it,
 
 from __future__ import annotations
 
+import contextvars
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
@@ -30,6 +33,10 @@ class _OpenTelemetry(NamedTuple):
     attach: Callable[[Any], object]
     detach: Callable[[Any], None]
     our_span: type[Any]
+    # What gives the current context for a fifth of the price of `get_current`, and what it gives where there is none.
+    place: tuple[Callable[[], object], object]
+    # The variable's own, where it is known.
+    attach_quickly: Callable[[Any], object]
 
 
 class UserSpans:
@@ -58,14 +65,20 @@ class UserSpans:
         trace_state = users.trace_state.to_header() if users.trace_state else ""
         return TraceContext(users.trace_id, users.span_id, int(users.trace_flags), 0, trace_state)
 
+    def place(self) -> tuple[Callable[[], object], object] | None:
+        """What to call for whatever is current, and its answer when nothing is; None while nobody uses it."""
+        api = self._api or self._find()
+        return None if api is None else api.place
+
     def attach(self, context: TraceContext) -> object:
         """Make `context` the parent of spans the user will open here; returns what `detach` wants."""
         api = self._api or self._find()
         if api is None:
             return None
         span = api.our_span(context)
-        if api.only_span is not None and not api.get_current():
-            return api.attach(api.only_span(span))
+        current, nothing = api.place
+        if api.only_span is not None and current() is nothing:
+            return api.attach_quickly(api.only_span(span))
         return api.attach(api.set_span_in_context(span))
 
     def detach(self, token: object) -> None:
@@ -87,6 +100,7 @@ class UserSpans:
                 context.attach,
                 context.detach,
                 _our_span_class(trace),
+                *_place(context),
             )
         except (AttributeError, KeyError):  # another thread is in the middle of importing it: not loaded yet, then
             return None
@@ -100,6 +114,15 @@ def _only_span(trace: ModuleType, context: ModuleType) -> Callable[[Any], Any] |
         return None
     (key,), kind = keys, context.Context
     return lambda span: kind({key: span})
+
+
+def _place(context: ModuleType) -> tuple[tuple[Callable[[], object], object], Callable[[Any], object]]:
+    """The variable behind `get_current`, which has no public name; where it is another one, `get_current` itself."""
+    current = getattr(getattr(context, "_RUNTIME_CONTEXT", None), "_current_context", None)
+    if isinstance(current, ContextVar):
+        with suppress(LookupError):
+            return (current.get, contextvars.Context().run(current.get)), current.set
+    return (lambda: context.get_current() or None, None), context.attach
 
 
 def _our_span_class(trace: ModuleType) -> type[Any]:

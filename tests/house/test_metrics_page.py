@@ -14,6 +14,8 @@ from partisan_actors.telemetry.exposition import prometheus_name
 from partisan_actors.telemetry.histogram import BOUNDS_S
 from partisan_actors.telemetry.meters import CLASSES_MAX, PERIOD_MAX, TIMED_EVERY_NS
 from partisan_actors.telemetry.metrics import METRICS, Metric
+from partisan_actors.telemetry.outcomes import ERROR_TYPES_MAX
+from partisan_actors.telemetry.sent_meters import BURST
 from partisan_actors.telemetry.user_metrics import INSTRUMENTS_MAX, NODE_SERIES_MAX, SERIES_MAX
 from tests.house.source import ROOT
 
@@ -39,6 +41,8 @@ def test_the_figures_of_the_page_are_those_of_the_code() -> None:
     text = " ".join(PAGE.read_text(encoding="utf-8").split())
 
     assert f"at most {10**9 // TIMED_EVERY_NS} times a second" in text and f"n being at most {PERIOD_MAX}" in text
+    assert f"{BURST} at once and {10**9 // TIMED_EVERY_NS} a second" in text
+    assert f"One method has {ERROR_TYPES_MAX} of them" in text
     assert f"figures of {CLASSES_MAX:,} classes" in text
     assert (
         f"takes {INSTRUMENTS_MAX} of them, {SERIES_MAX:,} combinations of tags of each, and {NODE_SERIES_MAX:,} of all"

@@ -42,7 +42,19 @@ SCRIPT = """
         def order(self):
             pa.metrics.Counter("shop.orders", "Orders that came in.", ("kind",)).inc(tags={"kind": "large"})
 
+    @pa.actor
+    class Gone:
+        async def hello(self):
+            return 1
+
     with pa.init(address=sys.argv[1], name="script"):
+        gone = Gone.remote()
+        pa.get(gone.hello.remote())
+        pa.kill(gone)
+        try:
+            pa.get(gone.hello.remote())
+        except pa.ActorStopped:
+            gone.hello.tell()
         shop = Shop.remote()
         for _ in range(25):
             pa.get(shop.price.remote())
@@ -130,6 +142,16 @@ def test_it_knows_every_node_and_every_call(prometheus: str) -> None:
     }
     assert answer(prometheus, "sum(partisan_call_errors_total)") == {(): 1}
     assert answer(prometheus, "sum(shop_orders_total{kind='large'})") == {(): 1}
+
+
+def test_it_knows_what_callers_saw_how_calls_failed_and_what_reached_nobody(prometheus: str) -> None:
+    seen = "sum by (rpc_method, error_type) (rpc_client_call_duration_seconds_count{rpc_method=~'Shop/.*'})"
+    dead = "sum by (partisan_actor_class, partisan_dead_letter_reason) (partisan_dead_letters_total)"
+    wait_until(lambda: len(answer(prometheus, seen)) == 3, "Prometheus to have scraped what callers saw")
+    wait_until(lambda: answer(prometheus, dead), "Prometheus to have scraped dead letters")
+
+    assert answer(prometheus, seen) == {("Shop/price",): 25, ("Shop/order",): 1, ("ValueError", "Shop/fails"): 1}
+    assert answer(prometheus, dead) == {("Gone", "actor ended"): 1}
 
 
 def test_every_panel_of_the_grafana_dashboards_shows_something(prometheus: str) -> None:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from opentelemetry import context as otel_context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 import partisan_actors as pa
 from partisan_actors.api.runtime import Runtime
@@ -114,7 +116,7 @@ class Traced:
             kept = self.kept.setdefault(name, RecentSpans(WallClock(recorder.clock, recorder.wall_clock)))
             kept.resource = {"partisan.node.name": name}
             for record in recorder.take(10_000):
-                kept.add_record(record)
+                kept.add_records([record])
         spans = [span for kept in self.kept.values() for entry in kept.newest_first() for span in entry.spans()]
         return sorted(spans, key=lambda span: span["start_ns"])
 
@@ -181,6 +183,7 @@ async def test_a_stream_is_one_pair_of_spans_with_what_is_called_between_its_ite
         assert {span["parent_id"] for span in appended} == {server["span_id"]}
         assert server["parent_id"] == client["span_id"]
         assert client["attributes"]["partisan.stream.items"] == server["attributes"]["partisan.stream.items"] == 3
+        assert server["attributes"]["partisan.stream.bytes"] > 3
 
 
 async def test_a_tell_inside_an_async_method_is_a_child_and_so_is_what_it_does() -> None:
@@ -273,6 +276,55 @@ async def test_a_class_may_ask_for_everything_or_for_nothing() -> None:
 
         assert "Quiet/pay" not in names and "Ledger/append" not in names and "create Quiet" not in names
         assert "create Loud" in names
+
+
+async def test_a_task_may_ask_for_everything_or_for_nothing() -> None:
+    async with traced(level="calls") as (recorded, bank, _):
+        await asyncio.wait_for(task_that_calls.options(tracing="off").remote(bank), 30)
+        await asyncio.wait_for(task_that_calls.options(tracing="full").remote(bank), 30)
+
+        (execute,) = await recorded.found("execute task.task_that_calls", "internal")
+        appended = await recorded.found("Ledger/append", "server", 2)
+
+        assert recorded.path(execute)[-2:] == ["task/task_that_calls server", "execute task.task_that_calls internal"]
+        # What the first one called was not traced; what that called in turn begins a trace.
+        assert [recorded.path(each)[0] for each in appended] == ["Ledger/append client", "task/task_that_calls client"]
+
+
+async def test_a_call_says_how_long_it_waited_for_a_connection_that_took_no_more() -> None:
+    async with traced() as (recorded, _, ledger):
+        await asyncio.wait_for(ledger.append.remote(1), 30)
+        node, clock = recorded.cluster["a"].node, recorded.cluster["a"].recorder.clock
+        connection = node.router.peer(recorded.cluster["b"].node.me).direct
+        assert connection is not None
+        begun = clock()
+
+        connection.pause_writing()
+        reply = ledger.append.remote(2)
+        await until(lambda: clock() - begun > 5_000_000)
+        connection.resume_writing()
+        await asyncio.wait_for(reply, 30)
+
+        first, second = await recorded.found("Ledger/append", "client", 2)
+        assert "partisan.channel.queue.wait" not in first["attributes"]
+        assert 0.004 < second["attributes"]["partisan.channel.queue.wait"] < 30
+
+
+async def test_a_context_that_a_user_has_attached_is_kept_to_where_little_is_sampled() -> None:
+    async with traced(sampler=Sampler(0.0)) as (recorded, _, ledger):
+        for number in range(10):
+            await asyncio.wait_for(ledger.append.remote(number), 30)
+        came = NonRecordingSpan(SpanContext(7, 8, True, TraceFlags(TraceFlags.SAMPLED)))
+
+        token = otel_context.attach(set_span_in_context(came))
+        await asyncio.wait_for(ledger.append.remote(10), 30)
+        otel_context.detach(token)
+        await asyncio.wait_for(ledger.append.remote(11), 30)
+
+        (client,) = await recorded.found("Ledger/append", "client")
+        (server,) = await recorded.found("Ledger/append", "server")
+        assert client["parent_id"] == f"{8:016x}" and client["trace_id"] == f"{7:032x}"
+        assert server["parent_id"] == client["span_id"]
 
 
 async def test_a_trace_is_whole_or_absent_whatever_is_nested() -> None:

@@ -181,6 +181,55 @@ async def test_a_lane_that_goes_on_is_a_reconnect_and_counts_on() -> None:
         assert channels["calls"].sent_messages > before
 
 
+async def test_durations_say_how_calls_failed_where_they_ran_and_where_they_were_made() -> None:
+    async with runtimes(MemoryNetwork(), "a", "b") as (a, b):
+        cell = make(b)
+        await ask(a, cell, "quick")
+        for _ in range(2):
+            failed = ask(a, cell, "fails")
+            await until(failed.done)
+
+        there, here = await b.metering.snapshot(), await a.metering.snapshot()
+
+        for points, name in ((there, "rpc.server.call.duration"), (here, "rpc.client.call.duration")):
+            found = {
+                (at["rpc.method"], at["rpc.response.status_code"], at.get("error.type")): point["count"]
+                for point in points
+                if point["name"] == name and (at := point["attributes"])["rpc.method"].startswith("Worker/")
+            }
+            assert found == {
+                ("Worker/quick", "OK", None): 1,
+                ("Worker/fails", "APPLICATION_ERROR", "ValueError"): 2,
+            }
+
+
+async def test_tells_are_counted_where_they_are_sent_and_dead_letters_by_class_and_reason() -> None:
+    async with runtimes(MemoryNetwork(), "a", "b") as (a, b):
+        cell = make(b)
+        location = a.system.location(cell.actor, "Worker", None, False, cell.actor.node)
+        await ask(a, cell, "quick")
+        a.system.tell(location, "quick", (), {})
+        a.system.tell(location, "no_such_method", (), {})
+        await until(lambda: b.system.dead_letters.count)
+        cell.stop("it was stopped")
+        a.system.tell(location, "quick", (), {})
+        await until(lambda: b.system.dead_letters.count == 2)
+
+        sent = {
+            point["attributes"]["messaging.operation.name"]: point["value"]
+            for point in await a.metering.snapshot()
+            if point["name"] == "messaging.client.sent.messages"
+        }
+        dead = {
+            tuple(point["attributes"].values()): point["value"]
+            for point in await b.metering.snapshot()
+            if point["name"] == "partisan.dead_letters"
+        }
+
+        assert sent == {"quick": 2, "no_such_method": 1}
+        assert dead == {("Worker", "no such method"): 1, ("Worker", "actor ended"): 1}
+
+
 async def test_every_point_is_one_that_the_table_describes_and_plain() -> None:
     async with runtimes(MemoryNetwork(), "a", "b") as (a, b):
         await ask(a, make(b), "quick")
@@ -191,7 +240,8 @@ async def test_every_point_is_one_that_the_table_describes_and_plain() -> None:
         for point in points:
             metric = METRICS[point["name"]]
             assert (point["type"], point["unit"]) == (metric.type, metric.unit)
-            assert tuple(point["attributes"]) == metric.attributes
+            # Nothing has failed here.
+            assert tuple(point["attributes"]) == tuple(key for key in metric.attributes if key != "error.type")
             assert all(type(value) is str for value in point["attributes"].values())
             if metric.type == HISTOGRAM:
                 assert point["bounds"] == list(BOUNDS_S) and sum(point["buckets"]) == point["count"]
@@ -205,7 +255,9 @@ async def test_every_metric_of_the_table_has_a_point() -> None:
         cell = make(b)
         await ask(a, cell, "quick")
         a.system.tell(a.system.location(cell.actor, "Worker", None, False, b.node.me), "quick", (), {})
-        await until(lambda: cell.processed == 2)
+        b.system.tell(b.system.location(cell.actor, "Worker", None, False, b.node.me), "no_such_method", (), {})
+        await ask(b, cell, "quick")
+        await until(lambda: cell.processed == 3 and b.system.dead_letters.count)
 
         told = {point["name"] for point in await b.metering.snapshot()}
 

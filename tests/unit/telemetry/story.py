@@ -130,13 +130,13 @@ def _ask_through_relay(nodes: tuple[Node, Node, Node], bank: ActorId, clock: Tic
     eve.recorder.record(
         AskServed(
             served, got, dequeued, replied, bank, "Bank", "pay", None, "default", 2, ada.id, 1, 4,
-            "shop.Bank.pay", "m-1", 3,
+            "shop.Bank.pay", "m-1", 3, stream_bytes=96,
         )
     )  # fmt: skip
     ada.recorder.record(
         AskFinished(
             context, called, clock.after_ms(0.4), bank, "Bank", "pay", None, "default", 2, eve.id, 2,
-            ("10.0.0.3", 7000), ("10.0.0.2", 7000), "m-1", 3,
+            ("10.0.0.3", 7000), ("10.0.0.2", 7000), "m-1", 3, queue_wait_ns=2_000_000, rtt_s=0.0005,
         )
     )  # fmt: skip
 
@@ -187,7 +187,7 @@ def _restart_and_stop(eve: Node, bank: ActorId, cause: TraceContext, clock: Tick
     eve.recorder.record(
         Lifecycle(
             again, failed, clock.after_ms(1), LifecycleStep.RESTART, bank, "Bank",
-            restart_count=1, reason="KeyError", link=cause,
+            restart_count=1, reason="KeyError", link=cause, restart_limit=3,
         )
     )  # fmt: skip
     ended = eve.recorder.begin()

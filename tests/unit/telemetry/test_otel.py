@@ -456,7 +456,7 @@ def test_a_burst_larger_than_the_queue_arrives_whole(receiver: OtlpReceiver, mon
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "200")
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "50")
     recorder = Recorder()
-    exporting = start(recorder, ADA, "shop", TracingOptions())
+    exporting = start(recorder, ADA, "shop", TracingOptions(traces_per_second=None))
 
     for _ in range(2_000):
         one_span(recorder)

@@ -97,7 +97,7 @@ def test_what_is_given_at_the_end_is_exported_although_no_interval_is_over(
     exporting = start_metric_export(lambda timeout_s: [], NODE, "shop", None, time.time_ns)
     assert exporting is not None
 
-    exporting.begin_close([point("partisan.dead_letters", 5)])
+    exporting.begin_close([point("partisan.dead_letters", 5, "Bank", "actor ended")])
     until_finished(exporting)
 
     (metric,) = receiver.metrics()

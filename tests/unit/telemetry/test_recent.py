@@ -32,7 +32,7 @@ def test_the_newest_come_first() -> None:
     kept, recorder = recent()
 
     for method in ("first", "second"):
-        kept.add_record(ask(recorder, method))
+        kept.add_records([ask(recorder, method)])
 
     assert names(kept) == ["Bank/second", "Bank/first"]
     assert (kept.count, kept.forgotten) == (2, 0)
@@ -42,7 +42,7 @@ def test_beyond_the_number_the_oldest_is_forgotten_and_counted() -> None:
     kept, recorder = recent(spans_max=2)
 
     for method in ("first", "second", "third"):
-        kept.add_record(ask(recorder, method))
+        kept.add_records([ask(recorder, method)])
 
     assert names(kept) == ["Bank/third", "Bank/second"]
     assert kept.forgotten == 1
@@ -53,7 +53,7 @@ def test_long_stack_traces_leave_room_for_fewer() -> None:
     failure = Failure.of_call(TaskFailed.of(ValueError("no"), "Bank/pay", "x" * 8_000))
 
     for number in range(5):
-        kept.add_record(ask(recorder, f"m{number}", failure))
+        kept.add_records([ask(recorder, f"m{number}", failure)])
 
     assert names(kept) == ["Bank/m4", "Bank/m3"]
     assert kept.forgotten == 3
@@ -62,17 +62,17 @@ def test_long_stack_traces_leave_room_for_fewer() -> None:
 def test_one_that_is_larger_than_all_there_may_be_is_kept_alone() -> None:
     kept, recorder = recent(bytes_max=10)
 
-    kept.add_record(ask(recorder, "first"))
-    kept.add_record(ask(recorder, "second"))
+    kept.add_records([ask(recorder, "first")])
+    kept.add_records([ask(recorder, "second")])
 
     assert names(kept) == ["Bank/second"]
 
 
 def test_the_names_are_those_of_the_spans() -> None:
     kept, recorder = recent()
-    kept.add_record(ask(recorder, "pay"))
+    kept.add_records([ask(recorder, "pay")])
     context = recorder.begin()
-    kept.add_record(AskServed(context, 0, 5_000_000, 6_000_000, "actor:1", "Bank", "wait"))
+    kept.add_records([AskServed(context, 0, 5_000_000, 6_000_000, "actor:1", "Bank", "wait")])
 
     for entry in kept.newest_first():
         assert list(entry.names()) == [(span["name"], span["kind"]) for span in entry.spans()]
@@ -80,7 +80,7 @@ def test_the_names_are_those_of_the_spans() -> None:
 
 def test_reading_twice_gives_the_same_spans() -> None:
     kept, recorder = recent()
-    kept.add_record(AskServed(recorder.begin(), 0, 5_000_000, 6_000_000, "actor:1", "Bank", "wait"))
+    kept.add_records([AskServed(recorder.begin(), 0, 5_000_000, 6_000_000, "actor:1", "Bank", "wait")])
 
     (entry,) = kept.newest_first()
 
@@ -104,7 +104,7 @@ def test_writers_on_several_threads_lose_nothing() -> None:
 
     def write() -> None:
         for _ in range(500):
-            kept.add_record(ask(recorder, "pay"))
+            kept.add_records([ask(recorder, "pay")])
 
     writers = [threading.Thread(target=write) for _ in range(4)]
     for writer in writers:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Iterable
 from random import Random
 
 import pytest
 
 from partisan_actors.telemetry.context import NOT_SAMPLED, RANDOM_TRACE_ID, SAMPLED, TraceContext
+from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import BroadcastSent, Record
 from partisan_actors.telemetry.sampler import Sampler
@@ -111,7 +114,7 @@ def test_so_many_roots_are_traced_as_the_ratio_says_and_any_sampler_of_it_takes_
 ) -> None:
     sampler = Sampler(ratio)
     ours = recorder()
-    ours.configure(enabled=True, sampler=sampler)
+    ours.configure(enabled=True, sampler=sampler, options=TracingOptions(traces_per_second=None))
 
     roots = [ours.begin_traced() for _ in range(20_000)]
 
@@ -119,6 +122,101 @@ def test_so_many_roots_are_traced_as_the_ratio_says_and_any_sampler_of_it_takes_
     assert abs(len(traced) / 20_000 - ratio) < 0.02
     assert all(root.is_sampled and sampler.samples(root.trace_id) and not root.parent_span_id for root in traced)
     assert len({root.trace_id for root in traced}) == len(traced)
+
+
+def through_the_gate(ours: Recorder, numbers: Iterable[int], override: object = None) -> list[TraceContext]:
+    """What those begin who ask as callers do."""
+    begun = []
+    for number in numbers:
+        if number >= ours.due or ours.under() is not ours.nothing or override is not None:
+            context = ours.begin_numbered(number, override)
+            if context is not None:
+                begun.append(context)
+    return begun
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.01, 0.1, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("step", [1, 3])
+def test_the_gate_lets_through_what_the_ratio_says_whoever_takes_the_other_numbers(ratio: float, step: int) -> None:
+    sampler = Sampler(ratio)
+    ours = recorder()
+    ours.configure(enabled=True, sampler=sampler, options=TracingOptions(traces_per_second=None))
+
+    begun = through_the_gate(ours, range(500, 500 + 20_000 * step, step))
+
+    assert abs(len(begun) / 20_000 - ratio) < 0.02
+    assert all(root.is_sampled and sampler.samples(root.trace_id) for root in begun)
+
+
+def test_what_is_inside_of_a_trace_always_comes_through_the_gate() -> None:
+    ours = recorder()
+    ours.configure(enabled=True, sampler=Sampler(0.0))
+    outer = TraceContext(7, 8, SAMPLED)
+
+    before = through_the_gate(ours, range(100))
+    attachment = ours.attach(outer)
+    inside = through_the_gate(ours, range(100, 110))
+    ours.detach(attachment)
+    after = through_the_gate(ours, range(110, 200))
+
+    assert (before, after) == ([], [])
+    assert [(each.trace_id, each.parent_span_id) for each in inside] == [(7, 8)] * 10
+
+
+def test_what_whoever_started_this_process_wants_traced_is() -> None:
+    ours = recorder()
+    ours.configure(enabled=True, sampler=Sampler(0.0))
+    assert through_the_gate(ours, range(10)) == []
+
+    ours.inherited = TraceContext(7, 8, SAMPLED)
+
+    assert {each.trace_id for each in through_the_gate(ours, range(10, 20))} == {7}
+
+
+def test_a_class_that_says_so_has_a_share_of_its_own_or_none() -> None:
+    ours = recorder()
+    ours.configure(enabled=True, sampler=Sampler(0.0))
+
+    assert len(through_the_gate(ours, range(10), 1.0)) == 10
+    ours.configure(enabled=True, sampler=Sampler(1.0))
+    assert through_the_gate(ours, range(10), "off") == []
+
+
+def test_beyond_the_limit_nobody_asks_until_the_recorder_is_refreshed() -> None:
+    now = [0]
+    ours = recorder(clock=lambda: now[0])
+    ours.configure(enabled=True, options=TracingOptions(traces_per_second=10))
+    ours.refresh()
+
+    first = through_the_gate(ours, range(100))
+    closed = ours.due
+    now[0] += 1_000_000_000
+    still = through_the_gate(ours, range(100, 200))
+    ours.refresh()
+    again = through_the_gate(ours, range(200, 300))
+
+    assert (len(first), len(still), len(again)) == (10, 0, 10)
+    assert closed == math.inf
+
+
+def test_a_limit_that_nobody_refreshes_is_asked_each_time() -> None:
+    now = [0]
+    ours = recorder(clock=lambda: now[0])
+    ours.configure(enabled=True, options=TracingOptions(traces_per_second=10))
+
+    first = through_the_gate(ours, range(100))
+    now[0] += 1_000_000_000
+
+    assert (len(first), len(through_the_gate(ours, range(100, 200)))) == (10, 10)
+
+
+def test_what_may_be_kept_late_has_a_context_each() -> None:
+    ours = recorder()
+    ours.configure(enabled=True, sampler=Sampler(0.0), options=TracingOptions(keep_failed=True))
+
+    begun = through_the_gate(ours, range(10))
+
+    assert len(begun) == 10 and not any(each.is_sampled for each in begun)
 
 
 def test_what_is_not_sampled_is_not_traced_below_either() -> None:

@@ -54,6 +54,22 @@ def test_an_ask_is_a_client_span_named_by_class_and_method() -> None:
     assert not made.parent_is_remote
 
 
+def test_an_ask_says_how_long_it_waited_for_its_connection_if_that_was_over_a_millisecond() -> None:
+    short = span(AskFinished(CONTEXT, 1, 5, BANK, "Bank", "pay", queue_wait_ns=900_000))
+    long = span(AskFinished(CONTEXT, 1, 5, BANK, "Bank", "pay", queue_wait_ns=2_500_000, rtt_s=0.004))
+
+    assert "partisan.channel.queue.wait" not in short.attributes and "partisan.peer.rtt" not in short.attributes
+    assert long.attributes["partisan.channel.queue.wait"] == 0.0025
+    assert long.attributes["partisan.peer.rtt"] == 0.004
+
+
+def test_a_restart_says_by_which_rule_and_how_often() -> None:
+    made = span(Lifecycle(CONTEXT, 1, 5, LifecycleStep.RESTART, BANK, "Bank", restart_count=1, restart_limit=-1))
+
+    assert made.attributes["partisan.supervisor.strategy"] == "one_for_one"
+    assert (made.attributes["partisan.restart.count"], made.attributes["partisan.restart.limit"]) == (1, -1)
+
+
 def test_an_ask_says_where_it_went_when_that_is_known() -> None:
     made = span(
         AskFinished(

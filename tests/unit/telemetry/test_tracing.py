@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from typing import Any
 
 import pytest
 
 from partisan_actors.ids import NodeId
-from partisan_actors.telemetry.options import TracingOptions
+from partisan_actors.telemetry.options import TRACES_PER_SECOND, TracingOptions
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import AskFinished
 from partisan_actors.telemetry.tracing import begin_recording, inherit, is_disabled_by, start_tracing
@@ -61,6 +62,26 @@ def test_recording_begins_with_the_level_and_sampler_that_are_asked_for(monkeypa
 
     assert (recorder.enabled, recorder.hops_enabled) == (True, True)
     assert not recorder.begin().is_sampled
+
+
+@pytest.mark.parametrize(
+    ("sampler", "given", "begun"),
+    [
+        ("", {}, TRACES_PER_SECOND),
+        ("parentbased_always_on", {}, 2_000),
+        ("parentbased_always_on", {"traces_per_second": 10}, 10),
+        ("", {"traces_per_second": None}, 2_000),
+    ],
+)
+def test_the_usual_limit_is_for_those_who_have_not_said_how_much_they_want(
+    sampler: str, given: dict[str, Any], begun: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
+    recorder = Recorder(clock=lambda: 0)
+
+    begin_recording(recorder, TracingOptions(**given))
+
+    assert sum(recorder.begin_traced() is not None for _ in range(2_000)) == begun
 
 
 def test_recording_does_not_begin_when_the_environment_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:

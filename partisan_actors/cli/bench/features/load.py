@@ -126,7 +126,7 @@ class Feature:
 
 def trace_share(recorder: Recorder, share: float) -> None:
     """Have that share of traces recorded from now on; nothing for 0."""
-    recorder.configure(enabled=share > 0, sampler=Sampler(share), options=TracingOptions(level="calls"))
+    recorder.configure(enabled=share > 0, sampler=Sampler(share), options=TracingOptions(traces_per_second=None))
 
 
 def _method(**options: Any) -> Callable[[Stage], Callable[[], Awaitable[object]]]:

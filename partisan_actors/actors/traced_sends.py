@@ -1,0 +1,275 @@
+"""Traced calls and tells on their way out: what they carry, and what the caller writes down of them.
+
+A traced message carries its context in the map of extras, beside the arguments and never among them: ``tc`` is the
+context in wire form, ``channel`` and ``lane`` say how it came when that is not the usual way, ``id`` numbers a tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final
+
+from partisan_actors.actors.tracing import is_full_for
+from partisan_actors.actors.unready import awaiting
+from partisan_actors.errors import PartisanError
+from partisan_actors.telemetry.context import TraceContext
+from partisan_actors.telemetry.failure import Failure
+from partisan_actors.telemetry.records import AskFinished, Sending, TellSent
+from partisan_actors.wire.channels import CALLS
+from partisan_actors.wire.codec import pack
+from partisan_actors.wire.frames import Kind
+from partisan_actors.wire.payload import is_scalars
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.encoding import Encoded
+    from partisan_actors.actors.host import Host
+    from partisan_actors.actors.ref import Location
+    from partisan_actors.actors.replies import Reply
+    from partisan_actors.node.router import Peer
+    from partisan_actors.telemetry.records import Address
+
+__all__ = ["CallTrace", "TellTrace", "encode_traced_call", "encode_traced_tell"]
+
+# A shorter encoding is not worth an attribute.
+SLOW_ENCODING_NS: Final = 1_000_000
+# Less than this is not worth a look at the clock.
+QUICK_BYTES: Final = 16_384
+
+_CALL_META, _TELL_META = Kind.CALL_META, Kind.TELL_META
+
+
+class _Sent:
+    """What the traces of asks and tells have in common."""
+
+    __slots__ = (
+        "_channel",
+        "_host",
+        "_lane",
+        "_location",
+        "_method",
+        "_number",
+        "_queue_wait_ns",
+        "_sending",
+        "_started_ns",
+        "attempt",
+        "context",
+        "items",
+        "reply",
+    )
+
+    def __init__(
+        self,
+        host: Host,
+        context: TraceContext,
+        location: Location,
+        method: str,
+        channel: str,
+        number: int,
+        partition: int | None = None,
+    ) -> None:
+        self.context = context
+        self._host = host
+        self._location = location
+        self._method = method
+        self._channel = channel
+        lanes = host.node.lanes[channel]
+        if lanes == 1:
+            self._lane = 0
+        else:
+            self._lane = (location.affinity ^ host.sender_affinity() if partition is None else partition) % lanes
+        self._number = number
+        self._sending: Sending | None = None
+        self._queue_wait_ns = 0
+        self._started_ns = host.recorder.clock()
+        # Of an ask: its future, how often it was sent, and how many items a generator gave.
+        self.reply: Reply[Any] | None = None
+        self.attempt = 1
+        self.items: int | None = None
+
+    def meta(self) -> dict[str, Any]:
+        """What travels with the message."""
+        meta: dict[str, Any] = {"tc": self.context.pack()}
+        if self._channel is not CALLS and self._channel != CALLS:
+            meta["channel"] = self._channel
+        if self._lane:
+            meta["lane"] = self._lane
+        return meta
+
+    def encoded(self, message: bytes, buffers: Sequence[Any] | None) -> None:
+        """The message is bytes, and will be queued."""
+        recorder, override = self._host.recorder, self._location.tracing
+        if buffers is None and len(message) < QUICK_BYTES and not recorder.full_enabled and override is None:
+            return
+        now = recorder.clock()
+        is_full = is_full_for(recorder, override)
+        if is_full or now - self._started_ns > SLOW_ENCODING_NS:
+            self._sending = Sending(now, len(message) + sum(map(len, buffers or ())), is_full)
+
+
+class CallTrace(_Sent):
+    """The CLIENT span of one ask."""
+
+    __slots__ = ()
+
+    def over(self) -> None:
+        """The reply is there."""
+        assert self.reply is not None
+        self.finished(self.reply.exception())
+
+    def finished(self, error: BaseException | None) -> None:
+        """The call has ended; of a generator, `items` says with how many."""
+        host, location = self._host, self._location
+        recorder, peer = host.recorder, location.peer
+        is_elsewhere = peer is not None and not peer.is_self
+        server, first_hop = self._addresses(peer) if peer is not None and is_elsewhere else (None, None)
+        # As in TraceContext.unpack: the same value, for half the time.
+        fields = (
+            self.context,
+            self._started_ns,
+            recorder.clock(),
+            location.actor,
+            location.class_name,
+            self._method,
+            Failure.of_call(error) if error is not None else None,
+            self._channel if is_elsewhere else "",
+            self._lane,
+            peer.node if peer is not None else None,
+            self.attempt,
+            server,
+            first_hop,
+            self._number,
+            self.items,
+            location.name,
+            self._sending,
+            self._queue_wait_ns,
+            self._round_trip_s(peer) if recorder.hops_enabled and is_elsewhere else None,
+        )
+        recorder.finish(tuple.__new__(AskFinished, fields))
+
+    def look_at_queue(self) -> None:
+        """The message is about to be queued: note how long it waits, if its connection cannot be written to now."""
+        peer = self._location.peer
+        connection = peer.lanes[self._channel][self._lane] if peer is not None and not peer.is_self else None
+        if connection is None or not connection.is_paused:
+            return
+        if get_ident() == self._host.thread_id:
+            self._waits_for(connection, self._host.recorder.clock())
+        else:
+            self._host.post(self._waits_for, connection, self._host.recorder.clock())
+
+    def _waits_for(self, connection: Any, since_ns: int) -> None:
+        def written(future: object) -> None:
+            self._queue_wait_ns = self._host.recorder.clock() - since_ns
+
+        if connection.is_paused:
+            connection.goes_on().add_done_callback(written)
+
+    def _round_trip_s(self, peer: Peer | None) -> float | None:
+        connection = self._host.node.first_connection(peer, self._channel, self._lane) if peer is not None else None
+        return connection.round_trip_s if connection is not None else None
+
+    def _addresses(self, peer: Peer) -> tuple[Address | None, Address | None]:
+        """Those of the call, looked up once for each connection that calls of this actor have gone on."""
+        location, connection = self._location, peer.direct
+        if connection is None or self._lane or self._channel != CALLS:
+            return self._host.addresses_for(peer, self._channel, self._lane)
+        if location.ends is None or location.ends[0] is not connection:
+            location.ends = (connection, self._host.addresses_for(peer, self._channel, self._lane))
+        return location.ends[1]
+
+
+class TellTrace(_Sent):
+    """The PRODUCER span of one tell."""
+
+    __slots__ = ()
+
+    def meta(self) -> dict[str, Any]:
+        """What travels with the message."""
+        return {**super().meta(), "id": self._number}
+
+    def sent(self, error: BaseException | None = None) -> None:
+        """It is on its way, or could not be sent."""
+        location, recorder = self._location, self._host.recorder
+        peer = location.peer
+        recorder.finish(
+            TellSent(
+                self.context,
+                self._started_ns,
+                recorder.clock(),
+                location.actor,
+                location.class_name,
+                self._method,
+                Failure.of_call(error) if error is not None else None,
+                self._channel if peer is None or not peer.is_self else "",
+                self._lane,
+                peer.node if peer is not None else None,
+                self._number,
+                location.name,
+                self._sending,
+            )
+        )
+
+
+def encode_traced_call(
+    pickled: Callable[..., Encoded],
+    trace: CallTrace,
+    number: int,
+    location: Location,
+    method: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    reply: Reply[Any],
+    channel: str,
+) -> tuple[bytes, list[Any] | None, str]:
+    """The message of a traced call, whose span ends with its reply, and its channel as `awaiting` says.
+
+    `pickled` is `Outbound.pickled`. Raises SerializationError.
+    """
+    meta = trace.meta()
+    message, buffers = None, None
+    if not kwargs and is_scalars(args):
+        try:
+            message = pack([_CALL_META, number, location.key, method, meta, *args])
+        except (OverflowError, ValueError):  # beyond 64 bits, or text that UTF-8 cannot carry
+            message = None
+    if message is None:
+        head = [Kind.CALL_PICKLED, number, location.key, method, meta]
+        try:
+            message, buffers = pickled(head, location, method, args, kwargs, reply)
+        except PartisanError as error:
+            trace.finished(error)
+            raise
+        channel = awaiting(location, method, args, kwargs, channel)
+    trace.encoded(message, buffers)
+    trace.reply = reply
+    reply.add_waiter(trace.over)
+    trace.look_at_queue()
+    return message, buffers, channel
+
+
+def encode_traced_tell(
+    pickled: Callable[..., Encoded],
+    trace: TellTrace,
+    location: Location,
+    method: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Encoded:
+    """The message of a traced tell, whose span ends here. Raises SerializationError."""
+    meta = trace.meta()
+    encoded: Encoded | None = None
+    if not kwargs and is_scalars(args):
+        with suppress(OverflowError, ValueError):
+            encoded = pack([_TELL_META, location.key, method, meta, *args]), None
+    if encoded is None:
+        head = [Kind.TELL_PICKLED, location.key, method, meta]
+        try:
+            encoded = pickled(head, location, method, args, kwargs, None)
+        except PartisanError as error:
+            trace.sent(error)
+            raise
+    trace.encoded(*encoded)
+    trace.sent()
+    return encoded
