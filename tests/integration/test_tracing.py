@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -460,3 +461,25 @@ def test_calls_are_answered_while_a_collector_does_not_answer(programs: Programs
 
     assert status == 0, program.output
     assert "Traceback" not in program.output
+
+
+@pytest.mark.slow  # exporters try for a second or two before they give up
+@pytest.mark.parametrize("trouble", ["it is down", "it refuses"])
+def test_calls_are_answered_while_a_collector_is_down_or_refuses_and_the_log_says_so_once_a_process(
+    trouble: str, programs: Programs
+) -> None:
+    more = "[pa.get(counter.add.remote(number)) for number in range(1500)]"
+    program = SMALL.replace('print("answered"', f'{more}; print("answered"')
+    with socket.socket() as taken, OtlpReceiver(status=503) as refusing:
+        taken.bind(("127.0.0.1", 0))  # and never listening: every connection is refused
+        down = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        endpoint = down if trouble == "it is down" else refusing.endpoint
+        running = programs.start(
+            program, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_TIMEOUT="1", OTEL_BSP_SCHEDULE_DELAY="100"
+        )
+        running.wait_for("answered")
+        status = running.wait()
+
+    assert status == 0, running.output
+    assert "Traceback" not in running.output
+    assert 1 <= running.output.count("Failed to export") <= 2, running.output
