@@ -41,6 +41,9 @@ class SubmittedTask:
         recorder, host = self._system.recorder, self.host
         peer = self._system.node.router.peer(host) if host is not None and host != self._system.me else None
         server, first_hop = self._system.addresses_for(peer, CALLS, 0) if peer is not None else (None, None)
+        connection = None
+        if peer is not None and recorder.hops_enabled:
+            connection = self._system.node.first_connection(peer, CALLS, 0)
         recorder.finish(
             AskFinished(
                 self.context,
@@ -58,6 +61,7 @@ class SubmittedTask:
                 first_hop,
                 None,
                 items,
+                rtt_s=connection.round_trip_s if connection is not None else None,
             )
         )
 
