@@ -277,10 +277,9 @@ class Presence:
 
     def _host_down(self, name: str) -> None:
         """A node is down, and so are the processes that it has: nobody is left to say how they ended."""
-        directory = self._host.directory
-        for record in directory.live() if not self._host.is_closing else ():
-            if record.hosted_by == name and record.node != self._host.me:
-                self._declare_down(record.node, f"its host, node {name}, is down")
+        for process in self._host.directory.processes_of(name) if not self._host.is_closing else ():
+            if process != self._host.me:
+                self._declare_down(process, f"its host, node {name}, is down")
 
     def refute(self) -> None:
         """Somebody takes this node for down, or nearly: announce it anew, with a higher version."""

@@ -156,6 +156,42 @@ async def test_when_a_node_goes_down_those_whose_neighbours_are_all_gone_are_loo
         assert looked_into == [NodeId("ghost", 1)]
 
 
+async def test_in_a_large_cluster_deaths_have_everybody_look_into_those_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever records say: each of these speaks of a node that is up."""
+    monkeypatch.setattr(repair_module, "ORPHANS_S", 0.0)
+    monkeypatch.setattr(repair_module, "SWEPT_MAX", 1)
+    monkeypatch.setattr(repair_module, "BEFORE", 2)
+    async with overlay("m", "n", load_period_s=1000.0) as made:
+        m = made[0]
+        looked_into: list[NodeId] = []
+        m._repair._suspect = looked_into.append
+        for name in ("d", "e", "f", "x"):
+            m.write(PREFIX + name, (1, 1, UP), ghost_record(("n",), name))
+
+        m.write(PREFIX + "f", (1, 1, DOWN), ghost_record(("n",), "f"))
+
+        await until(lambda: looked_into)
+        assert looked_into == [NodeId("e", 1), NodeId("d", 1)]
+
+
+async def test_the_first_in_the_order_looks_into_the_last_and_never_at_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair_module, "ORPHANS_S", 0.0)
+    monkeypatch.setattr(repair_module, "SWEPT_MAX", 1)
+    async with overlay("a", "b", load_period_s=1000.0) as made:
+        a = made[0]
+        looked_into: list[NodeId] = []
+        a._repair._suspect = looked_into.append
+        for name in ("y", "z"):
+            a.write(PREFIX + name, (1, 1, UP), ghost_record(("b",), name))
+
+        a.write(PREFIX + "z", (1, 1, DOWN), ghost_record(("b",), "z"))
+
+        await until(lambda: looked_into)
+        assert looked_into == [NodeId("y", 1)], "b is its neighbour"
+
+
 def ghost_record(neighbours: tuple[str, ...], name: str = "ghost") -> bytes:
     """What a node would write that nobody can reach."""
     return NodeRecord(NodeId(name, 1), (f"{name}:1",), neighbours=neighbours).packed()
