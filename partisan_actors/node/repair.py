@@ -81,13 +81,13 @@ class RepairHost(Protocol):
 class Repair:
     """Looks after one node's place in the overlay, and after those that nobody watches.
 
-    `join` enters the overlay through a node that there is a connection to; `suspect` has a node verified.
+    `join` enters the overlay through a node that there is a connection to; `look_into` finds out whether a node is up.
     """
 
-    def __init__(self, host: RepairHost, join: Callable[[NodeId], None], suspect: Callable[[NodeId], None]) -> None:
+    def __init__(self, host: RepairHost, join: Callable[[NodeId], None], look_into: Callable[[NodeId], None]) -> None:
         self._host = host
         self._join = join
-        self._suspect = suspect
+        self._look_into = look_into
         self._torn_for = 0
         self._torn_enough = TORN_SWEEPS
         self._spoke_at: dict[NodeId, float] = {}
@@ -123,7 +123,7 @@ class Repair:
         live = host.directory.live()
         for node in dict.fromkeys([*self._orphans(live), *self._before(live)]):
             if node != host.me and node not in neighbours:
-                self._suspect(node)
+                self._look_into(node)
 
     def _orphans(self, live: Sequence[NodeRecord]) -> list[NodeId]:
         """Those whose neighbours have all gone down, perhaps with them, as far as this node is to look into them."""
@@ -195,7 +195,7 @@ class Repair:
             if record.node.name in watched or self._spoke_at.get(record.node, 0.0) > silent_since:
                 continue
             if host.rng.random() * len(live) < WATCHERS:
-                self._suspect(record.node)
+                self._look_into(record.node)
         anywhere = watched_by(neighbours, neighbours)
         self._mend([record for record in live if record.node.name in anywhere], near)
 

@@ -81,7 +81,7 @@ async def test_in_a_large_cluster_who_has_just_spoken_is_not_looked_into(monkeyp
         await until(lambda: is_everybody_watched(a, made))
         a.write(PREFIX + "ghost", (1, 1, UP), ghost_record(neighbours=()))
         looked_into: list[NodeId] = []
-        a._repair._suspect = looked_into.append
+        a._repair._look_into = looked_into.append
         a.rng.random = lambda: 0.0
 
         a._repair.sweep()
@@ -102,7 +102,7 @@ async def test_in_a_small_one_neighbours_have_some_load_periods_to_say_whom_they
         a = made[0]
         a.write(PREFIX + "ghost", (1, 1, UP), ghost_record(neighbours=()))
         looked_into: list[NodeId] = []
-        a._repair._suspect = looked_into.append
+        a._repair._look_into = looked_into.append
 
         a._repair.sweep()
         fresh = list(looked_into)
@@ -140,7 +140,7 @@ async def test_when_a_node_goes_down_those_whose_neighbours_are_all_gone_are_loo
     async with overlay("a", "b", load_period_s=1000.0) as made:
         a = made[0]
         looked_into: list[NodeId] = []
-        a._repair._suspect = looked_into.append
+        a._repair._look_into = looked_into.append
         for name, neighbours in (
             ("ghost", ("spook",)),
             ("kept", ("spook", "b")),
@@ -166,7 +166,7 @@ async def test_in_a_large_cluster_deaths_have_everybody_look_into_those_before_i
     async with overlay("m", "n", load_period_s=1000.0) as made:
         m = made[0]
         looked_into: list[NodeId] = []
-        m._repair._suspect = looked_into.append
+        m._repair._look_into = looked_into.append
         for name in ("d", "e", "f", "x"):
             m.write(PREFIX + name, (1, 1, UP), ghost_record(("n",), name))
 
@@ -182,7 +182,7 @@ async def test_the_first_in_the_order_looks_into_the_last_and_never_at_itself(mo
     async with overlay("a", "b", load_period_s=1000.0) as made:
         a = made[0]
         looked_into: list[NodeId] = []
-        a._repair._suspect = looked_into.append
+        a._repair._look_into = looked_into.append
         for name in ("y", "z"):
             a.write(PREFIX + name, (1, 1, UP), ghost_record(("b",), name))
 
