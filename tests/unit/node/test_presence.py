@@ -13,10 +13,10 @@ import pytest
 
 from partisan_actors.ids import NodeId
 from partisan_actors.node import presence as presence_module
-from partisan_actors.node.directory import DOWN, PREFIX, UP
+from partisan_actors.node.directory import DOWN, LEFT, PREFIX, UP
 from partisan_actors.transport.memory import MemoryNetwork
 from partisan_actors.wire.codec import pack
-from tests.nodes import TestNode, config_of, overlay, quiet, until
+from tests.nodes import TestNode, config_of, nodes, overlay, quiet, until
 
 QUICK = {"load_period_s": 0.01}
 
@@ -359,7 +359,22 @@ async def test_a_node_that_leaves_for_a_reason_says_it() -> None:
         await process.close(why="its actor has ended")
 
         await until(lambda: all(record_of(node, process).state_name == "left" for node in made))
-        assert {node.peer(process).down for node in made} == {"its actor has ended"}
+        await until(lambda: {node.peer(process).down for node in made} == {"its actor has ended"})
+
+
+async def test_who_shakes_hands_after_its_end_was_known_is_down_when_its_connection_closes() -> None:
+    async with nodes("a", "b") as (a, b):
+        record = dataclasses.replace(record_of(a, a), node=b.me, why="its work is done")
+        a.write(PREFIX + "b", (1, 1, UP), record.packed())
+        a.write(PREFIX + "b", (1, 1, LEFT), record.packed())
+        peer = a.peer(b)
+
+        await a.connect(b.address, b.me)
+        assert peer.down is None, "whoever shakes hands is alive"
+        for connection in list(peer.open):
+            connection.close()
+
+        await until(lambda: peer.down == "its work is done")
 
 
 async def test_with_a_host_its_processes_are_down() -> None:
