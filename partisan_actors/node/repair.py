@@ -43,11 +43,11 @@ SWEPT_ALIKE: Final = 256
 # miss them. By how many nodes, on average.
 ORPHANS_S: Final = 1.0
 ORPHANS_WATCHERS: Final = 4.0
-# How many nodes before it each looks into then, in a cluster of more than SWEPT_MAX; and how many look for each death
-# of this and the last seconds: few deaths leave hardly anybody without a neighbour.
+# How many nodes before it each looks into then, in a cluster of more than SWEPT_MAX, and none of them more often than
+# once in so long; and how many look for each death of that time: few leave hardly anybody without a neighbour.
 BEFORE: Final = 3
 LOOKING: Final = 16
-LATELY_S: Final = 30.0
+LATELY_S: Final = 20.0
 # Whoever has just spoken for itself is not looked into: its neighbours may not have had their turn yet to say that they
 # have it, as while many join. So long ago counts as just now: at least, also in load periods, as neighbours wait for
 # the end of one after a node has come up; for each node beyond SWEPT_MAX; and at most.
@@ -93,6 +93,7 @@ class Repair:
         self._spoke_at: dict[NodeId, float] = {}
         self._deaths = 0  # of late, and the last of them
         self._died_at = float("-inf")
+        self._looked_at: dict[NodeId, float] = {}  # whom it has looked into because they come before it
         self._deaths_timer: asyncio.TimerHandle | None = None
         host.directory.on_up.append(self._spoke)
         host.directory.on_change.append(self._spoke)
@@ -109,8 +110,10 @@ class Repair:
         now = self._host.loop.time()
         self._deaths = self._deaths + 1 if now - self._died_at < LATELY_S else 1
         self._died_at = now
+        self._look_after(ORPHANS_S * self._host.rng.uniform(1.0, 2.0))
+
+    def _look_after(self, delay_s: float) -> None:
         if self._deaths_timer is None:
-            delay_s = ORPHANS_S * self._host.rng.uniform(1.0, 2.0)
             self._deaths_timer = self._host.loop.call_later(delay_s, self._look_around)
 
     def _look_around(self) -> None:
@@ -142,8 +145,14 @@ class Repair:
         host = self._host
         if len(live) <= SWEPT_MAX or host.rng.random() * len(live) >= LOOKING * self._deaths:
             return []
-        here = bisect_left(live, host.me, key=lambda record: record.node)
-        return [live[here - step].node for step in range(1, BEFORE + 1)]
+        here, now = bisect_left(live, host.me, key=lambda record: record.node), host.loop.time()
+        before = [live[here - step].node for step in range(1, BEFORE + 1)]
+        looked_at = {node: at for node, at in self._looked_at.items() if node in before and now - at < LATELY_S}
+        before_last = [at for at in looked_at.values() if at < self._died_at]
+        if before_last:  # they may have gone down since: once more, when it is time
+            self._look_after(min(before_last) + LATELY_S - now)
+        self._looked_at = {node: looked_at.get(node, now) for node in before}
+        return [node for node in before if node not in looked_at]
 
     def close(self) -> None:
         """Look after nothing any more."""

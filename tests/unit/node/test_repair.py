@@ -192,6 +192,29 @@ async def test_the_first_in_the_order_looks_into_the_last_and_never_at_itself(mo
         assert looked_into == [NodeId("y", 1)], "b is its neighbour"
 
 
+async def test_nobody_is_looked_into_again_at_once_however_many_go_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair_module, "SWEPT_MAX", 1)
+    monkeypatch.setattr(repair_module, "ORPHANS_S", 1000.0)
+    monkeypatch.setattr(repair_module, "BEFORE", 2)
+    async with overlay("m", "n", load_period_s=1000.0) as (m, _):
+        repair, loop = m._repair, asyncio.get_running_loop()
+        for name in ("c", "d", "e", "f"):
+            m.write(PREFIX + name, (1, 1, UP), ghost_record(("n",), name))
+        repair._deaths, repair._died_at = 1, loop.time()
+
+        assert [node.name for node in repair._before(m.directory.live())] == ["f", "e"]
+        assert repair._deaths_timer is None, "and that is all"
+        m.write(PREFIX + "f", (1, 1, DOWN), ghost_record(("n",), "f"))
+        repair._deaths_timer.cancel()
+        repair._deaths_timer = None
+
+        assert [node.name for node in repair._before(m.directory.live())] == ["d"], (
+            "e was looked into, before f went down"
+        )
+        again: asyncio.TimerHandle = repair._deaths_timer
+        assert 0.0 < again.when() - loop.time() <= repair_module.LATELY_S, "so it is once more, later"
+
+
 def ghost_record(neighbours: tuple[str, ...], name: str = "ghost") -> bytes:
     """What a node would write that nobody can reach."""
     return NodeRecord(NodeId(name, 1), (f"{name}:1",), neighbours=neighbours).packed()
