@@ -158,8 +158,13 @@ class Connections:
                 lost.fail(self._host.connection_lost_error(peer, text))
 
     def _peer_lost(self, peer: Peer) -> None:
-        if not peer.is_connected and not self._host.is_closing:
-            self._host.driver.peer_down(peer.node)
+        if peer.is_connected or self._host.is_closing:
+            return
+        record = self._host.directory.find(peer.node)
+        if peer.down is None and record is not None and not record.is_live:
+            # It shook hands as it went, after its end was known here: who asks it something waits for nobody.
+            self._host.router.mark_down(peer.node, record.why_not)
+        self._host.driver.peer_down(peer.node)
 
     def failed(self, connection: Connection, error: Exception) -> None:
         what = f"a message from {connection.peer} was not handled"

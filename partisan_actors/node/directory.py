@@ -164,6 +164,7 @@ class Directory:
         self.on_change: list[Callable[[NodeRecord], None]] = []
         self._live: dict[NodeId, NodeRecord] = {}
         self._sorted: list[NodeId] | None = []  # who is live; None: somebody came or went
+        self._processes: dict[str, dict[NodeId, None]] = {}  # who is live as a process of a node, by that one's name
 
     def __iter__(self) -> Iterator[NodeRecord]:
         return iter(sorted(self.records.values(), key=lambda record: record.node))
@@ -179,6 +180,10 @@ class Directory:
         record = self.find(node)
         keeper = self.records.get(record.hosted_by) if record is not None and record.hosted_by else None
         return keeper.node if keeper is not None and keeper.is_live else None
+
+    def processes_of(self, name: str) -> list[NodeId]:
+        """The nodes that are up as processes of the node of that name."""
+        return list(self._processes.get(name, ()))
 
     @property
     def live_count(self) -> int:
@@ -238,6 +243,8 @@ class Directory:
             self._live[record.node] = record
             if is_new:
                 self._sorted = None
+                if record.hosted_by:
+                    self._processes.setdefault(record.hosted_by, {})[record.node] = None
             for tell in list(self.on_up if is_new else self.on_change):
                 tell(record)
         else:
@@ -253,7 +260,15 @@ class Directory:
         self.stamps = {name: stamp for name, stamp in self.stamps.items() if name in self.records}
 
     def _down(self, record: NodeRecord, why: str) -> None:
-        if self._live.pop(record.node, None) is not None:
+        known = self._live.pop(record.node, None)
+        if known is not None:
             self._sorted = None
+            self._forget_process(known)
             for tell in list(self.on_down):
                 tell(record, why)
+
+    def _forget_process(self, record: NodeRecord) -> None:
+        processes = self._processes.get(record.hosted_by, {})
+        processes.pop(record.node, None)
+        if not processes:
+            self._processes.pop(record.hosted_by, None)

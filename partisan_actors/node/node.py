@@ -138,7 +138,7 @@ class Node:
         self.membership = Membership(self, self._presence)
         self.join_refused, self.evicted = self.membership.refused, self.membership.evicted
         self._rejoining = remember(self, self._members_file, self._saved, self.membership.enter)
-        self._repair = Repair(self, self.driver.join, self._presence.suspect)
+        self._repair = Repair(self, self.driver.join, self._presence.look_into)
         self.keep_alive = KeepAlive(self.router, config, loop, self.directory.is_doubtful)
         self.detection = Detection(self, self._presence)
         self.on_accused = self.detection.accused

@@ -60,6 +60,9 @@ SIGN_OF_LIFE_S: Final = 1.5
 # Whoever may be down gets so many times as long to answer as others: that nobody listens any more is known at once,
 # and who is slow is rather busy than gone.
 PATIENCE: Final = 3.0
+# And whoever is only looked into so many times: nothing speaks against it, and where many have gone down, everybody has
+# much to do. That nobody listens any more is known at once.
+LOOK_PATIENCE: Final = 12.0
 # Nodes that this one has declared down, and verifies again when a newer record says that they are up: it may be a
 # refutation, or be older than their end and come late.
 GONE_MAX: Final = 1024
@@ -124,8 +127,8 @@ class Presence:
         self._is_refuting = False
         # Those that are verified now although nobody has a record of them.
         self._strangers: dict[NodeId, None] = {}
-        # Those that are verified now because nobody listened.
-        self._refused: dict[NodeId, None] = {}
+        # Those that are verified now because nobody listened, or nobody is left to miss them.
+        self._looked_into: dict[NodeId, None] = {}
         self._grew_at = float("-inf")
         host.directory.on_up.append(self._came_up)
 
@@ -277,10 +280,9 @@ class Presence:
 
     def _host_down(self, name: str) -> None:
         """A node is down, and so are the processes that it has: nobody is left to say how they ended."""
-        directory = self._host.directory
-        for record in directory.live() if not self._host.is_closing else ():
-            if record.hosted_by == name and record.node != self._host.me:
-                self._declare_down(record.node, f"its host, node {name}, is down")
+        for process in self._host.directory.processes_of(name) if not self._host.is_closing else ():
+            if process != self._host.me:
+                self._declare_down(process, f"its host, node {name}, is down")
 
     def refute(self) -> None:
         """Somebody takes this node for down, or nearly: announce it anew, with a higher version."""
@@ -320,20 +322,27 @@ class Presence:
             self._strangers[node] = None
         self._host.background.start(self._verify_suspect(node), f"verify {node}")
 
+    def look_into(self, node: NodeId) -> None:
+        """That node may be down, and nobody left to miss it: is it?"""
+        self._look_into(node, 0.0, LOOK_PATIENCE)
+
     def refused(self, node: NodeId) -> None:
         """Nobody listens where that node did. In a large cluster its neighbours may all have gone down with it."""
-        directory = self._host.directory
-        if directory.live_count > GATHERED_MAX and directory.is_up(node) and node not in self._refused:
-            self._refused[node] = None
-            self._host.background.start(self._verify_refused(node), f"verify {node}")
+        if self._host.directory.live_count > GATHERED_MAX:
+            self._look_into(node, REFUSED_S * self._host.rng.uniform(1.0, 2.0), PATIENCE)
 
-    async def _verify_refused(self, node: NodeId) -> None:
+    def _look_into(self, node: NodeId, delay_s: float, patience: float) -> None:
+        if node not in self._looked_into and self._host.directory.is_up(node):
+            self._looked_into[node] = None
+            self._host.background.start(self._verify_later(node, delay_s, patience), f"verify {node}")
+
+    async def _verify_later(self, node: NodeId, delay_s: float, patience: float) -> None:
         try:
-            await asyncio.sleep(REFUSED_S * self._host.rng.uniform(1.0, 2.0))
+            await asyncio.sleep(delay_s)
             if self._host.directory.is_up(node):
-                await self._verify(node)
+                await self._verify(node, patience)
         finally:
-            self._refused.pop(node, None)
+            self._looked_into.pop(node, None)
 
     async def _verify_suspect(self, node: NodeId) -> None:
         try:
@@ -341,14 +350,14 @@ class Presence:
         finally:
             self._strangers.pop(node, None)
 
-    async def _verify(self, node: NodeId) -> None:
+    async def _verify(self, node: NodeId, patience: float = PATIENCE) -> None:
         """Ask it once more; if it does not answer, tell everybody."""
         host = self._host
         if host.router.peer(node).is_connected:
             return
         for address in host.addresses.addresses_of(node):
             try:
-                await host.dialling.open(address, CONTROL, 0, node, host.config.dial_timeout_s * PATIENCE)
+                await host.dialling.open(address, CONTROL, 0, node, host.config.dial_timeout_s * patience)
             except DIAL_ERRORS:
                 continue
             return

@@ -2,6 +2,10 @@
 
 A node without neighbours dials members that it knows, at random and with back-off, until one takes it in. And since
 deaths are noticed by neighbours only, a node that no live node has for a neighbour is looked into by somebody else.
+Who has whom is known from the nodes' records, which may be minutes old in a large cluster. So where many have gone down
+each survivor looks, besides, into those that come before it in the order of all ids, whatever is said of them: then
+nobody that is down is overlooked, unless those that come after it are down and overlooked as well; and of these the
+last is not.
 
 Small views may be full and yet lead nowhere: when the node that joined two parts of the overlay goes down, neither part
 lacks a neighbour. But every node knows every record, and so who is the neighbour of whom. When that graph stays in two
@@ -12,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -36,8 +41,13 @@ SWEPT_MAX: Final = 32
 SWEPT_ALIKE: Final = 256
 # So long after a node went down, or twice that, those are looked into whose neighbours are all down: nobody is left to
 # miss them. By how many nodes, on average.
-ORPHANS_S: Final = 2.0
+ORPHANS_S: Final = 1.0
 ORPHANS_WATCHERS: Final = 4.0
+# How many nodes before it each looks into then, in a cluster of more than SWEPT_MAX, and none of them more often than
+# once in so long; and how many look for each death of that time: few leave hardly anybody without a neighbour.
+BEFORE: Final = 3
+LOOKING: Final = 16
+LATELY_S: Final = 20.0
 # Whoever has just spoken for itself is not looked into: its neighbours may not have had their turn yet to say that they
 # have it, as while many join. So long ago counts as just now: at least, also in load periods, as neighbours wait for
 # the end of one after a node has come up; for each node beyond SWEPT_MAX; and at most.
@@ -71,17 +81,20 @@ class RepairHost(Protocol):
 class Repair:
     """Looks after one node's place in the overlay, and after those that nobody watches.
 
-    `join` enters the overlay through a node that there is a connection to; `suspect` has a node verified.
+    `join` enters the overlay through a node that there is a connection to; `look_into` finds out whether a node is up.
     """
 
-    def __init__(self, host: RepairHost, join: Callable[[NodeId], None], suspect: Callable[[NodeId], None]) -> None:
+    def __init__(self, host: RepairHost, join: Callable[[NodeId], None], look_into: Callable[[NodeId], None]) -> None:
         self._host = host
         self._join = join
-        self._suspect = suspect
+        self._look_into = look_into
         self._torn_for = 0
         self._torn_enough = TORN_SWEEPS
         self._spoke_at: dict[NodeId, float] = {}
-        self._orphans_timer: asyncio.TimerHandle | None = None
+        self._deaths = 0  # of late, and the last of them
+        self._died_at = float("-inf")
+        self._looked_at: dict[NodeId, float] = {}  # whom it has looked into because they come before it
+        self._deaths_timer: asyncio.TimerHandle | None = None
         host.directory.on_up.append(self._spoke)
         host.directory.on_change.append(self._spoke)
         host.directory.on_down.append(self._went_down)
@@ -92,30 +105,59 @@ class Repair:
 
     def _went_down(self, record: NodeRecord, why: str) -> None:
         self._spoke_at.pop(record.node, None)
-        if self._orphans_timer is None and record.state == DOWN:
-            delay_s = ORPHANS_S * self._host.rng.uniform(1.0, 2.0)
-            self._orphans_timer = self._host.loop.call_later(delay_s, self._look_for_orphans)
+        if record.state != DOWN:
+            return
+        now = self._host.loop.time()
+        self._deaths = self._deaths + 1 if now - self._died_at < LATELY_S else 1
+        self._died_at = now
+        self._look_after(ORPHANS_S * self._host.rng.uniform(1.0, 2.0))
 
-    def _look_for_orphans(self) -> None:
-        """Look into nodes whose neighbours have all gone down, perhaps with them."""
-        self._orphans_timer = None
-        host, records = self._host, self._host.directory.records
+    def _look_after(self, delay_s: float) -> None:
+        if self._deaths_timer is None:
+            self._deaths_timer = self._host.loop.call_later(delay_s, self._look_around)
+
+    def _look_around(self) -> None:
+        """Nodes went down: look into others who may have, and whom nobody is left to miss."""
+        self._deaths_timer = None
+        host = self._host
         neighbours = frozenset(host.neighbours())
         if not neighbours:
             return
         live = host.directory.live()
-        for record in live:
-            if record.node == host.me or record.node in neighbours or not record.neighbours:
-                continue
-            around = [records.get(name) for name in record.neighbours]
-            is_orphan = all(other is not None and not other.is_live for other in around)
-            if is_orphan and host.rng.random() * len(live) < ORPHANS_WATCHERS:
-                self._suspect(record.node)
+        for node in dict.fromkeys([*self._orphans(live), *self._before(live)]):
+            if node != host.me and node not in neighbours:
+                self._look_into(node)
+
+    def _orphans(self, live: Sequence[NodeRecord]) -> list[NodeId]:
+        """Those whose neighbours have all gone down, perhaps with them, as far as this node is to look into them."""
+        host, records = self._host, self._host.directory.records
+        up = {record.node.name for record in live}
+        alone = [each for each in live if each.neighbours and up.isdisjoint(each.neighbours)]
+        share = ORPHANS_WATCHERS / max(1, len(live))
+        return [
+            record.node
+            for record in alone
+            if all(name in records for name in record.neighbours) and host.rng.random() < share
+        ]
+
+    def _before(self, live: Sequence[NodeRecord]) -> list[NodeId]:
+        """Those before this node in the order of ids, if it is to look into them."""
+        host = self._host
+        if len(live) <= SWEPT_MAX or host.rng.random() * len(live) >= LOOKING * self._deaths:
+            return []
+        here, now = bisect_left(live, host.me, key=lambda record: record.node), host.loop.time()
+        before = [live[here - step].node for step in range(1, BEFORE + 1)]
+        looked_at = {node: at for node, at in self._looked_at.items() if node in before and now - at < LATELY_S}
+        before_last = [at for at in looked_at.values() if at < self._died_at]
+        if before_last:  # they may have gone down since: once more, when it is time
+            self._look_after(min(before_last) + LATELY_S - now)
+        self._looked_at = {node: looked_at.get(node, now) for node in before}
+        return [node for node in before if node not in looked_at]
 
     def close(self) -> None:
         """Look after nothing any more."""
-        if self._orphans_timer is not None:
-            self._orphans_timer.cancel()
+        if self._deaths_timer is not None:
+            self._deaths_timer.cancel()
 
     async def run(self) -> None:
         """Rejoin whenever this node is alone, for ever."""
@@ -162,7 +204,7 @@ class Repair:
             if record.node.name in watched or self._spoke_at.get(record.node, 0.0) > silent_since:
                 continue
             if host.rng.random() * len(live) < WATCHERS:
-                self._suspect(record.node)
+                self._look_into(record.node)
         anywhere = watched_by(neighbours, neighbours)
         self._mend([record for record in live if record.node.name in anywhere], near)
 

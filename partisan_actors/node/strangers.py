@@ -57,6 +57,8 @@ class Strangers:
 
     def _forget(self) -> None:
         """Let go of those that nobody knows or talks to any more: former lives, and whoever just came by."""
+        if len(self._router.peers) <= STRANGERS_KEPT:
+            return
         unused = [peer for peer in self._router.peers.values() if self._is_unused(peer)]
         for peer in unused[:-STRANGERS_KEPT]:
             # For whoever holds it still, and for what is kept of it elsewhere.

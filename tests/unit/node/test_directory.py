@@ -164,6 +164,21 @@ def test_the_keeper_of_a_process_is_the_node_that_hosts_it_while_that_is_up() ->
     assert directory.keeper(NodeId("process", 1)) is None
 
 
+def test_the_processes_of_a_node_are_those_that_are_up_and_hosted_by_it() -> None:
+    directory = Directory(ME)
+    for name in ("p", "q", "r"):
+        learn(directory, record(name, hosted_by="host"))
+    learn(directory, record("other", hosted_by="elsewhere"))
+    learn(directory, record("q", hosted_by="host"), DOWN)
+
+    assert directory.processes_of("host") == [NodeId("p", 1), NodeId("r", 1)]
+    assert directory.processes_of("elsewhere") == [NodeId("other", 1)]
+
+    directory.forget_others("alone")
+
+    assert directory.processes_of("host") == directory.processes_of("p") == []
+
+
 def test_why_a_node_is_down_is_told_when_somebody_knows() -> None:
     directory = Directory(ME)
     listener = Listener(directory)

@@ -13,10 +13,10 @@ import pytest
 
 from partisan_actors.ids import NodeId
 from partisan_actors.node import presence as presence_module
-from partisan_actors.node.directory import DOWN, PREFIX, UP
+from partisan_actors.node.directory import DOWN, LEFT, PREFIX, UP
 from partisan_actors.transport.memory import MemoryNetwork
 from partisan_actors.wire.codec import pack
-from tests.nodes import TestNode, config_of, overlay, quiet, until
+from tests.nodes import TestNode, config_of, nodes, overlay, quiet, until
 
 QUICK = {"load_period_s": 0.01}
 
@@ -262,19 +262,45 @@ async def test_in_a_large_cluster_who_is_dialled_in_vain_is_verified_by_whoever_
         verified: list[NodeId] = []
         verify = a._presence._verify
 
-        async def noted(node: NodeId) -> None:
+        async def noted(node: NodeId, patience: float = 0.0) -> None:
             verified.append(node)
-            await verify(node)
+            await verify(node, patience)
 
         a._presence._verify = noted  # type: ignore[method-assign]  # to see whom it asks for
 
         for _ in range(2):
             await a._dial(x, "control", 0)
 
-        assert bool(a._presence._refused) == is_down
+        assert bool(a._presence._looked_into) == is_down
         if is_down:
             await until(lambda: all(node.directory.stamps.get("x") == (1, 1, DOWN) for node in (a, b)))
             assert verified == [x.node], "once, though it was dialled twice"
+
+
+async def test_who_is_only_looked_into_is_asked_once_at_a_time_and_may_take_longer_to_answer() -> None:
+    async with overlay("a", "b", load_period_s=1000.0) as (a, b):
+        record = {**record_of(a, b).plain(), "incarnation": 1, "addresses": ["x:1"]}
+        a.write(PREFIX + "x", (1, 1, UP), pack(record))
+        waits: list[float | None] = []
+        answers = asyncio.Event()
+
+        async def slow(address: str, *lane: Any) -> None:
+            waits.append(lane[-1])
+            await answers.wait()
+
+        a.dialling.open = slow  # type: ignore[method-assign,assignment]  # somebody who takes his time
+
+        for _ in range(2):
+            a._presence.look_into(NodeId("x", 1))
+        await until(lambda: waits)
+        answers.set()
+        await until(lambda: not a._presence._looked_into)
+        a._presence.suspect(NodeId("x", 1))
+        await until(lambda: len(waits) == 2)
+
+        assert waits[0] is not None and waits[1] is not None
+        assert waits[0] > waits[1], "that a connection broke speaks against it"
+        assert a.directory.is_up(NodeId("x", 1))
 
 
 @asynccontextmanager
@@ -333,7 +359,22 @@ async def test_a_node_that_leaves_for_a_reason_says_it() -> None:
         await process.close(why="its actor has ended")
 
         await until(lambda: all(record_of(node, process).state_name == "left" for node in made))
-        assert {node.peer(process).down for node in made} == {"its actor has ended"}
+        await until(lambda: {node.peer(process).down for node in made} == {"its actor has ended"})
+
+
+async def test_who_shakes_hands_after_its_end_was_known_is_down_when_its_connection_closes() -> None:
+    async with nodes("a", "b") as (a, b):
+        record = dataclasses.replace(record_of(a, a), node=b.me, why="its work is done")
+        a.write(PREFIX + "b", (1, 1, UP), record.packed())
+        a.write(PREFIX + "b", (1, 1, LEFT), record.packed())
+        peer = a.peer(b)
+
+        await a.connect(b.address, b.me)
+        assert peer.down is None, "whoever shakes hands is alive"
+        for connection in list(peer.open):
+            connection.close()
+
+        await until(lambda: peer.down == "its work is done")
 
 
 async def test_with_a_host_its_processes_are_down() -> None:

@@ -81,7 +81,7 @@ async def test_in_a_large_cluster_who_has_just_spoken_is_not_looked_into(monkeyp
         await until(lambda: is_everybody_watched(a, made))
         a.write(PREFIX + "ghost", (1, 1, UP), ghost_record(neighbours=()))
         looked_into: list[NodeId] = []
-        a._repair._suspect = looked_into.append
+        a._repair._look_into = looked_into.append
         a.rng.random = lambda: 0.0
 
         a._repair.sweep()
@@ -102,7 +102,7 @@ async def test_in_a_small_one_neighbours_have_some_load_periods_to_say_whom_they
         a = made[0]
         a.write(PREFIX + "ghost", (1, 1, UP), ghost_record(neighbours=()))
         looked_into: list[NodeId] = []
-        a._repair._suspect = looked_into.append
+        a._repair._look_into = looked_into.append
 
         a._repair.sweep()
         fresh = list(looked_into)
@@ -140,7 +140,7 @@ async def test_when_a_node_goes_down_those_whose_neighbours_are_all_gone_are_loo
     async with overlay("a", "b", load_period_s=1000.0) as made:
         a = made[0]
         looked_into: list[NodeId] = []
-        a._repair._suspect = looked_into.append
+        a._repair._look_into = looked_into.append
         for name, neighbours in (
             ("ghost", ("spook",)),
             ("kept", ("spook", "b")),
@@ -154,6 +154,65 @@ async def test_when_a_node_goes_down_those_whose_neighbours_are_all_gone_are_loo
 
         await until(lambda: looked_into)
         assert looked_into == [NodeId("ghost", 1)]
+
+
+async def test_in_a_large_cluster_deaths_have_everybody_look_into_those_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever records say: each of these speaks of a node that is up."""
+    monkeypatch.setattr(repair_module, "ORPHANS_S", 0.0)
+    monkeypatch.setattr(repair_module, "SWEPT_MAX", 1)
+    monkeypatch.setattr(repair_module, "BEFORE", 2)
+    async with overlay("m", "n", load_period_s=1000.0) as made:
+        m = made[0]
+        looked_into: list[NodeId] = []
+        m._repair._look_into = looked_into.append
+        for name in ("d", "e", "f", "x"):
+            m.write(PREFIX + name, (1, 1, UP), ghost_record(("n",), name))
+
+        m.write(PREFIX + "f", (1, 1, DOWN), ghost_record(("n",), "f"))
+
+        await until(lambda: looked_into)
+        assert looked_into == [NodeId("e", 1), NodeId("d", 1)]
+
+
+async def test_the_first_in_the_order_looks_into_the_last_and_never_at_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair_module, "ORPHANS_S", 0.0)
+    monkeypatch.setattr(repair_module, "SWEPT_MAX", 1)
+    async with overlay("a", "b", load_period_s=1000.0) as made:
+        a = made[0]
+        looked_into: list[NodeId] = []
+        a._repair._look_into = looked_into.append
+        for name in ("y", "z"):
+            a.write(PREFIX + name, (1, 1, UP), ghost_record(("b",), name))
+
+        a.write(PREFIX + "z", (1, 1, DOWN), ghost_record(("b",), "z"))
+
+        await until(lambda: looked_into)
+        assert looked_into == [NodeId("y", 1)], "b is its neighbour"
+
+
+async def test_nobody_is_looked_into_again_at_once_however_many_go_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair_module, "SWEPT_MAX", 1)
+    monkeypatch.setattr(repair_module, "ORPHANS_S", 1000.0)
+    monkeypatch.setattr(repair_module, "BEFORE", 2)
+    async with overlay("m", "n", load_period_s=1000.0) as (m, _):
+        repair, loop = m._repair, asyncio.get_running_loop()
+        for name in ("c", "d", "e", "f"):
+            m.write(PREFIX + name, (1, 1, UP), ghost_record(("n",), name))
+        repair._deaths, repair._died_at = 1, loop.time()
+
+        assert [node.name for node in repair._before(m.directory.live())] == ["f", "e"]
+        assert repair._deaths_timer is None, "and that is all"
+        m.write(PREFIX + "f", (1, 1, DOWN), ghost_record(("n",), "f"))
+        repair._deaths_timer.cancel()
+        repair._deaths_timer = None
+
+        assert [node.name for node in repair._before(m.directory.live())] == ["d"], (
+            "e was looked into, before f went down"
+        )
+        again: asyncio.TimerHandle = repair._deaths_timer
+        assert 0.0 < again.when() - loop.time() <= repair_module.LATELY_S, "so it is once more, later"
 
 
 def ghost_record(neighbours: tuple[str, ...], name: str = "ghost") -> bytes:
