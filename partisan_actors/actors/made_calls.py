@@ -1,16 +1,30 @@
 """The calls that a running method or task has made, so that they can be cancelled with it.
 
-Kept in the context that the method runs in, and only from its first call on; outside of methods and tasks nothing is
-kept.
+Kept in the context that the method runs in; outside of methods and tasks nothing is kept. What it starts beside
+itself, as tasks of asyncio, runs in copies of that context, and shares what is kept there. So that has to be there
+before: code on a thread has it from the start, and a coroutine from its first call on, or from when it starts its first
+task, because most make neither.
 """
 
 from __future__ import annotations
 
+import asyncio
 import weakref
+from collections.abc import Callable
 from contextvars import Context, ContextVar
 from typing import Any, Final
 
-__all__ = ["NONE_YET", "MadeCalls", "begin_noting", "calls_made_in", "has_run", "made_calls", "note_call"]
+__all__ = [
+    "NONE_YET",
+    "MadeCalls",
+    "begin_noting",
+    "calls_made_in",
+    "has_run",
+    "made_calls",
+    "note_call",
+    "note_in_children",
+    "noting",
+]
 
 # So many are kept before those that are over are dropped.
 KEPT_MIN: Final = 32
@@ -60,11 +74,46 @@ def note_call(made: MadeCalls, ref: Any, location: Any = None, method: str = "")
     made.add(ref, location, method)
 
 
-def begin_noting() -> None:
-    """What runs in the current context, and in copies of it, may call."""
-    made_calls.set(NONE_YET)
+def begin_noting(made: MadeCalls = NONE_YET) -> None:
+    """What runs in the current context, and in copies of it, may call; `made` is what one that runs now has made."""
+    made_calls.set(made)
     if not has_run:
         has_run.append(True)
+
+
+def noting(context: Context) -> Context:
+    """`context`, for code that is about to run there on a thread."""
+    context.run(made_calls.set, MadeCalls())
+    return context
+
+
+# How many nodes of each loop want that.
+_noting: Final[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, int]] = weakref.WeakKeyDictionary()
+
+
+def note_in_children(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+    """Have the tasks that methods start on `loop` share what is kept of their calls. Returns what undoes that.
+
+    By the loop's factory of tasks, for asyncio tells nobody else in time. A factory of users' own stays, and then calls
+    that such tasks have made before the method's own first are not known.
+    """
+    if loop.get_task_factory() not in (None, _child):
+        return lambda: None
+    loop.set_task_factory(_child)
+    _noting[loop] = _noting.get(loop, 0) + 1
+
+    def undo() -> None:
+        _noting[loop] -= 1
+        if not _noting[loop] and loop.get_task_factory() is _child:
+            loop.set_task_factory(None)
+
+    return undo
+
+
+def _child(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+    if made_calls.get() is NONE_YET and options.get("context") is None:
+        made_calls.set(MadeCalls())
+    return asyncio.Task(coroutine, loop=loop, **options)
 
 
 def calls_made_in(context: Context | None) -> list[Any]:

@@ -26,6 +26,7 @@ from partisan_actors.actors.dead_letters import DeadLetters
 from partisan_actors.actors.groups import make_cell
 from partisan_actors.actors.inbound import TINY, Inbound, encode_answer, encode_reply_error, send_encoded
 from partisan_actors.actors.keys import service_key
+from partisan_actors.actors.made_calls import note_in_children
 from partisan_actors.actors.outbound import CopyBuffers, Outbound, copies_of, pack_payload
 from partisan_actors.actors.posting import Posting
 from partisan_actors.actors.reasons import Flushed
@@ -111,6 +112,7 @@ class ActorSystem:
         self.ask, self.tell, self.tell_newest = out.ask, out.tell, out.tell_newest
         self.streams = Streams(self)
         self.cancelling = Cancelling(self, self._questions, out._drain)
+        self.on_close.append(note_in_children(self.loop))
         node.interleaving.message_lost = Inbound(self).message_lost
         node.connection_lost_error = self._connection_lost
         node.directory.on_down.append(self._node_down)

@@ -84,6 +84,13 @@ class Worker:
     def ask_blocking(self) -> None:
         pa.get(self.other.nap.remote())
 
+    async def ask_in_tasks(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.ask())
+
+    def ask_in_a_loop_of_its_own(self) -> None:
+        asyncio.run(self.ask())
+
     @pa.method(max_task_retries=-1, retry_exceptions=True)
     async def nap_again(self) -> None:
         self.runs += 1
@@ -231,6 +238,21 @@ def test_what_it_has_called_goes_on_if_that_is_wanted(worker: Any, tmp_path: Pat
     assert pa.get(caller.ran.remote(), timeout=60) == 0  # a thread that waited in get was woken
     assert pa.get(worker.ran_soon.remote()) == 0
     assert not (tmp_path / "woken").exists()
+
+
+@pytest.mark.parametrize("method", ["ask_in_tasks", "ask_in_a_loop_of_its_own"])
+def test_what_tasks_of_a_cancelled_method_have_called_before_it_is_cancelled_too(
+    worker: Any, tmp_path: Path, method: str
+) -> None:
+    caller = Worker.remote(str(tmp_path), worker)
+    ref = getattr(caller, method).remote()
+    wait_until((tmp_path / "naps").exists, "the other to be called")
+
+    pa.cancel(ref)
+
+    assert is_cancelled(ref)
+    wait_until((tmp_path / "woken").exists, "the other to be cancelled")
+    assert pa.get(caller.ran.remote(), timeout=60) == 0
 
 
 # ---- anything else ---------------------------------------------------------------------------------------------------

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from contextvars import Context
 from typing import Any
 
-from partisan_actors.actors.made_calls import KEPT_MIN, NONE_YET, begin_noting, calls_made_in, made_calls, note_call
+import pytest
+
+from partisan_actors.actors.made_calls import (
+    KEPT_MIN,
+    NONE_YET,
+    begin_noting,
+    calls_made_in,
+    made_calls,
+    note_call,
+    note_in_children,
+    noting,
+)
+from partisan_actors.node.loop import new_event_loop
 
 
 class Ref:
@@ -59,3 +73,71 @@ def test_code_that_calls_for_ever_keeps_only_what_is_not_over() -> None:
     made = context[made_calls]
     assert made is not None and len(made._refs) <= 2 * len(waiting) + KEPT_MIN
     assert calls_made_in(context) == waiting
+
+
+@pytest.fixture(params=["asyncio", "ours"])
+def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop() if request.param == "asyncio" else new_event_loop()
+    yield loop
+    loop.close()
+
+
+def test_what_a_task_of_a_method_calls_before_the_method_does_is_the_method_s(loop: asyncio.AbstractEventLoop) -> None:
+    undo = note_in_children(loop)
+    template, other = Context(), Ref()
+    template.run(begin_noting)
+    method = template.copy()
+
+    async def child() -> None:
+        call(other)
+
+    async def body() -> None:
+        await asyncio.gather(loop.create_task(child()), asyncio.sleep(0))
+
+    loop.run_until_complete(asyncio.Task(body(), loop=loop, context=method))
+    undo()
+
+    assert calls_made_in(method) == [other]
+    assert calls_made_in(template) == []
+    assert loop.get_task_factory() is None
+
+
+def test_what_a_finished_method_has_left_running_calls_for_nobody_else(loop: asyncio.AbstractEventLoop) -> None:
+    undo = note_in_children(loop)
+    template, left = Context(), Ref()
+    template.run(begin_noting)
+    first, second = template.copy(), template.copy()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def child() -> None:
+        call(left)
+
+    first.run(lambda: tasks.append(loop.create_task(child())))
+    loop.run_until_complete(asyncio.Task(asyncio.wait(tasks), loop=loop, context=second))
+    undo()
+
+    assert calls_made_in(first) == [left]
+    assert calls_made_in(second) == []
+
+
+def test_a_factory_of_users_stays_and_that_of_two_nodes_goes_with_the_second(loop: asyncio.AbstractEventLoop) -> None:
+    first, second = note_in_children(loop), note_in_children(loop)
+    first()
+    ours = loop.get_task_factory()
+    second()
+    loop.set_task_factory(factory := lambda *args, **options: asyncio.Task(*args, **options))
+    note_in_children(loop)()
+
+    assert ours is not None
+    assert loop.get_task_factory() is factory
+
+
+def test_code_on_a_thread_shares_what_it_calls_with_every_copy_of_its_context() -> None:
+    template, ref = Context(), Ref()
+    template.run(begin_noting)
+    context = noting(template.copy())
+
+    context.copy().run(call, ref)
+
+    assert calls_made_in(context) == [ref]
+    assert calls_made_in(template) == []
