@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any, Final
 
 from partisan_actors.actors.ref import Location
-from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
+from partisan_actors.actors.sent_refs import SentRefs, held_by_value, refs_in_message
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorUnavailable, NodeDown, NodeError, NotYetConnected
 from partisan_actors.ids import ActorId, NodeId
@@ -139,6 +139,9 @@ class Holding:
         hold = self.of(location)
         if number:
             self.system.post(self._received, location, lender, number)
+        held = held_by_value.get()
+        if held is not None:
+            held.append(hold)
         return hold
 
     def lend(self, hold: Hold) -> int:

@@ -6,12 +6,12 @@ Without that, a ref that nobody else holds would be let go while its message sti
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Any, Protocol
 
 from partisan_actors.errors import TaskFailed
 from partisan_actors.ids import NodeId
 
-__all__ = ["SentRefs", "has_read", "refs_in_message"]
+__all__ = ["SentRefs", "has_read", "held_by_value", "refs_in_message"]
 
 
 class SentRef(Protocol):
@@ -55,3 +55,6 @@ def has_read(error: BaseException | None) -> bool:
 
 # Set while a message is encoded.
 refs_in_message: ContextVar[SentRefs | None] = ContextVar("partisan_refs_in_message", default=None)
+
+# Set while a value is decoded to find what it keeps: refs, and what holds the actors of its handles, are added.
+held_by_value: ContextVar[list[Any] | None] = ContextVar("partisan_held_by_value", default=None)

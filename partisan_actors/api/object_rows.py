@@ -96,7 +96,7 @@ class ObjectRows:
             "size_bytes": kept.size if kept is not None else ref.size_bytes,
             "state": state,
             "where": where,
-            "is_pinned": kept is not None and kept.has_refs,
+            "is_pinned": kept is not None and kept.stays,
             "handles": handles,
             "held_by": held_by,
             "copies_on": sorted(node.name for node in lent.copies) if lent is not None else [],

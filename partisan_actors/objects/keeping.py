@@ -6,6 +6,7 @@ The rules this file keeps:
 2. When there is no room, what was used least lately is written to disk, and its ref's value is AWAY until somebody
    wants it. A file stays for as long as its value lives, so a value that comes and goes is written once.
 3. What cannot be written stays in memory. Then `make_room` raises ObjectStoreFull; what is here already is readable.
+   Refs and handles in a value that is on disk are kept here, so whose they are does not change with where it is.
 4. Memory that user code itself holds on to, an array it was given, is its own and not counted.
 
 Any thread may call; what finalizers do takes no lock.
@@ -13,6 +14,7 @@ Any thread may call; what finalizers do takes no lock.
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from collections import OrderedDict, deque
@@ -27,6 +29,8 @@ from partisan_actors.objects.spilling import Spilled, Spiller
 
 __all__ = ["KEPT_BYTES_MIN", "Keeping", "Kept", "is_large", "size_of"]
 
+logger = logging.getLogger(__name__)
+
 KEPT_BYTES_MIN: Final = 256 * 1024
 LOOKED_AT_MAX: Final = 100
 
@@ -34,7 +38,7 @@ LOOKED_AT_MAX: Final = 100
 class Kept:
     """One value. `body` is None while it is on disk only."""
 
-    __slots__ = ("body", "buffers", "has_refs", "ref", "since", "size", "spilled")
+    __slots__ = ("body", "buffers", "held", "ref", "since", "size", "spilled", "stays")
 
     def __init__(
         self,
@@ -46,22 +50,28 @@ class Kept:
         since: float = 0.0,
     ) -> None:
         self.ref = ref
-        self.has_refs = has_refs
         self.since = since
         self.body: Any = body
         self.buffers = buffers
         self.size = size
         self.spilled: Spilled | None = None
+        # The refs and handles in it, once that was looked at; what cannot be looked at stays in memory.
+        self.held: list[Any] | None = None if has_refs else []
+        self.stays = False
 
 
 class Keeping:
-    """The large values of one node. `decode` makes a value of what is kept; `clock` tells since when it is."""
+    """The large values of one node. `decode` makes a value of what is kept, `held_by` finds the refs in that.
+
+    `clock` tells since when it is kept.
+    """
 
     def __init__(
         self,
         bytes_max: int,
         spiller: Spiller,
         decode: Callable[[Any, Sequence[Any]], Any],
+        held_by: Callable[[Any, Sequence[Any]], list[Any]],
         clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._clock = clock
@@ -70,6 +80,7 @@ class Keeping:
         self.spilled_count = self.restored_count = 0
         self._spiller = spiller
         self._decode = decode
+        self._held_by = held_by
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, Kept] = OrderedDict()  # by the id of the ref; what was used last is last
         self._gone: deque[tuple[int, Kept]] = deque()
@@ -79,16 +90,23 @@ class Keeping:
 
     def make_room(self, size: int) -> None:
         """See to it that so many bytes more may be kept. Raises ObjectStoreFull, naming the figures and the reason."""
-        with self._lock:
-            self._settle()
-            self._make_room(size)
+        while True:
+            with self._lock:
+                self._settle()
+                unknown = self._make_room(size)
+            if unknown is None:
+                return
+            self._look_into(unknown)
 
-    def _make_room(self, size: int) -> None:
-        why = "that is more than all of it" if size > self.bytes_max else "what has refs in it is not written to disk"
+    def _make_room(self, size: int) -> Kept | None:
+        """With the lock. Returns what would have to go, when nobody knows yet which refs are in that."""
+        why = "that is more than all of it" if size > self.bytes_max else "what is in it cannot be written to disk"
         for kept in list(self._kept.values()):
             if self.bytes_used + size <= self.bytes_max:
-                return
-            if kept.body is not None and not kept.has_refs:
+                return None
+            if kept.body is not None and not kept.stays:
+                if kept.held is None:
+                    return kept
                 try:
                     self._spill(kept)
                 except OSError as error:
@@ -96,11 +114,23 @@ class Keeping:
                     break
         if self.bytes_used + size > self.bytes_max:
             raise ObjectStoreFull(size, self.bytes_max, self.bytes_used, why)
+        return None
+
+    def _look_into(self, kept: Kept) -> None:
+        """Find the refs in it. Not with the lock: it runs code of users."""
+        body, buffers = kept.body, kept.buffers
+        if body is None or kept.held is not None:
+            return  # another thread was faster
+        try:
+            kept.held = self._held_by(body, buffers)
+        except Exception:  # users' own __setstate__ may raise anything
+            logger.warning("a value stays in memory, for it cannot be decoded again", exc_info=True)
+            kept.stays = True
 
     def keep(self, ref: ObjectRef[Any], body: Any, buffers: Sequence[Any], *, has_refs: bool = False) -> None:
         """Keep what the value of `ref`, which is there, was made of, for as long as there is that ref.
 
-        What `has_refs` inside keeps those as well, and is never written to disk.
+        What `has_refs` inside, or handles of actors, keeps those as well.
         """
         kept = Kept(weakref.ref(ref), body, buffers, size_of(body, buffers), has_refs, self._clock())
         ref.size_bytes = kept.size
@@ -137,6 +167,9 @@ class Keeping:
 
     def bring_back(self, ref: ObjectRef[Any]) -> Any:
         """The value of `ref`, which was AWAY. Raises OSError."""
+        if self.is_spilled(ref):
+            with suppress(ObjectStoreFull):  # it has to be readable all the same
+                self.make_room(ref.size_bytes)
         with self._lock:
             self._settle()
             value = ref._value
@@ -146,8 +179,6 @@ class Keeping:
             self._kept.move_to_end(id(ref))
             if kept.body is None:
                 assert kept.spilled is not None
-                with suppress(ObjectStoreFull):  # it has to be readable all the same
-                    self._make_room(kept.size)
                 kept.body, kept.buffers = self._spiller.read(kept.spilled)
                 self.bytes_used += kept.size
                 self.restored_count += 1

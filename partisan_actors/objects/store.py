@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.replies import Reply
-from partisan_actors.actors.sent_refs import refs_in_message
+from partisan_actors.actors.sent_refs import held_by_value, refs_in_message
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import NodeError, ObjectLost, PartisanError, SerializationError, TaskFailed
 from partisan_actors.ids import NodeId, ObjectId
@@ -62,7 +62,7 @@ class ObjectStore:
         self.hits = self.fetched = 0
         config = system.node.config
         self._spiller = Spiller(system.me, config.spill_dir)
-        self.keeping = Keeping(config.store_bytes_max, self._spiller, self._decode, system.loop.time)
+        self.keeping = Keeping(config.store_bytes_max, self._spiller, self._decode, self._held_by, system.loop.time)
         self.sharing = Sharing(system)
         self.flow = Flow(FETCH_BYTES_MAX)
         system.arrived_large = self.arrived_large
@@ -118,6 +118,16 @@ class ObjectStore:
             return decode(body, buffers)
         finally:
             current_system.reset(token)
+
+    def _held_by(self, body: Any, buffers: Sequence[Any]) -> list[Any]:
+        """The refs in an encoded value, and what holds the actors of handles in it."""
+        found: list[Any] = []
+        token = held_by_value.set(found)
+        try:
+            self._decode(body, buffers)
+        finally:
+            held_by_value.reset(token)
+        return found
 
     def arrived_large(self, reply: Any, body: Any, buffers: Sequence[Any]) -> None:
         """The value of `reply`, which is large, is here: it was made of this."""
@@ -236,6 +246,13 @@ class ObjectStore:
 
     def adopt(self, identity: ObjectId) -> ObjectRef[Any]:
         """The ref for an id that arrived here: our own, or a borrowed one."""
+        ref = self._adopted(identity)
+        held = held_by_value.get()
+        if held is not None:
+            held.append(ref)
+        return ref
+
+    def _adopted(self, identity: ObjectId) -> ObjectRef[Any]:
         if identity.node == self.system.me:
             lent = self.lending.find(identity.number)
             if lent is not None:

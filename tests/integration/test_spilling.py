@@ -57,6 +57,38 @@ def test_twice_the_limit_of_objects_and_results_is_readable_and_the_disk_is_free
     assert not list(tmp_path.iterdir())
 
 
+def test_values_with_refs_and_handles_in_them_go_to_disk_and_keep_what_they_refer_to(tmp_path: Path) -> None:
+    @pa.actor
+    class Worker:
+        def make(self, number: int) -> Any:
+            return [pa.put(number), bytes([number]) * MEGABYTE]
+
+        def first(self, value: Any) -> Any:
+            return pa.get(value[0])
+
+    @pa.actor
+    class Counter:
+        def add(self, k: int) -> int:
+            return k + 1
+
+    with pa.init(workers=1, object_store_bytes_max=LIMIT, spill_dir=str(tmp_path)):
+        worker = Worker.remote()
+        refs = [worker.make.remote(number) for number in range(10)]
+        refs += [pa.put([pa.put(number), bytes([number]) * MEGABYTE]) for number in range(10, 20)]
+        refs += [pa.put([Counter.remote(), bytes([number]) * MEGABYTE]) for number in range(20, 23)]
+        pa.wait(refs, num_returns=len(refs), timeout=120)
+        gc.collect()
+
+        wait_until(lambda: len(files(tmp_path)) >= 15, "what does not fit to be on disk")
+        assert [pa.get(pa.get(ref)[0], timeout=60) for ref in refs[:20]] == list(range(20))
+        assert pa.get([worker.first.remote(ref) for ref in refs[:20]], timeout=120) == list(range(20))
+        assert [pa.get(pa.get(ref)[0].add.remote(1), timeout=60) for ref in refs[20:]] == [2, 2, 2]
+
+        refs.clear()
+        gc.collect()
+        wait_until(lambda: not files(tmp_path), "the disk to be free")
+
+
 def test_a_disk_that_takes_nothing_is_said_with_the_figures_and_nothing_is_lost(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pa.init(workers=0, object_store_bytes_max=LIMIT, spill_dir=str(tmp_path / "file")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,11 @@ class Store:
         self.on_failure: list[Any] = []
         self._number = 0
         self.spiller = Spiller(NodeId("a", 1), str(spill_dir))
-        self.keeping = Keeping(bytes_max, self.spiller, decode)
+        self.inside: dict[Any, list[Any]] = {}  # what is in a value, by that
+        self.keeping = Keeping(bytes_max, self.spiller, decode, self.held_by)
+
+    def held_by(self, body: Any, buffers: Any) -> list[Any]:
+        return self.inside[decode(body, buffers)]
 
     def new_id(self) -> ObjectId:
         self._number += 1
@@ -148,12 +153,40 @@ def test_what_is_larger_than_everything_is_refused_with_the_figures(store: Store
     assert caught.value.size > caught.value.limit
 
 
-def test_values_with_refs_stay_in_memory(store: Store) -> None:
+class Inside:
+    """Stands for a ref in a value."""
+
+
+def test_what_is_in_a_value_is_kept_for_as_long_as_its_ref_and_no_longer_wherever_the_value_is(store: Store) -> None:
+    inside = [Inside() for _ in range(20)]
+    alive = [weakref.ref(each) for each in inside]
+    texts = [text(100 + number) for number in range(20)]
+    store.inside = {each: [inside[number]] for number, each in enumerate(texts)}
+    refs = [store.put(each, has_refs=True) for each in texts]
+    assert [ref.result() for ref in refs] == texts  # so each has had to go once
+    store.inside.clear()
+    inside.clear()
+    gc.collect()
+
+    spilled = [number for number in range(20) if store.keeping.is_spilled(refs[number])]
+    assert all(alive[number]() is not None for number in spilled)
+    assert len(spilled) >= 10
+    assert [ref.result() for ref in refs] == texts
+    assert all(each() is not None for each in alive)
+
+    refs.clear()
+    gc.collect()
+    store.keeping.sweep()
+    assert [each() for each in alive] == [None] * 20
+
+
+def test_a_value_that_cannot_be_decoded_again_stays_in_memory(store: Store) -> None:
     refs = [store.put(text(number), has_refs=True) for number in range(10)]
 
-    with pytest.raises(ObjectStoreFull, match="has refs in it"):
+    with pytest.raises(ObjectStoreFull, match="cannot be written to disk"):
         store.put(text(0))
     assert not any(map(store.keeping.is_spilled, refs))
+    assert [ref.result() for ref in refs] == [text(number) for number in range(10)]
 
 
 def test_a_disk_that_is_full_loses_nothing_and_room_is_found_once_it_is_not(
