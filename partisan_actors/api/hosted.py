@@ -13,7 +13,7 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -22,11 +22,14 @@ from partisan_actors.actors.cell import Cell
 from partisan_actors.api import session, worker
 from partisan_actors.api.dumps import offer_dump
 from partisan_actors.api.log_choice import LogChoice
+from partisan_actors.api.output import who_runs_in
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.loop import new_event_loop
+from partisan_actors.node.marking import Upwards, mark_output
 from partisan_actors.node.overlays import make_stack, with_own_options
+from partisan_actors.node.printed import Writer
 from partisan_actors.scheduler.environment import Environment
 from partisan_actors.scheduler.processes import record_from, record_of
 from partisan_actors.wire.codec import read_declarations
@@ -62,6 +65,7 @@ def main(control: int) -> int:
     if not line:
         return 1
     settings = json.loads(line)
+    pass_on_the_rest = _mark_output(settings["hosted_by"])
     LogChoice.of_settings(settings).use("%(message)s", anew=True)
     os.environ.update(settings.get("environ", {}))
     if settings.get("folder"):
@@ -75,9 +79,23 @@ def main(control: int) -> int:
     try:
         loop.run_until_complete(_run(settings, stop, control))
     except PartisanError as error:
-        sys.stderr.write(f"{settings['name']}: {error}\n")
+        sys.stderr.write(f"{error}\n")
         return 1
+    finally:
+        pass_on_the_rest()
     return 0
+
+
+def _mark_output(host: str) -> Callable[[], None]:
+    """Say of each line who has printed it; of what a thread prints that nobody knows, the last who has."""
+    who_runs = who_runs_in(os.getpid(), host)
+    last: list[Writer | None] = [None]
+
+    def who_ran() -> Writer | None:
+        last[0] = who_runs() or last[0]
+        return last[0]
+
+    return mark_output(who_ran, Upwards(Writer("", os.getpid(), host)).take)
 
 
 async def _run(settings: dict[str, Any], stop: asyncio.Event, control: int) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from partisan_actors.actors.context import current_system
 from partisan_actors.api.beside import Dashboard, check_dashboard
 from partisan_actors.api.log_choice import LogChoice
+from partisan_actors.api.output import SessionOutput
 from partisan_actors.api.tracing_choice import tracing_choice
 from partisan_actors.api.worker_count import worker_count
 from partisan_actors.errors import ConfigError, NotYetConnected
@@ -67,8 +68,9 @@ class Session:
         worker_settings: Mapping[str, Any] | None = None,
         any_overlay: bool = False,
         dashboard: Dashboard = False,
+        output: SessionOutput | None = None,
     ) -> None:
-        """`workers` processes are started at once; ConfigError when they cannot be.
+        """`workers` processes are started at once; ConfigError when they cannot be. What they print goes to `output`.
 
         `worker_settings` is what they are told beside what they share with this node; see `api.worker.config_of`.
         With `any_overlay`, who joins a cluster takes its overlay instead of that of `config`. `dashboard`: as `init`.
@@ -80,6 +82,7 @@ class Session:
         self._worker_settings = dict(worker_settings or {})
         self._any_overlay = any_overlay
         self._dashboard = dashboard
+        self._output = output or SessionOutput()
         self._thread: LoopThread | None = None
         self._runtime: Runtime | None = None
         self._closed = False
@@ -89,7 +92,8 @@ class Session:
         try:
             for number in range(workers):
                 assert self._spawner is not None
-                self._workers.append(Worker(WORKER_MODULE, f"{config.name}-w{number + 1}", self._spawner))
+                worker_name = f"{config.name}-w{number + 1}"
+                self._workers.append(Worker(WORKER_MODULE, worker_name, self._spawner, self._output.of_workers))
         except OSError as error:
             self._kill_workers()
             raise ConfigError("workers", workers, f"as many processes as this machine can start ({error})") from error
@@ -230,6 +234,7 @@ class Session:
             self._workers,
             self._logs,
             self._worker_settings,
+            self._output,
             rebuild_ref,
         )
         self._runtime = await start(begun)
@@ -242,6 +247,8 @@ class Session:
         if self._runtime is not None:
             from partisan_actors.api.runtime import EXPORT_S
 
+            if self._contacts:
+                await self._output.collect()
             patience_s = STOP_S if self._tracing is None else STOP_S + EXPORT_S
             stopping = asyncio.ensure_future(stop_workers(self._workers, patience_s))
             try:
@@ -254,6 +261,7 @@ class Session:
             worker.kill()
         if self._spawner is not None:
             self._spawner.close()
+        self._output.close()
 
     def _forget(self, on_purpose: bool = False) -> None:
         global _session, _was_shut_down
@@ -298,6 +306,7 @@ def init(
     dashboard: Dashboard = False,
     log_level: str = "WARNING",
     logging: str | None = None,
+    log_to_driver: bool = True,
     ignore_reinit_error: bool = False,
 ) -> Session:
     """Make this process a node: of a local cluster with one worker process per core, or of a running one.
@@ -305,6 +314,7 @@ def init(
     Without `address`, `workers` processes are started (default: one per core) and end with it. With "host:port" of any
     node, it joins that node's cluster; with "auto" the one at $PARTISAN_ADDRESS, or else the only one here.
     With `dashboard` (True, a port, "HOST:PORT" or a dict of options) a page shows it at `Session.dashboard_url`.
+    What actors and tasks print elsewhere is shown here, with who printed it, unless `log_to_driver` is False.
     Returns a `Session`, for ``with``, ``async with`` (the node then lives on the running loop), or neither. Raises
     ConfigError, NotYetConnected (no answer), AuthenticationError (other cookies), RuntimeError (there is a session).
     """
@@ -342,8 +352,9 @@ def init(
             spill_dir=spill_dir,
             shared_memory=shared_memory,
         )
-        chosen, logs = tracing_choice(tracing), LogChoice(log_level, logging)
-        session = Session(config, contacts, count, chosen, logs, None, overlay is None, check_dashboard(dashboard))
+        chosen, logs, beside = tracing_choice(tracing), LogChoice(log_level, logging), check_dashboard(dashboard)
+        output = SessionOutput(is_wanted=log_to_driver)
+        session = Session(config, contacts, count, chosen, logs, None, overlay is None, beside, output)
         _session = session
         logs.begin()
     if asyncio._get_running_loop() is None:

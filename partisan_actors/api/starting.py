@@ -12,6 +12,7 @@ from typing import Any, Final
 from partisan_actors.api.beside import Dashboard
 from partisan_actors.api.joining import fit_to_cluster, fit_to_saved
 from partisan_actors.api.log_choice import LogChoice
+from partisan_actors.api.output import SessionOutput
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import NotYetConnected
 from partisan_actors.node.config import NodeConfig, memory_share
@@ -39,6 +40,7 @@ class Beginning:
     workers: Sequence[Worker]
     logs: LogChoice
     worker_settings: Mapping[str, Any]
+    output: SessionOutput
     rebuild: Callable[[str, int, int], ObjectRef[Any]]
 
 
@@ -52,6 +54,7 @@ async def start(begun: Beginning) -> Runtime:
         config = fit_to_saved(config, any_overlay=begun.any_overlay)
     runtime = Runtime(with_own_options(config, joins=bool(begun.contacts)), begun.tracing)
     runtime.objects.rebuild = begun.rebuild
+    begun.output.attach(runtime)
     await runtime.start(begun.contacts)
     try:
         _configure_workers(begun, runtime)

@@ -18,13 +18,17 @@ from typing import Any
 from partisan_actors.api import session
 from partisan_actors.api.dumps import offer_dump
 from partisan_actors.api.log_choice import LogChoice
+from partisan_actors.api.output import who_runs_in
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import PartisanError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.delivery_options import DeliveryOptions
 from partisan_actors.node.forward_options import ForwardOptions
 from partisan_actors.node.loop import new_event_loop
+from partisan_actors.node.marking import Upwards, mark_output
+from partisan_actors.node.outputs import TakeLines
 from partisan_actors.node.overlays import with_own_options
+from partisan_actors.node.printed import Writer
 from partisan_actors.node.tls import TlsFiles
 from partisan_actors.telemetry.tracing import TracingOptions
 from partisan_actors.wire.channels import check_channels
@@ -52,30 +56,33 @@ def main() -> None:
             sys.path.append(path)
     if settings.get("main_dir"):
         os.chdir(settings["main_dir"])
-    LogChoice.of_settings(settings).use(f"{settings['name']}: %(message)s")
     offer_dump()
+    me = Writer("", os.getpid(), settings["name"])
+    who_runs, upwards = who_runs_in(me.pid, me.node), Upwards(me)
+    pass_on_the_rest = mark_output(lambda: who_runs() or me, upwards.take)
+    LogChoice.of_settings(settings).use("%(message)s")
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     stop = asyncio.Event()
     threading.Thread(target=watch, args=(pipe, rest, loop, stop), name="parent-watch", daemon=True).start()
     try:
-        loop.run_until_complete(run_node(settings, stop))
+        loop.run_until_complete(run_node(settings, stop, upwards.take))
     except PartisanError as error:
-        sys.stderr.write(f"{settings['name']}: {error}\n")
+        sys.stderr.write(f"{error}\n")
         status = 1
     else:
         status = 0
-    sys.stdout.flush()
-    sys.stderr.flush()
+    pass_on_the_rest()
     # Threads of methods that never return must not keep the process.
     os._exit(status)
 
 
-async def run_node(settings: dict[str, Any], stop: asyncio.Event) -> None:
-    """Be the node that the parent described until `stop` is set."""
+async def run_node(settings: dict[str, Any], stop: asyncio.Event, take_lines: TakeLines) -> None:
+    """Be the node that the parent described until `stop` is set. What its own processes print goes to `take_lines`."""
     config = with_own_options(config_of(settings), joins=bool(settings["contacts"]))
     runtime = Runtime(config, tracing_of(settings))
     runtime.draining.on_drained = stop.set
+    runtime.scheduler.processes.take_lines = take_lines
     if settings.get("stops_on_request"):
         runtime.control.on_stop = stop.set
     session.adopt(runtime)  # first: with tracing, calls come before `start` returns

@@ -17,6 +17,7 @@ import click
 
 from partisan_actors.api import session as sessions
 from partisan_actors.api.dumps import offer_dump
+from partisan_actors.api.output import SessionOutput, who_runs_in
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.api.session import Session
 from partisan_actors.api.tracing_choice import tracing_choice
@@ -26,6 +27,7 @@ from partisan_actors.cli.plan import StartPlan
 from partisan_actors.node.config import host_name
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.loop import new_event_loop
+from partisan_actors.node.marking import mark_output
 from partisan_actors.node.rundir import Announcement, RunningNode
 
 __all__ = ["Story", "run", "serve"]
@@ -103,17 +105,19 @@ def run(plan: StartPlan, story: Story) -> int:
 
     Raises ConfigError, NotYetConnected and AuthenticationError when they cannot start.
     """
-    plan.logs().use("%(asctime)s %(levelname)s %(name)s: %(message)s")
     here = os.getcwd()
     if here not in sys.path:
         sys.path.append(here)
     offer_dump()
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
-    return int(loop.run_until_complete(serve(plan, story)))
+    output = SessionOutput(shows_all=True)
+    mark_output(who_runs_in(os.getpid(), str(plan.config["name"])), output.take)
+    plan.logs().use("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    return int(loop.run_until_complete(serve(plan, story, output)))
 
 
-async def serve(plan: StartPlan, story: Story) -> ExitCode:
+async def serve(plan: StartPlan, story: Story, output: SessionOutput) -> ExitCode:
     """Start the nodes, tell of it, wait for the end, and leave."""
     end = _End(hangs_up=plan.tls is None or any(map(os.isatty, range(3))))
     session = Session(
@@ -125,6 +129,7 @@ async def serve(plan: StartPlan, story: Story) -> ExitCode:
         plan.worker_settings(),
         plan.any_overlay,
         plan.dashboard,
+        output,
     )
     try:
         async with session:

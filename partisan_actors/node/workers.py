@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,12 +20,16 @@ from threading import Thread
 from typing import Any, Final, TypeVar
 
 from partisan_actors.errors import NotYetConnected
+from partisan_actors.node.outputs import Outputs
+from partisan_actors.node.printed import Writer
 
 __all__ = ["STOP_S", "Spawner", "Worker", "stop_workers"]
 
 T = TypeVar("T")
 
 STOP_S: Final = 2.0
+# What a worker may print before anybody reads it, where the system can be asked for that.
+PIPE_BYTES: Final = 1024 * 1024
 
 
 class Spawner:
@@ -65,12 +70,26 @@ class Spawner:
 class Worker:
     """One child process. Made as early as possible, because its interpreter takes its time to start."""
 
-    def __init__(self, module: str, name: str, spawner: Spawner, output: Any = None) -> None:
+    def __init__(self, module: str, name: str, spawner: Spawner, outputs: Outputs) -> None:
+        """What it prints is read by `outputs`."""
         self.name = name
         command = [sys.executable, "-m", module]
-        self._process: subprocess.Popen[bytes] = spawner.run(
-            lambda: subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, close_fds=True)
-        )
+        ends = [_roomy_pipe(), _roomy_pipe()]
+        try:
+            (_, out), (_, error) = ends
+            self._process: subprocess.Popen[bytes] = spawner.run(
+                lambda: subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=error, close_fds=True)
+            )
+        except BaseException:
+            for read_end, _ in ends:
+                os.close(read_end)
+            raise
+        finally:
+            for _, write_end in ends:
+                os.close(write_end)
+        writer = Writer("", self._process.pid, name)
+        for (read_end, _), is_error in zip(ends, (False, True), strict=True):
+            outputs.add(read_end, writer, is_error=is_error, at_end=lambda: None)
 
     @property
     def pid(self) -> int:
@@ -105,6 +124,16 @@ class Worker:
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
+
+
+def _roomy_pipe() -> tuple[int, int]:
+    read_end, write_end = os.pipe()
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # this user has too many of them
+            fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return read_end, write_end
 
 
 async def stop_workers(workers: Sequence[Worker], patience_s: float = STOP_S) -> None:

@@ -95,6 +95,7 @@ class IsolatedActors:
         folders = await self._packages.fetched(spec.environment)
         share = Share(threads_for(spec.request.resources), tuple(self._room.gpus(spec.actor)))
         process = await self._processes.start(spec.class_name, spec.environment, share, folders)
+        process.works_for(spec.class_name, self._system.me.name, "" if spec.owner is None else str(spec.owner))
         try:
             assert process.node is not None, "a process that was started is a node"
             blob = self._system.code.blob(spec.code)

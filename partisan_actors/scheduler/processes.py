@@ -23,7 +23,8 @@ from partisan_actors.errors import WorkerCrashed
 from partisan_actors.ids import NodeId
 from partisan_actors.node.directory import PREFIX, NodeRecord
 from partisan_actors.node.memory_kills import MemoryKills
-from partisan_actors.node.outputs import Output, Outputs
+from partisan_actors.node.outputs import Output, Outputs, TakeLines, show_here
+from partisan_actors.node.printed import Writer
 from partisan_actors.node.template import Forked, Template, status_text
 from partisan_actors.node.workers import Spawner
 
@@ -69,7 +70,9 @@ class Share(NamedTuple):
 class Process:
     """One of them. `ended` gets, as text, how it ended."""
 
-    def __init__(self, name: str, label: str, forked: Forked, control: socket.socket, errors: Output) -> None:
+    def __init__(
+        self, name: str, label: str, forked: Forked, control: socket.socket, output: Output, errors: Output
+    ) -> None:
         self.name = name
         self.label = label
         self.pid = forked.pid
@@ -78,6 +81,7 @@ class Process:
         self.why = ""
         self.ended: asyncio.Future[str] = forked.ended.get_loop().create_future()
         self.forked = forked
+        self.output = output
         self.errors = errors
         self._control = control
 
@@ -88,6 +92,11 @@ class Process:
     def is_over(self) -> bool:
         """Whether it has ended."""
         return self.forked.ended.done()
+
+    def works_for(self, who: str, host: str, owner: str) -> None:
+        """What it prints without a mark is that actor's or task's from now on."""
+        for output in (self.output, self.errors):
+            output.belongs_to(Writer(who, self.pid, host, owner))
 
     def ask_to_stop(self) -> None:
         """Let it leave the cluster and end."""
@@ -120,7 +129,9 @@ class Processes:
         self.settings: Callable[[], dict[str, Any]] | None = None
         self._template: Template | None = None
         self._spawner: Spawner | None = None
-        self._outputs: Outputs | None = None
+        # Where what they print goes; the face knows a better place.
+        self.take_lines: TakeLines = show_here
+        self.outputs: Outputs | None = None
         self._running: dict[str, Process] = {}
         self._names: set[str] = set()  # of those, and of those that are being started
         self._starting = asyncio.Semaphore(STARTS_MAX)
@@ -179,8 +190,10 @@ class Processes:
             await self._until(template.poll, KILL_S)
         if self._spawner is not None:
             self._spawner.close()
-        if self._outputs is not None:
-            self._outputs.close()
+        if self.outputs is not None:
+            outputs = self.outputs
+            await self._until(lambda: outputs.have_ended, LAST_WORDS_S)
+            outputs.close()
 
     async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
         deadline = self._loop.time() + patience_s
@@ -218,15 +231,15 @@ class Processes:
             theirs.close()
             os.close(out_end)
             os.close(errors_end)
-        if self._outputs is None:
-            self._outputs = Outputs()
+        if self.outputs is None:
+            self.outputs = Outputs(self.take_lines)
         closed = asyncio.Event()
-        prefix = f"({label} pid={forked.pid}, node={self._node.me.name}) "
-        self._outputs.add(out, prefix, is_error=False, at_end=lambda: None)
-        said = self._outputs.add(errors, prefix, is_error=True, at_end=lambda: self._system.post(closed.set))
+        writer = Writer(label, forked.pid, self._node.me.name)
+        printed = self.outputs.add(out, writer, is_error=False, at_end=lambda: None)
+        said = self.outputs.add(errors, writer, is_error=True, at_end=lambda: self._system.post(closed.set))
         if not self._running:
             self._memory_kills.look()
-        process = self._running[name] = Process(name, label, forked, ours, said)
+        process = self._running[name] = Process(name, label, forked, ours, printed, said)
         self._system.background.start(self._watch(process, closed), f"watch {process}")
         ours.setblocking(False)
         mine = {

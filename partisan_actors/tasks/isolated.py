@@ -77,6 +77,7 @@ class IsolatedTasks:
             process = await self._processes.start(f"task {spec.name}", spec.kind.environment, share, folders)
             self._calls[process] = 0
             process.ended.add_done_callback(lambda _: self._process_ended(process))
+        process.works_for(spec.name, self._system.me.name, str(spec.owner))
         self._calls[process] += 1
         self._leases[spec.task] = _Lease(process, key, spec, asker, freed)
         return process

@@ -16,7 +16,7 @@ __all__ = ["RayContext", "ensure_session", "init", "is_initialized", "session_en
 
 # What is taken and changes nothing here, as there is no dashboard, and nothing is configured behind your back.
 _WITHOUT_EFFECT: Final = frozenset(
-    {"configure_logging", "dashboard_host", "dashboard_port", "include_dashboard", "logging_format", "log_to_driver"}
+    {"configure_logging", "dashboard_host", "dashboard_port", "include_dashboard", "logging_format"}
 )
 _REFUSED: Final = {
     "cgroup_path": "start the nodes in that cgroup",
@@ -86,6 +86,7 @@ def init(
     object_store_memory: int | None = None,
     ignore_reinit_error: bool = False,
     logging_level: int | str = "WARNING",
+    log_to_driver: bool = True,
     namespace: str | None = None,
     runtime_env: Mapping[str, Any] | None = None,
     **others: Any,
@@ -121,6 +122,7 @@ def init(
         namespace=namespace or "",
         runtime_env=runtime_env,
         prestart=not joins,
+        log_to_driver=log_to_driver,
         log_level=logging_level if isinstance(logging_level, str) else _level_name(logging_level),
     )
     session.__enter__()

@@ -1,4 +1,4 @@
-"""Tests of what processes print: whole lines, behind a prefix, and the last of them kept."""
+"""Tests of what processes print: whole lines, with who wrote them, and the last of them kept."""
 
 from __future__ import annotations
 
@@ -7,69 +7,87 @@ import threading
 
 import pytest
 
-from partisan_actors.node.outputs import LINE_BYTES_MAX, TAIL_LINES, Outputs
+from partisan_actors.node.outputs import TAIL_LINES, Outputs, show_here
+from partisan_actors.node.printed import LINE_BYTES_MAX, Line, Writer
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+A = Writer("A", 1, "a")
 
 
-def pass_on(*pieces: bytes) -> tuple[str, ...]:
-    """The tail of a stream into which somebody has written these pieces, once it has been read to its end."""
+def pass_on(*pieces: bytes) -> tuple[list[Line], tuple[str, ...]]:
+    """The lines, and the tail, of a stream into which somebody has written these pieces, and which was closed then."""
     read, write = os.pipe()
-    ended = threading.Event()
-    outputs = Outputs()
-    output = outputs.add(read, "(A pid=1) ", is_error=True, at_end=ended.set)
+    lines: list[Line] = []
+    outputs = Outputs(lines.extend)
+    output = outputs.add(read, A, is_error=True, at_end=lambda: None)
     for piece in pieces:
         os.write(write, piece)
     os.close(write)
-    assert ended.wait(PATIENCE_S)
+    outputs.wait_ended(PATIENCE_S)
+    assert outputs.have_ended
     outputs.close()
-    return output.tail
+    return lines, output.tail
 
 
-def test_lines_come_behind_a_prefix_whatever_pieces_they_are_written_in(capsys: pytest.CaptureFixture[str]) -> None:
-    pass_on(b"on", b"e\ntw", b"o\n", b"three")
+def test_lines_come_whole_whatever_pieces_they_are_written_in() -> None:
+    lines, _ = pass_on(b"on", b"e\ntw", b"o\n", b"three")
 
-    assert capsys.readouterr().err == "(A pid=1) one\n(A pid=1) two\n(A pid=1) three\n"
-
-
-def test_what_is_no_text_is_shown_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    pass_on(b"\xff\xfe\n")
-
-    assert capsys.readouterr().err == "(A pid=1) \ufffd\ufffd\n"
+    assert lines == [Line(A, text, is_error=True) for text in ("one", "two", "three")]
 
 
-@pytest.mark.usefixtures("capsys")
 def test_the_last_lines_are_kept() -> None:
-    tail = pass_on(b"".join(b"%d\n" % number for number in range(100)))
+    _, tail = pass_on(b"".join(b"%d\n" % number for number in range(100)))
 
     assert tail == tuple(str(number) for number in range(100 - TAIL_LINES, 100))
 
 
-def test_a_line_without_end_is_passed_on_in_pieces(capsys: pytest.CaptureFixture[str]) -> None:
-    chunk = b"x" * 32_000
+def test_a_line_without_end_is_passed_on_in_pieces() -> None:
+    lines, _ = pass_on(*[b"x" * 32_000] * 5)
 
-    pass_on(*[chunk] * 5)
-
-    lines = capsys.readouterr().err.splitlines()
     assert len(lines) > 1
-    assert "".join(line.removeprefix("(A pid=1) ") for line in lines) == "x" * 160_000
-    assert max(map(len, lines)) < 3 * LINE_BYTES_MAX
+    assert "".join(line.text for line in lines) == "x" * 160_000
+    assert max(len(line.text) for line in lines) < 3 * LINE_BYTES_MAX
 
 
-def test_many_streams_are_read_by_one_thread(capsys: pytest.CaptureFixture[str]) -> None:
-    outputs = Outputs()
+def test_many_streams_are_read_by_one_thread() -> None:
+    found: list[Line] = []
+    outputs = Outputs(found.extend)
     threads = set(threading.enumerate())
-    ended = [threading.Event() for _ in range(20)]
     ends = []
-    for number, event in enumerate(ended):
+    for number in range(20):
         read, write = os.pipe()
-        outputs.add(read, f"{number} ", is_error=True, at_end=event.set)
+        outputs.add(read, A._replace(pid=number), is_error=False, at_end=lambda: None)
         ends.append(write)
     for write in ends:
         os.write(write, b"here\n")
         os.close(write)
 
-    assert all(event.wait(PATIENCE_S) for event in ended)
+    outputs.wait_ended(PATIENCE_S)
     assert set(threading.enumerate()) <= threads
-    assert sorted(capsys.readouterr().err.splitlines()) == sorted(f"{number} here" for number in range(20))
+    assert sorted(found) == [Line(A._replace(pid=number), "here") for number in range(20)]
     outputs.close()
+
+
+def test_after_a_flush_everything_that_was_written_before_has_been_read() -> None:
+    read, write = os.pipe()
+    lines: list[Line] = []
+    outputs = Outputs(lines.extend)
+    outputs.add(read, A, is_error=False, at_end=lambda: None)
+
+    for number in range(100):
+        os.write(write, b"%d\n" % number)
+        outputs.flush(PATIENCE_S)
+        assert len(lines) == number + 1
+
+    os.close(write)
+    outputs.wait_ended(PATIENCE_S)
+    outputs.close()
+    outputs.flush(PATIENCE_S)  # of one that is over: at once
+
+
+def test_what_nobody_else_shows_is_shown_here_by_stream_behind_who_wrote_it(capsys: pytest.CaptureFixture[str]) -> None:
+    show_here([Line(A, "one"), Line(A, "two", is_error=True), Line(Writer("", 2, "b"), "three")])
+
+    captured = capsys.readouterr()
+    assert captured.out == "(A pid=1, node=a) one\n(pid=2, node=b) three\n"
+    assert captured.err == "(A pid=1, node=a) two\n"
