@@ -115,4 +115,4 @@ async def test_a_flush_is_answered_when_what_was_there_has_arrived() -> None:
 
 def test_a_wish_that_is_neither_yes_nor_no_is_refused() -> None:
     with pytest.raises(ConfigError, match="log_to_driver"):
-        SessionOutput(**{"is_wanted": "maybe"})
+        SessionOutput(is_wanted="maybe")
