@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         unlink,
     )
     from partisan_actors.api.namespaces import list_named_actors
+    from partisan_actors.api.object_states import list_objects
     from partisan_actors.api.progress import Progress, progress
     from partisan_actors.api.remote_calls import NodeResult, multicall, multicall_async, rpc
     from partisan_actors.api.replays import record, replay
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from partisan_actors.api.session import Session, init, is_initialized, shutdown
     from partisan_actors.api.task import RemoteFunction, StreamFunction, task
     from partisan_actors.api.texts import parse_ref
+    from partisan_actors.api.timeline import timeline
     from partisan_actors.api.timers import Timer, send_after
     from partisan_actors.api.topics import broadcast, subscribe
     from partisan_actors.api.typed import method, typed
@@ -217,6 +219,7 @@ _HOMES = {
     "link": "partisan_actors.api.monitors",
     "list_actors": "partisan_actors.api.actor_states",
     "list_named_actors": "partisan_actors.api.namespaces",
+    "list_objects": "partisan_actors.api.object_states",
     "list_tasks": "partisan_actors.api.actor_states",
     "method": "partisan_actors.api.typed",
     "metrics": "partisan_actors.api.metrics",
@@ -242,6 +245,7 @@ _HOMES = {
     "shutdown": "partisan_actors.api.session",
     "subscribe": "partisan_actors.api.topics",
     "task": "partisan_actors.api.task",
+    "timeline": "partisan_actors.api.timeline",
     "terminate": "partisan_actors.api.results",
     "typed": "partisan_actors.api.typed",
     "undrain": "partisan_actors.api.drains",
@@ -356,6 +360,7 @@ __all__ = [
     "link",
     "list_actors",
     "list_named_actors",
+    "list_objects",
     "list_tasks",
     "method",
     "metrics",
@@ -381,6 +386,7 @@ __all__ = [
     "shutdown",
     "subscribe",
     "task",
+    "timeline",
     "terminate",
     "typed",
     "undrain",

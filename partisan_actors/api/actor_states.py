@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-from partisan_actors.actors.blocking import result_of
 from partisan_actors.api import session
 from partisan_actors.api.actor_rows import STATES, merge_rows
-from partisan_actors.api.everybody import ask_everybody
+from partisan_actors.api.everybody import ask_everybody, blocking
 from partisan_actors.api.task_rows import TASK_STATES, merge_task_rows
-from partisan_actors.errors import CallTimeout, ConfigError
+from partisan_actors.errors import ConfigError
 
 __all__ = ["list_actors", "list_tasks"]
 
@@ -59,11 +57,4 @@ def list_tasks(
 
 def _asked(what: str, question: str, timeout: float) -> list[Any]:
     system = session.system()
-    if asyncio._get_running_loop() is system.loop:
-        raise RuntimeError(f"list_{what} would block the node's own loop: use `await asyncio.to_thread(...)` there")
-    job = asyncio.run_coroutine_threadsafe(ask_everybody(system, question), system.loop)
-    try:
-        return result_of(job, timeout)
-    except TimeoutError as error:
-        job.cancel()
-        raise CallTimeout(f"asking every node for its {what}", timeout) from error
+    return blocking(system, ask_everybody(system, question), f"list_{what}", f"its {what}", timeout)

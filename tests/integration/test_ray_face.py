@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from collections.abc import Iterator
@@ -226,8 +227,49 @@ def test_the_state_of_the_cluster_has_ray_s_rows() -> None:
         state.list_actors(filters=[("nothing", "=", "listed")])
     with pytest.raises(NotImplementedError, match="another cluster"):
         state.list_actors("127.0.0.1:1")
-    with pytest.raises(NotImplementedError, match="get_object_locations"):
-        state.list_objects()
+
+
+def test_objects_are_listed_with_size_and_state_and_summed_up() -> None:
+    @ray.remote
+    class Holder:
+        def hold(self, refs: list[Any]) -> None:
+            self.refs = refs
+
+    holder = Holder.remote()
+    large = ray.put(bytes(2_000_000))
+    ray.get(holder.hold.remote([large]))
+
+    (row,) = wait_until(lambda: state.get_objects(large), "the object to be listed")
+    assert (row.object_id, row.task_status, row.type, row.pid) == (large.hex(), "FINISHED", "DRIVER", os.getpid())
+    assert 2_000_000 <= row.object_size < 2_001_000
+    assert row in state.list_objects(filters=[("object_size", "=", row.object_size)])
+    (held,) = [each for each in pa.list_objects(state="ready") if each["id"] == str(large.id)]
+    assert held["held_by"] and held["size_bytes"] == row.object_size
+    summary = state.summarize_objects()["cluster"]
+    assert summary["summary"]["disabled"]["total_objects"] == summary["total_objects"] >= 1
+    assert summary["total_size_mb"] > 1.9
+    with pytest.raises(pa.ConfigError, match="state"):
+        pa.list_objects(state="lost")
+    assert state.get_objects("nothing") == []
+
+
+def test_the_programs_of_the_cluster_are_its_jobs() -> None:
+    (row,) = state.list_jobs(filters=[("status", "=", "RUNNING")])
+
+    assert row.job_id == ray.get_runtime_context().get_job_id()
+    assert row.driver_info["pid"] == str(os.getpid())
+    assert state.get_job(row.job_id) == row
+    assert state.get_job("nothing") is None
+
+
+def test_a_timeline_of_what_is_not_traced_is_empty_and_says_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ray.timeline() == []
+    assert ray.timeline(str(tmp_path / "timeline.json")) is None
+
+    assert json.loads((tmp_path / "timeline.json").read_text())["traceEvents"] == []
+    assert "nothing is traced" in caplog.text
 
 
 def test_tasks_are_listed_until_they_are_done(tmp_path: Path) -> None:

@@ -141,6 +141,23 @@ def test_traces_are_exported_in_each_form(command: Command, form: str, tmp_path:
     assert written.count(trace_id) >= 4
 
 
+@pytest.mark.usefixtures("address")
+def test_a_program_has_the_timeline_too(tmp_path: Path) -> None:
+    def events() -> list[dict[str, Any]]:
+        return pa.timeline() or []
+
+    names = {"Bank/pay", "Ledger/append"}
+    found = wait_until(
+        lambda: (found := events()) and names <= {event["name"].removeprefix("send ") for event in found} and found,
+        "the spans of all nodes",
+    )
+    pa.timeline(tmp_path / "timeline.json")
+    written = json.loads((tmp_path / "timeline.json").read_text())["traceEvents"]
+
+    assert {event["ph"] for event in found} >= {"X", "s", "f"}
+    assert len(written) >= len(found)
+
+
 def test_a_timeline_has_the_spans_of_all_nodes(command: Command) -> None:
     complete(command, "Bank/fail", 4)
 

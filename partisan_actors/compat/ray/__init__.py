@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from partisan_actors import NodeId as NodeID
-from partisan_actors import ObjectRef, ObjectRefGenerator, __version__, get_gpu_ids
+from partisan_actors import ObjectRef, ObjectRefGenerator, __version__, get_gpu_ids, timeline
 from partisan_actors.compat.ray import actor, exceptions, experimental, runtime_context, util
 from partisan_actors.compat.ray.absent import absent
 from partisan_actors.compat.ray.actor import method
@@ -65,4 +65,3 @@ client = absent("client")
 cpp_function = absent("cpp_function")
 java_actor_class = absent("java_actor_class")
 java_function = absent("java_function")
-timeline = absent("timeline")

@@ -15,7 +15,6 @@ ABSENT: Final = {
     "cpp_function": "actors and tasks are Python's: call C++ through a Python module",
     "java_actor_class": "actors and tasks are Python's",
     "java_function": "actors and tasks are Python's",
-    "timeline": "the command `partisan timeline` writes one, of programs that are traced (the variables OTEL_*)",
 }
 
 

@@ -16,9 +16,19 @@ __all__ = ["RayContext", "ensure_session", "init", "is_initialized", "session_en
 
 # What is taken and changes nothing here, as there is no dashboard, and nothing is configured behind your back.
 _WITHOUT_EFFECT: Final = frozenset(
-    {"configure_logging", "dashboard_host", "dashboard_port", "include_dashboard", "logging_format"}
+    {
+        "_metrics_export_port",
+        "_temp_dir",
+        "configure_logging",
+        "dashboard_host",
+        "dashboard_port",
+        "include_dashboard",
+        "logging_format",
+    }
 )
 _REFUSED: Final = {
+    "_system_config": "the options of pa.init and of partisan start",
+    "_tracing_startup_hook": "set OTEL_EXPORTER_OTLP_ENDPOINT, or any OTEL_* variable of OpenTelemetry's exporters",
     "cgroup_path": "start the nodes in that cgroup",
     "enable_resource_isolation": "start the nodes in a cgroup",
     "job_config": "say namespace and runtime_env to ray.init",
@@ -84,6 +94,7 @@ def init(
     resources: Mapping[str, float] | None = None,
     labels: Mapping[str, str] | None = None,
     object_store_memory: int | None = None,
+    object_spilling_directory: str | None = None,
     ignore_reinit_error: bool = False,
     logging_level: int | str = "WARNING",
     log_to_driver: bool = True,
@@ -119,6 +130,7 @@ def init(
         resources=None if joins else _offer(num_cpus, num_gpus, resources),
         labels=labels,
         object_store_bytes_max=object_store_memory or 0,
+        spill_dir=object_spilling_directory or "",
         namespace=namespace or "",
         runtime_env=runtime_env,
         prestart=not joins,

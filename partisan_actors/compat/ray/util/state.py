@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import partisan_actors as pa
 from partisan_actors.compat.ray.absent import refuse
@@ -15,7 +15,9 @@ from partisan_actors.compat.ray.util.placement_group import placement_group_tabl
 __all__ = [
     "Row",
     "get_actor",
+    "get_job",
     "get_node",
+    "get_objects",
     "get_placement_group",
     "get_task",
     "get_worker",
@@ -47,6 +49,8 @@ _TASKS: Final = {
     "queued": "SUBMITTED_TO_WORKER",
     "running": "RUNNING",
 }
+_OBJECTS: Final = {"pending": "PENDING", "ready": "FINISHED", "failed": "FAILED"}
+_JOBS: Final = {"up": "RUNNING", "suspect": "RUNNING", "left": "SUCCEEDED", "down": "FAILED"}
 _TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "=": lambda value, wanted: str(value).lower() == str(wanted).lower(),
     "!=": lambda value, wanted: str(value).lower() != str(wanted).lower(),
@@ -163,7 +167,7 @@ def list_workers(
         Row(
             worker_id=to_hex(row["id"]),
             is_alive=row["state"] in ("up", "suspect"),
-            worker_type="WORKER" if row["hosts_actors"] or row["hosted_by"] else "DRIVER",
+            worker_type=_worker_type(row),
             node_id=to_hex(row["id"]),
             ip=_host(row),
             pid=row["pid"],
@@ -186,6 +190,63 @@ def list_placement_groups(
     return _chosen([Row(row) for row in placement_group_table().values()], filters, limit)
 
 
+def list_objects(
+    address: str | None = None,
+    filters: Sequence[Filter] | None = None,
+    limit: int = 100,
+    timeout: float = 30,
+    detail: bool = False,
+    raise_on_missing_output: bool = True,
+) -> list[Row]:
+    """Objects that are large, or that other nodes may hold: of the rest nobody keeps account. Else as `list_actors`."""
+    _check_address(address)
+    nodes = {row["name"]: row for row in pa.nodes(processes=True)}
+    rows = []
+    for row in pa.list_objects(timeout=timeout):
+        owner = nodes.get(row["owner"])
+        rows.append(
+            Row(
+                object_id=to_hex(row["id"]),
+                object_size=row["size_bytes"],
+                task_status=_OBJECTS[row["state"]],
+                reference_type="LOCAL_REFERENCE",
+                call_site="disabled",
+                type=_worker_type(owner) if owner is not None else "WORKER",
+                pid=owner["pid"] if owner is not None else 0,
+                ip=_host(owner) if owner is not None else "",
+            )
+        )
+    return _chosen(rows, filters, limit)
+
+
+def list_jobs(
+    address: str | None = None,
+    filters: Sequence[Filter] | None = None,
+    limit: int = 100,
+    timeout: float = 30,
+    detail: bool = False,
+    raise_on_missing_output: bool = True,
+) -> list[Row]:
+    """The programs that are its nodes, or were; the cluster is the job of them all. Arguments as for `list_actors`."""
+    _check_address(address)
+    job_id = to_hex(pa.get_runtime_context().cluster)
+    rows = [
+        Row(
+            job_id=job_id,
+            submission_id=None,
+            type="DRIVER",
+            status=_JOBS[row["state"]],
+            entrypoint="",
+            message="" if row["state"] != "down" else "its node is down",
+            driver_info={"id": job_id, "node_ip_address": _host(row), "pid": str(row["pid"])},
+            driver_node_id=to_hex(row["id"]),
+        )
+        for row in pa.nodes()
+        if _worker_type(row) == "DRIVER"
+    ]
+    return _chosen(rows, filters, limit)
+
+
 def get_actor(id: str, address: str | None = None, timeout: float = 30) -> Row | None:
     """The row of an actor, or None."""
     return _one(list_actors(address, limit=_ALL, timeout=timeout), "actor_id", id)
@@ -200,6 +261,18 @@ def get_task(id: Any, address: str | None = None, timeout: float = 30) -> Row | 
 def get_node(id: str, address: str | None = None, timeout: float = 30) -> Row | None:
     """The row of a node, or None."""
     return _one(list_nodes(address, limit=_ALL, timeout=timeout), "node_id", id)
+
+
+def get_objects(id: Any, address: str | None = None, timeout: float = 30) -> list[Row]:
+    """The rows of an object, by its id or a ref to it: one, or none."""
+    wanted = id.hex() if isinstance(id, pa.ObjectRef) else id
+    return [row for row in list_objects(address, limit=_ALL, timeout=timeout) if row["object_id"] == wanted]
+
+
+def get_job(id: str, address: str | None = None, timeout: float = 30) -> Row | None:
+    """The row of a program of the job, which is the cluster, or None: the one that runs, if one does."""
+    rows = [row for row in list_jobs(address, limit=_ALL, timeout=timeout) if row["job_id"] == id]
+    return next((row for row in rows if row["status"] == "RUNNING"), rows[0] if rows else None)
 
 
 def get_worker(id: str, address: str | None = None, timeout: float = 30) -> Row | None:
@@ -226,19 +299,30 @@ def summarize_tasks(
     return _summary(list_tasks(address, limit=_ALL, timeout=timeout), "func_or_class_name", "total_tasks")
 
 
-def list_objects(*args: Any, **kwargs: Any) -> NoReturn:
-    """Raises NotImplementedError."""
-    refuse("ray.util.state.list_objects", "ray.experimental.get_object_locations(refs), or the dashboard's page")
-
-
-def summarize_objects(*args: Any, **kwargs: Any) -> NoReturn:
-    """Raises NotImplementedError."""
-    refuse("ray.util.state.summarize_objects", "the dashboard's page of objects, or partisan_actors.metrics")
-
-
-def list_jobs(*args: Any, **kwargs: Any) -> NoReturn:
-    """Raises NotImplementedError."""
-    refuse("ray.util.state.list_jobs", "a cluster is one job; ray.util.state.list_workers tells of its programs")
+def summarize_objects(
+    address: str | None = None, timeout: float = 30, raise_on_missing_output: bool = True
+) -> dict[str, Any]:
+    """How many there are, and how large, of those that `list_objects` lists; nobody keeps account of call sites."""
+    rows = list_objects(address, limit=_ALL, timeout=timeout)
+    megabytes = sum(row["object_size"] for row in rows) / 1024**2
+    all_of_them = {
+        "total_objects": len(rows),
+        "total_size_mb": megabytes,
+        "total_num_workers": len({(row["ip"], row["pid"]) for row in rows}),
+        "total_num_nodes": len({row["ip"] for row in rows}),
+        "task_state_counts": dict(Counter(row["task_status"] for row in rows)),
+        "ref_type_counts": dict(Counter(row["reference_type"] for row in rows)),
+    }
+    summary = {"disabled": all_of_them} if rows else {}
+    return {
+        "cluster": {
+            "summary": summary,
+            "total_objects": len(rows),
+            "total_size_mb": megabytes,
+            "callsite_enabled": False,
+            "summary_by": "callsite",
+        }
+    }
 
 
 # As many as there are.
@@ -267,6 +351,13 @@ def _chosen(rows: Iterable[Row], filters: Sequence[Filter] | None, limit: int) -
 
 def _one(rows: Iterable[Row], column: str, wanted: str) -> Row | None:
     return next((row for row in rows if row[column] == wanted), None)
+
+
+def _worker_type(row: Mapping[str, Any]) -> str:
+    """A program's node offers no place to others, unless it is this one, which may."""
+    here = pa.get_runtime_context()
+    is_this = row["is_me"] and here.actor_id is None and here.task_id is None
+    return "DRIVER" if not row["hosted_by"] and (is_this or not row["hosts_actors"]) else "WORKER"
 
 
 def _host(row: Mapping[str, Any]) -> str:
