@@ -42,6 +42,8 @@ _DECORATOR = "partisan_actors.api.actor.actor"
 _ACTOR = "partisan_actors.api.actor.Actor"
 _ACTOR_CLASS = "partisan_actors.api.actor.ActorClass"
 _LOCAL_METHOD = "partisan_actors.api.typed.LocalMethod"
+_LOCAL_SPREAD = "partisan_actors.api.typed.LocalSpread"
+_CONFIGURED = "partisan_actors.api.configured.ConfiguredMethod"
 _HANDLE = "partisan_actors.api.actor.ActorHandle"
 _OBJECT_REF = "partisan_actors.objects.ref.ObjectRef"
 _STREAM = "partisan_actors.api.configured.StreamMethod"
@@ -72,6 +74,9 @@ _CALLS = frozenset(
         "partisan_actors.api.methods.AckedMethod.remote",
         "partisan_actors.api.methods.AckedMethod.tell",
         "partisan_actors.api.task.RemoteFunction.remote",
+        "partisan_actors.api.task.SpreadFunction.remote",
+        "partisan_actors.api.typed.LocalSpread.remote",
+        "partisan_actors.api.typed.LocalSpread.tell",
     }
 )
 
@@ -161,6 +166,8 @@ class PartisanPlugin(Plugin):
         member = get_proper_type(context.api.expr_checker.analyze_external_member_access(name, actor, context.context))
         if isinstance(member, Instance) and member.type.fullname == _LOCAL_METHOD:  # under @method
             return unchecked.copy_modified(args=list(member.args[:2]))
+        if isinstance(member, Instance) and member.type.fullname == _LOCAL_SPREAD:  # under @method(num_returns=...)
+            return Instance(self._info(_CONFIGURED), list(member.args[:2]))
         if isinstance(member, Instance) and member.type.fullname == _STREAM:
             return member
         if not isinstance(member, CallableType) or member.variables:

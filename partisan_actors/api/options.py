@@ -18,7 +18,7 @@ from partisan_actors.wire.channels import partition_of
 if TYPE_CHECKING:
     from partisan_actors.scheduler.strategies import InPlacementGroup, NodeAffinity, NodeLabels, Strategy
 
-__all__ = ["ActorKeywords", "ActorOptions", "TaskKeywords", "TaskOptions"]
+__all__ = ["ActorKeywords", "ActorOptions", "OtherTaskKeywords", "TaskKeywords", "TaskOptions"]
 
 STOP_TIMEOUT_MAX: Final = 3600.0
 
@@ -272,13 +272,18 @@ class ActorKeywords(_PlacedKeywords, total=False):
     tracing: Literal["off", "calls", "full"] | float | None
 
 
-class TaskKeywords(_PlacedKeywords, total=False):
-    """The fields of TaskOptions, as keywords of `task` and `options`."""
+class OtherTaskKeywords(_PlacedKeywords, total=False):
+    """Those of TaskKeywords that do not change what a call gives."""
 
     name: str | None
     max_retries: int
     retry_exceptions: bool | Sequence[type[BaseException]]
-    num_returns: int | Literal["streaming", "dynamic"] | None
     generator_backpressure: int | None
     max_calls: int
     tracing: Literal["off", "calls", "full"] | float | None
+
+
+class TaskKeywords(OtherTaskKeywords, total=False):
+    """The fields of TaskOptions, as keywords of `task` and `options`."""
+
+    num_returns: int | Literal["streaming", "dynamic"] | None

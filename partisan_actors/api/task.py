@@ -6,9 +6,9 @@ import functools
 import inspect
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from partisan_actors.actors.actor import arity_of, name_of
 from partisan_actors.actors.consuming import Incoming
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from partisan_actors.actors.system import ActorSystem
     from partisan_actors.api.calls import RemoteCall
-    from partisan_actors.api.options import TaskKeywords
+    from partisan_actors.api.options import OtherTaskKeywords as Others
     from partisan_actors.api.runtime import Runtime
     from partisan_actors.objects.ref import ObjectRef
     from partisan_actors.tasks.retry import Retries
@@ -44,6 +44,7 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+G_co = TypeVar("G_co", covariant=True)
 
 
 class RemoteFunction(Generic[P, R_co]):
@@ -147,7 +148,22 @@ class RemoteFunction(Generic[P, R_co]):
             return ObjectRefGenerator(incoming)
         return collect(system, incoming, returns, name, new_ref)
 
-    def options(self, /, **options: Unpack[TaskKeywords]) -> RemoteFunction[P, R_co]:
+    if TYPE_CHECKING:
+
+        @overload
+        def options(  # type: ignore[overload-overlap]  # one is more special than any number
+            self, /, *, num_returns: Literal[1] | None = ..., **options: Unpack[Others]
+        ) -> RemoteFunction[P, R_co]: ...
+        @overload
+        def options(  # type: ignore[overload-overlap]  # and so is none
+            self, /, *, num_returns: Literal[0], **options: Unpack[Others]
+        ) -> SpreadFunction[P, None]: ...
+        @overload
+        def options(
+            self, /, *, num_returns: int, **options: Unpack[Others]
+        ) -> SpreadFunction[P, list[ObjectRef[Any]]]: ...
+
+    def options(self, /, **options: Any) -> Any:
         """The same function with other options; see `TaskOptions`. Raises ConfigError naming what is wrong."""
         return type(self)(self.function, self._options.with_(options))
 
@@ -172,7 +188,32 @@ class StreamFunction(RemoteFunction[P, T_co], Generic[P, T_co]):
 
         @property
         def remote(self) -> RemoteCall[P, ObjectRefGenerator[T_co]]: ...  # type: ignore[override]  # see above
-        def options(self, /, **options: Unpack[TaskKeywords]) -> StreamFunction[P, T_co]: ...
+        @overload  # type: ignore[override]  # other results than those of a plain function
+        def options(
+            self, /, *, num_returns: Literal["streaming"] | None = ..., **options: Unpack[Others]
+        ) -> StreamFunction[P, T_co]: ...
+        @overload
+        def options(
+            self, /, *, num_returns: Literal["dynamic"], **options: Unpack[Others]
+        ) -> SpreadFunction[P, ObjectRef[list[ObjectRef[T_co]]]]: ...
+        @overload
+        def options(  # type: ignore[overload-overlap]  # none is more special than any number
+            self, /, *, num_returns: Literal[0], **options: Unpack[Others]
+        ) -> SpreadFunction[P, None]: ...
+        @overload
+        def options(
+            self, /, *, num_returns: int, **options: Unpack[Others]
+        ) -> SpreadFunction[P, list[ObjectRef[T_co]]]: ...
+        def options(self, /, **options: Any) -> Any: ...
+
+
+if TYPE_CHECKING:
+
+    class SpreadFunction(RemoteFunction[P, Any], Generic[P, G_co]):
+        """What `num_returns` makes of a task: `remote(...)` gives `G_co`."""
+
+        @property
+        def remote(self) -> RemoteCall[P, G_co]: ...  # type: ignore[override]  # see above
 
 
 def _is_generator(function: Any) -> bool:
@@ -195,6 +236,38 @@ def _several(system: ActorSystem, name: str, ref: ObjectRef[Any], count: int) ->
 
     ref.add_waiter(ended)
     return refs or None
+
+
+class NothingDecorator(Protocol):
+    """What `task` with ``num_returns=0`` gives."""
+
+    def __call__(self, function: Callable[P, Any], /) -> SpreadFunction[P, None]: ...
+
+
+class SpreadDecorator(Protocol):
+    """What `task` with another number as `num_returns` gives: the function has to return so many results."""
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, Sequence[T]]], /
+    ) -> SpreadFunction[P, list[ObjectRef[T]]]: ...
+    @overload
+    def __call__(self, function: Callable[P, Iterator[T]], /) -> SpreadFunction[P, list[ObjectRef[T]]]: ...
+    @overload
+    def __call__(self, function: Callable[P, AsyncIterator[T]], /) -> SpreadFunction[P, list[ObjectRef[T]]]: ...
+    @overload
+    def __call__(self, function: Callable[P, Sequence[T]], /) -> SpreadFunction[P, list[ObjectRef[T]]]: ...
+
+
+class DynamicDecorator(Protocol):
+    """What `task` with ``num_returns="dynamic"`` gives, for generators."""
+
+    @overload
+    def __call__(self, function: Callable[P, Iterator[T]], /) -> SpreadFunction[P, ObjectRef[list[ObjectRef[T]]]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[P, AsyncIterator[T]], /
+    ) -> SpreadFunction[P, ObjectRef[list[ObjectRef[T]]]]: ...
 
 
 class TaskDecorator(Protocol):
@@ -228,7 +301,23 @@ def task(function: Callable[P, R], /) -> RemoteFunction[P, R]: ...
 
 
 @overload
-def task(**options: Unpack[TaskKeywords]) -> TaskDecorator: ...
+def task(  # type: ignore[overload-overlap]  # one is more special than any number
+    *, num_returns: Literal[1, "streaming"] | None = ..., **options: Unpack[Others]
+) -> TaskDecorator: ...
+
+
+@overload
+def task(*, num_returns: Literal["dynamic"], **options: Unpack[Others]) -> DynamicDecorator: ...
+
+
+@overload
+def task(  # type: ignore[overload-overlap]  # and so is none
+    *, num_returns: Literal[0], **options: Unpack[Others]
+) -> NothingDecorator: ...
+
+
+@overload
+def task(*, num_returns: int, **options: Unpack[Others]) -> SpreadDecorator: ...
 
 
 def task(function: Any = None, /, **options: Any) -> Any:

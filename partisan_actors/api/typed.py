@@ -26,7 +26,9 @@ __all__ = ["method", "typed"]
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+L = TypeVar("L")
 L_co = TypeVar("L_co", covariant=True)
+G_co = TypeVar("G_co", covariant=True)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -105,10 +107,85 @@ class DefinedStream(Protocol[P, T_co]):
     def __get__(self, instance: object, owner: Any, /) -> StreamMethod[P, T_co]: ...
 
 
-class MethodDecorator(Protocol):
-    """What `method` with options gives: with other results than one, checkers do not know what a call returns."""
+class LocalSpread(Protocol[P, G_co, L_co]):
+    """A method with `num_returns`, read from an instance: a call elsewhere gives `G_co`, one here `L_co`."""
 
-    def __call__(self, function: F, /) -> F: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> L_co: ...
+    @property
+    def remote(self) -> RemoteCall[P, G_co]: ...
+    @property
+    def tell(self) -> RemoteCall[P, None]: ...
+    def options(self, **options: Any) -> ConfiguredMethod[P, Any]: ...
+
+
+class DefinedSpread(Protocol[P, G_co, L_co]):
+    """A method with `num_returns`, in its class."""
+
+    @overload
+    def __get__(self, instance: None, owner: Any, /) -> Callable[Concatenate[Any, P], L_co]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any, /) -> LocalSpread[P, G_co, L_co]: ...
+
+
+class NothingOf(Protocol):
+    """What `method` with ``num_returns=0`` gives."""
+
+    def __call__(self, function: Callable[Concatenate[Any, P], L], /) -> DefinedSpread[P, None, L]: ...
+
+
+class SpreadOf(Protocol):
+    """What `method` with another number as `num_returns` gives: the method has to return so many results."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, Sequence[T]]], /
+    ) -> DefinedSpread[P, list[ObjectRef[T]], Coroutine[Any, Any, Sequence[T]]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], Iterator[T]], /
+    ) -> DefinedSpread[P, list[ObjectRef[T]], Iterator[T]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], AsyncIterator[T]], /
+    ) -> DefinedSpread[P, list[ObjectRef[T]], AsyncIterator[T]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], Sequence[T]], /
+    ) -> DefinedSpread[P, list[ObjectRef[T]], Sequence[T]]: ...
+
+
+class DynamicOf(Protocol):
+    """What `method` with ``num_returns="dynamic"`` gives, for generators."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], Iterator[T]], /
+    ) -> DefinedSpread[P, ObjectRef[list[ObjectRef[T]]], Iterator[T]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], AsyncIterator[T]], /
+    ) -> DefinedSpread[P, ObjectRef[list[ObjectRef[T]]], AsyncIterator[T]]: ...
+
+
+class MethodDecorator(Protocol):
+    """What `method` with other options gives."""
+
+    @overload  # first, because it is what the checkers take for a method without annotations
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
+    ) -> DefinedMethod[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # the fourth is for what is neither generator nor coroutine function
+        self, function: Callable[Concatenate[Any, P], Iterator[T]], /
+    ) -> DefinedStream[P, T]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # as above
+        self, function: Callable[Concatenate[Any, P], AsyncIterator[T]], /
+    ) -> DefinedStream[P, T]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[Any, P], R], /) -> DefinedMethod[P, R, R]: ...
+    @overload
+    def __call__(self, function: F, /) -> F: ...  # a static method, or one of the class
 
 
 @overload  # first, because it is what the checkers take for a method without annotations
@@ -126,14 +203,41 @@ def method(  # type: ignore[overload-overlap]  # as above
 @overload
 def method(function: Callable[Concatenate[Any, P], R], /) -> DefinedMethod[P, R, R]: ...
 @overload
-def method(
+def method(  # type: ignore[overload-overlap]  # one is more special than any number
     *,
-    num_returns: int | Literal["streaming", "dynamic"] = ...,
+    num_returns: Literal[1, "streaming"] = ...,
     concurrency_group: str = ...,
     max_task_retries: int = ...,
     retry_exceptions: bool | Sequence[type[BaseException]] = ...,
     generator_backpressure: int = ...,
 ) -> MethodDecorator: ...
+@overload
+def method(  # type: ignore[overload-overlap]  # and so is none
+    *,
+    num_returns: Literal[0],
+    concurrency_group: str = ...,
+    max_task_retries: int = ...,
+    retry_exceptions: bool | Sequence[type[BaseException]] = ...,
+    generator_backpressure: int = ...,
+) -> NothingOf: ...
+@overload
+def method(
+    *,
+    num_returns: Literal["dynamic"],
+    concurrency_group: str = ...,
+    max_task_retries: int = ...,
+    retry_exceptions: bool | Sequence[type[BaseException]] = ...,
+    generator_backpressure: int = ...,
+) -> DynamicOf: ...
+@overload
+def method(
+    *,
+    num_returns: int,
+    concurrency_group: str = ...,
+    max_task_retries: int = ...,
+    retry_exceptions: bool | Sequence[type[BaseException]] = ...,
+    generator_backpressure: int = ...,
+) -> SpreadOf: ...
 def method(function: Any = None, /, **options: Any) -> Any:
     """Say of a method how it is called; the function itself is returned. As ``@method`` it is for type checkers only.
 

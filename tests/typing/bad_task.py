@@ -20,6 +20,28 @@ def misconfigured() -> None:
     pass
 
 
+@pa.task(num_returns=2)
+def two(text: str) -> tuple[int, int]:
+    return len(text), 0
+
+
+@pa.task(num_returns=2)  # error
+def only_one() -> int:
+    return 1
+
+
+@pa.task(num_returns="dynamic")  # error
+def no_generator() -> list[int]:
+    return []
+
+
+def several() -> None:
+    two.remote(1)  # error
+    number: int = two.remote("a").result()  # error
+    texts: list[str] = pa.get(two.remote("a"))  # error
+    pa.put((number, texts))
+
+
 def calling() -> None:
     square.remote("3")  # error
     square.remote(x="3")  # error

@@ -19,6 +19,10 @@ class Counter:
     def plain(self) -> int:
         return 1
 
+    @pa.method(num_returns=2)
+    def two(self, text: str) -> tuple[int, int]:
+        return len(text), self.two("")[0] + self.two(1)[1]  # error
+
 
 def calling(handle: pa.ActorHandle[Counter]) -> None:
     c = pa.typed(handle)
@@ -29,6 +33,8 @@ def calling(handle: pa.ActorHandle[Counter]) -> None:
     c.add.tell("5")  # error
     c.add.options(timeout=1.0).remote("5")  # error
     c.add.options(time=1.0)  # error
+    c.two.remote(5)  # error
+    c.two.remote("").result()  # error
     c.ad.remote(5)  # error
     c.plain.remote()  # error
     number: int = c.add.remote(5)  # error

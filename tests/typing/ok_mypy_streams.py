@@ -26,3 +26,20 @@ def streaming(source: pa.ActorHandle[Source], most: pa.ObjectRef[int]) -> None:
     assert_type(source.numbers.remote(most=most), pa.ObjectRefGenerator[int])
     assert_type(next(source.words.remote()), pa.ObjectRef[str])
     assert_type(source.marked.remote(), pa.ObjectRefGenerator[bytes])
+
+
+@pa.actor(concurrency_groups={"io": 2})
+class Several:
+    @pa.method(num_returns=2, concurrency_group="io")
+    def both(self, left: int) -> tuple[str, str]:
+        return str(left), ""
+
+    @pa.method(concurrency_group="io")
+    async def soon(self) -> int:
+        return 1
+
+
+def several(handle: pa.ActorHandle[Several], left: pa.ObjectRef[int]) -> None:
+    assert_type(handle.both.remote(1), list[pa.ObjectRef[str]])
+    assert_type(handle.both.remote(left=left), list[pa.ObjectRef[str]])
+    assert_type(handle.soon.remote(), pa.ObjectRef[int])

@@ -27,12 +27,11 @@ class RemoteFunction(pa.RemoteFunction[P, R_co]):
             ensure_session()
             return super().remote(*args, **kwargs)
 
-    def options(self, /, **options: Any) -> RemoteFunction[P, R_co]:
+    def options(self, /, **options: Any) -> Any:  # of this very class; what its calls give depends on the options
         """The same function with other options. Raises ValueError, TypeError, and NotImplementedError."""
         if "max_calls" in options:
             raise ValueError("max_calls can only be said in @ray.remote, not in options().")
-        made: Any = super().options(**task_options(options))
-        return made  # type: ignore[no-any-return]  # of this very class
+        return super().options(**task_options(options))
 
 
 class StreamFunction(RemoteFunction[P, R_co]):
