@@ -122,7 +122,7 @@ def test_buffers_come_back_as_they_were(store: Store) -> None:
     store.keeping.keep(ref, b"body", buffers)
     for number in range(10):
         store.put(text(number))
-        gc.collect()
+    gc.collect()
     held = [store.put(text(number)) for number in range(10)]
     assert store.keeping.is_spilled(ref)
 
