@@ -38,10 +38,12 @@ def test_one_repetition_is_shown_as_it_is() -> None:
     assert repeats.due(WINDOW_S) == [("(A pid=2, node=a) hello", True)]
 
 
-def test_other_words_other_streams_and_empty_lines_are_not_the_same() -> None:
+def test_other_words_other_streams_empty_lines_and_records_of_log_are_not_the_same() -> None:
     repeats = Repeats()
 
-    for line in (said(1, "a"), said(2, "b"), said(3, "a", is_error=True), said(4, ""), said(5, "")):
+    records = [said(pid, '{"time": "now", "message": "hello"}') for pid in range(2)]
+
+    for line in (said(1, "a"), said(2, "b"), said(3, "a", is_error=True), said(4, ""), said(5, ""), *records):
         assert repeats.take(line, 0.0) == [str(line)]
 
 

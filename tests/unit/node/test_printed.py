@@ -54,3 +54,9 @@ def test_what_only_looks_like_a_mark_is_a_line_of_the_process() -> None:
 def test_what_is_no_text_is_shown_all_the_same() -> None:
     assert through(b"\xff\xfe\r\n") == [Line(PROCESS, "\ufffd\ufffd")]
     assert through(b"".join(pieces_of(Line(TALKER, "\udcff")))) == [Line(TALKER, "\\udcff")]
+
+
+def test_a_record_in_json_stays_as_it_is() -> None:
+    record = Line(TALKER, '{"time": "2026-11-28", "message": "hello"}')
+
+    assert record.is_record and str(record) == record.text
