@@ -291,3 +291,26 @@ def test_events_come_by_themselves_and_are_filtered_and_the_tree_shows_who_made_
     page.get_by_text("restarts 0 of 2").first.wait_for()
     page.locator("summary").first.press("Enter")
     page.get_by_role("link", name="Counter counter-2").wait_for(state="hidden")
+
+
+def test_what_an_actor_runs_is_shown_and_a_setting_of_a_node_is_changed_after_a_confirmation(
+    page: Any, site: Site
+) -> None:
+    go(page, site, "actors?q=counter-2")
+    page.get_by_role("link", name="Counter").click()
+    page.get_by_text("made by").wait_for()
+    page.get_by_role("button", name="Stacks").click()
+    page.get_by_role("dialog").get_by_text("Stacks at this moment").wait_for()
+    page.get_by_role("dialog").get_by_role("button", name="Look again").click()
+    page.keyboard.press("Escape")
+
+    go(page, site, "nodes/n-w1")
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("row", name="log_level").get_by_role("button", name="Change").click()
+    page.get_by_label("log_level").select_option("ERROR")
+    page.get_by_role("button", name="Change it").click()
+    page.get_by_role("row", name="log_level").get_by_text("ERROR").wait_for()
+    page.get_by_role("row", name="log_level").get_by_text("changed while it ran").wait_for()
+    page.keyboard.press("Escape")
+    go(page, site, "events?kind=node")
+    page.get_by_text("changed log_level of node n-w1").wait_for()

@@ -10,7 +10,7 @@ export function confirmAction(title, text, label, path, parameters, done) {
   go.addEventListener("click", async () => {
     go.disabled = true;
     try {
-      const answer = await act(path, parameters);
+      const answer = await act(path, typeof parameters === "function" ? parameters() : parameters);
       dialog().close();
       done?.(answer);
     } catch (error) {

@@ -4,6 +4,7 @@ import { waitAndRun } from "/assets/charts.js";
 import { confirmAction } from "/assets/dialogs.js";
 import { h, fill } from "/assets/dom.js";
 import { NONE, clock, count, plural, rate, seconds, state } from "/assets/format.js";
+import { stacksButton } from "/assets/stacks.js";
 import { ServerTable } from "/assets/tables.js";
 
 export function actorsView() {
@@ -19,6 +20,7 @@ export function actorsView() {
       { key: "mailbox", label: "Mailbox", num: true, show: (row) => h("span", { className: row.mailbox > 100 ? "hot" : "" }, count(row.mailbox)) },
       { key: "processed", label: "Calls", num: true, show: (row) => count(row.processed) },
       { key: "calls_per_s", label: "a second", num: true, show: (row) => rate(row.calls_per_s) },
+      { key: "run_p95_s", label: "Ran p95", num: true, about: "of the calls of its class", show: (row) => seconds(row.run_p95_s) },
       { key: "restarts", label: "Restarts", num: true },
       { key: "id", label: "Id", mono: true },
       { key: "reason", label: "Why", wide: true },
@@ -40,7 +42,7 @@ export function actorView(id, { readOnly, refresh }) {
   const restart = h("button", { type: "button", onclick: asks("Restart", "It ends now, its running and waiting calls fail, and it is made again, here or elsewhere.", "restart", "Restart it") }, "Restart");
   const stop = h("button", { type: "button", onclick: asks("Stop", "It does what waits in its mailbox, and then ends for good.", "stop", "Stop it") }, "Stop");
   const kill = h("button", { type: "button", className: "danger", onclick: asks("Kill", "It ends now, for good. Its running and waiting calls fail.", "kill", "Kill it") }, "Kill");
-  const element = h("div", {}, h("div", { className: "head" }, title, sub, h("span", { className: "actions" }, h("a", { href: `#/logs?actor=${encodeURIComponent(id)}` }, h("button", { type: "button", tabIndex: -1 }, "Logs")), readOnly ? [] : [restart, stop, kill])), h("div", { className: "grid" }, facts, now), calls, h("div", { className: "grid", style: { marginTop: ".9rem" } }, traces, said));
+  const element = h("div", {}, h("div", { className: "head" }, title, sub, h("span", { className: "actions" }, h("a", { href: `#/logs?actor=${encodeURIComponent(id)}` }, h("button", { type: "button", tabIndex: -1 }, "Logs")), stacksButton(path), readOnly ? [] : [restart, stop, kill])), h("div", { className: "grid" }, facts, now), calls, h("div", { className: "grid", style: { marginTop: ".9rem" } }, traces, said));
 
   async function update() {
     const found = await get(path);
@@ -52,7 +54,7 @@ export function actorView(id, { readOnly, refresh }) {
     const over = row.state === "stopped" || row.state === "stopping";
     for (const button of [restart, stop, kill]) button.disabled = over;
     if (at) { restart.disabled = over || !at.may_restart; restart.title = at.may_restart ? "" : "It was made without a restart left (max_restarts)."; }
-    fill(facts, h("h2", {}, "Actor"), pairs([["id", h("code", {}, row.id)], ["node", h("a", { href: `#/nodes/${encodeURIComponent(row.node)}` }, row.node)], ["owner", row.owner ?? "nobody: it is detached"], ["calls ended", count(row.processed)], ["restarts", `${row.restarts}${at ? ` of ${at.max_restarts < 0 ? "any number" : at.max_restarts}` : ""}`], ["namespace", row.namespace], ["held by", (row.held_by ?? []).length ? plural(row.held_by.length, "node") : null], ["end", row.kind]]));
+    fill(facts, h("h2", {}, "Actor"), pairs([["id", h("code", {}, row.id)], ["node", h("a", { href: `#/nodes/${encodeURIComponent(row.node)}` }, row.node)], ["owner", row.owner ?? "nobody: it is detached"], ["made by", row.made_by?.startsWith("actor:") ? h("a", { href: `#/actors/${encodeURIComponent(row.made_by)}` }, row.made_by) : row.made_by || "a program"], ["guarded by", (row.guardians ?? []).join(", ")], ["links", (row.links ?? []).join(", ")], ["monitors", (row.monitors ?? []).join(", ")], ["calls ended", count(row.processed)], ["restarts", `${row.restarts}${at ? ` of ${at.max_restarts < 0 ? "any number" : at.max_restarts}` : ""}`], ["namespace", row.namespace], ["held by", (row.held_by ?? []).length ? plural(row.held_by.length, "node") : null], ["end", row.kind]]));
     fill(now, h("h2", {}, "At this moment"), at ? pairs([["mailbox", `${plural(at.waiting, "message")} of at most ${count(at.mailbox_max)}`], ["next", at.head.join(", ") || "nothing waits"], ["running", at.running.join(", ") || (at.is_thread_busy ? "a blocking method" : "nothing")], ["at once", at.max_concurrency ?? "as many coroutines as there are"], ["methods", at.methods.join(", ")]]) : h("p", { className: "soft" }, "It does not run, or its node does not answer."));
     const most = Math.max(...methods.rows.map((each) => (each.wait_p95_s ?? 0) + (each.run_p95_s ?? 0)), 1e-6);
     fill(calls, h("h2", {}, `Methods of ${row.class}, on all nodes`), methods.rows.length ? h("table", {}, h("thead", {}, h("tr", {}, ["Method", "Calls", "Errors", "Waited p95", "Ran p50", "Ran p95", "Ran p99", "Waited and ran, p95"].map((label, place) => h("th", { className: place && place < 7 ? "num" : "" }, label)))),

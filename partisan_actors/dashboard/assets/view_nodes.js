@@ -3,6 +3,8 @@ import { get } from "/assets/api.js";
 import { confirmAction } from "/assets/dialogs.js";
 import { h, fill } from "/assets/dom.js";
 import { NONE, bytes, count, plural, seconds, span, state } from "/assets/format.js";
+import { showSettings } from "/assets/settings.js";
+import { stacksButton } from "/assets/stacks.js";
 import { ServerTable } from "/assets/tables.js";
 
 const shown = (row) => (row.draining && row.state === "up" ? "draining" : row.why && row.state === "up" ? "no answer" : row.state);
@@ -43,7 +45,9 @@ export function nodeView(name, { readOnly, refresh }) {
     columns: [{ key: "class", label: "Class" }, { key: "name", label: "Name" }, { key: "state", label: "State", show: (row) => state(row.state) }, { key: "mailbox", label: "Mailbox", num: true }, { key: "processed", label: "Calls", num: true, show: (row) => count(row.processed) }, { key: "restarts", label: "Restarts", num: true }, { key: "id", label: "Id", mono: true }] });
   const path = `nodes/${encodeURIComponent(name)}`;
   const logs = h("a", { href: `#/logs?node=${encodeURIComponent(name)}` }, h("button", { type: "button", tabIndex: -1 }, "Logs"));
-  const actions = readOnly ? [logs] : [logs,
+  const events = h("a", { href: `#/events?about=${encodeURIComponent(name)}` }, h("button", { type: "button", tabIndex: -1 }, "Events"));
+  const settings = h("button", { type: "button", onclick: () => showSettings(name, readOnly) }, "Settings");
+  const actions = readOnly ? [logs, events, stacksButton(path), settings] : [logs, events, stacksButton(path), settings,
     h("button", { type: "button", onclick: () => confirmAction(`Drain node ${name}?`, "It takes no new work. Its tasks finish, its restartable actors move to other nodes, the others have 60 seconds. Then it ends, if partisan start runs it. There is no way back.", "Drain it", `${path}/drain`, { timeout: 60 }, refresh) }, "Drain"),
     h("button", { type: "button", className: "danger", onclick: () => confirmAction(`Stop node ${name}?`, "Its process leaves the cluster and ends, with every actor on it.", "Stop it", `${path}/stop`, {}, refresh) }, "Stop"),
   ];
