@@ -1,4 +1,4 @@
-"""Console blocks of pages: each command that stands there is run again, and what it prints replaces what stood there."""
+"""Console blocks of pages: each command in one is run again, and what it prints replaces what stood there."""
 
 from __future__ import annotations
 
