@@ -81,7 +81,5 @@ def described(places: Iterable[Place]) -> list[dict[str, Any]]:
 
 
 def _is_users(place: Place) -> bool:
-    """Whether it is code neither of ours nor of Python's own library."""
-    file = place.file
-    is_library = file.startswith(_LIBRARY) and "-packages" not in file
-    return not file.startswith(("<frozen ", _OURS)) and not is_library
+    """Whether it is code neither of ours nor of Python's library, nor of what is installed in that."""
+    return not place.file.startswith(("<frozen ", _OURS, _LIBRARY)) and "-packages" not in place.file

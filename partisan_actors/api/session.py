@@ -11,7 +11,7 @@ import atexit
 import contextlib
 import os
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -83,6 +83,8 @@ class Session:
         self._any_overlay = any_overlay
         self._dashboard = dashboard
         self._output = output or SessionOutput()
+        # Hears who is up, again and again while it waits for its workers.
+        self.on_waiting: Callable[[set[str]], None] = lambda names: None
         self._thread: LoopThread | None = None
         self._runtime: Runtime | None = None
         self._closed = False
@@ -236,6 +238,7 @@ class Session:
             self._worker_settings,
             self._output,
             rebuild_ref,
+            self.on_waiting,
         )
         self._runtime = await start(begun)
         self._config = self._runtime.config

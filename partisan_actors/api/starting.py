@@ -42,6 +42,7 @@ class Beginning:
     worker_settings: Mapping[str, Any]
     output: SessionOutput
     rebuild: Callable[[str, int, int], ObjectRef[Any]]
+    on_waiting: Callable[[set[str]], None]
 
 
 async def start(begun: Beginning) -> Runtime:
@@ -87,6 +88,7 @@ async def _wait_for_cluster(begun: Beginning, runtime: Runtime, awaited: frozens
     patience, deadline = time.monotonic() + CATCH_UP_S, time.monotonic() + START_TIMEOUT_S
     while True:
         names = {record.node.name for record in directory.live()}
+        begun.on_waiting(names)
         has_joined = not contacts or bool(names - missing - {runtime.config.name})
         has_caught_up = awaited <= directory.records.keys() or time.monotonic() > patience
         if missing <= names and has_joined and has_caught_up:

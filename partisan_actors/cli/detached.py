@@ -1,8 +1,8 @@
 """`partisan start --detach`: the same nodes, in a process of their own that outlives the shell.
 
-The child gets the plan as JSON on its standard input, writes its output to a log file, and reports once through a
-pipe: what it started, or why it could not. The parent waits for that line; a pipe that closes without one is a child
-that died.
+The child gets the plan as JSON on its standard input, writes its output to a log file, and reports through a pipe: how
+many nodes are up, and once what it started, or why it could not. The parent waits for that line; a pipe that closes
+without one is a child that died.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -18,6 +19,7 @@ import click
 
 from partisan_actors.cli.failure import ExitCode, Failure, explain
 from partisan_actors.cli.plan import StartPlan
+from partisan_actors.cli.progress import Steps, steps
 from partisan_actors.cli.serving import Story, run
 from partisan_actors.errors import PartisanError
 from partisan_actors.node.rundir import run_dir
@@ -26,6 +28,8 @@ __all__ = ["main", "start_detached"]
 
 LOGS_KEPT: Final = 20
 TAIL_LINES: Final = 5
+# What a line of the report begins with that says how many nodes are up so far.
+PROGRESS: Final = b"up "
 
 
 def start_detached(plan: StartPlan, log_file: Path | None, *, as_json: bool) -> None:
@@ -46,7 +50,9 @@ def start_detached(plan: StartPlan, log_file: Path | None, *, as_json: bool) -> 
             assert child.stdin is not None
             child.stdin.write(json.dumps({"plan": {**plan.plain(), "log": str(path)}, "report_to": writing}).encode())
             child.stdin.close()
-            line = pipe.readline()
+            with steps("nodes that are up", plan.nodes, quiet=as_json or plan.nodes == 1) as progress:
+                while (line := pipe.readline()).startswith(PROGRESS):
+                    progress.reach(int(line.removeprefix(PROGRESS)))
         except BaseException:  # Ctrl-C, while it starts
             child.kill()
             raise
@@ -88,6 +94,16 @@ class _Reporting(Story):
     def __init__(self, pipe: IO[str]) -> None:
         super().__init__()
         self._pipe = pipe
+        self._told = 0
+
+    def starting(self, total: int) -> AbstractContextManager[Steps]:
+        return nullcontext(Steps(total, self._progress))
+
+    def _progress(self, done: int, text: str) -> None:
+        if done != self._told:  # it hears of the same again and again
+            self._told = done
+            self._pipe.write(f"{PROGRESS.decode()}{done}\n")
+            self._pipe.flush()
 
     def started(self, facts: dict[str, Any], hint: str) -> None:
         super().started(facts, hint)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
+from typing import Final
 
 import click
 
-from partisan_actors.api.inspection import LIVE
+from partisan_actors.api.inspection import INSPECT, LIVE
 from partisan_actors.api.observer import Observer
 from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.cli.progress import Steps, steps
 from partisan_actors.cli.table import counted
+from partisan_actors.errors import PartisanError
 from partisan_actors.tasks.draining import DRAIN, DRAIN_GRACE_S, Drained
 
 __all__ = ["drain"]
+
+LOOK_S: Final = 0.5
 
 
 @click.command()
@@ -47,7 +53,13 @@ def drain(target: Target, name: str, undo: bool, timeout: float, as_json: bool) 
     async def question(observer: Observer) -> Drained:
         await check(observer)
         patience_s = timeout + 2 * DRAIN_GRACE_S
-        answer = await observer.ask(observer.contact, DRAIN, "drain_node", name, timeout, timeout_s=patience_s)
+        asked = observer.ask(observer.contact, DRAIN, "drain_node", name, timeout, timeout_s=patience_s)
+        with steps(f"draining {name}", quiet=as_json) as progress:
+            looking = asyncio.ensure_future(_look_on(observer, name, progress))
+            try:
+                answer = await asked
+            finally:
+                looking.cancel()
         return Drained(*answer)
 
     if undo:
@@ -66,3 +78,19 @@ def drain(target: Target, name: str, undo: bool, timeout: float, as_json: bool) 
             f"node {name} is drained: {counted(drained.moved, 'actor')} moved, {drained.ended} ended, "
             f"{counted(drained.left, 'task')} left; {'it ends' if drained.stops else 'its program goes on'}"
         )
+
+
+async def _look_on(observer: Observer, name: str, progress: Steps) -> None:
+    """Show what is left on the node, as it tells itself: until this is cancelled, or nobody tells any more."""
+    most = 0
+    while True:
+        try:
+            rows = [row for row in await observer.members() if row["name"] == name]
+        except PartisanError:  # whoever knows the members is the node that has ended
+            return
+        for answer in await observer.ask_all(rows, INSPECT, "status"):
+            if answer.why is None:
+                actors, tasks = answer.value["actors"], answer.value["tasks_running"] + answer.value["tasks_queued"]
+                most = max(most, actors + tasks)
+                progress.reach(most - actors - tasks, f"{counted(actors, 'actor')} and {counted(tasks, 'task')} left")
+        await asyncio.sleep(LOOK_S)

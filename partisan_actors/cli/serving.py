@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict
 from typing import IO, Any, Final
 
@@ -24,6 +24,7 @@ from partisan_actors.api.tracing_choice import tracing_choice
 from partisan_actors.api.worker import settle_in
 from partisan_actors.cli.failure import ExitCode
 from partisan_actors.cli.plan import StartPlan
+from partisan_actors.cli.progress import Steps, steps
 from partisan_actors.node.config import host_name
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.loop import new_event_loop
@@ -64,6 +65,11 @@ class Story:
         self._line(f"  stop it      {or_else}partisan stop{options}")
         if hint:
             self._line(f"({hint})")
+
+    def starting(self, total: int) -> AbstractContextManager[Steps]:
+        """The nodes are being started; the steps are those of them that are members."""
+        is_alone = total == 1
+        return steps("nodes that are up", total, quiet=self._as_json or is_alone, file=self._output)
 
     def joined(self, record: NodeRecord) -> None:
         """Another node is up."""
@@ -131,8 +137,13 @@ async def serve(plan: StartPlan, story: Story, output: SessionOutput) -> ExitCod
         plan.dashboard,
         output,
     )
+    ours = {session.node_name, *(f"{session.node_name}-w{number}" for number in range(1, plan.nodes))}
+    starting = ExitStack()
+    progress = starting.enter_context(story.starting(plan.nodes))
+    session.on_waiting = lambda names: progress.reach(len(names & ours))
     try:
         async with session:
+            starting.close()
             end.is_started = True
             runtime = session.runtime
             sessions.adopt(runtime)
@@ -153,6 +164,8 @@ async def serve(plan: StartPlan, story: Story, output: SessionOutput) -> ExitCod
             asyncio.get_running_loop().call_later(CLOSE_S, os._exit, ExitCode.OTHER)
     except asyncio.CancelledError:  # by a signal, before the nodes were up
         return ExitCode.INTERRUPTED
+    finally:
+        starting.close()
     story.stopped()
     return ExitCode.OK
 

@@ -134,7 +134,7 @@ def _lines(row: dict[str, Any], *, full: bool) -> Iterable[str]:
     whom = row["actor"] or row["task"]
     asked = f", asked by {row['asked_by']}" if row.get("asked_by") else ""
     kind = f"thread {row['name']}" if "is_loop" in row else "coroutine"
-    yield f"{what} {f'of {whom}{asked}, ' if whom else ''}({kind}{', the loop' if row.get('is_loop') else ''})"
+    yield f"{what} {f'of {whom}{asked} ' if whom else ''}({kind}{', the loop' if row.get('is_loop') else ''})"
     for ref in row["waits_for"]:
         yield f"  waits for {ref}"
     for frame in row["frames"] if full else users(row["frames"]):

@@ -15,6 +15,7 @@ from partisan_actors.api.inspection import LIVE
 from partisan_actors.api.observer import Answer, Observer
 from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.cli.progress import Steps, steps
 from partisan_actors.cli.table import counted
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
@@ -60,7 +61,8 @@ def stop(target: Target, node_name: str | None, yes: bool, as_json: bool) -> Non
         what = f"node {node_name}" if node_name else "the whole cluster"
         if not click.confirm(f"Stop {what}, and every actor on it?"):
             raise Failure("nothing was stopped", ExitCode.OTHER)
-    outcome = ask(target, lambda observer: _stop(observer, node_name))
+    with steps("nodes that have ended", quiet=as_json) as progress:
+        outcome = ask(target, lambda observer: _stop(observer, node_name, progress))
     if as_json:
         show_json(outcome.facts())
     else:
@@ -70,7 +72,7 @@ def stop(target: Target, node_name: str | None, yes: bool, as_json: bool) -> Non
         raise Failure(f"not stopped: {names}", ExitCode.OTHER)
 
 
-async def _stop(observer: Observer, node_name: str | None) -> Outcome:
+async def _stop(observer: Observer, node_name: str | None, progress: Steps) -> Outcome:
     live = [row for row in await observer.members() if row["state"] in LIVE]
     chosen = [row for row in live if node_name in (None, row["name"])]
     if not chosen:
@@ -80,7 +82,7 @@ async def _stop(observer: Observer, node_name: str | None) -> Outcome:
     answers = await observer.ask_all(chosen, CONTROL, "stop")
     left_running = {answer.name: _refusal(answer) for answer in answers if answer.value and not answer.value["stops"]}
     asked = [answer for answer in answers if answer.name not in left_running]
-    still_there = await _wait_gone(observer, [answer.row for answer in asked])
+    still_there = await _wait_gone(observer, [answer.row for answer in asked], progress)
     failed = {
         answer.name: answer.why or f"still running after {GONE_TIMEOUT_S:g} s"
         for answer in asked
@@ -94,13 +96,14 @@ def _refusal(answer: Answer) -> str:
     return f"it belongs to a program (process {answer.value['pid']} on {answer.value['host']}) and ends with it"
 
 
-async def _wait_gone(observer: Observer, rows: Sequence[dict[str, Any]]) -> set[str]:
+async def _wait_gone(observer: Observer, rows: Sequence[dict[str, Any]], progress: Steps) -> set[str]:
     """Wait until these nodes' processes have ended, but not for ever. Returns the names of those that still run."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + GONE_TIMEOUT_S
     waiting = list(rows)
     while True:
         waiting = [row for row in waiting if not await _is_gone(observer, row)]
+        progress.reach(len(rows) - len(waiting), f"{len(waiting)} to go" if waiting else "")
         if not waiting or loop.time() > deadline:
             return {row["name"] for row in waiting}
         await asyncio.sleep(LOOK_AGAIN_S)

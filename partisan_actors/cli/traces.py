@@ -16,6 +16,7 @@ from partisan_actors.api.trace_search import Ask, Found, find_traces, get_traces
 from partisan_actors.api.tracing_service import SPANS_MAX, TRACES
 from partisan_actors.cli.asking import Survey, Target, ask, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.cli.progress import steps
 from partisan_actors.cli.table import counted, show_table
 from partisan_actors.cli.waterfall import milliseconds, waterfall
 from partisan_actors.telemetry.chrome_json import chrome_document
@@ -142,7 +143,8 @@ def export(
             return await find_traces(nodes, query)
         return await get_traces(nodes, [trace_id_text(parse_trace_id(each)) for each in trace_ids])
 
-    cluster, found = _ask(target, collect)
+    with steps("asking the nodes for spans", quiet=as_json or output is None):
+        cluster, found = _ask(target, collect)
     _write(FORMATS[form](found.traces), output, cluster, found, as_json=as_json)
 
 
@@ -159,7 +161,8 @@ def timeline(target: Target, spans: int, output: Path | None, as_json: bool) -> 
     """
     if not 1 <= spans <= SPANS_MAX:
         raise click.UsageError(f"--spans {spans}: from 1 to {SPANS_MAX}")
-    cluster, found = _ask(target, lambda nodes: last_spans(nodes, spans))
+    with steps("asking the nodes for spans", quiet=as_json or output is None):
+        cluster, found = _ask(target, lambda nodes: last_spans(nodes, spans))
     document = chrome_document(span for trace in found.traces for span in trace)
     _write(document, output, cluster, found, as_json=as_json)
 

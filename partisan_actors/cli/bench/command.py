@@ -18,6 +18,7 @@ from partisan_actors.cli.bench.rows import ROWS, Quantity, Row
 from partisan_actors.cli.bench.samples import Measurement
 from partisan_actors.cli.bench.turns import Plan
 from partisan_actors.cli.lazy import LazyGroup, Subcommand
+from partisan_actors.cli.progress import steps
 
 __all__ = ["bench"]
 
@@ -90,7 +91,13 @@ def bench(
         return
     machine = describe_machine()
     rows = [row for row in ROWS if not keys or row.key in keys]
-    found = measure_rows(rows, quick=quick, calibrate=calibrate, announce=_announce)
+    with steps("rows measured", len(rows), every_s=0.0) as progress:
+        numbers = {row.key: number for number, row in enumerate(rows)}
+
+        def announce(row: Row) -> None:
+            progress.reach(numbers[row.key], f"now {row.title}")
+
+        found = measure_rows(rows, quick=quick, calibrate=calibrate, announce=announce)
     results = in_table_order(found)
     _show(results)
     if json_file is not None:
@@ -99,10 +106,6 @@ def bench(
         markdown_file.write_text(markdown_page(machine, results, quick=quick))
     if strict and any(verdict(row, measurement) is not Verdict.PASS for row, measurement in results):
         sys.exit(1)
-
-
-def _announce(row: Row) -> None:
-    click.echo(f"measuring: {row.title}", err=True)
 
 
 def _show(results: list[tuple[Row, Measurement]]) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.cli.progress import steps
 from partisan_actors.cli.simulate.figure import check_drawable, draw
 from partisan_actors.cli.simulate.paper_table import HEADINGS, cells, doubts, page
 from partisan_actors.cli.table import show_table
@@ -57,7 +58,8 @@ def paper(
         check_drawable(file)
     if markdown is not None and not markdown.parent.is_dir():
         raise Failure(f"cannot write {markdown}: there is no folder {markdown.parent}", ExitCode.USAGE)
-    results = run(names, nodes, range(first_seed, first_seed + seeds), jobs, _progress)
+    with steps("experiments", len(names) * seeds, quiet=as_json, every_s=0.0) as progress:
+        results = run(names, nodes, range(first_seed, first_seed + seeds), jobs, progress.advance)
     for result in results:
         if not as_json:
             _show(result)
@@ -77,10 +79,6 @@ def _files(names: list[str], figure: Path | None, *, into_folder: bool) -> dict[
     if figure is None:
         return {}
     return {name: figure / f"{name}.svg" if into_folder else figure for name in names}
-
-
-def _progress(line: str) -> None:
-    click.echo(line, err=True)
 
 
 def _show(result: Result) -> None:

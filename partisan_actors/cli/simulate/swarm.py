@@ -17,6 +17,7 @@ from typing import Any, Final
 import click
 
 from partisan_actors.cli.failure import ExitCode
+from partisan_actors.cli.progress import steps
 from partisan_actors.cli.simulate.scenarios import command_line, overlay_option, within_option, write_plan
 from partisan_actors.cli.table import counted
 from partisan_actors.simulation.processes import Pool
@@ -24,7 +25,6 @@ from partisan_actors.simulation.swarm import Swarm, Verdict, judge_seed
 
 __all__ = ["swarm"]
 
-SAY_EVERY_S: Final = 2.0
 # So many seeds are handed out ahead of each job, so that none waits and an interruption does not take long.
 AHEAD: Final = 2
 DEFAULT: Final = Swarm()
@@ -57,7 +57,7 @@ class Tally:
     show_default=True,
     help="Where the plans of failures go.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, and progress on standard error.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, and no progress.")
 def swarm(
     seeds: int | None,
     first_seed: int,
@@ -80,14 +80,13 @@ def swarm(
     count = seeds if seeds is not None else sys.maxsize if minutes is not None else 100
     deadline = time.monotonic() + minutes * 60 if minutes is not None else None
     tally = Tally()
-    began = said = time.monotonic()
+    began = time.monotonic()
+    every = range(first_seed, first_seed + count)
     try:
-        for verdict in _verdicts(drawn, range(first_seed, first_seed + count), deadline, jobs or os.cpu_count() or 1):
-            _take(tally, verdict, out)
-            if time.monotonic() - said >= SAY_EVERY_S:
-                said = time.monotonic()
-                text = f"{counted(tally.runs, 'run')}, {counted(len(tally.failures), 'failure')}, {said - began:.0f} s"
-                click.echo(text, err=True)
+        with steps("runs", count if deadline is None else None, quiet=as_json) as progress:
+            for verdict in _verdicts(drawn, every, deadline, jobs or os.cpu_count() or 1):
+                _take(tally, verdict, out)
+                progress.advance(counted(len(tally.failures), "failure"))
     except KeyboardInterrupt:
         tally.interrupted = True
     _show(tally, time.monotonic() - began, as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import signal
 import subprocess
@@ -92,20 +93,19 @@ def test_a_swarm_in_several_processes_finds_the_same(tmp_path: Path, capsys: pyt
 
 
 def test_ctrl_c_ends_a_swarm_with_the_summary_of_what_was_done(tmp_path: Path) -> None:
-    line = ["simulate", "swarm", "--minutes", "5", "--jobs", "2", "--nodes-max", "6", "--json", "--out", str(tmp_path)]
+    line = ["simulate", "swarm", "--minutes", "5", "--jobs", "2", "--nodes-max", "6", "--out", str(tmp_path)]
     process = subprocess.Popen(
         [sys.executable, "-m", "partisan_actors", *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
-    assert "0 failures" in process.stderr.readline()
+    assert process.stderr.readline(), "how far it is, or what has failed"
 
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=120)
 
     assert process.returncode == 130
     assert "Traceback" not in errors
-    found = json.loads(output)
-    assert found["interrupted"] and found["runs"] > 0
+    assert re.search(r"^[1-9]\d* runs? with \d+ steps in \S+ s, interrupted$", output, re.MULTILINE)
 
 
 def test_a_strategy_in_the_working_directory_is_found_in_every_process(tmp_path: Path) -> None:
