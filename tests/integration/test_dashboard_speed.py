@@ -27,6 +27,10 @@ PATHS = (
     "/api/v1/channels",
     "/api/v1/tasks",
     "/api/v1/traces",
+    "/api/v1/events",
+    "/api/v1/tree",
+    "/api/v1/logs",
+    "/api/v1/dead-letters",
     "/alive",
 )
 WORK = """
