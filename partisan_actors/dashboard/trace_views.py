@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from partisan_actors.api.observer import Answer
-from partisan_actors.api.trace_search import Found, find_traces, get_traces, operations, services
-from partisan_actors.api.tracing_service import OFF, TRACES
+from partisan_actors.api.trace_search import Found, find_traces, get_traces, last_spans, operations, services
+from partisan_actors.api.tracing_service import OFF, SPANS_MAX, TRACES
 from partisan_actors.dashboard.endpoints import Desk, Endpoint, Raw
 from partisan_actors.dashboard.parameters import Choice, Flag, Integer, Parameter, Shaped, Text
 from partisan_actors.dashboard.problems import Problem
@@ -27,6 +27,7 @@ TRACE: Final = Parameter(
     "id", Shaped("[0-9a-fA-F]{1,32}", "at most 32 hexadecimal digits"), "The id of a trace.", in_path=True
 )
 SINCE_S_MAX: Final = 30 * 86_400
+TIMELINE_SPANS: Final = 2_000
 
 _FORMATS: Final[Mapping[str, Callable[[list[PlainSpan]], Any]]] = {
     "jaeger": lambda trace: jaeger_document([trace]),
@@ -110,6 +111,13 @@ async def export(desk: Desk, given: Mapping[str, Any]) -> Raw:
     return Raw(json.dumps(document, default=str).encode(), "application/json")
 
 
+async def timeline(desk: Desk, given: Mapping[str, Any]) -> Raw:
+    """The last spans of all nodes as one file."""
+    found = await last_spans(Nodes(desk), given["spans"])
+    document = chrome_document(span for trace in found.traces for span in trace)
+    return Raw(json.dumps(document, default=str).encode(), "application/json")
+
+
 async def names(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     """The services, and the operations of one of them or of all."""
     nodes = Nodes(desk)
@@ -163,6 +171,14 @@ TRACE_ENDPOINTS: Final = (
         record({**FACTS, "services": "texts: all services", "operations": "list: names and kinds of spans"}),
         "traces",
         (Parameter("service", Text(1000), "Only operations of this service."),),
+    ),
+    Endpoint(
+        "/api/v1/timeline",
+        "The last spans of all nodes as one timeline, for chrome://tracing and Perfetto.",
+        timeline,
+        {"type": "object"},
+        "traces",
+        (Parameter("spans", Integer(1, SPANS_MAX), "How many of each node.", TIMELINE_SPANS),),
     ),
     Endpoint(
         "/api/v1/traces/{id}",

@@ -10,7 +10,8 @@ export function tracesView() {
   const service = h("select", {}, h("option", { value: "" }, "all"));
   const operation = h("select", {}, h("option", { value: "" }, "all"));
   const input = (key, placeholder, label, id = null) => h("input", { type: "search", id, placeholder, "aria-label": label, oninput: (event) => ask({ [key]: event.target.value }) });
-  const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Traces"), h("span", { className: "sub" }, "as the nodes remember them, newest first")),
+  const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Traces"), h("span", { className: "sub" }, "as the nodes remember them, newest first"),
+      h("span", { className: "actions" }, h("a", { href: "/api/v1/timeline", download: "timeline.json", title: "The last spans of all nodes, for Perfetto or chrome://tracing" }, h("button", { type: "button", tabIndex: -1 }, "Save timeline")))),
     h("div", { className: "panel" }, h("div", { className: "filters" },
       h("label", {}, "Service", service), h("label", {}, "Span", operation), input("tags", "error=true", "Attributes of a span", "filter"), input("min_duration", "at least 10ms", "Shortest duration"),
       h("label", {}, h("input", { type: "checkbox", onchange: (event) => ask({ failed: event.target.checked ? "true" : "" }) }), "failed"),

@@ -33,6 +33,18 @@ async def test_one_trace_has_all_spans_and_can_be_had_in_every_form() -> None:
     assert "data" in files[0] and "resourceSpans" in files[1] and "traceEvents" in files[2]
 
 
+async def test_the_last_spans_of_all_nodes_are_one_timeline() -> None:
+    cluster = story()
+    for name, spans in (("a", SPANS[::2]), ("b", SPANS[1::2])):
+        cluster.answers[name, "traces.last"] = {"spans": spans, "cut": False}
+
+    async with served(cluster) as (client, _):
+        timeline = await asked(client, "/api/v1/timeline")
+        await asked(client, "/api/v1/timeline", status=400, spans="0")
+
+    assert len([event for event in timeline["traceEvents"] if event["ph"] == "X"]) == len(SPANS)
+
+
 @pytest.mark.parametrize("query", [{"limit": "0"}, {"since": "-1"}, {"tags": "a b c"}, {"min_duration": "long"}])
 async def test_what_makes_no_sense_is_refused(query: dict[str, str]) -> None:
     async with served(story()) as (client, _):
