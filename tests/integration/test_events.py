@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import partisan_actors as pa
 from tests.integration.nodes import Nodes, nodes, until
 
@@ -18,6 +20,12 @@ class Counter:
 class Broken:
     def __init__(self) -> None:
         raise ValueError("no such shop")
+
+
+@pa.actor
+class Keeper:
+    async def keep(self) -> list[Any]:
+        return [pa.put("kept")]
 
 
 @pa.actor
@@ -152,3 +160,41 @@ async def test_what_is_only_counted_is_told_when_it_has_grown() -> None:
 
     assert dropped["fields"] == {"dropped": 3, "total": 3}
     assert [row["text"] for row in trouble] == ["node a has trouble: it rains"]
+
+
+async def test_a_suspicion_and_its_refutation_are_told() -> None:
+    async with nodes("a", "b") as cluster:
+        a, b = cluster["a"].node, cluster["b"].node
+        await until(lambda: a.directory.is_up(b.me))
+
+        a._presence.tell_suspicion(b.me)
+
+        suspected = await first(cluster, "a", "node.suspected", "b")
+        await first(cluster, "a", "node.refuted", "b")
+    assert suspected["fields"]["by"] == "a" and suspected["severity"] == "warning"
+
+
+async def test_a_node_that_is_drained_and_takes_work_again_is_told_by_the_others() -> None:
+    async with nodes("a", "b") as cluster:
+        await until(lambda: cluster["a"].node.directory.is_up(cluster["b"].node.me))
+
+        cluster["b"].scheduler.close_room()
+        await first(cluster, "a", "node.draining", "b")
+        cluster["b"].scheduler.close_room(is_closed=False)
+
+        await first(cluster, "a", "node.undrained", "b")
+
+
+async def test_an_object_that_went_down_with_its_owner_is_told_by_who_wanted_it() -> None:
+    async with nodes("a", "b") as cluster:
+        with cluster.at("a"):
+            keeper = Keeper.options(scheduling_strategy=pa.NodeAffinity("b")).remote()
+            (ref,) = await keeper.keep.remote()
+            identity, owner = str(ref.id), str(cluster["b"].node.me)
+            await cluster.crash("b")
+            await until(lambda: len(cluster["a"].node.directory.live()) == 1)
+            with pytest.raises(pa.ObjectLost):
+                await ref
+
+            lost = await first(cluster, "a", "object.lost", identity)
+    assert lost["fields"]["owner"] == owner

@@ -40,3 +40,38 @@ def test_what_happens_is_seen_from_any_shell_also_when_the_node_that_was_asked_g
     assert {row["kind"] for row in rows} == {"node.up"}
     assert wrong.returncode == 2 and "node.down" in wrong.stderr
     assert old.returncode == 0 and old.stdout == ""
+
+
+CRASH = """
+    import os, sys
+    import partisan_actors as pa
+
+    @pa.actor(isolation="process")
+    class Crashing:
+        def crash(self):
+            os._exit(3)
+
+    with pa.init(sys.argv[1]):
+        try:
+            Crashing.remote().crash.remote().result(60)
+        except pa.PartisanError:
+            print("crashed", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_crashes_is_told_by_the_node_that_has_it(tmp_path: Path) -> None:
+    with Programs(tmp_path) as programs:
+        shells = Shells(programs, tmp_path)
+        nodes, address = shells.start("--name", "n")
+        work = shells.script(CRASH, address)
+        work.wait_for("crashed")
+        work.wait()
+
+        told = shells.partisan("events", "--kind", "process", "--json", "--address", address)
+        nodes.interrupt()
+        nodes.wait()
+
+    (row,) = [json.loads(line) for line in told.stdout.splitlines()]
+    assert (row["kind"], row["about"], row["node"]) == ("process.crashed", "Crashing", "n")
+    assert "exit code 3" in row["text"] and row["severity"] == "error"
