@@ -56,6 +56,12 @@ class Steering:
         told: Reply[Any] = Reply(self._system.loop)
         self._system.ask(self._location(cell), TERMINATE, (), {}, told)
 
+    async def note(self, peer: Any, did: str, who: str) -> None:
+        """Somebody does something to this node, "asks to drain" it for one: that is logged here, too."""
+        me = self._system.me.name
+        logger.warning("audit: %s %s node %s", who, did, me)
+        self._system.node.feed.tell("node.steered", me, who=who, did=did)
+
     async def look(self, peer: Any, actor: str) -> dict[str, Any]:
         """What an actor is at: the methods that wait in front of its mailbox and those that run, and its options."""
         cell = self._cell(actor)

@@ -1,6 +1,6 @@
 """What can be done from the dashboard: end an actor or have it made again, drain a node or stop it.
 
-Each is logged here, as `audit: ...`, with who asked; and, for an actor, by its node as well.
+Each is logged here, as `audit: ...`, with who asked; and by the node, which tells of it in its feed of events as well.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ async def drain(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
         raise Problem(409, f"node {name} is being drained already")
     what = f"drains node {name}, for at most {timeout_s} s"
     logger.warning(AUDIT, given["who"], what)
+    await desk.watcher.act(name, STEERING, "note", "asks to drain", given["who"])
 
     async def job() -> None:
         try:
@@ -74,6 +75,7 @@ async def stop_node(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     what = f"stops node {name}"
     await desk.watcher.row_of(name)
     logger.warning(AUDIT, given["who"], what)
+    await desk.watcher.act(name, STEERING, "note", "asks to stop", given["who"])
     answer = await desk.watcher.act(name, CONTROL, "stop")
     if not answer["stops"]:
         raise Problem(409, f"node {name} belongs to a program (process {answer['pid']} on {answer['host']})")

@@ -54,6 +54,7 @@ _ALL: Final[tuple[EventKind, ...]] = (
     EventKind("node.undrained", INFO, "node {about} takes new work again", "a node", {"id": str}, shared=True),
     EventKind("node.given_up", WARNING, "the others took node {about} for down, and it lives", "the node that tells"),
     EventKind("node.parted", INFO, "node {about} leaves its cluster: {why}", "the node that tells", {"why": str}),
+    EventKind("node.steered", WARNING, "{who} {did} node {about}", "the node that tells", {"who": str, "did": str}),
     EventKind(
         "node.trouble",
         ERROR,

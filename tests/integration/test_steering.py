@@ -122,3 +122,12 @@ async def test_what_is_no_actor_is_an_error() -> None:
                 await cluster["a"].steering.look(None, wrong)
         with pytest.raises(ActorNotFound):
             await cluster["a"].steering.look(None, "actor:a~1/2")
+
+
+async def test_what_is_done_to_a_node_is_logged_there_and_told_in_its_feed(caplog: pytest.LogCaptureFixture) -> None:
+    async with nodes("a") as cluster:
+        await cluster["a"].steering.note(None, "asks to drain", "a person")
+        (row,) = cluster["a"].node.feed.tail({"kinds": ["node.steered"]})["rows"]
+
+    assert "audit: a person asks to drain node a" in caplog.text
+    assert row["text"] == "a person asks to drain node a" and row["severity"] == "warning"
