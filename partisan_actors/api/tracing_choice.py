@@ -7,6 +7,7 @@ from typing import Final
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.telemetry.options import LEVELS, TracingOptions
+from partisan_actors.telemetry.tracing import limited
 
 __all__ = ["tracing_choice"]
 
@@ -21,9 +22,9 @@ def tracing_choice(tracing: bool | str | TracingOptions | None) -> TracingOption
     if isinstance(tracing, str) and tracing in LEVELS:
         tracing = TracingOptions(level=tracing)
     if isinstance(tracing, TracingOptions):
-        return None if tracing.is_off else tracing
+        return None if tracing.is_off else limited(tracing, os.environ)
     if tracing is None:
         tracing = any(os.environ.get(name) for name in _ENDPOINTS)
     if not isinstance(tracing, bool):
         raise ConfigError("tracing", tracing, f"True, False, None, {', '.join(map(repr, LEVELS))} or TracingOptions")
-    return TracingOptions() if tracing else None
+    return limited(TracingOptions(), os.environ) if tracing else None

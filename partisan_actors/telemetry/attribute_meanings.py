@@ -52,7 +52,7 @@ MEANINGS: Final[Mapping[str, str]] = MappingProxyType(
         events.SAMPLED_LATE: "The trace was not sampled; this span was kept as it failed or took long.",
         events.SERIALIZE_DURATION: "Seconds that encoding took; where the payload's size is.",
         events.STOP_REASON: "Why the actor stopped, or had to be restarted.",
-        events.STREAM_BYTES: "Bytes of the messages that its items went in; where it ran.",
+        events.STREAM_BYTES: "Bytes of the messages that the items of an actor's generator went in; where it ran.",
         events.STREAM_ITEMS: "How many items a generator method gave.",
         events.SUPERVISOR_STRATEGY: "Who is restarted with it: one_for_one, so nobody.",
         events.NODE_NAME: "The name of the node.",

@@ -22,6 +22,7 @@ __all__ = [
     "begin_recording",
     "inherit",
     "is_disabled_by",
+    "limited",
     "start_tracing",
 ]
 
@@ -68,11 +69,16 @@ def begin_recording(recorder: Recorder, options: TracingOptions) -> bool:
     """
     if options.is_off or is_disabled_by(os.environ):
         return False
-    if os.environ.get(SAMPLER_VARIABLE, "").strip() and options.traces_per_second == TRACES_PER_SECOND:
-        # The usual limit is for those who have not said how much they want.
-        options = replace(options, traces_per_second=None)
+    options = limited(options, os.environ)
     recorder.configure(enabled=True, sampler=Sampler.from_environment(os.environ), options=options)
     return True
+
+
+def limited(options: TracingOptions, environ: Mapping[str, str]) -> TracingOptions:
+    """These options, without the usual limit if ``OTEL_TRACES_SAMPLER`` says how much is wanted."""
+    if environ.get(SAMPLER_VARIABLE, "").strip() and options.traces_per_second == TRACES_PER_SECOND:
+        return replace(options, traces_per_second=None)
+    return options
 
 
 def inherit(recorder: Recorder, environ: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from partisan_actors.telemetry.options import TracingOptions
 
 @pytest.fixture(autouse=True)
 def _no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_SAMPLER"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -42,3 +42,12 @@ def test_an_endpoint_for_spans_is_a_wish_for_them(monkeypatch: pytest.MonkeyPatc
 def test_anything_else_is_refused_with_what_may_be_said(said: object) -> None:
     with pytest.raises(ConfigError, match="'off', 'calls', 'hops', 'full' or TracingOptions"):
         tracing_choice(said)  # type: ignore[arg-type]  # on purpose
+
+
+def test_whoever_says_by_the_environment_how_much_is_wanted_has_no_limit_beside_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_on")
+
+    assert tracing_choice(True) == TracingOptions(traces_per_second=None)
+    assert tracing_choice(TracingOptions(traces_per_second=7)) == TracingOptions(traces_per_second=7)
