@@ -2,7 +2,8 @@
 
 A ring of calls is closed by one that begins to wait while all others of it wait already. So each node looks at its own
 running calls only, which is cheap, and when one of them has waited for RIPE_S for the first time, it asks all nodes
-once: if that call has closed a ring, the ring is there now. Calls that wait for long without harm cost one question.
+once: if that call has closed a ring, the ring is there now. Calls that wait for long without harm cost one question;
+in a large cluster, where that would be a connection to each of many nodes, nobody asks by itself.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ logger = logging.getLogger(__name__)
 
 RIPE_S: Final = 10.0
 LOOK_S: Final = 5.0
-# All nodes are asked at most so often, whatever ripens meanwhile.
+# A node asks at most so often, whatever ripens meanwhile; in a cluster of more than ALIKE nodes, in proportion less
+# often, and in one of more than NODES_MAX not at all.
 ASK_S: Final = 10.0
+ALIKE: Final = 16
+NODES_MAX: Final = 64
 
 
 class DeadlockWatch:
@@ -55,10 +59,11 @@ class DeadlockWatch:
             self._since = {call: self._since.get(call, now) for call in waiting}
             self._asked.intersection_update(waiting)
             ripe = [call for call, since in self._since.items() if now - since >= self._ripe_s]
-            if not self._asked.issuperset(ripe):
+            nodes = self._system.node.directory.live_count
+            if nodes <= NODES_MAX and not self._asked.issuperset(ripe):
                 self._asked.update(ripe)
                 await self._ask()
-                await asyncio.sleep(self._pause_s)
+                await asyncio.sleep(self._pause_s * max(1.0, nodes / ALIKE))
 
     async def _ask(self) -> None:
         found = deadlocks_in(await ask_everybody(self._system, "waits"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from partisan_actors.api.deadlock_watch import NODES_MAX
+from partisan_actors.api.event_rows import SAME_S
 from partisan_actors.telemetry.event_feed import ROWS_PER_KIND_MAX
 from partisan_actors.telemetry.event_kinds import KINDS, EventKind
 from tests.house.source import ROOT
@@ -31,3 +33,5 @@ def test_the_figures_of_the_page_are_those_of_the_code() -> None:
     text = " ".join(PAGE.read_text(encoding="utf-8").split())
 
     assert f"the last {ROWS_PER_KIND_MAX} events of each kind" in text
+    assert f"within {SAME_S:g} seconds of the first" in text
+    assert f"more than {NODES_MAX} nodes nobody looks" in text

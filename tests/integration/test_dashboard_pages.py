@@ -210,7 +210,8 @@ def test_an_actor_is_restarted_after_a_confirmation_and_not_after_cancel(page: A
     page.get_by_role("button", name="Restart", exact=True).click()
     page.get_by_role("button", name="Restart it").click()
 
-    page.get_by_text("1 of 2").wait_for()
+    page.get_by_text("1 of 2").first.wait_for()
+    page.get_by_text("was made again on node").first.wait_for()
     page.get_by_role("link", name="Counter/add").first.wait_for()
     site.nodes.wait_for("audit: the dashboard")
 

@@ -37,18 +37,19 @@ export function actorView(id, { readOnly, refresh }) {
   const calls = h("div", { className: "panel" });
   const traces = h("div", { className: "panel" });
   const said = h("div", { className: "panel log" });
+  const happened = h("div", { className: "panel" });
   const path = `actors/${encodeURIComponent(id)}`;
   const asks = (what, text, method, label) => () => confirmAction(`${what} this actor?`, text, label, `${path}/${method}`, {}, refresh);
   const restart = h("button", { type: "button", onclick: asks("Restart", "It ends now, its running and waiting calls fail, and it is made again, here or elsewhere.", "restart", "Restart it") }, "Restart");
   const stop = h("button", { type: "button", onclick: asks("Stop", "It does what waits in its mailbox, and then ends for good.", "stop", "Stop it") }, "Stop");
   const kill = h("button", { type: "button", className: "danger", onclick: asks("Kill", "It ends now, for good. Its running and waiting calls fail.", "kill", "Kill it") }, "Kill");
-  const element = h("div", {}, h("div", { className: "head" }, title, sub, h("span", { className: "actions" }, h("a", { href: `#/logs?actor=${encodeURIComponent(id)}` }, h("button", { type: "button", tabIndex: -1 }, "Logs")), stacksButton(path), readOnly ? [] : [restart, stop, kill])), h("div", { className: "grid" }, facts, now), calls, h("div", { className: "grid", style: { marginTop: ".9rem" } }, traces, said));
+  const element = h("div", {}, h("div", { className: "head" }, title, sub, h("span", { className: "actions" }, h("a", { href: `#/logs?actor=${encodeURIComponent(id)}` }, h("button", { type: "button", tabIndex: -1 }, "Logs")), stacksButton(path), readOnly ? [] : [restart, stop, kill])), h("div", { className: "grid" }, facts, now), calls, h("div", { className: "grid", style: { marginTop: ".9rem" } }, happened, traces, said));
 
   async function update() {
     const found = await get(path);
     const { row, now: at } = found;
     const nothing = () => ({ rows: [] });
-    const [methods, lately, logs] = await Promise.all([get("methods", { class: row.class, sort: "-calls", limit: 50 }).catch(nothing), get("traces", { tags: `partisan.actor.id="${id}"`, limit: 10 }).catch(nothing), get("logs", { actor: id, limit: 10 }).catch(nothing)]);
+    const [methods, lately, logs, events] = await Promise.all([get("methods", { class: row.class, sort: "-calls", limit: 50 }).catch(nothing), get("traces", { tags: `partisan.actor.id="${id}"`, limit: 10 }).catch(nothing), get("logs", { actor: id, limit: 10 }).catch(nothing), get("events", { about: id, limit: 10 }).catch(nothing)]);
     fill(title, row.class, row.name ? ` \u201c${row.name}\u201d` : "");
     fill(sub, state(row.state), row.reason ? ` ${row.reason}` : "");
     const over = row.state === "stopped" || row.state === "stopping";
@@ -59,6 +60,7 @@ export function actorView(id, { readOnly, refresh }) {
     const most = Math.max(...methods.rows.map((each) => (each.wait_p95_s ?? 0) + (each.run_p95_s ?? 0)), 1e-6);
     fill(calls, h("h2", {}, `Methods of ${row.class}, on all nodes`), methods.rows.length ? h("table", {}, h("thead", {}, h("tr", {}, ["Method", "Calls", "Errors", "Waited p95", "Ran p50", "Ran p95", "Ran p99", "Waited and ran, p95"].map((label, place) => h("th", { className: place && place < 7 ? "num" : "" }, label)))),
       h("tbody", {}, methods.rows.map((each) => h("tr", {}, h("td", {}, each.method), [count(each.calls), count(each.errors), seconds(each.wait_p95_s), seconds(each.run_p50_s), seconds(each.run_p95_s), seconds(each.run_p99_s)].map((text) => h("td", { className: "num" }, text)), h("td", {}, waitAndRun(each.wait_p95_s, each.run_p95_s, most)))))) : h("p", { className: "soft" }, "No calls were measured."));
+    fill(happened, h("h2", {}, h("a", { href: `#/events?about=${encodeURIComponent(id)}` }, "What has happened to it")), events.rows.length ? h("ul", { className: "plain" }, events.rows.toReversed().map((each) => h("li", {}, h("span", { className: "faint mono" }, clock(each.time)), " ", state(each.severity), ` ${each.text}`))) : h("p", { className: "soft" }, "Nothing that anybody remembers: no failure, restart or end."));
     fill(traces, h("h2", {}, "Recent traces"), lately.rows.length ? h("ul", { className: "plain" }, lately.rows.map((each) => h("li", {}, h("span", { className: "faint mono" }, clock(each.start_ns / 1e9)), " ", h("a", { href: `#/traces/${each.trace_id}` }, each.root_name), ` ${seconds(each.duration_ns / 1e9)} `, each.errors ? state("error") : null))) : h("p", { className: "soft" }, "No node remembers one with this actor."));
     fill(said, h("h2", {}, "Last logged"), logs.rows.length ? h("ul", { className: "plain" }, logs.rows.map((each) => h("li", {}, h("span", { className: "faint" }, clock(each.time)), ` ${each.level} ${each.message}`))) : h("p", { className: "soft" }, "It has logged nothing that logging let through."));
     return { asked: 1, answered: 1, unanswered: [] };
