@@ -2,8 +2,8 @@
 
 Floor: beside `protocols` and `wire`, pure. `operations` has the kinds of faults, `plan` puts them together and into
 JSON, `selectors` names nodes before anybody knows them, `rules` judges messages by the operations in force, `messages`
-is what rules of users judge, `shrink` makes a failing plan small. Nothing here carries anything out: whoever has the
-network asks for verdicts and keeps them.
+is what rules of users judge, `shrink` makes a failing plan small, `omissions` finds which messages must not be lost.
+Nothing here carries anything out: whoever has the network asks for verdicts and keeps them.
 
 The package can be called, too: ``with pa.faults(rule):`` is `api.fault_rules.open_faults`.
 """

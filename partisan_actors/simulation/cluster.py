@@ -24,6 +24,7 @@ from typing import Any, Final, TypeVar
 from partisan_actors.api.replays import PATIENCE_S
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import ConfigError
+from partisan_actors.faults.messages import MessageRule
 from partisan_actors.faults.operations import LATEST_S, Cut, Delay, Hold, Loss
 from partisan_actors.faults.plan import FaultPlan
 from partisan_actors.faults.rules import Rule
@@ -32,6 +33,7 @@ from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.overlays import with_own_options
 from partisan_actors.node.world import World
 from partisan_actors.simulation.clock import nanoseconds
+from partisan_actors.simulation.judging import judging
 from partisan_actors.simulation.loop import Loops, where
 from partisan_actors.simulation.network import Latency, uniform_latency
 from partisan_actors.simulation.plans import PlanRun
@@ -331,6 +333,10 @@ class SimulatedCluster:
         runs part.
         """
         return replaying(self, Path(path), patience)
+
+    def judge(self, *rules: MessageRule) -> AbstractContextManager[None]:
+        """For a `with` block: subject every message of every node that is up to rules, as `pa.faults` does."""
+        return judging(self, list(self._nodes), rules)
 
     # What a plan needs beside these; see `plans.Faulty`.
 

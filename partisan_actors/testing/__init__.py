@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from partisan_actors.faults.omissions import Exploration, Omissions, explore
     from partisan_actors.testing.plugin import simulated
 
-__all__ = ["simulated"]
+__all__ = ["Exploration", "Omissions", "explore", "simulated"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,4 +20,8 @@ def __getattr__(name: str) -> Any:
         from partisan_actors.testing.plugin import simulated
 
         return simulated
+    if name in __all__:
+        from partisan_actors.faults import omissions
+
+        return getattr(omissions, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,7 +21,7 @@ ROWS: Final = [
     *(f"A{number}" for number in range(1, 6)),
     *(f"R{number}" for number in range(1, 4)),
     *(f"O{number}" for number in range(2, 10)),
-    *(f"I{number}" for number in range(1, 4)),
+    *(f"I{number}" for number in range(1, 5)),
 ]
 
 
