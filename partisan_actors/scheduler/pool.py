@@ -67,6 +67,17 @@ class Pool:
             self._held_for_life -= held
         return held
 
+    def hand_over(self, token: Hashable, other: Hashable) -> bool:
+        """Let `other`, which holds nothing yet, hold what `token` holds, if it does; tells whether it did.
+
+        Not for what is held for life, nor for GPUs.
+        """
+        held = self._held.pop(token, None)
+        if held is None:
+            return False
+        self._held[other] = held
+        return True
+
     def replace(self, token: Hashable, request: Resources) -> bool:
         """Let `token` hold `request` instead of what it holds, if there is room; otherwise it keeps what it has.
 

@@ -8,6 +8,7 @@ The rules:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Rational, Real
@@ -27,6 +28,9 @@ RESERVED_NAMES: Final = ("num_cpus", "num_gpus", "memory")
 """The resources that have an option of their own."""
 
 GPUS: Final = "num_gpus"
+
+SUMS_MAX: Final = 1024
+"""So many sums and differences are remembered."""
 
 # Ray's spelling of the first two: refused as custom names, lest a program that was moved here asks for something new.
 _REFUSED_NAMES: Final = frozenset({*RESERVED_NAMES, "CPU", "GPU"})
@@ -110,19 +114,11 @@ class Resources:
             raise ConfigError("num_gpus", gpus / UNIT, "a fraction of one GPU, or a whole number of them")
 
     def __add__(self, other: Resources) -> Resources:
-        sums = dict(self.amounts)
-        for name, units in other.amounts:
-            sums[name] = sums.get(name, 0) + units
-        return self._from_units(sums)
+        return _sum(self, other)
 
     def __sub__(self, other: Resources) -> Resources:
         """What is left. Raises ValueError when `other` does not fit in this."""
-        if not other.fits(self):
-            raise ValueError(f"cannot take {other} from {self}: short of {other.shortfall(self)}")
-        left = dict(self.amounts)
-        for name, units in other.amounts:
-            left[name] -= units
-        return self._from_units(left)
+        return _rest(self, other)
 
     def __bool__(self) -> bool:
         return bool(self.amounts)
@@ -137,6 +133,25 @@ class Resources:
 
 NOTHING: Final = Resources()
 """No resources at all: fits everywhere."""
+
+
+# What a node holds goes up and down between the same few amounts, with every task.
+@functools.lru_cache(SUMS_MAX)
+def _sum(one: Resources, other: Resources) -> Resources:
+    sums = dict(one.amounts)
+    for name, units in other.amounts:
+        sums[name] = sums.get(name, 0) + units
+    return Resources._from_units(sums)
+
+
+@functools.lru_cache(SUMS_MAX)
+def _rest(whole: Resources, part: Resources) -> Resources:
+    if not part.fits(whole):
+        raise ValueError(f"cannot take {part} from {whole}: short of {part.shortfall(whole)}")
+    left = dict(whole.amounts)
+    for name, units in part.amounts:
+        left[name] -= units
+    return Resources._from_units(left)
 
 
 def _units(field: str, amount: float) -> int:

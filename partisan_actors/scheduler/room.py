@@ -71,11 +71,18 @@ class Room:
         self._reserved[key].pool.release(token)
         return True
 
+    def hand_over(self, token: Hashable, other: Hashable) -> bool:
+        """Give `other`, which has nothing yet, what `token` has outside of bundles; False if that is nothing."""
+        return token not in self._inside and self.pool.hand_over(token, other)
+
     def can_wait(self, request: Request) -> bool:
         """Whether there will be room when tasks are done, though actors stay."""
         if self.is_closed or self.is_lent:
             return not self.is_closed
-        return any(request.resources.fits(pool.total - pool.held_for_life) for pool in self.pools(request))
+        needs = request.resources
+        if not isinstance(request.strategy, InPlacementGroup):
+            return needs.fits(self.pool.total - self.pool.held_for_life)
+        return any(needs.fits(pool.total - pool.held_for_life) for pool in self.pools(request))
 
     def pools(self, request: Request) -> list[Pool]:
         """Where what is asked for may come from: the node's pool, or those of the bundles that are meant."""

@@ -8,9 +8,7 @@ holds, because that may be for ever: it is refused, also when the actor comes wh
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import inspect
-from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,12 +17,10 @@ from typing import Any, Final
 from partisan_actors.actors.actor import name_of
 from partisan_actors.actors.arguments import wait_for_arguments
 from partisan_actors.actors.context import current_owner, current_system, request_meta
-from partisan_actors.actors.interruptions import own_slot
 from partisan_actors.actors.made_calls import MadeCalls, begin_noting
 from partisan_actors.actors.replies import Reply, while_blocked
 from partisan_actors.actors.services import answers_later
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.actors.threads import JobThread
 from partisan_actors.actors.user_errors import user_error
 from partisan_actors.errors import (
     ActorUnavailable,
@@ -44,9 +40,10 @@ from partisan_actors.tasks.answers import LaterAnswer, NotTaken
 from partisan_actors.tasks.isolated import IsolatedTasks
 from partisan_actors.tasks.running import current_task
 from partisan_actors.tasks.spec import NO_BUFFERS, TaskKind, TaskSpec
+from partisan_actors.tasks.threads import Outcome, TaskThreads
 from partisan_actors.tasks.tracing import ServedTask
+from partisan_actors.tasks.waiting import TaskQueue, Waiting
 from partisan_actors.telemetry.context import NOT_SAMPLED, current_context
-from partisan_actors.telemetry.meters import Meter
 from partisan_actors.wire.payload import decode
 
 __all__ = ["NEEDS_CODE", "REFUSED", "SERVICE", "TaskExecutor"]
@@ -54,31 +51,11 @@ __all__ = ["NEEDS_CODE", "REFUSED", "SERVICE", "TaskExecutor"]
 SERVICE: Final = "tasks"
 QUEUE_MAX: Final = 10_000
 KINDS_MAX: Final = 1_024
-THREADS_KEPT: Final = 32
 
 REFUSED: Final = "refused"
 NEEDS_CODE: Final = "needs code"
 DONE: Final = "done"
 # PLACED is answered when the task runs in a process that this node has, and is to be asked of that.
-
-
-class _Waiting:
-    """A task in the queue."""
-
-    __slots__ = ("context", "meter", "peer", "reply", "spec", "timing", "trace")
-
-    def __init__(
-        self, spec: TaskSpec, peer: Peer, reply: Reply[Any] | LaterAnswer, trace: ServedTask | None, meter: Meter | None
-    ) -> None:
-        self.spec = spec
-        self.peer = peer
-        self.reply = reply
-        self.trace = trace
-        # None for one that its process counts.
-        self.meter = meter
-        self.timing = meter.arrived() if meter is not None else None
-        # What it runs in.
-        self.context = contextvars.Context()
 
 
 class TaskExecutor:
@@ -88,12 +65,12 @@ class TaskExecutor:
         self._system = system
         self._scheduler = scheduler
         self._room = scheduler.room
-        self._queue: deque[_Waiting] = deque()
+        self._queue = TaskQueue()
+        self._threads = TaskThreads(system, self._queue, self._call, self._ended)
         self._coroutines: dict[asyncio.Task[None], TaskSpec] = {}
-        self.running_tasks: dict[TaskId, _Waiting] = {}
+        self.running_tasks: dict[TaskId, Waiting] = {}
         self._kinds: dict[bytes, TaskKind] = {}
-        self._idle: list[JobThread] = []
-        self._made = 0
+        self._on_loop: dict[bytes, bool] = {}  # by the hash of the function
         self.running = 0
         self.finished = 0
         # Tasks whose process is being started, and that nobody wants any more.
@@ -162,13 +139,13 @@ class TaskExecutor:
         hops = (meta or {}).get("hops", 0)
         trace = ServedTask(self._system, spec, peer, len(self._queue), hops) if is_traced else None
         meter = None if self._is_isolated(spec) else self._system.meters.of_task(spec.name)
-        self._queue.append(_Waiting(spec, peer, reply, trace, meter))
+        self._queue.append(Waiting(spec, peer, reply, trace, meter))
         self._start_waiting()
 
     async def cancel(self, peer: Peer, number: int, recursive: bool) -> None:
         """Whoever submitted a task wants it no more. It may not be here, not yet, or no more."""
         task = TaskId(peer.node, number)
-        for waiting in [waiting for waiting in self._queue if waiting.spec.task == task]:
+        for waiting in [waiting for waiting in self._queue.all() if waiting.spec.task == task]:
             self._drop(waiting, TaskCancelled(str(waiting.spec)))
             self._start_waiting()
         running = self.running_tasks.get(task)
@@ -189,7 +166,7 @@ class TaskExecutor:
 
     def waiting_tasks(self) -> list[TaskSpec]:
         """The tasks that wait for room, in the order in which they will be begun."""
-        return [waiting.spec for waiting in self._queue]
+        return [waiting.spec for waiting in self._queue.all()]
 
     def coroutine_jobs(self) -> dict[TaskId, asyncio.Task[None]]:
         """What runs the tasks that are coroutines."""
@@ -197,13 +174,11 @@ class TaskExecutor:
 
     def close(self) -> None:
         """End the threads, those of running tasks when they are done."""
-        for thread in self._idle:
-            thread.stop()
-        self._idle.clear()
+        self._threads.close()
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
         """Nobody waits for what that node wanted: it is not begun, and what can be interrupted is."""
-        for waiting in [waiting for waiting in self._queue if waiting.spec.owner == record.node]:
+        for waiting in [waiting for waiting in self._queue.all() if waiting.spec.owner == record.node]:
             self._drop(waiting, TaskCancelled(f"{waiting.spec}, whose owner, node {record.node.name}, is gone,"))
         for job, spec in list(self._coroutines.items()):
             if spec.owner == record.node:
@@ -211,7 +186,7 @@ class TaskExecutor:
         self._start_waiting()
 
     def _turn_away(self) -> None:
-        for waiting in [waiting for waiting in self._queue if not self._can_wait(waiting.spec)]:
+        for waiting in [waiting for waiting in self._queue.all() if not self._can_wait(waiting.spec)]:
             self._drop(waiting, NotTaken(f"an actor of node {self._system.me.name} holds what {waiting.spec} needs"))
         self._start_waiting()
 
@@ -228,18 +203,17 @@ class TaskExecutor:
             if spec.task in gone:
                 job.cancel()
 
-    def _drop(self, waiting: _Waiting, error: Exception) -> None:
-        self._queue.remove(waiting)
-        waiting.reply.fail(error)
-        self._leave(waiting, None, error)
+    def _drop(self, waiting: Waiting, error: Exception) -> None:
+        if self._queue.remove(waiting):
+            waiting.reply.fail(error)
+            self._leave(waiting, None, error)
 
     def _can_wait(self, spec: TaskSpec) -> bool:
         return self._room.can_wait(spec.request)
 
     def _start_waiting(self) -> None:
         # In order: a large task at the head is not overtaken for ever by small ones.
-        while self._queue and self._has_room(self._queue[0].spec):
-            waiting = self._queue.popleft()
+        while (waiting := self._queue.take_if(self._has_room)) is not None:
             self.running += 1
             self.running_tasks[waiting.spec.task] = waiting
             if self._is_isolated(waiting.spec):
@@ -249,30 +223,38 @@ class TaskExecutor:
                 function = self._system.code.load(waiting.spec.code)
             except Exception as error:  # noqa: BLE001 - unpickling code runs code: what it raises is the caller's
                 self._leave(waiting, None, error)
-                self._done(waiting, None, user_error(error, f"loading {waiting.spec}"), None)
+                self._ended(waiting, None, user_error(error, f"loading {waiting.spec}"))
                 continue
-            if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            if self._runs_on_loop(waiting.spec.code, function):
                 running = self._run_async(waiting, function)
                 job = self._system.background.start(running, f"task {waiting.spec}", waiting.context)
                 self._coroutines[job] = waiting.spec
                 job.add_done_callback(partial(self._job_ended, waiting))
             else:
-                thread = self._idle.pop() if self._idle else self._make_thread()
-                thread.run(partial(self._run, waiting, function, thread))
+                self._threads.run(waiting, function)
 
-    def _job_ended(self, waiting: _Waiting, job: asyncio.Task[None]) -> None:
+    def _runs_on_loop(self, code: bytes, function: Callable[..., Any]) -> bool:
+        known = self._on_loop.get(code)
+        if known is None:
+            known = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+            if len(self._on_loop) >= KINDS_MAX:
+                self._on_loop.clear()
+            self._on_loop[code] = known
+        return known
+
+    def _job_ended(self, waiting: Waiting, job: asyncio.Task[None]) -> None:
         """What was cancelled before its first step never gets to say so itself."""
         self._coroutines.pop(job, None)
         if self.running_tasks.get(waiting.spec.task) is waiting:
             self._leave(waiting, None, error := TaskCancelled(str(waiting.spec)))
-            self._done(waiting, None, error, None)
+            self._ended(waiting, None, error)
 
     # ---- in processes -----------------------------------------------------------------------------------------
 
     def _is_isolated(self, spec: TaskSpec) -> bool:
         return spec.kind.isolation is not None and self._scheduler.processes.can_isolate
 
-    async def _lend_process(self, waiting: _Waiting) -> None:
+    async def _lend_process(self, waiting: Waiting) -> None:
         spec = waiting.spec
         try:
             process = await self.isolated.lease(spec, waiting.peer.node, lambda: self._freed(spec))
@@ -308,7 +290,7 @@ class TaskExecutor:
     async def kill_task(self, peer: Peer, name: str, incarnation: int, number: int, why: str) -> bool:
         """End the process of an isolated task, also if it has none yet. Returns whether the task was here."""
         task = TaskId(NodeId(name, incarnation), number)
-        waiting = next((each for each in self._queue if each.spec.task == task), None)
+        waiting = next((each for each in self._queue.all() if each.spec.task == task), None)
         if waiting is not None:
             self._drop(waiting, TaskCancelled(str(waiting.spec)))
             self._start_waiting()
@@ -322,24 +304,15 @@ class TaskExecutor:
         if host is not None:
             self._system.notify(host, SERVICE, what, *spec.task.node, spec.task.number, *more)
 
-    def _has_room(self, spec: TaskSpec) -> bool:
-        return self._room.acquire(spec.task, spec.request)
-
-    def _make_thread(self) -> JobThread:
-        self._made += 1
-        return self._system.make_thread(f"{self._system.me.name}-task-{self._made}")
+    def _has_room(self, waiting: Waiting) -> bool:
+        return self._room.acquire(waiting.spec.task, waiting.spec.request)
 
     # ---- on a thread ------------------------------------------------------------------------------------------
 
-    def _run(self, waiting: _Waiting, function: Callable[..., Any], thread: JobThread) -> None:
-        call = partial(waiting.context.run, self._call, waiting, function)
-        value, error = own_slot().run(waiting, waiting.context, call)
-        self._system.post(self._done, waiting, value, error, thread)
-
-    def _call(self, waiting: _Waiting, function: Callable[..., Any]) -> tuple[Any, BaseException | None]:
+    def _call(self, waiting: Waiting, function: Callable[..., Any]) -> Outcome:
         self._enter(waiting)
-        outcome: tuple[Any, BaseException | None]
-        while_blocked.set(lambda: self._lending(waiting.spec))
+        outcome: Outcome
+        while_blocked.set(partial(self._lending, waiting))
         try:
             args, kwargs = wait_for_arguments(*_arguments(waiting.spec))
             outcome = self._system.streams.through(waiting.peer, waiting.spec, function(*args, **kwargs)), None
@@ -349,8 +322,9 @@ class TaskExecutor:
         return outcome
 
     @contextmanager
-    def _lending(self, spec: TaskSpec) -> Iterator[None]:
+    def _lending(self, waiting: Waiting) -> Iterator[None]:
         """Around a blocking wait: other tasks may use what this one holds."""
+        spec, waiting.has_lent = waiting.spec, True
         self._system.post(self._lend, spec)
         try:
             yield
@@ -370,7 +344,7 @@ class TaskExecutor:
 
     # ---- on the loop ------------------------------------------------------------------------------------------
 
-    async def _run_async(self, waiting: _Waiting, function: Callable[..., Any]) -> None:
+    async def _run_async(self, waiting: Waiting, function: Callable[..., Any]) -> None:
         self._enter(waiting)
         value: Any = None
         error: Exception | None = None
@@ -388,30 +362,35 @@ class TaskExecutor:
         except Exception as caught:  # noqa: BLE001 - user code: whatever it raises is the caller's
             error = caught
         self._leave(waiting, function, error, value)
-        self._done(waiting, value, error, None)
+        self._ended(waiting, value, error)
 
-    def _done(self, waiting: _Waiting, value: Any, error: BaseException | None, thread: JobThread | None) -> None:
-        self.running -= 1
+    def _ended(
+        self, waiting: Waiting, value: Any, error: BaseException | None, following: Waiting | None = None
+    ) -> None:
+        """A task has ended; its room went to `following`, which its thread runs already."""
         self.finished += 1
         spec = waiting.spec
         self.running_tasks.pop(spec.task, None)
-        if thread is not None and len(self._idle) < THREADS_KEPT:
-            self._idle.append(thread)
-        elif thread is not None:
-            thread.stop()
+        if following is not None:
+            self.running_tasks[following.spec.task] = following
+            if not self._room.hand_over(spec.task, following.spec.task):
+                self._room.acquire(following.spec.task, following.spec.request)  # or it runs beside the others
+        else:
+            self.running -= 1
         if error is None:
             waiting.reply.succeed(value)
         elif isinstance(error, (SerializationError, TaskCancelled)) and not isinstance(error, TaskFailed):
             waiting.reply.fail(error)
         else:
             waiting.reply.fail(user_error(error, f"task {spec.name} on node {self._system.me.name} ({spec.task})"))
-        self._room.release(spec.task)
-        self._scheduler.room_made()
+        if following is None:
+            self._room.release(spec.task)
+            self._scheduler.room_made()
         self._tell_host("ended", spec)
 
     # ---- around the function ------------------------------------------------------------------------------------
 
-    def _enter(self, waiting: _Waiting) -> None:
+    def _enter(self, waiting: Waiting) -> None:
         spec = waiting.spec
         current_system.set(self._system)
         current_task.set(spec)
@@ -425,7 +404,7 @@ class TaskExecutor:
             current_context.set(NOT_SAMPLED)
 
     def _leave(
-        self, waiting: _Waiting, function: Callable[..., Any] | None, error: BaseException | None, value: Any = None
+        self, waiting: Waiting, function: Callable[..., Any] | None, error: BaseException | None, value: Any = None
     ) -> None:
         if waiting.meter is not None and error is not None and not isinstance(error, NotTaken):
             waiting.meter.errors += 1

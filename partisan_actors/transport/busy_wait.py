@@ -15,7 +15,7 @@ from typing import Final
 
 __all__ = ["PATIENCE_S", "QUICK_MIN", "BusyWait"]
 
-PATIENCE_S: Final = 100e-6
+PATIENCE_S: Final = 200e-6
 QUICK_MIN: Final = 8
 CROWDED_S: Final = 10e-6
 """Giving way took longer than it does when nobody is there to take it."""

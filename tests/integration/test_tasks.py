@@ -54,6 +54,27 @@ def process() -> int:
     return os.getpid()
 
 
+running_here: list[int] = []
+"""On a worker: what runs there now."""
+
+
+@pa.task
+def alone(number: int) -> bool:
+    """Whether no other one ran on this worker meanwhile."""
+    running_here.append(number)
+    for _ in range(20):
+        os.sched_yield()
+    was_alone = running_here == [number]
+    running_here.remove(number)
+    return was_alone
+
+
+def test_brief_tasks_on_a_node_of_one_cpu_run_one_after_the_other() -> None:
+    found = pa.get([alone.remote(number) for number in range(400)])
+
+    assert found == [True] * 400
+
+
 def test_a_thousand_tasks_return_in_order() -> None:
     assert pa.get([square.remote(number) for number in range(1000)]) == [number * number for number in range(1000)]
 

@@ -64,6 +64,27 @@ def test_a_replacement_that_does_not_fit_changes_nothing() -> None:
     assert pool.available == NOTHING
 
 
+def test_what_is_handed_over_is_held_by_the_other_and_comes_back_once() -> None:
+    pool = Pool(Resources.of(num_cpus=2))
+    pool.acquire("one", Resources.of(num_cpus=1))
+
+    assert pool.hand_over("one", "other")
+
+    assert pool.held("other") == Resources.of(num_cpus=1)
+    assert "one" not in pool
+    assert pool.available == Resources.of(num_cpus=1)
+    assert pool.release("one") == NOTHING
+    pool.release("other")
+    assert pool.available == pool.total
+
+
+def test_who_holds_nothing_has_nothing_to_hand_over() -> None:
+    pool = Pool(Resources.of(num_cpus=2))
+
+    assert not pool.hand_over("one", "other")
+    assert "other" not in pool
+
+
 def test_what_is_held_for_life_is_told_from_what_comes_back() -> None:
     pool = Pool(Resources.of(num_cpus=4))
 

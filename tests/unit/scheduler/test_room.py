@@ -35,6 +35,18 @@ def test_work_in_a_bundle_takes_from_it_and_gives_back_to_it() -> None:
     assert room.acquire("c", INSIDE)
 
 
+def test_work_hands_its_room_over_unless_that_is_in_a_bundle() -> None:
+    room = room_with_a_bundle()
+    room.acquire("a", ONE)
+    room.acquire("b", INSIDE)
+
+    assert room.hand_over("a", "c")
+    assert not room.hand_over("b", "d")
+
+    assert "a" not in room and room.held("c") == ONE.resources
+    assert "d" not in room and room.held("b") == ONE.resources
+
+
 def test_nothing_is_placed_in_what_is_only_prepared() -> None:
     room = Room(TWO)
     assert room.prepare(GROUP, (1, 0), {0: TWO}, until=10.0)

@@ -1,0 +1,101 @@
+"""The threads that run tasks. One that has run a task goes on with the next one of its kind, without asking the loop.
+
+To hand a brief task to a thread, and the thread back to the loop, takes longer than to run it. So when a task ends, and
+the next one that waits for room needs exactly the same, that gets the room at once, on the same thread: as many run at
+a time as before, in the order in which they came. The loop hears of it a little later, and gives the room to the next
+one in its books. After CHAIN_MAX tasks in a row it has its say in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from partisan_actors.actors.interruptions import own_slot
+from partisan_actors.scheduler.resources import GPUS
+from partisan_actors.tasks.spec import TaskKind
+from partisan_actors.tasks.waiting import TaskQueue, Waiting
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.system import ActorSystem
+    from partisan_actors.actors.threads import JobThread
+
+__all__ = ["Outcome", "TaskThreads"]
+
+THREADS_KEPT: Final = 32
+CHAIN_MAX: Final = 64
+
+Outcome = tuple[Any, BaseException | None]
+
+
+class TaskThreads:
+    """Those of one node. `call` runs a task, on the thread; `ended` is told what came of it, and what is next.
+
+    From the loop, but where it says so.
+    """
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        queue: TaskQueue,
+        call: Callable[[Waiting, Callable[..., Any]], Outcome],
+        ended: Callable[[Waiting, Any, BaseException | None, Waiting | None], None],
+    ) -> None:
+        self._system = system
+        self._queue = queue
+        self._call = call
+        self._ended = ended
+        self._idle: list[JobThread] = []
+        self._made = 0
+
+    def run(self, waiting: Waiting, function: Callable[..., Any]) -> None:
+        """Run a task that has room, on a thread that has nothing to do."""
+        thread = self._idle.pop() if self._idle else self._make()
+        thread.run(partial(self._run, waiting, function, thread))
+
+    def close(self) -> None:
+        """End the threads, those of running tasks when they are done."""
+        for thread in self._idle:
+            thread.stop()
+        self._idle.clear()
+
+    def _make(self) -> JobThread:
+        self._made += 1
+        return self._system.make_thread(f"{self._system.me.name}-task-{self._made}")
+
+    def _run(self, waiting: Waiting, function: Callable[..., Any], thread: JobThread) -> None:
+        """On a thread."""
+        slot, post = own_slot(), self._system.post
+        left = CHAIN_MAX if _may_go_on(waiting.spec.kind) else 1
+        while True:
+            call = partial(waiting.context.run, self._call, waiting, function)
+            value, error = slot.run(waiting, waiting.context, call)
+            left -= 1
+            following = self._next_after(waiting) if left else None
+            if following is None:
+                post(self._over, waiting, value, error, thread)
+                return
+            post(self._ended, waiting, value, error, following)
+            waiting = following
+
+    def _next_after(self, waiting: Waiting) -> Waiting | None:
+        """On a thread: the next task, which gets the room of `waiting`, if they are of a kind."""
+        if waiting.has_lent or self._system.closed is not None:
+            return None
+        kind = waiting.spec.kind
+        return self._queue.take_if(lambda each: each.spec.kind is kind)
+
+    def _over(self, waiting: Waiting, value: Any, error: BaseException | None, thread: JobThread) -> None:
+        if len(self._idle) < THREADS_KEPT and self._system.closed is None:
+            self._idle.append(thread)
+        else:
+            thread.stop()
+        self._ended(waiting, value, error, None)
+
+
+def _may_go_on(kind: TaskKind) -> bool:
+    """Whether one task of that kind can give its room to the next one: that is of this node, and has no numbers."""
+    if kind.isolation is not None or kind.request.strategy != "default":
+        return False
+    return all(name != GPUS for name, _ in kind.request.resources.amounts)

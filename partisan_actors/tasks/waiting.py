@@ -1,0 +1,76 @@
+"""Tasks that were sent here: `Waiting` is one of them, and `TaskQueue` those that wait for room."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from partisan_actors.actors.replies import Reply
+from partisan_actors.node.router import Peer
+from partisan_actors.tasks.answers import LaterAnswer
+from partisan_actors.tasks.spec import TaskSpec
+from partisan_actors.tasks.tracing import ServedTask
+from partisan_actors.telemetry.meters import Meter
+
+__all__ = ["TaskQueue", "Waiting"]
+
+
+class Waiting:
+    """A task that waits for room, or has it."""
+
+    __slots__ = ("context", "has_lent", "meter", "peer", "reply", "spec", "timing", "trace")
+
+    def __init__(
+        self, spec: TaskSpec, peer: Peer, reply: Reply[Any] | LaterAnswer, trace: ServedTask | None, meter: Meter | None
+    ) -> None:
+        self.spec = spec
+        self.peer = peer
+        self.reply = reply
+        self.trace = trace
+        # None for one that its process counts.
+        self.meter = meter
+        self.timing = meter.arrived() if meter is not None else None
+        # What it runs in.
+        self.context = contextvars.Context()
+        # Whether it has waited for others, who may have had its room meanwhile.
+        self.has_lent = False
+
+
+class TaskQueue:
+    """In order. The loop adds and takes; a thread that has run a task takes the next one. From any thread."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Waiting] = deque()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def append(self, waiting: Waiting) -> None:
+        """It is the last one now."""
+        with self._lock:
+            self._waiting.append(waiting)
+
+    def take_if(self, fits: Callable[[Waiting], bool]) -> Waiting | None:
+        """The first one, which waits no more, if it `fits`."""
+        with self._lock:
+            if self._waiting and fits(self._waiting[0]):
+                return self._waiting.popleft()
+        return None
+
+    def remove(self, waiting: Waiting) -> bool:
+        """It does not wait any more; False if it has not for a while, as a thread has taken it."""
+        with self._lock:
+            try:
+                self._waiting.remove(waiting)
+            except ValueError:
+                return False
+        return True
+
+    def all(self) -> list[Waiting]:
+        """Those there are now, in order."""
+        with self._lock:
+            return list(self._waiting)

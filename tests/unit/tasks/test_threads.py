@@ -1,0 +1,147 @@
+"""Tests of the threads that run tasks: when one goes on with the next task, and when the loop is asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from partisan_actors.actors.threads import ActorThread, JobThread
+from partisan_actors.ids import NodeId, TaskId
+from partisan_actors.scheduler.policy import Request
+from partisan_actors.scheduler.resources import Resources
+from partisan_actors.tasks.spec import TaskKind, TaskSpec
+from partisan_actors.tasks.threads import CHAIN_MAX, Outcome, TaskThreads
+from partisan_actors.tasks.waiting import TaskQueue, Waiting
+
+OWNER = NodeId("owner", 1)
+DEADLINE_S = 60.0
+
+
+def kind(*, isolation: str | None = None, strategy: Any = "default", **resources: float) -> TaskKind:
+    request = Request(Resources.of(**cast(Any, resources)), strategy)
+    return TaskKind("work", b"code", request, OWNER, isolation=isolation)
+
+
+class Node:
+    """A node whose loop is this thread; it holds the tasks that were given to threads, and what came of each."""
+
+    def __init__(self) -> None:
+        self.closed: Exception | None = None
+        self.me = SimpleNamespace(name="node")
+        self.queue = TaskQueue()
+        self.threads = TaskThreads(cast(Any, self), self.queue, self._call, self._ended)
+        self.call: Callable[[Waiting], Any] = lambda waiting: waiting.spec.task.number
+        self.made: list[JobThread] = []
+        self.ran: list[tuple[int, int]] = []
+        self.ended: list[tuple[int, Any, Any, int | None]] = []
+        self._posted: SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]]] = SimpleQueue()
+
+    def make_thread(self, name: str) -> JobThread:
+        self.made.append(ActorThread(name))
+        return self.made[-1]
+
+    def post(self, call: Callable[..., object], *args: Any) -> None:
+        self._posted.put((call, args))
+
+    def task(self, number: int, of: TaskKind) -> Waiting:
+        return Waiting(TaskSpec(TaskId(OWNER, number), of, b""), cast(Any, None), cast(Any, None), None, None)
+
+    def run(self, *kinds: TaskKind) -> list[int]:
+        """Let the first of these tasks run while the others wait; the numbers of those that ran with it, in order."""
+        first, *others = [self.task(number, each) for number, each in enumerate(kinds)]
+        for each in others:
+            self.queue.append(each)
+        self.threads.run(first, lambda: None)
+        while not self.ended or self.ended[-1][3] is not None:
+            call, args = self._posted.get(timeout=DEADLINE_S)
+            call(*args)
+        self.threads.close()
+        return [number for number, _ in self.ran]
+
+    def _call(self, waiting: Waiting, function: Callable[..., Any]) -> Outcome:
+        self.ran.append((waiting.spec.task.number, threading.get_ident()))
+        try:
+            return self.call(waiting), None
+        except ValueError as error:
+            return None, error
+
+    def _ended(
+        self, waiting: Waiting, value: Any, error: BaseException | None, following: Waiting | None = None
+    ) -> None:
+        number = None if following is None else following.spec.task.number
+        self.ended.append((waiting.spec.task.number, value, error, number))
+
+
+def test_a_thread_goes_on_with_the_next_task_of_its_kind() -> None:
+    node, work = Node(), kind(num_cpus=1)
+
+    assert node.run(work, work, work) == [0, 1, 2]
+
+    assert node.ended == [(0, 0, None, 1), (1, 1, None, 2), (2, 2, None, None)]
+    assert len({thread for _, thread in node.ran}) == 1
+    assert len(node.made) == 1
+    assert len(node.queue) == 0
+
+
+def test_it_takes_none_of_another_kind_nor_one_behind_that() -> None:
+    node, work = Node(), kind(num_cpus=1)
+
+    assert node.run(work, kind(num_cpus=2), work) == [0]
+
+    assert [each.spec.task.number for each in node.queue.all()] == [1, 2]
+
+
+def test_a_task_that_failed_does_not_keep_the_next_one_from_running() -> None:
+    node, work, error = Node(), kind(num_cpus=1), ValueError("no")
+
+    def call(waiting: Waiting) -> None:
+        if waiting.spec.task.number == 0:
+            raise error
+
+    node.call = call
+
+    assert node.run(work, work) == [0, 1]
+    assert node.ended == [(0, None, error, 1), (1, None, None, None)]
+
+
+def test_what_a_task_has_lent_is_not_its_to_give_on() -> None:
+    node, work = Node(), kind(num_cpus=1)
+
+    def call(waiting: Waiting) -> None:
+        waiting.has_lent = True
+
+    node.call = call
+
+    assert node.run(work, work) == [0]
+
+
+def test_nothing_more_begins_on_a_node_that_has_stopped() -> None:
+    node, work = Node(), kind(num_cpus=1)
+
+    def call(waiting: Waiting) -> None:
+        node.closed = RuntimeError("stopped")
+
+    node.call = call
+
+    assert node.run(work, work) == [0]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [kind(num_gpus=1), kind(num_cpus=1, isolation="process"), kind(num_cpus=1, strategy="spread")],
+    ids=["has numbered things", "has a process", "says where"],
+)
+def test_room_that_is_more_than_an_amount_goes_back_to_the_loop(work: TaskKind) -> None:
+    assert Node().run(work, work) == [0]
+
+
+def test_after_many_in_a_row_the_loop_has_its_say() -> None:
+    node, work = Node(), kind(num_cpus=1)
+
+    assert node.run(*[work] * (CHAIN_MAX + 3)) == list(range(CHAIN_MAX))
+    assert len(node.queue) == 3
