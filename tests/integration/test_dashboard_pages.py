@@ -111,9 +111,15 @@ def go(page: Any, site: Site, view: str) -> None:
     page.goto(f"{site.url}#/{view}")
 
 
+def painted_at_least(page: Any, attribute: str, digit: str) -> None:
+    """Wait for what the map says of itself: a number that is that digit, or has more of them."""
+    wanted = re.compile(f"^({digit}|[1-9][0-9]+)$")
+    playwright.expect(page.locator("canvas")).to_have_attribute(attribute, wanted, timeout=SOON_MS)
+
+
 def test_every_view_shows_what_the_cluster_does_and_asks_nobody_else(page: Any, site: Site) -> None:
     page.get_by_text("Calls a second").wait_for()
-    page.wait_for_function("[...document.querySelectorAll('.figure .value')][0].textContent === '4'")
+    playwright.expect(page.locator(".figure .value").first).to_have_text("4", timeout=SOON_MS)
     go(page, site, "nodes")
     page.get_by_role("link", name="n-w1").first.wait_for()
     go(page, site, "actors")
@@ -141,7 +147,7 @@ def test_names_of_a_cluster_are_text_and_never_markup(page: Any, site: Site) -> 
 def test_tables_are_sorted_filtered_and_paged_and_the_address_keeps_it(page: Any, site: Site) -> None:
     go(page, site, "actors")
     page.get_by_role("button", name="Calls", exact=True).click()
-    page.wait_for_function("document.querySelector('th[aria-sort]')?.textContent.startsWith('Calls')")
+    page.locator("th[aria-sort]", has_text="Calls").wait_for()
     page.keyboard.press("/")
     page.keyboard.type("counter-1")
     page.get_by_text("1 actor", exact=True).wait_for()
@@ -156,10 +162,17 @@ def test_tables_are_sorted_filtered_and_paged_and_the_address_keeps_it(page: Any
 
 def test_the_map_shows_nodes_links_and_who_joins_and_goes(page: Any, site: Site) -> None:
     go(page, site, "overlay")
-    page.wait_for_function("document.querySelector('canvas')?.dataset.nodes === '4'")
+    page.locator("canvas[data-nodes='4']").wait_for()
     assert int(page.locator("canvas").get_attribute("data-links")) >= 3
     painted = "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; return d.some(x => x); }"
     assert page.locator("canvas").evaluate(painted)
+
+    page.get_by_label("Which links are shown").select_option("calls")
+    painted_at_least(page, "data-links", "[1-9]")
+    page.get_by_role("button", name="n-w1").first.click()
+    page.locator(".side").get_by_text("channel calls").wait_for()
+    page.get_by_role("button", name="Close").click()
+    page.get_by_label("Which links are shown").select_option("")
 
     newcomer, _ = site.shells.start("--name", "late", "--join", _address(site))
     page.get_by_text("late is up").wait_for()
@@ -175,13 +188,13 @@ def test_the_map_can_be_used_without_a_mouse_and_without_motion(browser: Any, si
     page = context.new_page()
     page.set_default_timeout(SOON_MS)
     page.goto(f"{site.url}#/overlay")
-    page.wait_for_function("document.querySelector('canvas')?.dataset.nodes >= '4'")
+    painted_at_least(page, "data-nodes", "[4-9]")
 
     page.locator("canvas").focus()
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Close").wait_for()
     page.get_by_role("button", name="Broadcast tree").press("Enter")
-    page.wait_for_function("document.querySelector('button[aria-pressed]')?.getAttribute('aria-pressed') === 'true'")
+    page.get_by_role("button", name="Broadcast tree", pressed=True).wait_for()
     page.locator("canvas").focus()
     page.keyboard.press("Enter")
 

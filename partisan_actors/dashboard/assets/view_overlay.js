@@ -17,6 +17,8 @@ export function overlayView() {
   let picture = { nodes: [], links: [], passive: {}, tree: [], ways: [], parts: [], one_sided: [], unanswered: [] };
   let selected = null;
   let root = "";
+  let channel = ""; // whose connections are drawn in the place of the overlay's links
+  let connections = [];
   let frame = 0;
   let isFitted = false;
   let isHeld = false;
@@ -29,6 +31,8 @@ export function overlayView() {
   const list = h("div", { className: "panel feed", tabIndex: 0, "aria-label": "What has changed" });
   const roots = h("select", { "aria-label": "Whose broadcasts the tree is for" });
   roots.addEventListener("change", () => { root = roots.value; refreshTree(); });
+  const channels = h("select", { "aria-label": "Which links are shown" }, h("option", { value: "" }, "links of the overlay"));
+  channels.addEventListener("change", () => { channel = channels.value; connections = []; refreshChannel().then(draw); });
   const toggles = [["tree", "Broadcast tree"], ["passive", "Passive views"], ["ways", "Relay paths"], ["names", "Names"]].map(([key, label]) => {
     const button = h("button", { type: "button", "aria-pressed": String(shown[key]), className: shown[key] ? "on" : "" }, label);
     button.addEventListener("click", () => {
@@ -42,7 +46,7 @@ export function overlayView() {
   });
   const fit = h("button", { type: "button", onclick: () => { painter.fit(layout.bounds()); draw(); } }, "Fit");
   const legend = h("div", { className: "legend", "aria-hidden": "true" }, [["active", "active"], ["passive", "passive"], ["tree", "tree"], ["way", "relayed"], ["loose", "one-sided"]].map(([kind, label]) => h("span", { className: kind }, h("i"), label)), state("up"), state("suspect"), state("draining"), state("down"));
-  const stage = h("div", { className: "panel stage" }, canvas, h("div", { className: "controls" }, toggles, roots, fit), legend, summary);
+  const stage = h("div", { className: "panel stage" }, canvas, h("div", { className: "controls" }, toggles, channels, roots, fit), legend, summary);
   const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Overlay"), sub), h("div", { className: "map" }, stage, h("div", { className: "side" }, side, list)));
   const painter = new Painter(canvas);
 
@@ -85,9 +89,10 @@ export function overlayView() {
 
   function about(node) {
     const near = picture.links.filter((each) => each.from === node.name || each.to === node.name).map((each) => (each.from === node.name ? each.to : each.from));
+    const open = connections.filter((each) => each.from === node.name || each.to === node.name).map((each) => `${each.from === node.name ? each.to : each.from} (${plural(each.lanes, "lane")}${each.queued ? `, ${each.queued} queued` : ""})`);
     const ways = picture.ways.filter(([from]) => from === node.name).map(([, to, by]) => `${to} by ${by}`);
     return [h("h2", {}, h("a", { href: `#/nodes/${encodeURIComponent(node.name)}` }, node.name), " ", state(node.draining ? "draining" : node.state)),
-      h("dl", { className: "facts" }, [["overlay", node.overlay], ["host", node.host], ["actors", node.actors], ["active", links(near)], ["passive", links(picture.passive[node.name] ?? [])], ["relays", ways.join(", ") || "none"], ["answered", node.answered ? "yes" : "no: this is what others know"]].map(([key, value]) => [h("dt", {}, key), h("dd", {}, value)])),
+      h("dl", { className: "facts" }, [["overlay", node.overlay], ["host", node.host], ["actors", node.actors], ["active", links(near)], [channel ? `channel ${channel}` : "", channel ? open.join(", ") || "no connection" : ""], ["passive", links(picture.passive[node.name] ?? [])], ["relays", ways.join(", ") || "none"], ["answered", node.answered ? "yes" : "no: this is what others know"]].filter(([key]) => key).map(([key, value]) => [h("dt", {}, key), h("dd", {}, value)])),
       h("button", { type: "button", onclick: () => choose(null) }, "Close")];
   }
 
@@ -109,9 +114,10 @@ export function overlayView() {
   function draw() {
     if (!isFitted && canvas.clientWidth && picture.nodes.length) { painter.fit(layout.bounds()); isFitted = true; }
     const withNames = shown.names && picture.nodes.length <= NAMES_MAX;
-    painter.draw(picture, layout.nodes, { ...shown, names: withNames }, selected, isStill ? new Map() : news, performance.now());
+    const links = channel ? connections.map(({ from, to, ends }) => ({ from, to, mutual: ends === 2 })) : picture.links;
+    painter.draw({ ...picture, links }, layout.nodes, { ...shown, names: withNames }, selected, isStill ? new Map() : news, performance.now());
     canvas.dataset.nodes = picture.nodes.length; // for whoever tests this
-    canvas.dataset.links = picture.links.length;
+    canvas.dataset.links = links.length;
   }
 
   function run() {
@@ -206,7 +212,29 @@ export function overlayView() {
     if (found) { picture.tree = found.tree; draw(); }
   }
 
+  // Both ends tell of their connections: a pair of nodes of which only one does is drawn as one-sided.
+  async function refreshChannel() {
+    const wanted = channel;
+    const found = await get("channels", { limit: 1000, sort: "-lanes" }).catch(() => null);
+    if (!found || wanted !== channel) return;
+    const names = [...new Set(found.rows.map((row) => row.channel))].sort();
+    if (document.activeElement !== channels && channels.options.length !== names.length + 1) {
+      fill(channels, h("option", { value: "" }, "links of the overlay"), names.map((name) => h("option", { value: name }, `channel ${name}`)));
+      channels.value = channel;
+    }
+    const pairs = new Map();
+    for (const row of found.rows) {
+      if (row.channel !== channel || !row.lanes) continue;
+      const [from, to] = [row.node, row.peer].sort();
+      const known = pairs.get(`${from}|${to}`) ?? { from, to, ends: 0, lanes: 0, queued: 0 };
+      pairs.set(`${from}|${to}`, { ...known, ends: known.ends + 1, lanes: Math.max(known.lanes, row.lanes), queued: known.queued + row.queued_messages });
+    }
+    connections = [...pairs.values()];
+  }
+
   async function update() {
+    await refreshChannel();
+    if (channel) describe();
     if (stream.readyState === EventSource.OPEN && last) {
       if (root) await refreshTree();
       if (failure) throw failure;
