@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 from tests.consoles import refreshed
 from tests.integration.programs import ROOT, Programs, wait_until
@@ -47,7 +48,8 @@ class Story:
 @contextmanager
 def story(folder: Path, *options: str) -> Iterator[Story]:
     """Start the three nodes and the program, and wait until the first two messages are traced."""
-    with Programs(folder) as programs:
+    # There is no collector here, and nobody is to be told of that again and again.
+    with patch.dict(os.environ, {"OTEL_TRACES_EXPORTER": "none"}), Programs(folder) as programs:
         shells = Shells(programs, folder)
         shop, address = shells.start("--name", "shop", "--cluster", "tour", "--tracing", "hops", *options)
         for name in ("bank", "vault"):
