@@ -121,5 +121,6 @@ def test_after_hundreds_of_tasks_and_crashes_every_node_has_all_it_had(seed: int
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # it computes for a minute or so, and may have to share the processor
 def test_after_ten_thousand_tasks_and_crashes_every_node_has_all_it_had() -> None:
     tell(39, 10_000)
