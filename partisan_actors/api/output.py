@@ -45,8 +45,8 @@ LINES_MAX: Final = 2_000
 BATCH_CHARS_MAX: Final = 256 * 1024
 SEND_S: Final = 10.0
 # How long the end of a session may take because of lines that are under way.
-LAST_LINES_S: Final = 1.0
-FLUSH_S: Final = 0.4
+LAST_LINES_S: Final = 5.0
+FLUSH_S: Final = 5.0
 FLUSHED_NODES_MAX: Final = 64
 LOOK_S: Final = 0.005
 
@@ -147,8 +147,8 @@ class SessionOutput:
     def close(self) -> None:
         """Show what there is yet, once the workers have ended; no longer than LAST_LINES_S. May be called twice."""
         if self._of_workers is not None:
-            self._of_workers.wait_ended(LAST_LINES_S)
             self._of_workers.close()
+            self._of_workers.wait_closed(LAST_LINES_S)
         self._printer.close(LAST_LINES_S)
 
 

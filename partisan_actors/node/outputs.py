@@ -24,6 +24,8 @@ TakeLines = Callable[[Sequence[Line]], None]
 
 READ_BYTES: Final = 65536
 TAIL_LINES: Final = 10
+# How often, at the end, it is looked whether there is more: somebody may write for ever.
+LAST_TURNS_MAX: Final = 1000
 TAIL_LINE_MAX: Final = 300
 
 
@@ -52,6 +54,10 @@ class Output:
     def belongs_to(self, writer: Writer) -> None:
         """Who writes what is not marked, from now on."""
         self._lines.writer = writer
+
+    def end(self) -> None:
+        """Nobody will read any more: pass on what there is of a last line."""
+        self._pass_on(self._lines.end())
 
     def read(self) -> bool:
         """Pass on what is there; returns False at the end."""
@@ -108,6 +114,10 @@ class Outputs:
         self._wake_up()
         event.wait(timeout_s)
 
+    def wait_closed(self, timeout_s: float) -> None:
+        """After `close`: wait until what was in the pipes has been passed on, but no longer than that."""
+        self._thread.join(timeout_s)
+
     def wait_ended(self, timeout_s: float) -> None:
         """Wait until all streams have come to their ends, but no longer than that."""
         with self._all_ended:
@@ -118,8 +128,13 @@ class Outputs:
         """Whether all streams have come to their ends."""
         return self._open == 0
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the thread has ended, which it does after `close`."""
+        return not self._thread.is_alive()
+
     def close(self) -> None:
-        """End the thread, as soon as it may."""
+        """Read what is in the pipes now, and end. Returns at once; what is written later is lost."""
         self._is_closed = True
         self._wake_up()
 
@@ -131,14 +146,18 @@ class Outputs:
         while not self._is_closed:
             flushed = [self._flushed.popleft() for _ in range(len(self._flushed))]
             ready = self._selector.select(0 if flushed else None)
-            has_read = [self._look_at(key) for key, _ in ready if not self._is_closed]
+            has_read = [self._look_at(key) for key, _ in ready]
             if any(has_read):
                 self._flushed.extendleft(reversed(flushed))  # there may be more
             else:
                 for event in flushed:
                     event.set()
+        for _ in range(LAST_TURNS_MAX):
+            if not [self._look_at(key) for key, _ in self._selector.select(0)]:
+                break
         for key in list(self._selector.get_map().values()):
             if key.data is not None:
+                key.data.end()
                 os.close(key.fd)
         self._selector.close()
         os.close(self._wake)

@@ -192,8 +192,8 @@ class Processes:
             self._spawner.close()
         if self.outputs is not None:
             outputs = self.outputs
-            await self._until(lambda: outputs.have_ended, LAST_WORDS_S)
             outputs.close()
+            await self._until(lambda: outputs.is_over, KILL_S)
 
     async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
         deadline = self._loop.time() + patience_s

@@ -268,9 +268,9 @@ class TestActors:
         assert pid not in {row["pid"] for row in pa.nodes()}
 
     def test_what_it_prints_is_passed_on_with_its_name(self, programs: Programs) -> None:
-        output = programs.run(
+        program = programs.start(
             """
-            import os
+            import os, sys
             import partisan_actors as pa
 
             @pa.actor(isolation="process")
@@ -282,11 +282,16 @@ class TestActors:
             if __name__ == "__main__":
                 with pa.init(workers=1, name="here"):
                     print("pid", pa.get(Talker.remote().talk.remote()))
-            """
+                    sys.stdin.readline()
+            """,
+            stdin=subprocess.PIPE,
         )
 
-        pid = next(line.split()[1] for line in output.splitlines() if line.startswith("pid "))
-        assert f"(Talker pid={pid}, node=here-w1) hello" in output.splitlines()
+        pid = program.wait_for("pid ").split()[1]
+        assert program.wait_for("hello") == f"(Talker pid={pid}, node=here-w1) hello"
+        assert program.process.stdin is not None
+        program.process.stdin.close()
+        assert program.wait() == 0
 
 
 # ---- tasks -----------------------------------------------------------------------------------------------------------

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.integration.programs import Programs
+from tests.integration.programs import Program, Programs, wait_until
 from tests.integration.shells import Shells
 
 TALKERS = """
@@ -36,8 +38,18 @@ def lines_of(output: str, text: str) -> list[str]:
     return [line for line in output.splitlines() if text in line]
 
 
+def end(program: Program) -> str:
+    """Let a program end that waits for a line, and what it has printed."""
+    assert program.process.stdin is not None
+    program.process.stdin.write("\n")
+    program.process.stdin.flush()
+    assert program.wait() == 0, program.output
+    program.assert_nothing_left()
+    return program.output
+
+
 def test_what_a_worker_prints_and_logs_comes_behind_who_did_and_its_last_words_too(programs: Programs) -> None:
-    output = programs.run(
+    program = programs.start(
         f"""{TALKERS}
     if __name__ == "__main__":
         with pa.init(workers=1, name="here"):
@@ -49,15 +61,17 @@ def test_what_a_worker_prints_and_logs_comes_behind_who_did_and_its_last_words_t
                 talker.fail.remote("fatal: out of cheese").result(60)
             except (pa.ActorStopped, pa.ActorUnavailable):
                 pass
-        print("over", flush=True)
-    """
+            sys.stdin.readline()
+    """,
+        stdin=subprocess.PIPE,
     )
+    pid = program.wait_for("pid ").split()[1]
 
-    pid = lines_of(output, "pid ")[0].split()[1]
-    assert lines_of(output, "hello") == [f"(Talker pid={pid}, node=here-w1) hello"]
-    assert lines_of(output, "watch out") == [f"(Talker pid={pid}, node=here-w1) watch out"]
-    assert lines_of(output, "well") == [f"(murmur pid={pid}, node=here-w1) well"]
-    assert lines_of(output, "fatal") == [f"(pid={pid}, node=here-w1) fatal: out of cheese"]
+    assert program.wait_for("hello") == f"(Talker pid={pid}, node=here-w1) hello"
+    assert program.wait_for("watch out") == f"(Talker pid={pid}, node=here-w1) watch out"
+    assert program.wait_for("well") == f"(murmur pid={pid}, node=here-w1) well"
+    assert program.wait_for("fatal") == f"(pid={pid}, node=here-w1) fatal: out of cheese"
+    end(program)
 
 
 def test_it_can_be_switched_off(programs: Programs) -> None:
@@ -74,19 +88,35 @@ def test_it_can_be_switched_off(programs: Programs) -> None:
     assert output.splitlines() == ["over"]
 
 
-def test_a_line_of_many_processes_is_shown_once_with_their_number(programs: Programs) -> None:
-    source = f"""{TALKERS}
+def times(output: str, text: str) -> int:
+    """How often a line was printed, as far as is shown: lines that were repeated tell their number."""
+    numbers = [re.search(r"repeated (\d+)x", line) for line in lines_of(output, text)]
+    return sum(int(number[1]) if number is not None else 1 for number in numbers)
+
+
+@pytest.mark.parametrize("is_each_shown", [False, True])
+def test_a_line_of_many_processes_is_shown_with_their_number_or_each_time(
+    programs: Programs, is_each_shown: bool
+) -> None:
+    program = programs.start(
+        f"""{TALKERS}
     if __name__ == "__main__":
         with pa.init(workers=1):
             talkers = [Talker.options(isolation="process").remote() for _ in range(3)]
+            pa.get([talker.talk.remote("up") for talker in talkers], timeout=100)
             pa.get([talker.talk.remote("ready") for talker in talkers], timeout=100)
-    """
+            sys.stdin.readline()
+    """,
+        stdin=subprocess.PIPE,
+        PARTISAN_DEDUP_LOGS="0" if is_each_shown else "1",
+    )
 
-    once = lines_of(programs.run(source), "ready")
-    each = lines_of(programs.run(source, PARTISAN_DEDUP_LOGS="0"), "ready")
+    wait_until(lambda: times(program.output, "ready") >= 3, "all to be told of")
+    output = end(program)
 
-    assert len(once) == 2 and once[1].endswith("ready [repeated 2x across the cluster]")
-    assert len(each) == 3 and all(line.endswith("ready") for line in each)
+    assert times(output, "ready") == 3
+    if is_each_shown:
+        assert len(lines_of(output, "ready")) == 3
 
 
 @pytest.mark.slow
@@ -97,14 +127,18 @@ def test_a_program_that_joins_sees_its_own_actors_and_not_those_of_another_progr
             talkers = [Talker.remote(), Talker.options(isolation="process").remote()]
             pa.get([talker.talk.remote(sys.argv[2]) for talker in talkers], timeout=100)
             murmur.remote("hm " + sys.argv[2]).result(60)
+            sys.stdin.readline()
     """
     with Programs(tmp_path) as programs:
         shells = Shells(programs, tmp_path)
         nodes, address = shells.start("--nodes", "2", "--name", "n")
         first, second = (shells.script(program, address, name) for name in ("apples", "pears"))
-        assert (first.wait(), second.wait()) == (0, 0)
-        for text in ("apples", "pears", "hm apples", "hm pears"):
-            nodes.wait_for(f" {text}")
+        for work, text in ((first, "apples"), (second, "pears")):
+            work.wait_for(f") {text}")
+            work.wait_for(f") hm {text}")
+            wait_until(lambda work=work, text=text: len(lines_of(work.output, text)) == 3, "all three lines")
+            end(work)
+            wait_until(lambda text=text: len(lines_of(nodes.output, text)) == 3, "the nodes to show them, too")
         nodes.interrupt()
         nodes.wait()
 

@@ -85,6 +85,20 @@ def test_after_a_flush_everything_that_was_written_before_has_been_read() -> Non
     outputs.flush(PATIENCE_S)  # of one that is over: at once
 
 
+def test_what_is_in_a_pipe_at_the_end_is_passed_on_though_somebody_might_write_more() -> None:
+    read, write = os.pipe()
+    lines: list[Line] = []
+    outputs = Outputs(lines.extend)
+    outputs.add(read, A, is_error=False, at_end=lambda: None)
+    os.write(write, b"whole\nbegun")
+
+    outputs.close()
+    outputs.wait_closed(PATIENCE_S)
+
+    assert [line.text for line in lines] == ["whole", "begun"]
+    os.close(write)
+
+
 def test_what_nobody_else_shows_is_shown_here_by_stream_behind_who_wrote_it(capsys: pytest.CaptureFixture[str]) -> None:
     show_here([Line(A, "one"), Line(A, "two", is_error=True), Line(Writer("", 2, "b"), "three")])
 
