@@ -84,7 +84,7 @@ def test_the_session_tells_where_it_is(context: RayContext) -> None:
     ("options", "error"),
     [
         ({"nonsense": 1, "ignore_reinit_error": True}, RuntimeError),
-        ({"local_mode": True, "ignore_reinit_error": True}, NotImplementedError),
+        ({"_system_config": {"a": 1}, "ignore_reinit_error": True}, NotImplementedError),
         ({"proxy_server_url": "x", "ignore_reinit_error": True}, NotImplementedError),
     ],
 )

@@ -9,6 +9,7 @@ from partisan_actors.compat.ray.absent import absent
 from partisan_actors.compat.ray.actor import method
 from partisan_actors.compat.ray.cluster import available_resources, cluster_resources, nodes
 from partisan_actors.compat.ray.lifecycle import init, is_initialized, shutdown
+from partisan_actors.compat.ray.logging_config import LoggingConfig
 from partisan_actors.compat.ray.remote_function import remote
 from partisan_actors.compat.ray.runtime_context import get_runtime_context
 from partisan_actors.compat.ray.values import cancel, get, get_actor, kill, put, wait
@@ -60,7 +61,6 @@ ObjectID = ObjectRef
 WorkerID = NodeID
 
 ClientBuilder = absent("ClientBuilder")
-LoggingConfig = absent("LoggingConfig")
 client = absent("client")
 cpp_function = absent("cpp_function")
 java_actor_class = absent("java_actor_class")

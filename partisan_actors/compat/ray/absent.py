@@ -10,7 +10,6 @@ __all__ = ["ABSENT", "absent", "refuse"]
 # By name: what to do instead.
 ABSENT: Final = {
     "ClientBuilder": "there is no client protocol: ray.init(address=...) makes this process a node",
-    "LoggingConfig": "configure Python's logging; ray.init(logging_level=...) sets that of worker processes",
     "client": "there is no client protocol: ray.init(address=...) makes this process a node",
     "cpp_function": "actors and tasks are Python's: call C++ through a Python module",
     "java_actor_class": "actors and tasks are Python's",

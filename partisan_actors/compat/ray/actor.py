@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 import partisan_actors as pa
 from partisan_actors.compat.ray.builtin_methods import give_methods
 from partisan_actors.compat.ray.handles import ActorHandle, ActorMethod, as_handle
-from partisan_actors.compat.ray.lifecycle import ensure_session
+from partisan_actors.compat.ray.lifecycle import ensure_session, is_local
 from partisan_actors.compat.ray.options import actor_options, method_options
 
 __all__ = ["ActorClass", "ActorHandle", "ActorMethod", "actor_class", "exit_actor", "method"]
@@ -24,6 +24,8 @@ class ActorClass(pa.ActorClass[P, T_co]):
         def remote(self, /, *args: Any, **kwargs: Any) -> ActorHandle[Any]:
             """Create an actor; begins a session if there is none. Raises TypeError, ValueError."""
             ensure_session()
+            if is_local() and self._options.isolation is not None:
+                return as_handle(super().options(isolation=None).remote(*args, **kwargs))
             return as_handle(super().remote(*args, **kwargs))
 
     def options(self, /, **options: Any) -> ActorClass[P, T_co]:

@@ -11,8 +11,9 @@ from typing import Any, Final
 import partisan_actors as pa
 from partisan_actors.compat.ray.absent import refuse
 from partisan_actors.compat.ray.identity import to_hex
+from partisan_actors.compat.ray.logging_config import LoggingConfig
 
-__all__ = ["RayContext", "ensure_session", "init", "is_initialized", "session_environment", "shutdown"]
+__all__ = ["RayContext", "ensure_session", "init", "is_initialized", "is_local", "session_environment", "shutdown"]
 
 # What is taken and changes nothing here, as there is no dashboard, and nothing is configured behind your back.
 _WITHOUT_EFFECT: Final = frozenset(
@@ -32,8 +33,6 @@ _REFUSED: Final = {
     "cgroup_path": "start the nodes in that cgroup",
     "enable_resource_isolation": "start the nodes in a cgroup",
     "job_config": "say namespace and runtime_env to ray.init",
-    "local_mode": "run the functions themselves: f.function(...), A.cls(...)",
-    "logging_config": "configure Python's logging, and say logging_level",
     "proxy_server_url": "there is no dashboard",
 }
 
@@ -83,6 +82,7 @@ class RayContext(Mapping[str, Any]):
 
 
 _context: RayContext | None = None
+_is_local = False
 _environment: dict[str, Any] = {}
 
 
@@ -97,19 +97,23 @@ def init(
     object_spilling_directory: str | None = None,
     ignore_reinit_error: bool = False,
     logging_level: int | str = "WARNING",
+    logging_config: LoggingConfig | None = None,
     log_to_driver: bool = True,
+    local_mode: bool = False,
     namespace: str | None = None,
     runtime_env: Mapping[str, Any] | None = None,
     **others: Any,
 ) -> RayContext:
     """Begin: without `address`, or with "local", a cluster of this process alone, which offers the machine's CPUs.
 
-    With ``"host:port"`` it joins a cluster, with "auto" the one that runs on this machine. Raises RuntimeError when
-    there is a session, unless `ignore_reinit_error`, and for an argument that there is not; ConnectionError when nobody
-    answers; ValueError and NotImplementedError for what cannot be.
+    With ``"host:port"`` it joins a cluster, with "auto" the one that runs on this machine; $RAY_ADDRESS is the default.
+    With `local_mode`, all actors and tasks run in this process, on threads, where ``breakpoint()`` stops them. Raises
+    RuntimeError when there is a session, unless `ignore_reinit_error`, and for an argument that there is not;
+    ConnectionError when nobody answers; ValueError and NotImplementedError for what cannot be.
     """
-    global _context, _environment
+    global _context, _environment, _is_local
     _check_others(others)
+    address = address or os.environ.get("RAY_ADDRESS") or None
     if pa.is_initialized():
         if not ignore_reinit_error:
             raise RuntimeError(
@@ -122,8 +126,11 @@ def init(
     if address is not None and address.startswith("ray://"):
         refuse("the client protocol (ray://)", 'ray.init(address="host:port") makes this process a node')
     joins = address not in (None, "local")
+    if joins and local_mode:
+        raise ValueError("local_mode is for a cluster of this process alone: say address='local', or none.")
     if joins and (num_cpus is not None or num_gpus is not None or resources):
         raise ValueError("When connecting to an existing cluster, num_cpus, num_gpus and resources must not be given.")
+    level = logging_level if isinstance(logging_level, str) else _level_name(logging_level)
     session = pa.init(
         address if joins else None,
         workers=0,
@@ -133,10 +140,12 @@ def init(
         spill_dir=object_spilling_directory or "",
         namespace=namespace or "",
         runtime_env=runtime_env,
-        prestart=not joins,
+        prestart=not joins and not local_mode,
         log_to_driver=log_to_driver,
-        log_level=logging_level if isinstance(logging_level, str) else _level_name(logging_level),
+        log_level=logging_config.log_level if logging_config is not None else level,
+        logging=logging_config.format if logging_config is not None else None,
     )
+    _is_local = local_mode
     session.__enter__()
     _context = RayContext(session)
     _environment = dict(runtime_env or {})
@@ -153,6 +162,11 @@ def shutdown(*, wait_for_processes: bool = False) -> None:
 def is_initialized() -> bool:
     """Whether this process has a session."""
     return pa.is_initialized()
+
+
+def is_local() -> bool:
+    """Whether this process's session began with `local_mode`."""
+    return _is_local and pa.is_initialized()
 
 
 def ensure_session() -> None:

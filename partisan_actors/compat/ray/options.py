@@ -63,9 +63,10 @@ _WITHOUT_EFFECT: Final = {("actors", "allow_out_of_order_execution"), ("calls of
 # Where None, or what stands here, says no more than nothing does.
 _NOTHING: Final = {"lifetime": "non_detached", "enable_task_events": True}
 _RENAMED: Final = {"_generator_backpressure_num_objects": "generator_backpressure"}
+# The label by which nodes say which accelerator they have.
+ACCELERATOR: Final = "ray.io/accelerator-type"
 _REFUSED: Final = {
-    "accelerator_type": "give nodes a label for it, and ask for that with label_selector",
-    "enable_task_events": "whether work is traced is said for a whole node: partisan_actors.init(tracing=...)",
+    "enable_task_events": "whether work is traced is said of the function, or of the class",
     "tensor_transport": "arrays travel through shared memory, or in calls",
 }
 
@@ -105,9 +106,14 @@ def _translated(given: Mapping[str, Any], known: Mapping[str, tuple[type, ...]],
             raise TypeError(f"num_returns must be a whole number, 'streaming' or 'dynamic', not {value!r}.")
         if value is None or (what, name) in _WITHOUT_EFFECT or value == _NOTHING.get(name, None):
             continue
+        if name == "enable_task_events" and known is not _METHOD and known is not _CALL:
+            made["tracing"] = "off"
+            continue
         if name in _REFUSED:
             refuse(f"the option {name}", _REFUSED[name])
         made[_RENAMED.get(name, name)] = value
+    if "accelerator_type" in made:
+        made["label_selector"] = {**made.get("label_selector", {}), ACCELERATOR: made.pop("accelerator_type")}
     _check_resources(made.get("resources", {}))
     if not all(isinstance(value, str) for value in made.get("label_selector", {}).values()):
         raise TypeError(f"The values of 'label_selector' must be text, not {made['label_selector']!r}.")

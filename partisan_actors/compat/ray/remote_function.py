@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import partisan_actors as pa
 from partisan_actors.compat.ray.actor import actor_class
-from partisan_actors.compat.ray.lifecycle import ensure_session
+from partisan_actors.compat.ray.lifecycle import ensure_session, is_local
 from partisan_actors.compat.ray.options import task_options
 
 __all__ = ["RemoteFunction", "StreamFunction", "remote"]
@@ -25,6 +25,8 @@ class RemoteFunction(pa.RemoteFunction[P, R_co]):
         def remote(self, /, *args: Any, **kwargs: Any) -> Any:
             """Run it somewhere; begins a session if there is none. Raises TypeError."""
             ensure_session()
+            if is_local() and self._options.isolation is not None:
+                return pa.RemoteFunction.options(self, isolation=None).remote(*args, **kwargs)
             return super().remote(*args, **kwargs)
 
     def options(self, /, **options: Any) -> Any:  # of this very class; what its calls give depends on the options

@@ -46,8 +46,7 @@ def test_a_wrong_type_is_a_type_error(check: Callable[[dict[str, Any]], Any], op
 @pytest.mark.parametrize(
     ("check", "options"),
     [
-        (task_options, {"accelerator_type": "A100"}),
-        (actor_options, {"enable_task_events": False}),
+        (method_options, {"enable_task_events": False}),
         (method_options, {"tensor_transport": "nccl"}),
     ],
 )
@@ -56,6 +55,15 @@ def test_what_is_not_supported_says_what_to_do_instead(
 ) -> None:
     with pytest.raises(NotImplementedError, match=f"{next(iter(options))} is not supported: .+"):
         check(options)
+
+
+def test_an_accelerator_is_a_label_and_what_is_not_to_be_traced_is_not() -> None:
+    given = {"accelerator_type": "A100", "label_selector": {"zone": "a"}, "enable_task_events": False}
+
+    assert task_options(given) == {
+        "label_selector": {"zone": "a", "ray.io/accelerator-type": "A100"},
+        "tracing": "off",
+    }
 
 
 def test_what_says_nothing_is_left_out() -> None:
