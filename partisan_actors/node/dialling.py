@@ -138,7 +138,8 @@ class Dialling:
         """To be told by the owner: the handshake of `connection` is done."""
         self._half_open.discard(connection)
         # Only now an accepted connection knows its channel.
-        connection.is_for_calls = connection.handshake.channel == CALLS
+        channel = connection.handshake.channel
+        connection.is_for_calls = channel == CALLS or channel not in BUILT_IN  # users' channels bring answers, too
         options = self._config.channels.get(connection.handshake.channel)
         if options is not None:
             connection.queue_bytes_max, connection.priority = options.queue_bytes_max, options.priority

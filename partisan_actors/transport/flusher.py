@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Protocol
+from typing import Final, Protocol
 
 from partisan_actors.transport.busy_wait import BusyWait
 
 __all__ = ["Flushable", "Flusher"]
 
 _priority = attrgetter("priority")
+# A call that is made alone, and perhaps the acknowledgement of the answer before it.
+FEW: Final = 2
 
 
 class Flushable(Protocol):
@@ -75,5 +77,5 @@ class Flusher:
         connection.is_marked = False
         before = connection.messages_out
         connection.flush()
-        if connection.messages_out == before + 1:
+        if 0 < connection.messages_out - before <= FEW:
             busy_wait.wrote()

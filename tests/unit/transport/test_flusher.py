@@ -42,12 +42,13 @@ async def test_lanes_are_written_by_priority_and_those_alike_in_the_order_in_whi
     ("lanes", "waits"),
     [
         ([(1, True)], True),
-        ([(2, True)], False),
+        ([(2, True)], True),
+        ([(3, True)], False),
         ([(0, True)], False),
         ([(1, False)], False),
         ([(1, True), (1, True)], False),
     ],
-    ids=["a call", "two calls", "a lane that could write nothing", "no call", "two lanes"],
+    ids=["a call", "a call and an acknowledgement", "three messages", "nothing written", "no call", "two lanes"],
 )
 async def test_one_call_alone_may_be_answered_at_once(lanes: list[tuple[int, bool]], waits: bool) -> None:
     flusher = Flusher(asyncio.get_running_loop())
