@@ -155,6 +155,7 @@ class ExchangeOptions:
     page_max: int = 512  # keys in one Page, Offer or Want
     updates_max: int = 64  # entries in one Entries, or in one Publish of what was gathered
     compare_s_per_entry: float = 0.01  # between comparisons with new neighbours, at most period_s
+    settled_s: float = 0.25  # the same when no news has come for so long, and twice as long as news is gathered
     offer_s_per_entry: float = 0.0002  # after so many entries were offered to one peer, until another gets an offer
     gather_s_per_entry: float = 0.001  # how long a gathered entry waits for others, at most gather_s_max
     gather_s_max: float = 1.0
@@ -164,7 +165,7 @@ class ExchangeOptions:
         for name in ("period_s", "pull_timeout_s", "tombstone_ttl_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(name, getattr(self, name), "seconds, more than 0")
-        for name in ("compare_s_per_entry", "offer_s_per_entry", "gather_s_per_entry", "gather_s_max"):
+        for name in ("compare_s_per_entry", "settled_s", "offer_s_per_entry", "gather_s_per_entry", "gather_s_max"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(name, getattr(self, name), "seconds, 0 or more")
         for name in ("entries_max", "page_max", "updates_max"):
@@ -193,6 +194,7 @@ class Exchange:
         self._pull: _Pull | None = None
         self._new: dict[Peer, None] = {}  # neighbours to compare maps with, in the order in which they came
         self._compared_at = float("-inf")
+        self._changed_at = float("-inf")
         self._busy_until = float("-inf")
         self._gathering = Gathering(me, options.gather_s_max, rng, neighbours_only=options.neighbours_only)
         self.dropped = 0  # updates from elsewhere that had no room or no sense
@@ -248,6 +250,7 @@ class Exchange:
                 continue
             changed = self._map.apply(update, now)
             if changed is not None:
+                self._changed_at = now
                 effects.append(changed)
         return effects
 
@@ -342,8 +345,7 @@ class Exchange:
         """Begin to compare maps with the first of the new neighbours, if the last time is long enough ago."""
         if not self._new:
             return []
-        spacing_s = min(len(self._map) * self._options.compare_s_per_entry, self._options.period_s)
-        wait_s = self._compared_at + spacing_s - now
+        wait_s = self._compare_at - now
         if wait_s > ROUNDING_S:
             return [SetTimer(_COMPARE_TIMER, wait_s)]
         self._compared_at = now
@@ -351,7 +353,19 @@ class Exchange:
         peer = next(iter(self._new))
         del self._new[peer]
         effects: list[ExchangeEffect] = [Send(peer, self.summary)]
-        return [*effects, SetTimer(_COMPARE_TIMER, spacing_s)] if self._new else effects
+        return [*effects, SetTimer(_COMPARE_TIMER, self._compare_at - now)] if self._new else effects
+
+    @property
+    def _compare_at(self) -> float:
+        """When maps may be compared again.
+
+        While many join, maps always differ, and comparing them costs as much as the broadcasts. Where news has ceased,
+        maps are mostly equal, which costs next to nothing, and who lacks something has no other way to it.
+        """
+        options = self._options
+        spacing_s = min(len(self._map) * options.compare_s_per_entry, options.period_s)
+        settled_at = max(self._changed_at, self._compared_at) + options.settled_s + 2 * self._gather_s
+        return min(self._compared_at + spacing_s, settled_at)
 
     def _compare_later(self, peer: Peer) -> list[ExchangeEffect]:
         """A neighbour that many compare maps with has no time now."""

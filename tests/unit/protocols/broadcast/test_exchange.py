@@ -213,7 +213,7 @@ def test_of_two_large_maps_only_the_buckets_that_differ_are_compared() -> None:
 
 
 def test_new_neighbours_are_compared_with_one_after_the_other_the_larger_the_map_the_more_slowly() -> None:
-    machine = holding("me", [f"k{n}" for n in range(100)], compare_s_per_entry=0.01)
+    machine = holding("me", [f"k{n}" for n in range(100)], compare_s_per_entry=0.01, settled_s=10.0)
 
     first = machine.neighbour_up("a", 0.0)
     others = [machine.neighbour_up(peer, 0.1) for peer in ("b", "c", "d")]
@@ -225,6 +225,29 @@ def test_new_neighbours_are_compared_with_one_after_the_other_the_larger_the_map
     assert others == [[SetTimer("compare", pytest.approx(0.9))], [], []]
     assert next_one == [Send("b", machine.summary), SetTimer("compare", 1.0)]
     assert last == [Send("d", machine.summary)]
+
+
+def test_where_no_news_has_come_for_a_while_the_next_one_is_compared_with_sooner() -> None:
+    machine = holding("me", [f"k{n}" for n in range(100)], compare_s_per_entry=0.05, settled_s=0.5)
+    settled_s = 0.5 + 2 * 100 * 0.001  # the latter as gathered news may be on its way
+
+    machine.neighbour_up("a", 0.0)
+    assert machine.neighbour_up("b", 0.0) == [SetTimer("compare", pytest.approx(settled_s))]
+    machine.merge([Update("k0", (2,), "news", 0.0)], 0.6)
+    not_yet = machine.timer_fired("compare", settled_s)
+    compared = machine.timer_fired("compare", 0.6 + settled_s)
+
+    assert not_yet == [SetTimer("compare", pytest.approx(0.6))], "news has come meanwhile"
+    assert compared == [Send("b", machine.summary)]
+
+
+def test_however_much_news_comes_maps_are_compared_in_the_end() -> None:
+    machine = holding("me", [f"k{n}" for n in range(100)], compare_s_per_entry=0.01, settled_s=0.5)
+    machine.neighbour_up("a", 0.0)
+    machine.neighbour_up("b", 0.0)
+    machine.merge([Update("k0", (2,), "news", 0.0)], 0.99)
+
+    assert machine.timer_fired("compare", 1.0) == [Send("b", machine.summary)]
 
 
 def test_what_may_wait_is_gathered_by_the_smallest_neighbour_and_published_together() -> None:
