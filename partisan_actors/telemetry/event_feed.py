@@ -22,7 +22,7 @@ __all__ = ["FIELD_CHARS_MAX", "ROWS_PER_KIND_MAX", "TAIL_MAX", "EventFeed", "che
 
 ROWS_PER_KIND_MAX: Final = 200
 # Characters of one field; longer ones are cut.
-FIELD_CHARS_MAX: Final = 2_000
+FIELD_CHARS_MAX: Final = 1_000
 # How many rows one answer has at most.
 TAIL_MAX: Final = 1_000
 NS: Final = 1e-9
