@@ -4,8 +4,9 @@ To wake a process that sleeps takes the system longer than a call takes us. So a
 looks again at once, for `patience_s` at most, as BEAM's schedulers do before they sleep. It does so only after
 QUICK_MIN messages in a row have been answered in that time; one that was not, and it sleeps as before until there were
 as many again. So what is spent in vain is at most a `patience_s` for every QUICK_MIN answers. Between two looks it
-gives way to whoever else wants the processor; if somebody did, it sleeps, too, for then it is that work that the answer
-waits for.
+gives way to whoever else wants the processor; if somebody did, it sleeps, too, for then it is most likely that work
+that the answer waits for. That counts for CROWDED_COST answers: it goes on looking where that happens now and then, and
+does so for one message in CROWDED_COST where it always happens, as on one processor.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ __all__ = ["PATIENCE_S", "QUICK_MIN", "BusyWait"]
 
 PATIENCE_S: Final = 200e-6
 QUICK_MIN: Final = 8
+QUICK_MAX: Final = 16
 CROWDED_S: Final = 10e-6
 """Giving way took longer than it does when nobody is there to take it."""
+CROWDED_COST: Final = 4
 
 
 class BusyWait:
@@ -52,7 +55,7 @@ class BusyWait:
     def heard(self) -> None:
         """Something has arrived."""
         if self._until:
-            self._quick = self._quick + 1 if self._clock() <= self._until else 0
+            self._quick = min(self._quick + 1, QUICK_MAX) if self._clock() <= self._until else 0
             self._until = 0.0
 
     def _look(self) -> None:
@@ -63,5 +66,7 @@ class BusyWait:
                 if self._clock() - now < CROWDED_S:
                     self._soon(self._look)
                     return
-            self._quick = 0
+                self._quick -= CROWDED_COST
+            else:
+                self._quick = 0
         self._is_looking = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from partisan_actors.transport.busy_wait import CROWDED_S, PATIENCE_S, QUICK_MIN, BusyWait
+from partisan_actors.transport.busy_wait import CROWDED_COST, CROWDED_S, PATIENCE_S, QUICK_MAX, QUICK_MIN, BusyWait
 
 
 class Loop:
@@ -38,6 +38,13 @@ class Loop:
         self.busy_wait.heard()
         if self.next is not None:
             self.turn()
+
+    def ask_of_a_neighbour(self) -> None:
+        """A message to somebody who answers on the same processor."""
+        self.busy_wait.wrote()
+        if self.next is not None:
+            self.turn()
+        self.busy_wait.heard()
 
 
 def quick() -> Loop:
@@ -106,6 +113,36 @@ def test_it_sleeps_when_somebody_else_has_taken_the_processor() -> None:
 
     assert loop.given_way == 1
     assert loop.next is None
+    loop.busy_wait.heard()
+    loop.busy_wait.wrote()
+    assert loop.next is None
+
+
+def test_where_others_take_the_processor_now_and_then_it_goes_on_looking() -> None:
+    loop = Loop()
+    for _ in range(QUICK_MAX):
+        loop.ask(PATIENCE_S / 2)
+    loop.others_take_s = 2 * CROWDED_S
+    loop.busy_wait.wrote()
+    loop.turn()
+    loop.busy_wait.heard()
+
+    loop.busy_wait.wrote()
+
+    assert loop.next is not None
+
+
+def test_where_they_always_do_it_looks_for_one_message_in_a_few() -> None:
+    loop = Loop()
+    loop.others_take_s = 2 * CROWDED_S
+    for _ in range(QUICK_MAX):
+        loop.ask_of_a_neighbour()
+    loop.given_way = 0
+
+    for _ in range(100):
+        loop.ask_of_a_neighbour()
+
+    assert loop.given_way == 100 // CROWDED_COST
 
 
 def test_what_arrives_unasked_for_says_nothing() -> None:
