@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -96,6 +96,25 @@ def test_a_call_may_go_over_a_channel_of_the_users(lanes: pa.Session) -> None:
     assert pa.get(log.read.remote()) == [(1, number) for number in range(EACH)]
     peers = on_loop(lanes, lambda: list(lanes.runtime.node.router.peers.values()))
     assert any(lane is not None for peer in peers for lane in peer.lanes["gossip"])
+
+
+@pa.actor
+class Generous:
+    async def give(self, count: int) -> AsyncIterator[int]:
+        for number in range(count):
+            yield number
+
+    def give_from_a_thread(self, count: int) -> Iterator[int]:
+        yield from range(count)
+
+
+@pytest.mark.parametrize("method", ["give", "give_from_a_thread"])
+def test_the_items_of_a_call_on_a_channel_of_the_users_come_in_order_and_whole(lanes: pa.Session, method: str) -> None:
+    giver = Generous.remote()
+
+    items = getattr(giver, method).options(channel="gossip").remote(EACH)
+
+    assert pa.get(list(items)) == list(range(EACH))
 
 
 @pa.actor(channel="gossip", partition_key=1)
