@@ -15,7 +15,6 @@ from partisan_actors.api.actor_rows import INSPECT, ActorRows
 from partisan_actors.api.task_rows import task_rows
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.overlays import shared_options
-from partisan_actors.objects.lending import Lent
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.groups_record import GroupRecord
 from partisan_actors.scheduler.scheduler import Scheduler
@@ -63,19 +62,6 @@ def _group_row(record: GroupRecord) -> dict[str, Any]:
         "owner": str(record.owner) if record.owner is not None else None,
         "bundles": [bundle.plain() for bundle in record.bundles],
         "nodes": [host.name if host is not None else None for host in record.hosts],
-    }
-
-
-def _object_row(lent: Lent, is_spilled: bool) -> dict[str, Any]:
-    ref = lent.ref
-    state = "pending" if not ref.done() else "failed" if ref.has_failed else "on disk" if is_spilled else "here"
-    return {
-        "id": str(ref.id),
-        "size_bytes": ref.size_bytes,
-        "state": state,
-        "held_by": sorted(node.name for node in lent.borrowers),
-        "copies_on": sorted(node.name for node in lent.copies),
-        "sendings": lent.sendings,
     }
 
 
@@ -140,19 +126,6 @@ class Inspection:
         letters = self._system.dead_letters
         rows = [letter._asdict() for letter in reversed(letters.last)]
         return {"count": letters.count, "reasons": dict(letters.by_reason), "rows": rows}
-
-    async def objects(self, peer: Any) -> dict[str, Any]:
-        """The objects of this node that others may hold: the ROWS_MAX largest, and how much memory there is for all."""
-        store = self._objects
-        every = list(store.lending.lent.values())  # at once: threads lend, too
-        lent = sorted(every, key=lambda each: -each.ref.size_bytes)
-        return {
-            "count": len(lent),
-            "bytes_used": store.keeping.bytes_used,
-            "bytes_max": store.keeping.bytes_max,
-            "spilled": store.keeping.spilled_count,
-            "rows": [_object_row(each, store.keeping.is_spilled(each.ref)) for each in lent[:ROWS_MAX]],
-        }
 
     async def tasks(self, peer: Any) -> list[dict[str, Any]]:
         """The tasks that it has submitted, or has taken, and that are not done: the first TASK_ROWS_MAX."""

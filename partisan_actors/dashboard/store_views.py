@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.dead_letters import REASONS
 from partisan_actors.api.inspection import INSPECT
+from partisan_actors.api.object_rows import OBJECT_ROWS
 from partisan_actors.dashboard.endpoints import Desk, Endpoint
 from partisan_actors.dashboard.paging import page, paging
 from partisan_actors.dashboard.parameters import Choice, Parameter, Text
@@ -19,12 +20,16 @@ _OBJECT_COLUMNS: Final = {
     "node": "text: the node that owns it",
     "id": "text: its id",
     "size_bytes": "integer: how large it is; 0 for what is small, or not there yet",
-    "state": "text: pending, here, on disk or failed",
+    "state": "text: pending, ready or failed",
+    "where": "text: memory, shared memory or disk; empty while there is no value",
+    "handles": "integer: how many references there are in the process of its owner",
     "holders": "integer: how many other nodes have borrowed it",
     "held_by": "texts: which nodes these are",
     "copies_on": "texts: which of them have fetched its value",
-    "sendings": "integer: how often it was sent with what does not return, and is kept for that",
+    "on_the_way_s": "number: for how many seconds it is kept yet because of a message that it was sent with",
+    "age_s": "number?: how long its owner has kept account of it",
 }
+_TOLD: Final = tuple(name for name in _OBJECT_COLUMNS if name not in ("node", "holders"))
 _LETTER_COLUMNS: Final = {
     "time": "number: when, in seconds since 1970",
     "node": "text: the node on which it got lost",
@@ -37,14 +42,15 @@ _LETTER_COLUMNS: Final = {
 
 
 async def objects(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Objects that other nodes hold or may be about to, and the memory of each node for its own."""
-    found = await desk.watcher.survey(INSPECT, "objects")
+    """Objects that are large, or that other nodes hold or may be about to, and the memory of each node for its own."""
+    found = await desk.watcher.survey(OBJECT_ROWS, "all")
     rows = [
-        {"node": answer.name, **row, "holders": len(row["held_by"])}
+        {"node": answer.name, **{name: row[name] for name in _TOLD}, "holders": len(row["held_by"])}
         for answer in found.answered
         for row in answer.value["rows"]
+        if row["role"] == "owner"
     ]
-    columns = ("count", "bytes_used", "bytes_max", "spilled")
+    columns = ("bytes_used", "bytes_max", "shared_bytes", "spilled", "left_out")
     stores = [{"node": answer.name, **{name: answer.value[name] for name in columns}} for answer in found.answered]
     return {**found.facts(), "stores": stores, **page(rows, given, ("node",))}
 
@@ -66,11 +72,11 @@ _NODE: Final = Parameter("node", Text(200), "Only those of this node.")
 STORE_ENDPOINTS: Final = (
     Endpoint(
         "/api/v1/objects",
-        "Objects that other nodes hold, and who holds them.",
+        "Objects that are large or that other nodes hold, where they are, and who holds them.",
         objects,
-        table(_OBJECT_COLUMNS, stores="list: node, count, bytes_used, bytes_max and spilled of each"),
+        table(_OBJECT_COLUMNS, stores="list: node, bytes_used, bytes_max, shared_bytes, spilled and left_out of each"),
         "objects",
-        (*paging(("node", "id", "size_bytes", "state", "holders", "sendings"), "-size_bytes"), _NODE),
+        (*paging(("node", "id", "size_bytes", "state", "where", "handles", "holders", "age_s"), "-size_bytes"), _NODE),
     ),
     Endpoint(
         "/api/v1/dead-letters",

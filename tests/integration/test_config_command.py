@@ -7,6 +7,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.integration.programs import Programs, wait_until
 from tests.integration.shells import Shells
 
@@ -28,6 +30,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 def test_settings_are_told_with_their_sources_and_changed_on_all_nodes(tmp_path: Path) -> None:
     with Programs(tmp_path) as programs:
         shells = Shells(programs, tmp_path)
@@ -61,6 +64,7 @@ def test_settings_are_told_with_their_sources_and_changed_on_all_nodes(tmp_path:
     assert "audit: " in audit and "changed tracing.level of node n-w1 from off to calls" in events
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_nothing_wrong_with_a_cluster_but_a_node_that_stands_still(tmp_path: Path) -> None:
     with Programs(tmp_path) as programs:
         shells = Shells(programs, tmp_path)

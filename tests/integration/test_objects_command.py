@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.integration.programs import Programs, wait_until
 from tests.integration.shells import Shells
 
@@ -25,6 +27,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 def test_who_holds_an_object_is_told_from_any_shell(tmp_path: Path) -> None:
     with Programs(tmp_path) as programs:
         shells = Shells(programs, tmp_path)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.integration.programs import Programs
 from tests.integration.shells import Shells
 
 
+@pytest.mark.slow
 def test_nodes_are_seen_to_come_and_go_at_a_terminal(tmp_path: Path) -> None:
     with Programs(tmp_path) as programs:
         shells = Shells(programs, tmp_path)
@@ -22,6 +25,7 @@ def test_nodes_are_seen_to_come_and_go_at_a_terminal(tmp_path: Path) -> None:
             shells.end()
 
 
+@pytest.mark.slow
 def test_programs_see_json_and_nothing_else(tmp_path: Path) -> None:
     with Programs(tmp_path) as programs:
         shells = Shells(programs, tmp_path)

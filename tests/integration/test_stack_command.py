@@ -108,6 +108,7 @@ def test_a_node_is_shown_with_whom_each_stack_is_for_and_its_own_on_request(shel
     assert nobody.returncode == 1 and "no actor 'nobody' is known" in nobody.stderr
 
 
+@pytest.mark.slow
 def test_a_node_whose_loop_is_stuck_is_shown_all_the_same(tmp_path: Path) -> None:
     flag = tmp_path / "go-on"
     with Programs(tmp_path) as programs:

@@ -22,9 +22,9 @@ function table(name) {
 
 function objects() {
   const stores = h("div", { className: "legend" });
-  const made = new ServerTable({ path: "objects", noun: "object", order: "-size_bytes", empty: "No node holds an object of another one.", columns: [
-    { key: "id", label: "Object", mono: true }, { key: "node", label: "Owner" }, { key: "size_bytes", label: "Size", num: true, show: (row) => (row.size_bytes ? bytes(row.size_bytes) : h("span", { className: "faint" }, "small")) }, { key: "state", label: "State" },
-    { key: "holders", label: "Held by", show: (row) => row.held_by.join(", ") || h("span", { className: "faint" }, "nobody yet") }, { key: "copies_on", label: "Copies on", sort: false, show: (row) => row.copies_on.join(", ") }, { key: "sendings", label: "Kept for sendings", num: true }] });
+  const made = new ServerTable({ path: "objects", noun: "object", order: "-size_bytes", empty: "No node keeps a large object, or one that others hold.", columns: [
+    { key: "id", label: "Object", mono: true }, { key: "node", label: "Owner" }, { key: "size_bytes", label: "Size", num: true, show: (row) => (row.size_bytes ? bytes(row.size_bytes) : h("span", { className: "faint" }, "small")) }, { key: "state", label: "State" }, { key: "where", label: "Where" }, { key: "handles", label: "Handles", num: true },
+    { key: "holders", label: "Held by", show: (row) => row.held_by.join(", ") || h("span", { className: "faint" }, "nobody yet") }, { key: "copies_on", label: "Copies on", sort: false, show: (row) => row.copies_on.join(", ") }, { key: "on_the_way_s", label: "On its way", num: true, sort: false, show: (row) => (row.on_the_way_s ? `${Math.ceil(row.on_the_way_s)} s` : "") }] });
   async function update() {
     const found = await made.update();
     fill(stores, found.stores.map((each) => h("span", {}, `${each.node}: ${bytes(each.bytes_used)} of ${bytes(each.bytes_max)}${each.spilled ? `, ${each.spilled} on disk` : ""}`)));

@@ -42,7 +42,10 @@ async def test_who_holds_an_object_is_told_by_its_owner() -> None:
             found = await asked(client, "/api/v1/objects", node="a")
 
     rows = [row for row in found["rows"] if row["id"] == str(ref.id)]
-    assert [(row["state"], row["held_by"], row["size_bytes"] >= 400_000) for row in rows] == [("here", ["b"], True)]
+    assert [(row["state"], row["where"], row["held_by"], row["handles"]) for row in rows] == [
+        ("ready", "memory", ["b"], 1)
+    ]
+    assert rows[0]["size_bytes"] >= 400_000
     assert {each["node"] for each in found["stores"]} == {"a", "b"}
 
 
