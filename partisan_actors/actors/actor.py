@@ -45,7 +45,8 @@ class Method:
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{where}{self.signature}: {error}") from None
+            signature = str(self.signature).replace("=Ellipsis", "=...")  # defaults stay where the class is
+            raise TypeError(f"{where}{signature}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,9 +192,10 @@ class Cancelling:
         """End blocking code that runs on some thread of this process. Returns whether it does."""
         for slot in list(slots.values()):
             if slot.token is token:
-                context = slot.context
+                made = slot.made
                 if slot.interrupt(token):
-                    self.children(context, recursive)
+                    for ref in made.pending() if made is not None and recursive else ():
+                        self._cancel(ref, True)
                     return True
         return False
 

@@ -28,7 +28,7 @@ from partisan_actors.actors.context import current_cell, current_owner, current_
 from partisan_actors.actors.hooks import construct, has_no_constructor, run_hook, run_stop_hook
 from partisan_actors.actors.host import Host
 from partisan_actors.actors.interruptions import own_slot
-from partisan_actors.actors.made_calls import begin_noting, noting
+from partisan_actors.actors.made_calls import begin_noting
 from partisan_actors.actors.mailbox import Inbox, Message
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.reasons import ActorExit, raised
@@ -424,7 +424,7 @@ class Cell(Refusing):
 
     def _run(self, message: Message, is_last: bool) -> None:
         if self.exit is None:
-            context = noting(self._copy_context())
+            context = self._copy_context()
             if message.meta is not None:
                 context.run(begin_serving, self.system.recorder, message)
             if message.timing is not None:

@@ -21,7 +21,6 @@ from partisan_actors.actors.actor import ASYNC, Definition, Interface, Method
 from partisan_actors.actors.arguments import begin, invoke
 from partisan_actors.actors.cell import ALIVE, STARTING, Cell
 from partisan_actors.actors.interruptions import own_slot
-from partisan_actors.actors.made_calls import noting
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.reasons import ActorExit
 from partisan_actors.actors.stepping import Stepper
@@ -156,7 +155,7 @@ class Group:
     def _run(self, worker: _Worker, message: Message) -> None:
         """On a thread."""
         cell = self._cell
-        context = noting(cell.new_context())
+        context = cell.new_context()
         if message.meta is not None:
             context.run(begin_serving, cell.system.recorder, message)
         if message.timing is not None:

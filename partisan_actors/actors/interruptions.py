@@ -21,6 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from partisan_actors.actors.blocking import Gate, own_gates
+from partisan_actors.actors.made_calls import MadeCalls, own_calls
 
 __all__ = ["Interrupted", "Slot", "is_cancelled", "own_slot", "running_here", "slots"]
 
@@ -37,7 +38,7 @@ class Interrupted(KeyboardInterrupt):
 class Slot:
     """What one thread runs now, and the way to end it."""
 
-    __slots__ = ("_gate", "_lock", "context", "ident", "is_cancelled", "is_hearing", "token")
+    __slots__ = ("_gate", "_lock", "context", "ident", "is_cancelled", "is_hearing", "made", "token")
 
     def __init__(self) -> None:
         self.ident = threading.get_ident()
@@ -47,11 +48,14 @@ class Slot:
         # Whatever names what runs; None between two of them.
         self.token: Any = None
         self.context: Context | None = None
+        # The calls that it has made, if any.
+        self.made: MadeCalls | None = None
         self.is_cancelled = False
 
     def run(self, token: Any, context: Context, call: Callable[[], Outcome]) -> Outcome:
         """On the slot's own thread: ``call()``, which may be interrupted meanwhile."""
         self.is_cancelled = False
+        self.made = None
         self.context = context
         outcome: Outcome | None = None
         try:
@@ -160,7 +164,7 @@ def own_slot() -> Slot:
     """The slot of this thread, which can be interrupted from now on."""
     slot = _own.slot
     if slot is None:
-        slot = _own.slot = slots[threading.get_ident()] = Slot()
+        slot = _own.slot = own_calls.runner = slots[threading.get_ident()] = Slot()
         own, make = slot, own_gates.make
         own_gates.make = lambda: _Wakeable(own, make() if make is not None else _Queue())
     return slot

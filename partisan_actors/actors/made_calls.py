@@ -2,17 +2,18 @@
 
 Kept in the context that the method runs in; outside of methods and tasks nothing is kept. What it starts beside
 itself, as tasks of asyncio, runs in copies of that context, and shares what is kept there. So that has to be there
-before: code on a thread has it from the start, and a coroutine from its first call on, or from when it starts its first
-task, because most make neither.
+before: a thread that runs blocking code has it, and a coroutine has it from its first call on, or from when it starts
+its first task, because most make neither.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import weakref
 from collections.abc import Callable
 from contextvars import Context, ContextVar
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 __all__ = [
     "NONE_YET",
@@ -23,7 +24,7 @@ __all__ = [
     "made_calls",
     "note_call",
     "note_in_children",
-    "noting",
+    "own_calls",
 ]
 
 # So many are kept before those that are over are dropped.
@@ -57,6 +58,29 @@ class MadeCalls:
         return next((target for each, target in self._refs if each() is ref), None)
 
 
+class Runner(Protocol):
+    """What runs blocking code on a thread: `token` names what runs now, None for nothing; `made` is what it called."""
+
+    token: Any
+    made: MadeCalls | None
+
+
+class _OwnCalls(threading.local):
+    """Of the blocking code that this thread runs, in whatever context: it may have begun a loop with tasks in it."""
+
+    runner: Runner | None = None
+
+    def get_or_make(self) -> MadeCalls:
+        runner = self.runner
+        if runner is None or runner.token is None:
+            return MadeCalls()
+        if runner.made is None:
+            runner.made = MadeCalls()
+        return runner.made
+
+
+own_calls: Final = _OwnCalls()
+
 # Stands for an empty one, in the contexts of methods and tasks that have made no call.
 NONE_YET: Final = MadeCalls()
 
@@ -69,22 +93,16 @@ made_calls: ContextVar[MadeCalls | None] = ContextVar("partisan_made_calls", def
 def note_call(made: MadeCalls, ref: Any, location: Any = None, method: str = "") -> None:
     """The running method, whose `made_calls` is `made`, has called something: a method of the actor at `location`."""
     if made is NONE_YET:
-        made = MadeCalls()
+        made = own_calls.get_or_make()
         made_calls.set(made)
     made.add(ref, location, method)
 
 
-def begin_noting(made: MadeCalls = NONE_YET) -> None:
-    """What runs in the current context, and in copies of it, may call; `made` is what one that runs now has made."""
-    made_calls.set(made)
+def begin_noting() -> None:
+    """What runs in the current context, and in copies of it, may call."""
+    made_calls.set(NONE_YET)
     if not has_run:
         has_run.append(True)
-
-
-def noting(context: Context) -> Context:
-    """`context`, for code that is about to run there on a thread."""
-    context.run(made_calls.set, MadeCalls())
-    return context
 
 
 # How many nodes of each loop want that.

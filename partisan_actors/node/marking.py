@@ -88,8 +88,8 @@ class LineStream(io.TextIOBase):
         return True
 
     def isatty(self) -> bool:
-        """Whether a person sees it as it is: False."""
-        return False
+        """Whether the stream below is a terminal."""
+        return self._before.isatty()
 
     def fileno(self) -> int:
         """The descriptor below, whose lines are not marked."""

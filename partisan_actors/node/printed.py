@@ -10,6 +10,7 @@ native code or a child of its own, writes plain ones. So a pipe carries both:
 
 from __future__ import annotations
 
+import select
 from typing import Final, NamedTuple
 
 __all__ = ["LINE_BYTES_MAX", "PIECE_BYTES_MAX", "RECORD", "Line", "Lines", "Writer", "pieces_of"]
@@ -18,8 +19,8 @@ START: Final = b"\x1e"
 SEPARATOR: Final = b"\x1f"
 LAST: Final = b"."
 MORE: Final = b"+"
-# POSIX has pipes take so much in one piece at least; Linux has it as PIPE_BUF.
-PIECE_BYTES_MAX: Final = 4096
+# So much a pipe takes in one piece: 4096 on Linux.
+PIECE_BYTES_MAX: Final = select.PIPE_BUF
 # A longer line is passed on in several.
 LINE_BYTES_MAX: Final = 65536
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from partisan_actors.actors.actor import name_of
 from partisan_actors.actors.arguments import wait_for_arguments
 from partisan_actors.actors.context import current_owner, current_system, request_meta
-from partisan_actors.actors.made_calls import MadeCalls, begin_noting
+from partisan_actors.actors.made_calls import begin_noting
 from partisan_actors.actors.replies import Reply, while_blocked
 from partisan_actors.actors.services import answers_later
 from partisan_actors.actors.system import ActorSystem
@@ -395,7 +395,7 @@ class TaskExecutor:
         current_system.set(self._system)
         current_task.set(spec)
         current_owner.set(spec.kind.owner)
-        begin_noting(MadeCalls())
+        begin_noting()
         if waiting.timing is not None:
             waiting.timing.begin()
         if waiting.trace is not None:

@@ -202,7 +202,7 @@ def test_two_clusters_of_one_user_never_meet(cluster: pa.Session, programs: Prog
 
 
 def test_a_wrong_argument_is_refused_before_anything_is_sent(shop: Any) -> None:
-    with pytest.raises(TypeError, match=r"Shop\.sell\(what, count=.*\): missing a required argument: 'what'"):
+    with pytest.raises(TypeError, match=r"Shop\.sell\(what, count=\.\.\.\): missing a required argument: 'what'"):
         shop.sell.remote()
     with pytest.raises(TypeError, match=r"Shop\.sell\(.*\): too many positional arguments"):
         shop.sell.remote("a", 1, 2)

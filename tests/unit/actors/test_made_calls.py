@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextvars import Context
 from typing import Any
 
 import pytest
 
+from partisan_actors.actors.interruptions import own_slot
 from partisan_actors.actors.made_calls import (
     KEPT_MIN,
     NONE_YET,
@@ -17,7 +19,6 @@ from partisan_actors.actors.made_calls import (
     made_calls,
     note_call,
     note_in_children,
-    noting,
 )
 from partisan_actors.node.loop import new_event_loop
 
@@ -132,12 +133,29 @@ def test_a_factory_of_users_stays_and_that_of_two_nodes_goes_with_the_second(loo
     assert loop.get_task_factory() is factory
 
 
-def test_code_on_a_thread_shares_what_it_calls_with_every_copy_of_its_context() -> None:
-    template, ref = Context(), Ref()
+def test_blocking_code_shares_what_it_calls_with_whatever_it_runs_on_its_thread_and_with_nothing_that_comes_later() -> (
+    None
+):
+    template, first, second = Context(), Ref(), Ref()
     template.run(begin_noting)
-    context = noting(template.copy())
+    seen: list[Any] = []
 
-    context.copy().run(call, ref)
+    def run() -> None:
+        slot = own_slot()
+        for ref in (first, second):
+            context = template.copy()
+            slot.run(ref, context, lambda ref=ref, context=context: (context.run(in_a_loop, ref), None))
+            seen.append(slot.made.pending() if slot.made is not None else [])
 
-    assert calls_made_in(context) == [ref]
+    async def calls(ref: Any) -> None:
+        call(ref)
+
+    def in_a_loop(ref: Any) -> None:
+        asyncio.run(calls(ref))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(60)
+
+    assert seen == [[first], [second]]
     assert calls_made_in(template) == []
