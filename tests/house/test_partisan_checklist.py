@@ -22,6 +22,10 @@ ROWS: Final = [
     *(f"R{number}" for number in range(1, 4)),
     *(f"O{number}" for number in range(2, 10)),
     *(f"I{number}" for number in range(1, 5)),
+    *(f"M{number}" for number in range(1, 13)),
+    *(f"G{number}" for number in range(1, 4)),
+    *(f"H{number}" for number in range(1, 11)),
+    *(f"P{number}" for number in range(1, 8)),
 ]
 
 
