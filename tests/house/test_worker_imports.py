@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -23,6 +25,25 @@ ENTRANCES: Final = {
     "partisan_actors.api.worker": PACKAGE / "api" / "worker.py",
     "partisan_actors": PACKAGE / "__init__.py",
 }
+
+
+# What a user's first program does, and then what of its arguments it and its worker have loaded.
+CALLING: Final = """
+import sys
+import partisan_actors as pa
+
+@pa.actor
+class Looker:
+    async def loaded(self, names):
+        import sys
+        return [name for name in names if name in sys.modules]
+
+if __name__ == "__main__":
+    with pa.init(workers=1):
+        there = pa.get(Looker.remote().loaded.remote(sys.argv[1:]))
+        print("caller:", *[name for name in sys.argv[1:] if name in sys.modules], sep="")
+        print("worker:", *there, sep="")
+"""
 
 
 def existing_entrances() -> list[str]:
@@ -64,6 +85,23 @@ print(*(name for name in sys.modules if name in ("asyncio", *sys.argv[1:])))
     )
 
     assert result.stdout.split() == ["asyncio"]
+
+
+def test_a_program_that_calls_has_loaded_nothing_that_only_other_programs_need(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(CALLING)
+    ours = [f"partisan_actors.{name}" for name in ("cli", "compat", "dashboard", "simulation", "testing", "util")]
+    result = subprocess.run(
+        [sys.executable, str(program), *HEAVY, *ours],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=True,
+    )
+
+    assert result.stdout == "caller:\nworker:\n"
 
 
 def test_a_planted_import_is_found() -> None:
