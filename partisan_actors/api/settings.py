@@ -65,7 +65,9 @@ class Settings:
             elif self._was_traced and name not in ("level", "sampling") and value != getattr(_USUAL, name):
                 source = GIVEN
             rows.append(_told(f"tracing.{name}", value, source))
-        rows.append(_told("log_level", _level_of(logging.getLogger()), config.sources.get("log_level", GIVEN)))
+        level = _level_of(logging.getLogger())
+        source = DEFAULT if level == "WARNING" else GIVEN  # unless whoever started the node has said more
+        rows.append(_told("log_level", level, config.sources.get("log_level", source)))
         known = {row["name"]: row for row in rows}
         for name, who in self._changed.items():
             row = known.get(name)
