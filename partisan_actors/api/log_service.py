@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
@@ -58,30 +58,53 @@ class _SeenBy:
     def __init__(self) -> None:
         self._services: tuple[LogService, ...] = ()
         self._lock = threading.Lock()
-        self._before: Any = None
+        self._factory: _Factory | None = None
 
     def add(self, service: LogService) -> None:
         with self._lock:
-            if not self._services:
-                self._before = logging.getLogRecordFactory()
-                logging.setLogRecordFactory(self._make)
+            if self._factory is None:
+                self._factory = _Factory(logging.getLogRecordFactory(), self._show)
+                logging.setLogRecordFactory(self._factory)
             self._services = (*self._services, service)
 
     def remove(self, service: LogService) -> None:
         with self._lock:
             self._services = tuple(each for each in self._services if each is not service)
-            if not self._services and logging.getLogRecordFactory() == self._make:
-                logging.setLogRecordFactory(self._before)
+            if not self._services and self._factory is not None:
+                self._factory.end()
+                self._factory = None
 
-    def _make(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
-        record: logging.LogRecord = self._before(*args, **kwargs)
+    def _show(self, record: logging.LogRecord) -> None:
         services = self._services
         if services and isinstance(record.name, str) and isinstance(record.levelno, int):  # not one filled in later
             fields = running_fields(services[0].node)
             setattr(record, STAMP, fields)
             for service in services:
                 service.see(record, fields)
+
+
+class _Factory:
+    """Makes records as `before` did, and shows them, until its end.
+
+    A program may have put a factory of its own around this one, which then stays in use for ever: so this one only
+    hands on after its end, and whoever comes next makes another.
+    """
+
+    def __init__(self, before: Callable[..., logging.LogRecord], show: Callable[[logging.LogRecord], None]) -> None:
+        self._before = before
+        self._show: Callable[[logging.LogRecord], None] | None = show
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self._before(*args, **kwargs)
+        show = self._show
+        if show is not None:
+            show(record)
         return record
+
+    def end(self) -> None:
+        self._show = None
+        if logging.getLogRecordFactory() is self:
+            logging.setLogRecordFactory(self._before)
 
 
 _seen_by: Final = _SeenBy()
