@@ -12,6 +12,7 @@ from partisan_actors.cli.asking import Survey, Target, json_option, show_json, s
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.measured import ordered
 from partisan_actors.cli.table import counted, show_table
+from partisan_actors.cli.tame import tame
 
 __all__ = ["actors", "rows_of", "the_one"]
 
@@ -74,7 +75,7 @@ def show(target: Target, which: str, as_json: bool) -> None:
         return
     for column, value in row.items():
         text = ", ".join(map(str, value)) if isinstance(value, list) else value
-        click.echo(f"{column.replace('_', ' '):<10} {'' if text is None else text}".rstrip())
+        click.echo(tame(f"{column.replace('_', ' '):<10} {'' if text is None else text}".rstrip()))
     found.remark()
 
 

@@ -15,6 +15,7 @@ import click
 from partisan_actors.api.inspection import LIVE
 from partisan_actors.api.observer import Answer, Observer
 from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.cli.tame import tame
 from partisan_actors.node.cookie import cookie_from_file, read_cookie
 from partisan_actors.node.rundir import RunningNode, run_dir, running_clusters
 from partisan_actors.node.tls import TlsFiles, find_tls
@@ -85,7 +86,7 @@ class Survey:
         """Tell a person on stderr whom to miss in the table."""
         for answer in self.answers:
             if answer.why is not None:
-                click.echo(f"no answer from {answer.name}: {answer.why}", err=True)
+                click.echo(tame(f"no answer from {answer.name}: {answer.why}"), err=True)
         if len(self.answered) < len(self.answers):
             click.echo(f"{len(self.answered)} of {len(self.answers)} nodes answered", err=True)
 

@@ -8,6 +8,7 @@ from partisan_actors.api.deadlock_rows import deadlocks_in
 from partisan_actors.api.inspection import INSPECT
 from partisan_actors.cli.asking import Target, json_option, show_json, survey, target_options
 from partisan_actors.cli.table import counted
+from partisan_actors.cli.tame import tame
 
 __all__ = ["deadlocks"]
 
@@ -29,7 +30,7 @@ def deadlocks(target: Target, as_json: bool) -> None:
     click.echo(f"cluster {found.cluster}: {counted(len(rings), 'deadlock')}")
     for ring in rings:
         for step in ring["text"].split("; "):
-            click.echo(f"  {step}")
+            click.echo(f"  {tame(step)}")
         click.echo("")
     if rings and rings[0]["waiting"]:
         click.echo(f"{counted(rings[0]['waiting'], 'more call')} wait for these")

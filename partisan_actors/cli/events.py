@@ -15,6 +15,7 @@ from partisan_actors.api.event_service import EVENTS
 from partisan_actors.api.observer import Observer
 from partisan_actors.cli.asking import Target, ask, json_option, target_options
 from partisan_actors.cli.following import Following
+from partisan_actors.cli.tame import tame
 from partisan_actors.telemetry.event_feed import TAIL_MAX, check_kinds
 from partisan_actors.telemetry.event_kinds import ERROR, SEVERITIES, WARNING
 from partisan_actors.telemetry.trace_query import duration_ns
@@ -86,4 +87,4 @@ def shown(row: Mapping[str, Any]) -> str:
     severity = click.style(f"{row['severity']:7}", fg=COLOURS.get(row["severity"]))
     names = row["seen_by"]
     who = ", ".join(names[:NAMES_MAX]) + (f" and {len(names) - NAMES_MAX} more" if len(names) > NAMES_MAX else "")
-    return f"{at} {severity} {row['kind']:<18} {row['text']} [{who}]"
+    return f"{at} {severity} {row['kind']:<18} {tame(row['text'])} [{tame(who)}]"

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from partisan_actors.cli.tame import tame
 from partisan_actors.errors import (
     AuthenticationError,
     ConfigError,
@@ -39,7 +40,7 @@ class Failure(click.ClickException):
     """A command cannot do what was asked: a line that says why and what to do, and the exit code."""
 
     def __init__(self, message: str, code: ExitCode) -> None:
-        super().__init__(message)
+        super().__init__(tame(message))
         self.code = code
 
 

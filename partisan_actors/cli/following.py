@@ -10,6 +10,7 @@ import click
 
 from partisan_actors.api.inspection import LIVE
 from partisan_actors.api.observer import Answer, Observer
+from partisan_actors.cli.tame import tame
 from partisan_actors.errors import PartisanError
 
 __all__ = ["Following"]
@@ -67,7 +68,7 @@ class Following:
     def _rows_of(self, answer: Answer) -> list[Any]:
         if answer.why is not None:
             if answer.name not in self._silent:
-                click.echo(f"no answer from {answer.name}: {answer.why}", err=True)
+                click.echo(tame(f"no answer from {answer.name}: {answer.why}"), err=True)
             self._silent.add(answer.name)
             return []
         self._silent.discard(answer.name)

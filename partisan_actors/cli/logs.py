@@ -13,6 +13,7 @@ from partisan_actors.api.log_service import LOGS
 from partisan_actors.api.observer import Observer
 from partisan_actors.cli.asking import Target, ask, json_option, target_options
 from partisan_actors.cli.following import Following
+from partisan_actors.cli.tame import tame
 from partisan_actors.telemetry.recent_logs import LEVELS, TAIL_MAX
 
 __all__ = ["logs", "shown"]
@@ -69,4 +70,4 @@ def shown(row: Mapping[str, Any]) -> str:
     time = datetime.fromtimestamp(row["time"]).isoformat(sep=" ", timespec="milliseconds")
     who = f"{row['actor_class']} {row['actor_id']}" if row["actor_id"] else row["logger"]
     level = click.style(f"{row['level']:8}", fg=COLOURS.get(row["level"]))
-    return f"{time} {level} {row['node']} {who}: {row['message']}"
+    return f"{time} {level} " + tame(f"{row['node']} {who}: {row['message']}")

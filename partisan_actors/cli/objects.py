@@ -13,6 +13,7 @@ from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.measured import bytes_text, ordered
 from partisan_actors.cli.status import duration
 from partisan_actors.cli.table import counted, show_table
+from partisan_actors.cli.tame import tame
 
 __all__ = ["for_nobody", "objects"]
 
@@ -98,7 +99,7 @@ def _show_one(target: Target, before: Survey, identity: str, *, as_json: bool) -
         verb = "owns it" if row["role"] == "owner" else "has borrowed it"
         click.echo(f"  node {row['node']} {verb}: {size}{row['state']}{where}; {_why(row)}")
         for referrer in row["referrers"]:
-            click.echo(f"    {referrer}")
+            click.echo(f"    {tame(referrer)}")
         unnamed = row["handles"] - len(row["referrers"])
         if unnamed > 0:
             click.echo(f"    {counted(unnamed, 'reference')} that cannot be named, such as variables of what runs")

@@ -17,6 +17,7 @@ from partisan_actors.cli.actors import rows_of, the_one
 from partisan_actors.cli.asking import Survey, Target, ask, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.table import counted
+from partisan_actors.cli.tame import tame
 from partisan_actors.errors import NodeError
 from partisan_actors.ids import ActorId
 from partisan_actors.node.config import host_name
@@ -47,15 +48,15 @@ def stack(target: Target, which: str, full: bool, as_json: bool) -> None:
         return
     if told.get("dump"):
         click.echo(f"node {told['node']} does not answer ({told['why']}); its threads, the innermost call first:\n")
-        click.echo(told["dump"].rstrip())
+        click.echo(tame(told["dump"].rstrip()))
         return
-    click.echo(_headline(told))
+    click.echo(tame(_headline(told)))
     rows = [*told["threads"], *told["coroutines"]]
     shown = [row for row in rows if full or row["runs"] or any(frame["is_users"] for frame in row["frames"])]
     for row in shown:
         click.echo("")
         for line in _lines(row, full=full):
-            click.echo(line)
+            click.echo(tame(line))
     hidden = len(rows) - len(shown)
     if hidden:
         click.echo(f"\n{hidden} threads and coroutines of the node's own are left out: see --full")

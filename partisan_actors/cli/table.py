@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import click
 
+from partisan_actors.cli.tame import tame
+
 __all__ = ["amount", "counted", "plain_table", "rich_table", "show_table"]
 
 GAP: Final = "  "
@@ -79,4 +81,4 @@ def _is_numeric(rows: Sequence[Sequence[Any]], column: int) -> bool:
 def _text(cell: Any) -> str:
     if cell is None:
         return ""
-    return amount(cell) if isinstance(cell, float) else str(cell)
+    return amount(cell) if isinstance(cell, float) else tame(str(cell))

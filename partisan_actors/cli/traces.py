@@ -18,6 +18,7 @@ from partisan_actors.cli.asking import Survey, Target, ask, json_option, show_js
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.progress import steps
 from partisan_actors.cli.table import counted, show_table
+from partisan_actors.cli.tame import tame
 from partisan_actors.cli.waterfall import milliseconds, waterfall
 from partisan_actors.telemetry.chrome_json import chrome_document
 from partisan_actors.telemetry.jaeger_json import jaeger_document
@@ -117,7 +118,7 @@ def show(target: Target, trace_id: str, with_attributes: bool, as_json: bool) ->
         show_json({**_facts(cluster, found), "trace": summary(trace), "spans": trace})
         return
     for line in waterfall(trace, with_attributes=with_attributes):
-        click.echo(line)
+        click.echo(tame(line))
     _remark(cluster, found)
 
 

@@ -12,6 +12,7 @@ from partisan_actors.api.actor_rows import INSPECT, merge_rows
 from partisan_actors.api.actor_tree import DETACHED, actor_tree
 from partisan_actors.cli.asking import Target, json_option, show_json, survey, target_options
 from partisan_actors.cli.table import STYLES, counted
+from partisan_actors.cli.tame import tame
 
 __all__ = ["lines_of", "tree"]
 
@@ -77,7 +78,7 @@ def _actor(row: Mapping[str, Any]) -> list[tuple[str, str]]:
             parts.append((f"{what} {', '.join(row[what][:TIES_MAX])}{more}", "dim"))
     if row["reason"]:
         parts.append((row["reason"], "dim"))
-    return [*parts, (row["id"], "dim")]
+    return [(tame(text), style) for text, style in (*parts, (row["id"], "dim"))]
 
 
 def _size(root: Mapping[str, Any]) -> int:

@@ -19,6 +19,7 @@ from partisan_actors.cli.doctor.cluster import CLUSTER, Clock, judge_cluster
 from partisan_actors.cli.doctor.findings import ERROR, OK, SEVERITIES, WARNING, Finding, graver_first
 from partisan_actors.cli.doctor.here import judge_here
 from partisan_actors.cli.failure import ExitCode, Failure, explain
+from partisan_actors.cli.tame import tame
 from partisan_actors.errors import ConfigError, PartisanError
 from partisan_actors.node.rundir import running_clusters
 
@@ -94,7 +95,7 @@ def _show(findings: list[Finding], found: Survey | None, *, with_ok: bool) -> No
         severity = f"{finding.severity:7}"
         if sys.stdout.isatty():
             severity = click.style(severity, fg=_COLOURS.get(finding.severity))
-        click.echo(f"{severity} {finding.check} ({finding.where}): {finding.text}")
+        click.echo(f"{severity} {finding.check} ({finding.where}): {tame(finding.text)}")
         if finding.remedy:
             click.echo(f"        {finding.remedy}")
     counts = Counter(finding.severity for finding in findings)
