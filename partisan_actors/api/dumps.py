@@ -21,7 +21,8 @@ __all__ = ["dump_of", "offer_dump"]
 NAME: Final = "partisan-stacks"
 WAIT_S: Final = 15.0
 LOOK_S: Final = 0.05
-# What a process keeps of all its dumps; one has at most a hundred threads of as many calls.
+# What is read of one dump, which has at most a hundred threads of as many calls; and how much a process may have of
+# former ones when another is made.
 DUMP_BYTES_MAX: Final = 4 * 1024 * 1024
 
 
@@ -29,8 +30,11 @@ def offer_dump() -> None:
     """From now on this process writes the stacks of its threads when it gets SIGUSR2. From the main thread."""
     if sys.platform != "linux" or signal.getsignal(signal.SIGUSR2) != signal.SIG_DFL:
         return
+    import fcntl  # not on every system
+
     with suppress(OSError):
         descriptor = os.memfd_create(NAME)
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)  # so that whoever reads may empty it
         faulthandler.register(signal.SIGUSR2, file=descriptor, all_threads=True)
 
 
@@ -40,6 +44,8 @@ def dump_of(pid: int) -> str | None:
     if path is None:
         return None
     try:
+        if path.stat().st_size > DUMP_BYTES_MAX:
+            os.truncate(path, 0)
         before = path.stat().st_size
         os.kill(pid, signal.SIGUSR2)
         deadline, size = time.monotonic() + WAIT_S, before

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from partisan_actors.api import dumps
 from partisan_actors.api.dumps import dump_of
 
 BUSY = """
@@ -43,6 +44,24 @@ def test_a_process_that_spins_tells_where_each_time_it_is_asked() -> None:
 
     for dump in (first, second):
         assert dump is not None and dump.count("in spins") == 1
+
+
+def test_what_a_process_keeps_of_its_dumps_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dumps, "DUMP_BYTES_MAX", 10_000)
+    sizes = []
+    with busy() as process:
+        try:
+            for _ in range(2):
+                file = dumps._file_of(process.pid)
+                assert file is not None
+                os.truncate(file, 20_000)  # as after many
+                dump = dump_of(process.pid)
+                assert dump is not None and dump.count("in spins") == 1
+                sizes.append(file.stat().st_size)
+        finally:
+            process.kill()
+
+    assert max(sizes) < 10_000
 
 
 def test_a_process_that_does_not_offer_it_is_left_alone() -> None:
