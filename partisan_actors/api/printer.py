@@ -96,6 +96,10 @@ class Printer:
 def _write(texts: Sequence[str], is_error: bool) -> None:
     if texts:
         target = sys.stderr if is_error else sys.stdout
+        whole = "".join(f"{text}\n" for text in texts)
         with suppress(OSError, ValueError, AttributeError):  # there may be nobody to read it, or nothing to write to
-            target.write("".join(f"{text}\n" for text in texts))
+            try:
+                target.write(whole)
+            except UnicodeEncodeError as error:  # one character that the terminal has not must not cost all lines
+                target.write(whole.encode(error.encoding, "backslashreplace").decode(error.encoding))
             target.flush()

@@ -84,3 +84,16 @@ def test_nothing_is_started_for_nothing_and_what_comes_after_the_end_is_dropped(
     printer.take([Line(A, "late")])
 
     assert capsys.readouterr().out == ""
+
+
+def test_a_character_that_the_terminal_has_not_is_written_out_and_costs_no_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", narrow := io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    printer = Printer(repeats=None)
+
+    printer.take([Line(A, "before"), Line(A, "caf\u00e9"), Line(A, "after")])
+    printer.close(60)
+
+    narrow.seek(0)
+    assert [line.split(") ")[1] for line in narrow.read().splitlines()] == ["before", "caf\\xe9", "after"]
