@@ -31,9 +31,9 @@ class Merging:
         for row in sorted(rows, key=lambda row: (row["time"], row["node"], row["seq"])):
             key = _key_of(row)
             known = self._told.get(key) if key is not None else None
-            if known is not None and abs(row["time"] - known["time"]) <= SAME_S:
-                if row["node"] not in known["seen_by"]:
-                    known["seen_by"].append(row["node"])
+            is_same = known is not None and abs(row["time"] - known["time"]) <= SAME_S
+            if known is not None and is_same and row["node"] not in known["seen_by"]:
+                known["seen_by"].append(row["node"])
                 continue
             made = {**row, "seen_by": [row["node"]]}
             news.append(made)

@@ -48,3 +48,14 @@ def test_a_kind_of_another_version_is_told_as_it_is() -> None:
     rows = [row("a", 1.0, "moon.full"), row("b", 1.0, "moon.full")]
 
     assert len(merge_events(rows)) == 2
+
+
+def test_what_a_node_tells_twice_has_happened_twice_however_soon() -> None:
+    rows = [row("a", 1.0, "node.suspected"), row("b", 1.1, "node.suspected")]
+    rows += [row("a", 2.0, "node.refuted"), row("b", 2.1, "node.refuted")]
+    rows += [row("a", 3.0, "node.suspected"), row("b", 3.1, "node.suspected")]
+
+    merged = merge_events(rows)
+
+    assert [(each["kind"], each["time"]) for each in merged][-1] == ("node.suspected", 3.0)
+    assert [each["seen_by"] for each in merged] == [["a", "b"]] * 3
