@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -48,6 +49,8 @@ class Settings:
         self._tracing = tracing or TracingOptions(level=OFF)
         self._sampler = Sampler.from_environment(os.environ)
         self._was_traced = tracing is not None
+        # One change of tracing after the other: the next one begins with what the last has left.
+        self._changing = asyncio.Lock()
         self._changed: dict[str, str] = {}  # by whom, for what was changed
         system.serve(SETTINGS, self)
 
@@ -82,7 +85,8 @@ class Settings:
         if name == "log_level" or name.startswith("log_level."):
             before, now = _set_level(name.partition(".")[2], value)
         elif name in CHANGEABLE:
-            before, now = await self._set_tracing(name.partition(".")[2], value)
+            async with self._changing:
+                before, now = await self._set_tracing(name.partition(".")[2], value)
         else:
             raise ConfigError("setting", name, f"one that may change while a node runs: {', '.join(CHANGEABLE)}")
         logger.warning("audit: %s changes %s from %s to %s", who, name, before, now)

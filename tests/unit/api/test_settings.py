@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -132,3 +133,25 @@ async def test_tracing_that_the_environment_forbids_stays_off(monkeypatch: pytes
     async with runtimes(MemoryNetwork(), "a") as (a,):
         with pytest.raises(ConfigError, match="OTEL_SDK_DISABLED"):
             await a.settings.change(None, "tracing.level", "calls", "me")
+
+
+async def test_changes_of_tracing_at_the_same_time_all_have_an_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[TracingOptions] = []
+
+    async def start(self: Runtime, options: TracingOptions) -> None:
+        started.append(options)
+        await asyncio.sleep(0)  # as a thread that loads it would
+        self._tracing = Closed()
+
+    monkeypatch.setattr(Runtime, "_start_tracing", start)
+    async with runtimes(MemoryNetwork(), "a") as (a,):
+        await asyncio.gather(
+            a.settings.change(None, "tracing.level", "full", "me"),
+            a.settings.change(None, "tracing.traces_per_second", "7", "you"),
+            a.settings.change(None, "tracing.sampling", "0.5", "us"),
+        )
+        rows = await told(a)
+
+    assert len(started) == 1
+    values = [rows[f"tracing.{name}"]["value"] for name in ("level", "traces_per_second", "sampling")]
+    assert values == ["full", 7.0, 0.5]
