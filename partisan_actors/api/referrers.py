@@ -21,7 +21,10 @@ def referrers_of(target: Any, but: tuple[type, ...] = ()) -> list[str]:
     for referrer in gc.get_referrers(target):
         if len(found) >= REFERRERS_MAX:
             break
-        text = _described(referrer, target)
+        try:
+            text = _described(referrer, target)
+        except Exception:  # noqa: BLE001 - a user's own __repr__ or __getattr__ may raise anything
+            text = f"a {type(referrer).__qualname__}"
         if text and not isinstance(referrer, but):
             found.append(text)
     return found
