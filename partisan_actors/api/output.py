@@ -49,6 +49,8 @@ LAST_LINES_S: Final = 5.0
 FLUSH_S: Final = 5.0
 FLUSHED_NODES_MAX: Final = 64
 LOOK_S: Final = 0.005
+# Programs that want no lines, as they have said; the oldest are forgotten.
+UNWILLING_MAX: Final = 1_000
 
 
 def who_runs_in(pid: int, node: str) -> WhoRuns:
@@ -170,7 +172,7 @@ class _Forwarding:
         self._not_taken = not_taken
         self._lock = threading.Lock()
         self._queues: dict[str, _Queue] = {}  # by owner; each has a job that sends what is in it
-        self._unwilling: set[str] = set()
+        self._unwilling: dict[str, None] = {}  # the oldest first
 
     def is_busy_for(self, owner: str) -> bool:
         """Whether there is something that was not sent to that node yet."""
@@ -207,7 +209,9 @@ class _Forwarding:
             else:
                 if not is_willing:
                     with self._lock:
-                        self._unwilling.add(owner)
+                        self._unwilling[owner] = None
+                        if len(self._unwilling) > UNWILLING_MAX:  # that one is gone by now, or says so again
+                            del self._unwilling[next(iter(self._unwilling))]
                         queue.lines.clear()
 
     def _next_batch(self, owner: str, queue: _Queue) -> tuple[list[Line], int] | None:
