@@ -87,6 +87,7 @@ class FaultySimulation(Simulation):
         self._backlogs: dict[Peer, Backlog] = {}
         self._lost_until: dict[tuple[Peer, Peer], int] = {}
         self._half_open: set[tuple[Peer, Peer]] = set()  # (who does not know, of whom); only asked for membership
+        self._finding: set[tuple[Peer, Peer]] = set()  # (who has sent on a half-open one, to whom), but not heard yet
         self._copied: dict[tuple[int, Peer, Peer], int] = {}  # when last; by the rule, sender and receiver
         self._streams: dict[tuple[int, Peer], random.Random] = {}  # by a rule that is in force, and sender
 
@@ -196,11 +197,17 @@ class FaultySimulation(Simulation):
             self._half_open.discard((sender, receiver))
             self.sent[type(message)] += 1
             self.lost += 1
-            self._announce_down(sender, receiver, self.clock.now_ns + self._failure_delay_ns)
+            self._finding.add((sender, receiver))
+            self.clock.at(self.clock.now_ns + self._failure_delay_ns, self._found_broken, sender, receiver)
         elif self.rules:
             self._send_by_rules(sender, receiver, message)
         else:
             super()._send(sender, receiver, message)
+
+    def _found_broken(self, sender: Peer, receiver: Peer) -> None:
+        if (sender, receiver) in self._finding:  # and there is no new connection, of which this says nothing
+            self._finding.discard((sender, receiver))
+            self._announce_down(sender, receiver, self.clock.now_ns)
 
     def _send_by_rules(self, sender: Peer, receiver: Peer, message: object) -> None:
         kind = tag_of(message) or type(message).__name__
@@ -279,6 +286,7 @@ class FaultySimulation(Simulation):
 
     def _up(self, name: Peer, peer: Peer) -> None:
         self._half_open.discard((name, peer))  # there is a new connection
+        self._finding.discard((name, peer))
         if not self._put_off(name, super()._up, name, peer):
             super()._up(name, peer)
 

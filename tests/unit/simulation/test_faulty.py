@@ -253,6 +253,20 @@ def test_a_new_connection_ends_a_half_open_one() -> None:
     assert stage.told(1) == ["down 0", "up 0", (0, "arrives")]
 
 
+def test_what_is_learned_of_a_half_open_connection_says_nothing_of_a_new_one() -> None:
+    stage = connected(2, Reset(0, ("0",), ("1",), half_open=True))
+
+    stage.do(1, Connect(0))
+    stage.simulation.run_for(0.95)  # it is there after a second
+    stage.send(0, 1, "into the void")
+    stage.simulation.run_for(5.0)
+    stage.send(0, 1, "arrives")
+    stage.simulation.run_for(5.0)
+
+    assert stage.told(0) == ["up 1"]
+    assert stage.told(1) == ["down 0", "up 0", (0, "arrives")]
+
+
 def test_crashed_nodes_come_back_as_new_lives_that_join(monkeypatch: pytest.MonkeyPatch) -> None:
     stage, _ = staged(4, Crash(1, ("2", "3")), Restart(5, ("3",)), Restart(9))
     joined: list[tuple[Peer, Peer]] = []
