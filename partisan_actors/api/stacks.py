@@ -10,7 +10,6 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterator
 from contextvars import Context
 from typing import Any, Final
 
@@ -36,6 +35,7 @@ WAITING_MAX: Final = 20
 LOOK_AFTER_S: Final = 0.02
 
 _Row = tuple[dict[str, Any], list[Place]]
+_Places = dict[int, str]
 
 
 class Stacks:
@@ -48,9 +48,9 @@ class Stacks:
 
     async def node(self, peer: Any) -> dict[str, Any]:
         """All threads and coroutines: those that run actors and tasks first."""
-        coroutines = sorted(self._coroutines(), key=lambda row: not row[0]["runs"])
-        runs = self._on_threads()
-        return await self._told({}, coroutines, runs, only=None)
+        places = self._places()
+        coroutines, left_out = self._coroutines(places)
+        return await self._told({}, coroutines, left_out, self._on_threads(places), only=None)
 
     async def actor(self, peer: Any, actor: str) -> dict[str, Any]:
         """What one actor runs, and what waits for it. Raises ActorNotFound, and ConfigError for what is no id."""
@@ -68,23 +68,32 @@ class Stacks:
             "waiting": len(waiting),
             "waiting_methods": waiting[:WAITING_MAX],
         }
-        coroutines = [row for row in self._coroutines() if row[0]["actor"] == actor]
-        runs = {ident: row for ident, row in self._on_threads().items() if row["actor"] == actor}
-        return await self._told(facts, coroutines, runs, only=set(runs))
+        places = self._places()
+        coroutines, left_out = self._coroutines(places, actor)
+        runs = {ident: row for ident, row in self._on_threads(places).items() if row["actor"] == actor}
+        return await self._told(facts, coroutines, left_out, runs, only=set(runs))
 
     async def _told(
-        self, facts: dict[str, Any], coroutines: list[_Row], runs: dict[int, dict[str, Any]], only: set[int] | None
+        self,
+        facts: dict[str, Any],
+        coroutines: list[_Row],
+        left_out: int,
+        runs: dict[int, dict[str, Any]],
+        only: set[int] | None,
     ) -> dict[str, Any]:
         loop = self._system.loop
         main = threading.get_ident()
         threads = await loop.run_in_executor(None, _threads, runs, only, main)
-        told = await loop.run_in_executor(None, _described, coroutines[:ROWS_MAX])
-        left_out = max(0, len(coroutines) - ROWS_MAX) + max(0, len(threads) - ROWS_MAX)
+        told = await loop.run_in_executor(None, _described, coroutines)
+        left_out += max(0, len(threads) - ROWS_MAX)
         me = {"node": self._system.me.name, "pid": os.getpid()}
         return {**me, **facts, "threads": threads[:ROWS_MAX], "coroutines": told, "left_out": left_out}
 
-    def _coroutines(self) -> Iterator[_Row]:
-        """Those that wait: the one that runs is this."""
+    def _coroutines(self, places: _Places, actor: str = "") -> tuple[list[_Row], int]:
+        """Those that wait, of users first, or of that actor; and how many more there are than ROWS_MAX.
+
+        The one that runs is this.
+        """
         owners = {
             id(step): (cell, message)
             for cell in self._system.local_cells()
@@ -93,9 +102,9 @@ class Stacks:
         }
         tasks = {id(job): task for task, job in self._executor.coroutine_jobs().items()}
         current = asyncio.current_task()
+        found: list[tuple[dict[str, Any], Any]] = []
         for job in asyncio.all_tasks(self._system.loop):
-            coroutine = job.get_coro()
-            if job is current or coroutine is None:
+            if job is current or job.get_coro() is None:
                 continue
             row = _row(job.get_name())
             if id(job) in owners:
@@ -103,10 +112,16 @@ class Stacks:
             elif id(job) in tasks:
                 task = tasks[id(job)]
                 row |= {"runs": self._executor.running_tasks[task].spec.name, "task": str(task)}
-            row["waits_for"] = self._waits_of(job)
-            yield row, await_chain(coroutine)
+            if actor in ("", row["actor"]):
+                found.append((row, job))
+        found.sort(key=lambda each: not each[0]["runs"])
+        told = [
+            ({**row, "waits_for": self._waits_of(job, places)}, await_chain(job.get_coro()))
+            for row, job in found[:ROWS_MAX]
+        ]
+        return told, max(0, len(found) - ROWS_MAX)
 
-    def _on_threads(self) -> dict[int, dict[str, Any]]:
+    def _on_threads(self, places: _Places) -> dict[int, dict[str, Any]]:
         """What threads run for users, by their numbers."""
         owners: dict[int, dict[str, Any]] = {
             id(message): _of_message(cell, message)
@@ -119,19 +134,19 @@ class Stacks:
         for ident, slot in list(slots.items()):
             token, context = slot.token, slot.context
             if token is not None and id(token) in owners:
-                waits_for = self._named(awaited_on_thread(token), context)
+                waits_for = self._named(awaited_on_thread(token), context, places)
                 found[ident] = {**_row(""), **owners[id(token)], "waits_for": waits_for}
         return found
 
-    def _waits_of(self, job: Any) -> list[str]:
+    def _waits_of(self, job: Any, places: _Places) -> list[str]:
         get_context = getattr(job, "get_context", None)  # tasks have it from Python 3.12 on
         context = get_context() if get_context is not None else None
         waits_for = job._waits_for if isinstance(job, Step) else getattr(job, "_fut_waiter", None)
         children = getattr(waits_for, "_children", None)  # of asyncio.gather
         futures = [waits_for] if children is None else [getattr(child, "_fut_waiter", None) for child in children]
-        return self._named(awaited(context, futures, None), context)
+        return self._named(awaited(context, futures, None), context, places)
 
-    def _named(self, refs: list[Any], context: Context | None) -> list[str]:
+    def _named(self, refs: list[Any], context: Context | None, places: _Places) -> list[str]:
         """The results that are waited for: of which method of which actor, and on which node, if that is known."""
         made = context.get(made_calls) if context is not None else None
         names = []
@@ -142,14 +157,14 @@ class Stacks:
                 continue
             cell = self._system.cells.get(target[0])
             whom = str(cell) if isinstance(cell, Cell) else f"an actor {described_key(target[0])}"
-            names.append(f"{target[1]} of {whom}{self._where(ref)}")
+            names.append(f"{target[1]} of {whom}{places.get(id(ref), '')}")
         return names
 
-    def _where(self, ref: Any) -> str:
-        for peer in self._system.node.router.peers.values():
-            if any(reply is ref for reply in peer.pending.values()):
-                return f" on node {peer.node.name}"
-        return ""
+    def _places(self) -> _Places:
+        """On which node each result is made that is awaited: looked up once for all who wait, who may be thousands."""
+        peers = list(self._system.node.router.peers.values())
+        # At once each: threads call, too.
+        return {id(reply): f" on node {peer.node.name}" for peer in peers for reply in list(peer.pending.values())}
 
 
 def _row(name: str) -> dict[str, Any]:

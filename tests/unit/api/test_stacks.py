@@ -119,6 +119,26 @@ async def test_one_answer_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch
     assert told["coroutines"][0]["runs"] == "Worker.waits", "what is the node's own is left out first"
 
 
+async def test_of_those_that_wait_only_who_is_told_of_is_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+    look = stacks.Stacks._waits_of
+
+    def spy(self: stacks.Stacks, job: Any, places: dict[int, str]) -> list[str]:
+        looked_at.append(job)
+        return look(self, job, places)
+
+    monkeypatch.setattr(stacks, "ROWS_MAX", 3)
+    monkeypatch.setattr(stacks.Stacks, "_waits_of", spy)
+    async with runtimes(MemoryNetwork(), "a", "b") as (a, _):
+        waiting = [asyncio.ensure_future(asyncio.sleep(TIMEOUT_S)) for _ in range(20)]
+        await asyncio.sleep(0)
+        told = await a.stacks.node(None)
+        for each in waiting:
+            each.cancel()
+
+    assert len(looked_at) == len(told["coroutines"]) == 3 and told["left_out"] >= 17
+
+
 async def test_a_chain_of_generators_and_coroutines_is_followed_to_its_end() -> None:
     class Awaitable:
         def __await__(self) -> Any:
