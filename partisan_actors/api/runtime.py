@@ -53,7 +53,7 @@ from partisan_actors.tasks.waits import TaskWaits
 from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.sampler import Sampler
-from partisan_actors.telemetry.tracing import Tracing, TracingOptions, begin_recording, inherit, start_tracing
+from partisan_actors.telemetry.tracing import Tracing, TracingOptions, begin_recording, inherit, limited, start_tracing
 from partisan_actors.telemetry.wall_clock import WallClock
 from partisan_actors.wire.addresses import format_address, parse_address
 
@@ -177,6 +177,7 @@ class Runtime:
     async def change_tracing(self, options: TracingOptions, sampler: Sampler) -> None:
         """Record by these from now on; what is loaded for that stays loaded. Raises ConfigError as `ready` does."""
         await self.ready()
+        options = limited(options, os.environ)
         if not options.is_off and self._tracing is None:
             await self._start_tracing(options)
         self.recorder.configure(enabled=not options.is_off, sampler=sampler, options=options)

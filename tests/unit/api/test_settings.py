@@ -155,3 +155,20 @@ async def test_changes_of_tracing_at_the_same_time_all_have_an_effect(monkeypatc
     assert len(started) == 1
     values = [rows[f"tracing.{name}"]["value"] for name in ("level", "traces_per_second", "sampling")]
     assert values == ["full", 7.0, 0.5]
+
+
+async def test_where_the_environment_says_how_much_is_traced_a_change_brings_no_other_limit_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
+    used: list[TracingOptions] = []
+
+    async def start(self: Runtime, options: TracingOptions) -> None:
+        used.append(options)
+        self._tracing = Closed()
+
+    monkeypatch.setattr(Runtime, "_start_tracing", start)
+    async with runtimes(MemoryNetwork(), "a") as (a,):
+        await a.settings.change(None, "tracing.level", "full", "me")
+
+    assert [options.traces_per_second for options in used] == [None]
