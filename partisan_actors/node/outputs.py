@@ -91,6 +91,8 @@ class Outputs:
         self._open = 0
         self._all_ended = threading.Condition()
         self._is_closed = False
+        self._waking = threading.Lock()
+        self._is_over = False
         self._wake, self._wake_end = os.pipe()
         os.set_blocking(self._wake, False)
         self._selector.register(self._wake, selectors.EVENT_READ)
@@ -110,7 +112,10 @@ class Outputs:
     def flush(self, timeout_s: float) -> None:
         """Wait until what processes have written so far has been read, but no longer than that. Not on the thread."""
         event = threading.Event()
-        self._flushed.append(event)
+        with self._waking:
+            if self._is_over:
+                return
+            self._flushed.append(event)
         self._wake_up()
         event.wait(timeout_s)
 
@@ -139,8 +144,10 @@ class Outputs:
         self._wake_up()
 
     def _wake_up(self) -> None:
-        with suppress(OSError):  # it is over
-            os.write(self._wake_end, b"!")
+        # Not once it is over: that descriptor may be somebody else's by then.
+        with self._waking, suppress(BlockingIOError):  # then there is enough in it to be woken by
+            if not self._is_over:
+                os.write(self._wake_end, b"!")
 
     def _main(self) -> None:
         while not self._is_closed:
@@ -160,8 +167,10 @@ class Outputs:
                 key.data.end()
                 os.close(key.fd)
         self._selector.close()
-        os.close(self._wake)
-        os.close(self._wake_end)
+        with self._waking:
+            self._is_over = True
+            os.close(self._wake)
+            os.close(self._wake_end)
         while self._flushed:
             self._flushed.popleft().set()
 

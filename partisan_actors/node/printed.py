@@ -10,10 +10,11 @@ native code or a child of its own, writes plain ones. So a pipe carries both:
 
 from __future__ import annotations
 
+import functools
 import select
 from typing import Final, NamedTuple
 
-__all__ = ["LINE_BYTES_MAX", "PIECE_BYTES_MAX", "RECORD", "Line", "Lines", "Writer", "pieces_of"]
+__all__ = ["LINE_BYTES_MAX", "PIECE_BYTES_MAX", "RECORD", "WHO_CHARS_MAX", "Line", "Lines", "Writer", "pieces_of"]
 
 START: Final = b"\x1e"
 SEPARATOR: Final = b"\x1f"
@@ -23,6 +24,9 @@ MORE: Final = b"+"
 PIECE_BYTES_MAX: Final = select.PIPE_BUF
 # A longer line is passed on in several.
 LINE_BYTES_MAX: Final = 65536
+# Of the name of a class or a task, which is any text of the user's.
+WHO_CHARS_MAX: Final = 256
+HEADS_MAX: Final = 1024
 
 
 # How a line of log in JSON begins: it says itself whose it is, and with anything before it would be no JSON.
@@ -43,7 +47,8 @@ class Writer(NamedTuple):
     @property
     def prefix(self) -> str:
         """What stands before its lines."""
-        return f"({self.who} pid={self.pid}, node={self.node}) " if self.who else f"(pid={self.pid}, node={self.node}) "
+        who = f"{_shown(self.who)} " if self.who else ""
+        return f"({who}pid={self.pid}, node={self.node}) "
 
 
 class Line(NamedTuple):
@@ -64,14 +69,23 @@ class Line(NamedTuple):
 
 def pieces_of(line: Line) -> list[bytes]:
     """A line, marked, as pieces to be written one after the other."""
-    writer = line.writer
-    fields = (writer.who, str(writer.pid), writer.node, writer.owner)
-    head = SEPARATOR.join([*(field.encode() for field in fields), b""])
+    head = _head(line.writer)
     text = line.text.encode(errors="backslashreplace")
     room = PIECE_BYTES_MAX - len(START) - len(MORE) - len(head) - 1
     parts = [text[start : start + room] for start in range(0, len(text), room)] or [b""]
     flags = [MORE] * (len(parts) - 1) + [LAST]
     return [START + flag + head + part + b"\n" for flag, part in zip(flags, parts, strict=True)]
+
+
+@functools.lru_cache(HEADS_MAX)
+def _head(writer: Writer) -> bytes:
+    fields = (_shown(writer.who), str(writer.pid), writer.node, writer.owner)
+    return SEPARATOR.join([*(field.encode() for field in fields), b""])
+
+
+def _shown(who: str) -> str:
+    """A name as it can stand in a mark and before a line: a line's end in it would end the mark, too."""
+    return "".join(each if each.isprintable() else "?" for each in who[:WHO_CHARS_MAX])
 
 
 class Lines:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
+import time
 
 import pytest
 
@@ -82,7 +84,34 @@ def test_after_a_flush_everything_that_was_written_before_has_been_read() -> Non
     os.close(write)
     outputs.wait_ended(PATIENCE_S)
     outputs.close()
-    outputs.flush(PATIENCE_S)  # of one that is over: at once
+    outputs.flush(PATIENCE_S)
+
+
+def test_one_that_is_over_is_not_waited_for() -> None:
+    outputs = Outputs(lambda lines: None)
+    outputs.close()
+    outputs.wait_closed(PATIENCE_S)
+
+    began = time.monotonic()
+    outputs.flush(2 * PATIENCE_S)
+    assert time.monotonic() - began < PATIENCE_S
+
+
+def test_closing_it_once_more_writes_nothing_to_whoever_has_its_descriptors_now() -> None:
+    outputs = Outputs(lambda lines: None)
+    outputs.close()
+    outputs.wait_closed(PATIENCE_S)
+    pairs = [socket.socketpair() for _ in range(10)]
+
+    outputs.close()
+    outputs.flush(PATIENCE_S)
+
+    for end in [end for pair in pairs for end in pair]:
+        end.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            end.recv(1)
+    for end in [end for pair in pairs for end in pair]:
+        end.close()
 
 
 def test_what_is_in_a_pipe_at_the_end_is_passed_on_though_somebody_might_write_more() -> None:

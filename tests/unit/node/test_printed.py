@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partisan_actors.node.printed import LINE_BYTES_MAX, PIECE_BYTES_MAX, Line, Lines, Writer, pieces_of
+from partisan_actors.node.printed import LINE_BYTES_MAX, PIECE_BYTES_MAX, WHO_CHARS_MAX, Line, Lines, Writer, pieces_of
 
 PROCESS = Writer("", 7, "host")
 TALKER = Writer("Talker", 8, "host-w1", "driver~5")
@@ -54,6 +55,19 @@ def test_what_only_looks_like_a_mark_is_a_line_of_the_process() -> None:
 def test_what_is_no_text_is_shown_all_the_same() -> None:
     assert through(b"\xff\xfe\r\n") == [Line(PROCESS, "\ufffd\ufffd")]
     assert through(b"".join(pieces_of(Line(TALKER, "\udcff")))) == [Line(TALKER, "\\udcff")]
+
+
+@pytest.mark.parametrize(
+    "who", ["a\nb", "a\x1fb", "\x1b[2Ja", "\ud800", *("x" * size for size in range(4060, 4100)), "x" * 9000]
+)
+def test_whatever_a_task_is_called_its_lines_arrive_whole(who: str) -> None:
+    line = Line(TALKER._replace(who=who), "text " * 1000)
+
+    (found,) = through(b"".join(pieces_of(line)), 1000)
+
+    assert found.text == line.text
+    assert found.writer.prefix == line.writer.prefix
+    assert found.writer.who.isprintable() and 0 < len(found.writer.who) <= WHO_CHARS_MAX
 
 
 def test_a_record_in_json_stays_as_it_is() -> None:
