@@ -114,7 +114,7 @@ def handles() -> Sights:
     yield "others are not", one != other
     yield "nor anything else", one != "one"
     keeper = Keeper.remote({"counter": one})
-    yield "kept by another actor", ray.get([keeper.use.remote(), call_increment.remote(one, 10)])
+    yield "kept by another actor", [ray.get(keeper.use.remote()), ray.get(call_increment.remote(one, 10))]
     yield "given back", ray.get(keeper.give.remote()) == one
     yield "in a closure", ray.get(ray.remote(lambda: ray.get(one.get.remote())).remote())
     yield "put", ray.get(ray.put([one]))[0] == one
