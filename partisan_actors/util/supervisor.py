@@ -196,23 +196,33 @@ class Supervisor:
         return handle
 
     async def _stop(self, running: _Running) -> None:
-        handle, monitor = running.handle, running.monitor
-        running.handle = running.monitor = None
-        if handle is None or monitor is None:
+        """End a child and wait for that. If the waiting is cancelled, the child is killed: nobody else would do it."""
+        if running.handle is None or running.monitor is None:
             return
+        try:
+            if not await self._ends_by_itself(running):
+                pa.kill(running.handle)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(KILLED_S):
+                        await running.monitor
+        except BaseException:
+            pa.kill(running.handle)
+            raise
+        finally:
+            running.handle = running.monitor = None
+
+    async def _ends_by_itself(self, running: _Running) -> bool:
         patience = running.child.shutdown
-        if patience != KILL:
-            pa.exit(handle, SHUTDOWN)
-            try:
-                async with asyncio.timeout(patience):  # type: ignore[arg-type]  # seconds or None
-                    await monitor
-                return
-            except TimeoutError:
-                logger.warning("child %r did not end within %s s, and is killed", running.child.id, patience)
-        pa.kill(handle)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(KILLED_S):
-                await monitor
+        if patience == KILL:
+            return False
+        pa.exit(running.handle, SHUTDOWN)
+        try:
+            async with asyncio.timeout(patience):  # type: ignore[arg-type]  # seconds or None
+                await running.monitor  # type: ignore[misc]  # it runs, so it has one
+        except TimeoutError:
+            logger.warning("child %r did not end within %s s, and is killed", running.child.id, patience)
+            return False
+        return True
 
     async def _stop_all(self) -> None:
         for running in reversed(list(self._children.values())):

@@ -55,6 +55,17 @@ class Worker:
         pa.exit_actor(reason)
 
 
+@pa.actor(num_cpus=0, trap_exit=True)
+class Deaf:
+    """Goes on when it is told to end, and writes that down."""
+
+    def __init__(self, book: Any) -> None:
+        self.book = book
+
+    async def on_exit(self, signal: Any) -> None:
+        await self.book.write.remote("goes on")
+
+
 @asynccontextmanager
 async def two() -> AsyncIterator[Nodes]:
     """Nodes a and b; code in the block belongs to a."""
@@ -202,6 +213,23 @@ async def test_a_child_that_does_not_end_in_time_is_killed_and_one_that_is_to_be
         for handle in handles:
             with pytest.raises(pa.ActorStopped):
                 await handle.ping.remote()
+
+
+async def test_a_child_whose_end_nobody_waits_for_any_more_is_killed_and_not_forgotten() -> None:
+    async with two():
+        book = Book.remote()
+        supervisor = await supervised(book, children=[Child("a", Deaf, (book,), shutdown=None)])
+        deaf = await supervisor.child.remote("a")
+
+        ending = supervisor.terminate_child.remote("a")
+        await written(book, "goes on")
+        assert await supervisor.child.remote("a") == deaf
+        pa.cancel(ending)
+
+        assert await down_of(deaf) == "killed"
+        with pytest.raises(pa.TaskCancelled):
+            await ending
+        assert await supervisor.count_children.remote() == {"specs": 1, "active": 0}
 
 
 async def test_children_are_added_ended_made_again_and_forgotten() -> None:
