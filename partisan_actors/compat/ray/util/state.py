@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import partisan_actors as pa
 from partisan_actors.compat.ray.absent import refuse
@@ -67,23 +67,51 @@ class Row(dict[str, Any]):
             raise AttributeError(f"there is no column {name!r}: there are {', '.join(self)}") from None
 
 
-def list_actors(
-    address: str | None = None,
-    filters: Sequence[Filter] | None = None,
-    limit: int = 100,
-    timeout: float = 30,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-) -> list[Row]:
+class Listing(Protocol):
+    """Lists rows, with Ray's signature."""
+
+    def __call__(
+        self,
+        address: str | None = None,
+        filters: Sequence[Filter] | None = None,
+        limit: int = 100,
+        timeout: float = 30,
+        detail: bool = False,
+        raise_on_missing_output: bool = True,
+    ) -> list[Row]:
+        """The rows that `filters` let through, `limit` at most."""
+        ...
+
+
+def _listing(rows: Callable[[float], list[Row]]) -> Listing:
+    """That lists `rows(timeout)` as Ray does."""
+
+    def listed(
+        address: str | None = None,
+        filters: Sequence[Filter] | None = None,
+        limit: int = 100,
+        timeout: float = 30,
+        detail: bool = False,
+        raise_on_missing_output: bool = True,
+    ) -> list[Row]:
+        _check_address(address)
+        return _chosen(rows(timeout), filters, limit)
+
+    listed.__name__ = listed.__qualname__ = rows.__name__
+    listed.__doc__ = rows.__doc__
+    return listed
+
+
+@_listing
+def list_actors(timeout: float) -> list[Row]:
     """Actors, those that have ended as well, as far as nodes remember. Of `address` only this cluster is known.
 
     `filters` are (column, "=" or "!=", value), without regard to case. `detail` adds nothing: all columns are there.
     Raises ValueError, and GetTimeoutError.
     """
-    _check_address(address)
     nodes = {row["name"]: row["id"] for row in pa.nodes(processes=True)}
     pids = {row["name"]: row["pid"] for row in pa.nodes(processes=True)}
-    rows = [
+    return [
         Row(
             actor_id=to_hex(row["id"]),
             class_name=row["class"],
@@ -98,21 +126,13 @@ def list_actors(
         )
         for row in pa.list_actors(timeout=timeout)
     ]
-    return _chosen(rows, filters, limit)
 
 
-def list_tasks(
-    address: str | None = None,
-    filters: Sequence[Filter] | None = None,
-    limit: int = 100,
-    timeout: float = 30,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-) -> list[Row]:
+@_listing
+def list_tasks(timeout: float) -> list[Row]:
     """Tasks that are not done, and no calls of actors: what is done is not kept. Arguments as for `list_actors`."""
-    _check_address(address)
     nodes = {row["name"]: row["id"] for row in pa.nodes(processes=True)}
-    rows = [
+    return [
         Row(
             task_id=to_hex(row["id"]),
             name=row["name"],
@@ -125,20 +145,12 @@ def list_tasks(
         )
         for row in pa.list_tasks(timeout=timeout)
     ]
-    return _chosen(rows, filters, limit)
 
 
-def list_nodes(
-    address: str | None = None,
-    filters: Sequence[Filter] | None = None,
-    limit: int = 100,
-    timeout: float = 30,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-) -> list[Row]:
+@_listing
+def list_nodes(timeout: float) -> list[Row]:
     """Nodes, those that are down as well. Arguments as for `list_actors`."""
-    _check_address(address)
-    rows = [
+    return [
         Row(
             node_id=to_hex(row["id"]),
             node_ip=_host(row),
@@ -150,20 +162,12 @@ def list_nodes(
         )
         for row in pa.nodes()
     ]
-    return _chosen(rows, filters, limit)
 
 
-def list_workers(
-    address: str | None = None,
-    filters: Sequence[Filter] | None = None,
-    limit: int = 100,
-    timeout: float = 30,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-) -> list[Row]:
+@_listing
+def list_workers(timeout: float) -> list[Row]:
     """Processes: of nodes, of isolated actors, and of programs that joined. Arguments as for `list_actors`."""
-    _check_address(address)
-    rows = [
+    return [
         Row(
             worker_id=to_hex(row["id"]),
             is_alive=row["state"] in ("up", "suspect"),
@@ -174,32 +178,17 @@ def list_workers(
         )
         for row in pa.nodes(processes=True)
     ]
-    return _chosen(rows, filters, limit)
 
 
-def list_placement_groups(
-    address: str | None = None,
-    filters: Sequence[Filter] | None = None,
-    limit: int = 100,
-    timeout: float = 30,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-) -> list[Row]:
+@_listing
+def list_placement_groups(timeout: float) -> list[Row]:
     """Placement groups that this node knows of. Arguments as for `list_actors`."""
-    _check_address(address)
-    return _chosen([Row(row) for row in placement_group_table().values()], filters, limit)
+    return [Row(row) for row in placement_group_table().values()]
 
 
-def list_objects(
-    address: str | None = None,
-    filters: Sequence[Filter] | None = None,
-    limit: int = 100,
-    timeout: float = 30,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-) -> list[Row]:
+@_listing
+def list_objects(timeout: float) -> list[Row]:
     """Objects that are large, or that other nodes may hold: of the rest nobody keeps account. Else as `list_actors`."""
-    _check_address(address)
     nodes = {row["name"]: row for row in pa.nodes(processes=True)}
     rows = []
     for row in pa.list_objects(timeout=timeout):
@@ -216,21 +205,14 @@ def list_objects(
                 ip=_host(owner) if owner is not None else "",
             )
         )
-    return _chosen(rows, filters, limit)
+    return rows
 
 
-def list_jobs(
-    address: str | None = None,
-    filters: Sequence[Filter] | None = None,
-    limit: int = 100,
-    timeout: float = 30,
-    detail: bool = False,
-    raise_on_missing_output: bool = True,
-) -> list[Row]:
+@_listing
+def list_jobs(timeout: float) -> list[Row]:
     """The programs that are its nodes, or were; the cluster is the job of them all. Arguments as for `list_actors`."""
-    _check_address(address)
     job_id = to_hex(pa.get_runtime_context().cluster)
-    rows = [
+    return [
         Row(
             job_id=job_id,
             submission_id=None,
@@ -244,7 +226,6 @@ def list_jobs(
         for row in pa.nodes()
         if _worker_type(row) == "DRIVER"
     ]
-    return _chosen(rows, filters, limit)
 
 
 def get_actor(id: str, address: str | None = None, timeout: float = 30) -> Row | None:
