@@ -57,6 +57,8 @@ FLOODED_MAX: Final = 32
 # How many nodes are asked for a sign of life at once.
 LISTENING_MAX: Final = 2
 PROBE_AFTER_S: Final = 2.0
+# Whoever has lost its last neighbour finds another one within seconds: so long its messages wait for that.
+ALONE_S: Final = 10.0
 
 # What is about the connection it comes on makes no sense when it comes another way.
 _OF_ONE_CONNECTION: Final = frozenset({Kind.RELAY, Kind.PING, Kind.PONG, Kind.IDLE})
@@ -122,6 +124,8 @@ class Relay:
         self._links: dict[NodeId, _Link] = {}
         # How often a stream was forgotten that its other end may remember.
         self._lives = 0
+        # Since when there is no neighbour; None while there is one.
+        self._alone_since: float | None = float("-inf")
         self._listening = asyncio.Semaphore(LISTENING_MAX)
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
 
@@ -160,6 +164,10 @@ class Relay:
 
         Neighbours come and go by the handful: it is sent once for those that do within HURRY_S.
         """
+        if self._host.neighbours():
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = self._host.loop.time()
         if self._links:
             self._soon(self._hurry, HURRY_S)
 
@@ -191,9 +199,10 @@ class Relay:
         """Send one packed message through the overlay.
 
         Raises Overloaded, but never for an answer, for want of which somebody would wait for ever; and NoRoute when
-        there is no neighbour to go through. When there was one lately the message waits for another one instead.
+        there is no neighbour to go through. When there was one within ALONE_S the message waits for the next.
         """
-        if destination not in self._links and not self._ways(destination, (), channel, is_flood=True):
+        is_alone = self._alone_since is not None and self._host.loop.time() - self._alone_since >= ALONE_S
+        if is_alone and destination not in self._links and not self._ways(destination, (), channel, is_flood=True):
             raise NoRoute(str(destination), "it cannot be dialled, and this node has no neighbour to relay through")
         link = self._link(destination)
         trace = self._hops.trace_of(destination, message)

@@ -113,6 +113,31 @@ async def test_without_any_neighbour_there_is_no_route() -> None:
             a.tell(b, 1)
 
 
+async def test_who_has_just_lost_its_only_neighbour_waits_for_another_one() -> None:
+    async with line("a", "b", "c") as (a, _, c):
+        near = a.neighbours
+        a.relays.neighbours_changed()
+        a.neighbours = list  # type: ignore[method-assign,misc]  # the overlay's say
+        a.relays.neighbours_changed()
+
+        a.tell(c, 1)
+        a.neighbours = near  # type: ignore[method-assign]
+        a.relays.neighbours_changed()
+
+        await until(lambda: c.told == [1])
+
+
+async def test_who_has_been_without_a_neighbour_for_long_has_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with line("a", "b", "c") as (a, _, c):
+        a.relays.neighbours_changed()
+        a.neighbours = list  # type: ignore[method-assign,misc]  # as above
+        a.relays.neighbours_changed()
+        monkeypatch.setattr(relay_module, "ALONE_S", 0.0)
+
+        with pytest.raises(NoRoute, match="no neighbour"):
+            a.tell(c, 1)
+
+
 async def test_a_message_that_was_lost_is_sent_again_and_handled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "RESEND_AFTER_S", 0.01)
     monkeypatch.setattr(relay_module, "TICK_S", 0.01)
