@@ -121,7 +121,7 @@ async def test_who_has_just_lost_its_only_neighbour_waits_for_another_one() -> N
         a.relays.neighbours_changed()
 
         a.tell(c, 1)
-        a.neighbours = near  # type: ignore[method-assign]
+        a.neighbours = near  # type: ignore[method-assign]  # as it was
         a.relays.neighbours_changed()
 
         await until(lambda: c.told == [1])
