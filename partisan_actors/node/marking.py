@@ -58,7 +58,8 @@ class LineStream(io.TextIOBase):
             self._begun[key] = rest
         lines = [Line(writer, each, self._is_error) for each in texts]
         if len(self._begun) > BEGUN_MAX:
-            lines += self._take_begun(next(iter(self._begun), key))
+            # A copy is made in one step: an iterator raises when another thread prints between two.
+            lines += self._take_begun(next(iter(list(self._begun)), key))
         if lines:
             self._take(lines)
         return len(text)

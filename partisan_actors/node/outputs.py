@@ -100,12 +100,16 @@ class Outputs:
         self._thread.start()
 
     def add(self, descriptor: int, writer: Writer, *, is_error: bool, at_end: Callable[[], None]) -> Output:
-        """Read `descriptor` until its end, and close it then."""
+        """Read `descriptor` until its end, and close it then. After `close` it may be closed unread."""
         os.set_blocking(descriptor, False)
         output = Output(descriptor, Lines(writer, is_error=is_error), self._take, at_end)
-        with self._all_ended:
-            self._open += 1
-        self._new.append(output)
+        with self._waking:
+            if self._is_over:
+                os.close(descriptor)
+                return output
+            with self._all_ended:
+                self._open += 1
+            self._new.append(output)
         self._wake_up()
         return output
 
@@ -171,6 +175,8 @@ class Outputs:
             self._is_over = True
             os.close(self._wake)
             os.close(self._wake_end)
+            while self._new:  # came when nobody looked any more
+                os.close(self._new.popleft().descriptor)
         while self._flushed:
             self._flushed.popleft().set()
 

@@ -74,8 +74,10 @@ class Worker:
         """What it prints is read by `outputs`."""
         self.name = name
         command = [sys.executable, "-m", module]
-        ends = [_roomy_pipe(), _roomy_pipe()]
+        ends: list[tuple[int, int]] = []
         try:
+            while len(ends) < 2:  # the second may fail, for want of descriptors: then the first is closed below
+                ends.append(_roomy_pipe())
             (_, out), (_, error) = ends
             self._process: subprocess.Popen[bytes] = spawner.run(
                 lambda: subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=error, close_fds=True)

@@ -128,6 +128,20 @@ def test_what_is_in_a_pipe_at_the_end_is_passed_on_though_somebody_might_write_m
     os.close(write)
 
 
+def test_a_stream_that_comes_after_the_end_is_closed_and_not_kept_open() -> None:
+    outputs = Outputs(lambda lines: None)
+    outputs.close()
+    outputs.wait_closed(PATIENCE_S)
+    read, write = os.pipe()
+
+    outputs.add(read, A, is_error=False, at_end=lambda: None)
+
+    with pytest.raises(BrokenPipeError):
+        os.write(write, b"for nobody\n")
+    os.close(write)
+    assert outputs.have_ended
+
+
 def test_what_nobody_else_shows_is_shown_here_by_stream_behind_who_wrote_it(capsys: pytest.CaptureFixture[str]) -> None:
     show_here([Line(A, "one"), Line(A, "two", is_error=True), Line(Writer("", 2, "b"), "three")])
 
