@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import partisan_actors as pa
+from partisan_actors.api.inspection import Inspection
 from tests.integration.nodes import nodes, until
 
 gate = threading.Event()
@@ -281,3 +282,36 @@ async def test_a_deadlock_is_told_in_the_feed_without_anybody_asking_and_once() 
             pa.kill(here)
             pa.kill(there)
     del first, second
+
+
+async def test_a_deadlock_is_found_though_no_node_answered_the_first_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals = iter(range(4))
+    waits = Inspection.waits
+
+    async def at_first_refuses(inspection: Inspection, peer: Any) -> Any:
+        if next(refusals, None) is not None:
+            raise RuntimeError("not now")
+        return await waits(inspection, peer)
+
+    def told(runtime: Any) -> Any:
+        return runtime.node.feed.tail({"kinds": ["deadlock"]})["rows"]
+
+    monkeypatch.setattr(Inspection, "waits", at_first_refuses)
+    async with nodes("a", "b") as cluster:
+        for runtime in cluster.runtimes.values():
+            watch = runtime.deadlock_watch
+            watch._ripe_s = watch._look_s = watch._pause_s = 0.05
+            watch.start()
+        with cluster.at("a"):
+            here = Waiting.options(scheduling_strategy=pa.NodeAffinity("a")).remote()
+            there = Waiting.options(scheduling_strategy=pa.NodeAffinity("b")).remote()
+            await here.know.remote(there)
+            await there.know.remote(here)
+            asked = [here.ask.remote(), there.ask.remote()]
+
+            await until(lambda: any(map(told, cluster.runtimes.values())))
+
+            assert next(refusals, None) is None
+            pa.kill(here)
+            pa.kill(there)
+    del asked
