@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from partisan_actors.api import metrics
     from partisan_actors.api.actor import ActorClass, ActorHandle, actor
     from partisan_actors.api.actor_states import list_actors, list_tasks
+    from partisan_actors.api.call_rows import list_calls, list_methods
     from partisan_actors.api.cancel import cancel
     from partisan_actors.api.cluster import available_resources, cluster_resources, nodes
     from partisan_actors.api.configured import ConfiguredMethod, StreamMethod
@@ -220,6 +221,8 @@ _HOMES = {
     "list_actors": "partisan_actors.api.actor_states",
     "list_named_actors": "partisan_actors.api.namespaces",
     "list_objects": "partisan_actors.api.object_states",
+    "list_calls": "partisan_actors.api.call_rows",
+    "list_methods": "partisan_actors.api.call_rows",
     "list_tasks": "partisan_actors.api.actor_states",
     "method": "partisan_actors.api.typed",
     "metrics": "partisan_actors.api.metrics",
@@ -361,6 +364,8 @@ __all__ = [
     "list_actors",
     "list_named_actors",
     "list_objects",
+    "list_calls",
+    "list_methods",
     "list_tasks",
     "method",
     "metrics",

@@ -42,16 +42,18 @@ def list_actors(
 def list_tasks(
     *, state: str | None = None, name: str | None = None, node: str | None = None, timeout: float = 10.0
 ) -> list[dict[str, Any]]:
-    """A row for each task of the cluster that is not done, as its nodes tell; of those with everything that is given.
+    """A row for each task of the cluster, as its nodes tell; of those with everything that is given.
 
-    A row has the keys id, name, state ("waiting" for arguments or a node, "sent", "queued" or "running"), node (""
-    while it is nowhere), owner (the node that submitted it) and attempt. What is done is not kept. Blocks, and raises
-    as `list_actors` does.
+    A row has the keys id, name, state ("waiting" for arguments or a node, "sent", "queued", "running", "finished" or
+    "failed"), node (where it is or was; "" while it is nowhere), owner (the node that submitted it), attempt,
+    submitted and ended (seconds since 1970, or None), and error (None, or the class and the beginning of the text).
+    Who submitted tasks remembers the last 5000 that are done, until it ends itself. Blocks, and raises as
+    `list_actors` does.
     """
     if state is not None and state not in TASK_STATES:
         raise ConfigError("state", state, f"one of {', '.join(TASK_STATES)}")
     wanted = {key: value for key, value in (("state", state), ("name", name), ("node", node)) if value is not None}
-    rows = merge_task_rows(_asked("tasks", "tasks", timeout))
+    rows = merge_task_rows(_asked("tasks", "all_tasks", timeout))
     return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
 
 

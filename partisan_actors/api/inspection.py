@@ -12,7 +12,7 @@ from typing import Any, Final
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.waits import Waits
 from partisan_actors.api.actor_rows import INSPECT, ActorRows
-from partisan_actors.api.task_rows import task_rows
+from partisan_actors.api.task_rows import finished_rows, task_rows
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.overlays import shared_options
 from partisan_actors.objects.store import ObjectStore
@@ -130,6 +130,10 @@ class Inspection:
     async def tasks(self, peer: Any) -> list[dict[str, Any]]:
         """The tasks that it has submitted, or has taken, and that are not done: the first TASK_ROWS_MAX."""
         return task_rows(self._system, self._submitter, self._executor)
+
+    async def all_tasks(self, peer: Any) -> list[dict[str, Any]]:
+        """The same, and the last that it has submitted and that are done."""
+        return await self.tasks(peer) + finished_rows(self._system, self._submitter)
 
     async def groups(self, peer: Any) -> list[dict[str, Any]]:
         """The placement groups that this node knows of: the first ROWS_MAX, in the order of their ids."""

@@ -36,6 +36,7 @@ from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.answers import NotTaken
 from partisan_actors.tasks.executor import NEEDS_CODE, REFUSED, SERVICE
+from partisan_actors.tasks.finished import FINISHED_MAX, FinishedTasks, brief
 from partisan_actors.tasks.locality import argument_bytes, nearest
 from partisan_actors.tasks.plain import PlainTasks
 from partisan_actors.tasks.retry import Retries
@@ -61,6 +62,8 @@ class TaskSubmitter:
         self._store = store
         # What is not done, the oldest first.
         self.submitted: dict[TaskId, Submitted] = {}
+        # What is, the oldest first.
+        self.finished: FinishedTasks = FinishedTasks(maxlen=FINISHED_MAX)
         self._outstanding: Counter[NodeId] = Counter()
         # Of those, what each node does not hold as far as its record goes, which is older.
         self._untold: dict[NodeId, dict[TaskId, Resources]] = {}
@@ -155,7 +158,11 @@ class TaskSubmitter:
 
     def over(self, work: Submitted) -> None:
         """It is done, whatever its outcome."""
-        self.submitted.pop(work.spec.task, None)
+        spec, error = work.spec, work.ref.exception() if work.ref.done() else None
+        if self.submitted.pop(spec.task, None) is not None:
+            told = None if error is None else brief(error)
+            now = self._system.loop.time()
+            self.finished.append((spec.task, spec.kind.name, spec.attempt, work.asked, work.since, now, told))
         self._system.cancelling.ended([work.ref])
 
     async def _attempts(

@@ -272,7 +272,7 @@ def test_a_timeline_of_what_is_not_traced_is_empty_and_says_why(
     assert "nothing is traced" in caplog.text
 
 
-def test_tasks_are_listed_until_they_are_done(tmp_path: Path) -> None:
+def test_tasks_are_listed_also_when_they_are_done(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
 
     @ray.remote(num_cpus=3)
@@ -297,8 +297,67 @@ def test_tasks_are_listed_until_they_are_done(tmp_path: Path) -> None:
     finally:
         gate.touch()
     ray.get(refs)
-    wait_until(lambda: not state.list_tasks(filters=[("name", "=", "held 0")]), "it to be done")
-    assert state.get_task(refs[0]) is None
+    row = state.get_task(refs[0])
+    assert row is not None
+    assert (row.state, row.name, row.error_type) == ("FINISHED", "held 0", None)
+    assert row.creation_time_ms <= row.end_time_ms
+    assert row.node_id == ray.get_runtime_context().get_node_id()
+    assert row.worker_id != row.node_id
+
+
+def test_a_task_that_failed_is_listed_with_its_error() -> None:
+    @ray.remote(name="fails")
+    def fails() -> None:
+        raise KeyError("lost key")
+
+    with pytest.raises(KeyError):
+        ray.get(fails.remote())
+
+    (row,) = state.list_tasks(filters=[("name", "=", "fails")])
+    assert (row.state, row.error_type, row.type) == ("FAILED", "TASK_EXECUTION_EXCEPTION", "NORMAL_TASK")
+    assert "lost key" in row.error_message
+    summary = state.summarize_tasks()["cluster"]
+    assert summary["summary"]["fails"]["state_counts"] == {"FAILED": 1}
+    assert summary["total_tasks"] >= 1
+
+
+def test_calls_of_actors_are_listed_until_they_have_ended_and_counted_then(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+
+    @ray.remote
+    class Holder:
+        def hold(self, path: str) -> None:
+            wait_until(Path(path).exists, "the gate to be opened")
+
+        def fail(self) -> None:
+            raise ValueError("on purpose")
+
+    holder = Holder.remote()
+    refs = [holder.hold.remote(str(gate)) for _ in range(2)]
+    try:
+        wait_until(
+            lambda: (
+                sorted(row.state for row in state.list_tasks(filters=[("name", "=", "Holder.hold")]))
+                == ["PENDING_ACTOR_TASK_ORDERING_OR_CONCURRENCY", "RUNNING"]
+            ),
+            "both to be listed",
+        )
+        rows = state.list_tasks(filters=[("type", "=", "ACTOR_TASK"), ("name", "=", "Holder.hold")])
+        assert {row.actor_id for row in rows} == {holder._actor_id.hex()}
+        assert {row["state"] for row in pa.list_calls(method="hold")} == {"queued", "running"}
+    finally:
+        gate.touch()
+    ray.get(refs)
+    with pytest.raises(ValueError, match="on purpose"):
+        ray.get(holder.fail.remote())
+
+    wait_until(lambda: not pa.list_calls(actor=holder._actor_id), "the calls to have ended")
+
+    def counts(name: str) -> object:
+        return state.summarize_tasks()["cluster"]["summary"].get(name, {}).get("state_counts")
+
+    wait_until(lambda: counts("Holder.hold") == {"FINISHED": 2}, "the calls to be counted")
+    wait_until(lambda: counts("Holder.fail") == {"FAILED": 1}, "the failure to be counted")
 
 
 def test_groups_are_listed() -> None:

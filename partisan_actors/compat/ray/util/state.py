@@ -10,6 +10,7 @@ import partisan_actors as pa
 from partisan_actors.compat.ray.absent import refuse
 from partisan_actors.compat.ray.cluster import in_rays_names
 from partisan_actors.compat.ray.identity import to_hex
+from partisan_actors.compat.ray.task_rows import summary_of_tasks, task_columns
 from partisan_actors.compat.ray.util.placement_group import placement_group_table
 
 __all__ = [
@@ -42,12 +43,6 @@ _ACTORS: Final = {
     "restarting": "RESTARTING",
     "stopping": "ALIVE",
     "stopped": "DEAD",
-}
-_TASKS: Final = {
-    "waiting": "PENDING_NODE_ASSIGNMENT",
-    "sent": "SUBMITTED_TO_WORKER",
-    "queued": "SUBMITTED_TO_WORKER",
-    "running": "RUNNING",
 }
 _OBJECTS: Final = {"pending": "PENDING", "ready": "FINISHED", "failed": "FAILED"}
 _JOBS: Final = {"up": "RUNNING", "suspect": "RUNNING", "left": "SUCCEEDED", "down": "FAILED"}
@@ -130,21 +125,11 @@ def list_actors(timeout: float) -> list[Row]:
 
 @_listing
 def list_tasks(timeout: float) -> list[Row]:
-    """Tasks that are not done, and no calls of actors: what is done is not kept. Arguments as for `list_actors`."""
-    nodes = {row["name"]: row["id"] for row in pa.nodes(processes=True)}
-    return [
-        Row(
-            task_id=to_hex(row["id"]),
-            name=row["name"],
-            func_or_class_name=row["name"],
-            state=_TASKS[row["state"]],
-            type="NORMAL_TASK",
-            node_id=to_hex(nodes.get(row["node"], row["node"])) if row["node"] else None,
-            attempt_number=row["attempt"] - 1,
-            actor_id=None,
-        )
-        for row in pa.list_tasks(timeout=timeout)
-    ]
+    """Tasks, and calls of actors that have not ended. Arguments as for `list_actors`.
+
+    Of tasks that are done, the last 5000 of each node that submitted them; `summarize_tasks` counts the calls, too.
+    """
+    return [Row(columns) for columns in task_columns(timeout)]
 
 
 @_listing
@@ -234,7 +219,7 @@ def get_actor(id: str, address: str | None = None, timeout: float = 30) -> Row |
 
 
 def get_task(id: Any, address: str | None = None, timeout: float = 30) -> Row | None:
-    """The row of a task, by its id or a ref to its result; None once it is done."""
+    """The row of a task, by its id or a ref to its result, or None."""
     wanted = id.task_id().hex() if isinstance(id, pa.ObjectRef) else id
     return _one(list_tasks(address, limit=_ALL, timeout=timeout), "task_id", wanted)
 
@@ -270,14 +255,22 @@ def summarize_actors(
     address: str | None = None, timeout: float = 30, raise_on_missing_output: bool = True
 ) -> dict[str, Any]:
     """How many actors of each class are in each state."""
-    return _summary(list_actors(address, limit=_ALL, timeout=timeout), "class_name", "total_actors")
+    counts: dict[str, Counter[str]] = {}
+    for row in list_actors(address, limit=_ALL, timeout=timeout):
+        counts.setdefault(row["class_name"], Counter())[row["state"]] += 1
+    summary = {name: {"class_name": name, "state_counts": dict(states)} for name, states in counts.items()}
+    count = sum(sum(states.values()) for states in counts.values())
+    return {"cluster": {"summary": summary, "total_actors": count, "summary_by": "class"}}
 
 
 def summarize_tasks(
     address: str | None = None, timeout: float = 30, raise_on_missing_output: bool = True
 ) -> dict[str, Any]:
-    """How many tasks of each function are in each state, of those that are not done."""
-    return _summary(list_tasks(address, limit=_ALL, timeout=timeout), "func_or_class_name", "total_tasks")
+    """How many tasks of each function, and calls of each method of actors, are in each state.
+
+    Of what is done, the tasks that `list_tasks` lists, and the calls of actors on nodes that are up.
+    """
+    return summary_of_tasks(list_tasks(address, limit=_ALL, timeout=timeout), timeout)
 
 
 def summarize_objects(
@@ -308,15 +301,6 @@ def summarize_objects(
 
 # As many as there are.
 _ALL: Final = 2**31
-
-
-def _summary(rows: Iterable[Row], column: str, total: str) -> dict[str, Any]:
-    counts: dict[str, Counter[str]] = {}
-    for row in rows:
-        counts.setdefault(row[column], Counter())[row["state"]] += 1
-    summary = {name: {column: name, "state_counts": dict(states)} for name, states in counts.items()}
-    count = sum(sum(states.values()) for states in counts.values())
-    return {"cluster": {"summary": summary, total: count, "summary_by": column}}
 
 
 def _chosen(rows: Iterable[Row], filters: Sequence[Filter] | None, limit: int) -> list[Row]:
