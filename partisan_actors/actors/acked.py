@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from partisan_actors.actors.cell import ALIVE, STARTING, Cell
+from partisan_actors.actors.parcels import parcel_or_method
 from partisan_actors.actors.ref import Location, Parked
 from partisan_actors.errors import (
     ActorStopped,
@@ -207,7 +208,9 @@ class Acked:
                     manner.channel,
                     affinity,
                     label=manner.label,
-                    given_up=lambda error: self._system.dead_letter(location, message, error),
+                    given_up=lambda error: self._system.dead_letter(
+                        location, parcel_or_method(message, buffers), error
+                    ),
                 )
             elif peer.is_self:
                 peer.pending[number] = reply
@@ -219,7 +222,7 @@ class Acked:
             if reply is not None:
                 reply.fail(error)
             else:
-                self._system.dead_letter(location, message, error)
+                self._system.dead_letter(location, parcel_or_method(message, buffers), error)
 
     def forget(self, location: Location, number: int) -> None:
         """Nobody waits for the answer to that question any more."""
@@ -230,7 +233,8 @@ class Acked:
         if sending.reply is not None:
             sending.reply.fail(error)
         else:
-            self._system.dead_letter(sending.location, sending.message, error)
+            message = parcel_or_method(sending.message, sending.buffers)
+            self._system.dead_letter(sending.location, message, error)
 
     # ---- in -------------------------------------------------------------------------------------------------------
 

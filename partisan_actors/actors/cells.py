@@ -39,7 +39,7 @@ class Cells(dict[bytes, Any]):
             if key is not None and self.get(key) is cell:
                 del self[key]
         self._tombstones[cell.key] = (
-            Whom.of(cell.definition.interface.class_name, str(cell)),
+            Whom.of(cell.definition.interface.class_name, str(cell), str(cell.actor)),
             cell.cause or ActorStopped(str(cell), cell.reason),
         )
         while len(self._tombstones) > TOMBSTONES_MAX:

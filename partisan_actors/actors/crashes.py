@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
+from partisan_actors.actors.parcels import parcel_or_method
 from partisan_actors.actors.ref import RESTARTING, UNREACHABLE, Location
 from partisan_actors.actors.replies import Answer, Reply
 from partisan_actors.errors import ActorNodeDown, ActorUnavailable, PartisanError
@@ -103,4 +104,5 @@ def _give_up_waiting(system: Callers, location: Location) -> None:
         if item.reply is not None:
             item.reply.fail(ActorUnavailable(str(location), why))
         else:
-            system.dead_letter(location, item.message, ActorUnavailable(str(location), why))
+            message = parcel_or_method(item.message, item.buffers)
+            system.dead_letter(location, message, ActorUnavailable(str(location), why))

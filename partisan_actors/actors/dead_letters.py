@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from partisan_actors.actors.parcels import is_parcel, method_in
 from partisan_actors.errors import (
     ActorNotFound,
     ActorStopped,
@@ -18,7 +19,6 @@ from partisan_actors.errors import (
     Overloaded,
 )
 from partisan_actors.telemetry.meters import CLASSES_MAX, OTHERS
-from partisan_actors.wire.codec import unpack
 
 __all__ = ["DEAD_LETTERS_MAX", "OTHER", "REASONS", "UNKNOWN_CLASS", "DeadLetter", "DeadLetters", "Whom", "reason_of"]
 
@@ -47,14 +47,27 @@ REASONS: Final = (*(words for _, words in _REASONS), UNREADABLE, OTHER)
 
 
 class DeadLetter(NamedTuple):
-    """One of them: for whom, which method, why, in a few of REASONS' words, from which node, and when."""
+    """One of them: for whom, which method, why, in a few of REASONS' words, from which node, and when.
 
+    `number` counts those of this node. `actor` is for which actor it was, if that is known. `parcel` is the message, if
+    it is kept, to be sent again (`parcels`).
+    """
+
+    number: int
+    actor: str
+    parcel: bytes | None
     whom: str
     method: str
     why: str
     reason: str
     sender: str
     time: float
+
+    def plain(self) -> dict[str, Any]:
+        """For people and programs."""
+        told = self._asdict()
+        is_kept = told.pop("parcel") is not None
+        return {**told, "may_resend": is_kept}
 
 
 def reason_of(why: str | BaseException) -> str:
@@ -65,17 +78,18 @@ def reason_of(why: str | BaseException) -> str:
 
 
 class Whom(str):
-    """What an actor that is gone was called, and what it was."""
+    """What an actor that is gone was called, and what and who it was."""
 
-    __slots__ = ("class_name",)
+    __slots__ = ("actor", "class_name")
 
+    actor: str
     class_name: str
 
     @classmethod
-    def of(cls, class_name: str, text: str) -> Whom:
-        """The text, and the class beside it."""
+    def of(cls, class_name: str, text: str, actor: str = "") -> Whom:
+        """The text, and the class and the id beside it."""
         made = cls(text)
-        made.class_name = class_name
+        made.class_name, made.actor = class_name, actor
         return made
 
 
@@ -93,15 +107,26 @@ class DeadLetters:
 
     def add(self, whom: object, method: str | bytes, why: str | BaseException, sender: str) -> None:
         """One more. `whom` is a cell, a location, or a text. `method` may be a packed tell, of which it is read."""
-        name = _method_in(method) if isinstance(method, bytes) else method
+        parcel = None
+        if isinstance(method, bytes):
+            parcel, method = bytes(method) if is_parcel(method) else None, method_in(method)
         reason = reason_of(why)
         self.count += 1
         self.by_reason[reason] += 1
         self.counts[self._class_of(whom), reason] += 1
-        self.last.append(DeadLetter(str(whom), name, str(why), reason, sender, self._clock() * NS))
+        actor = str(getattr(whom, "actor", ""))
+        now = self._clock() * NS
+        self.last.append(DeadLetter(self.count, actor, parcel, str(whom), method, str(why), reason, sender, now))
         count = self.count
         if count & (count - 1) == 0:  # the first, second, fourth ...: a flood of them must not flood the log
-            logger.warning("dead letter %d: %s of %s, from %s: %s", count, name, whom, sender, why)
+            logger.warning("dead letter %d: %s of %s, from %s: %s", count, method, whom, sender, why)
+
+    def take(self, number: int) -> DeadLetter | None:
+        """Take the one with that number out of the last, if it is among them."""
+        found = next((letter for letter in self.last if letter.number == number), None)
+        if found is not None:
+            self.last.remove(found)
+        return found
 
     def _class_of(self, whom: Any) -> str:
         name = getattr(whom, "class_name", "")  # a location has one, and a cell a definition
@@ -113,11 +138,3 @@ class DeadLetters:
             return OTHERS
         self._classes.add(name)
         return str(name)
-
-
-def _method_in(message: bytes) -> str:
-    """The method that a packed tell names: ``[kind, key, method, ...]``."""
-    try:
-        return str(unpack(message)[2])
-    except (ValueError, TypeError, IndexError):
-        return "tell"

@@ -90,7 +90,7 @@ class Host(Protocol):
         """A service answered."""
         ...
 
-    def refuse(self, peer: Peer, number: int | None, key: bytes, method: str = "tell") -> None:
+    def refuse(self, peer: Peer, number: int | None, key: bytes, method: str | bytes = "tell") -> None:
         """A message named an actor that is not here."""
         ...
 

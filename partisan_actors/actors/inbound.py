@@ -6,11 +6,13 @@ Handlers run inside the loop's read call-back. A message that names no actor her
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.encoding import Encoded, pack_payload
 from partisan_actors.actors.host import CopyBuffers, Host
+from partisan_actors.actors.parcels import packed_again
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.errors import ActorStopped, ActorUnavailable, PartisanError, SerializationError, TaskFailed
 from partisan_actors.node.router import Peer
@@ -116,7 +118,7 @@ class Inbound:
     def on_call_pickled(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         cell = self._cells.get(m[2])
         if cell is not None:
-            cell.deliver(peer, m[1], m[3], _loader(m[5], buffers), None, m[4])
+            cell.deliver(peer, m[1], m[3], partial(_load, m[5], buffers), None, m[4])
         else:
             self._system.refuse(peer, m[1], m[2])
 
@@ -125,21 +127,22 @@ class Inbound:
         if cell is not None:
             cell.deliver(peer, None, m[2], m[3:])
         else:
-            self._system.refuse(peer, None, m[1], m[2])
+            self._system.refuse(peer, None, m[1], packed_again(m[1], m[2], m[3:]))
 
     def on_tell_meta(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         cell = self._cells.get(m[1])
         if cell is not None:
             cell.deliver(peer, None, m[2], m[4:], None, m[3])
         else:
-            self._system.refuse(peer, None, m[1], m[2])
+            self._system.refuse(peer, None, m[1], packed_again(m[1], m[2], m[4:]))
 
     def on_tell_pickled(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         cell = self._cells.get(m[1])
+        args = partial(_load, m[4], buffers)  # decoded where they are needed: for a blocking method, on its thread
         if cell is not None:
-            cell.deliver(peer, None, m[2], _loader(m[4], buffers), None, m[3])
+            cell.deliver(peer, None, m[2], args, None, m[3])
         else:
-            self._system.refuse(peer, None, m[1], m[2])
+            self._system.refuse(peer, None, m[1], packed_again(m[1], m[2], args))
 
     def on_reply(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         reply = peer.pending.pop(m[1], None)
@@ -202,16 +205,6 @@ def _load(body: bytes | None, buffers: Any) -> Any:
     if body is None:
         body, *buffers = buffers
     return decode(body, buffers or ())
-
-
-def _loader(body: bytes | None, buffers: Any) -> Callable[[], tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Decodes arguments where they are needed: on the actor's thread for a blocking method."""
-
-    def load() -> tuple[tuple[Any, ...], dict[str, Any]]:
-        args, kwargs = _load(body, buffers)
-        return args, kwargs
-
-    return load
 
 
 def send_encoded(peer: Peer, encoded: Encoded, affinity: int, channel: str = CALLS) -> None:

@@ -20,6 +20,7 @@ from partisan_actors.actors.acked import Acked, Manner
 from partisan_actors.actors.back_pressure import BackPressure
 from partisan_actors.actors.encoding import as_sent, copies_of, pack_payload
 from partisan_actors.actors.host import CopyBuffers, Host
+from partisan_actors.actors.parcels import parcel_or_method
 from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.sent_refs import SentRefs, has_read, refs_in_message
@@ -343,7 +344,7 @@ class Outbound:
             if reply is not None:
                 reply.fail(error)
             else:
-                self._system.dead_letter(location, message, error)
+                self._system.dead_letter(location, parcel_or_method(message, buffers), error)
 
     def _submit_newest(
         self, location: Location, method: str, message: bytes, buffers: list[Any] | None, channel: str, affinity: int

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from partisan_actors.actors.parcels import packed_again
 from partisan_actors.actors.reasons import NODE_STOPPED
 from partisan_actors.actors.tracing import refuse_serving
 from partisan_actors.errors import ActorStopped, MailboxFull
@@ -80,7 +81,8 @@ class Refusing:
         """It is not handled, and has not begun to be. What nobody waits for is a dead letter."""
         self.refuse(message, error)
         if message.number is None and self.reason != NODE_STOPPED:
-            self.system.dead_letter(self, message.method.name, error, message.peer.node.name)
+            told = packed_again(self.key, message.method.name, message.args)
+            self.system.dead_letter(self, told, error, message.peer.node.name)
 
     def refuse_all(self) -> None:
         """The actor ends: what waits is not handled, and who waits for what runs on threads need not any longer."""

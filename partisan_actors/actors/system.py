@@ -28,6 +28,7 @@ from partisan_actors.actors.inbound import TINY, Inbound, encode_answer, encode_
 from partisan_actors.actors.keys import service_key
 from partisan_actors.actors.made_calls import note_in_children
 from partisan_actors.actors.outbound import CopyBuffers, Outbound, copies_of, pack_payload
+from partisan_actors.actors.parcels import parcel_or_method
 from partisan_actors.actors.posting import Posting
 from partisan_actors.actors.reasons import Flushed
 from partisan_actors.actors.ref import PENDING, STOPPED, Location, actor_key
@@ -150,7 +151,7 @@ class ActorSystem:
         found = self.cells.get(actor_key(actor))
         return found if isinstance(found, Cell) else None
 
-    def refuse(self, peer: Peer, number: int | None, key: bytes, method: str = "tell") -> None:
+    def refuse(self, peer: Peer, number: int | None, key: bytes, method: str | bytes = "tell") -> None:
         """A message named an actor that is not here."""
         whom, error = self._table.missing(key)
         if number is not None:
@@ -389,7 +390,7 @@ class ActorSystem:
             if item.reply is not None:
                 item.reply.fail(error)
             else:
-                self.dead_letter(location, item.message, error)
+                self.dead_letter(location, parcel_or_method(item.message, item.buffers), error)
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
         peer = self.node.router.peer(record.node)

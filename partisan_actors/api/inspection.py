@@ -122,9 +122,12 @@ class Inspection:
         return self._actor_rows.all()
 
     async def dead_letters(self, peer: Any) -> dict[str, Any]:
-        """How many messages have reached nobody here, in all and by reason, and the last of them, the latest first."""
+        """How many messages have reached nobody here, in all and by reason, and the last of them, the latest first.
+
+        What one held is not told, but whether it is kept, to be sent again.
+        """
         letters = self._system.dead_letters
-        rows = [letter._asdict() for letter in reversed(letters.last)]
+        rows = [letter.plain() for letter in reversed(letters.last)]
         return {"count": letters.count, "reasons": dict(letters.by_reason), "rows": rows}
 
     async def tasks(self, peer: Any) -> list[dict[str, Any]]:

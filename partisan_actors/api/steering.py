@@ -9,14 +9,16 @@ import logging
 from typing import Any, Final
 
 from partisan_actors.actors.cell import ALIVE, STARTING, Cell
+from partisan_actors.actors.parcels import readdressed
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.restart import may_restart
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.terminating import TERMINATE
 from partisan_actors.errors import ActorNotFound, ConfigError
-from partisan_actors.ids import ActorId
+from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.scheduler.scheduler import Scheduler
+from partisan_actors.wire.channels import CALLS
 
 __all__ = ["STEERING", "Steering"]
 
@@ -55,6 +57,32 @@ class Steering:
         self._audit(who, "stops", cell)
         told: Reply[Any] = Reply(self._system.loop)
         self._system.ask(self._location(cell), TERMINATE, (), {}, told)
+
+    async def resend(self, peer: Any, number: int, actor: str, class_name: str, host: str, who: str) -> dict[str, Any]:
+        """Send what a dead letter of this node held to an actor of that class on node `host`, and forget the letter.
+
+        It is one more message: one that does not arrive is one more dead letter. Raises ConfigError when it is not
+        kept.
+        """
+        letters = self._system.dead_letters
+        kept = next((letter for letter in letters.last if letter.number == number), None)
+        if kept is None or kept.parcel is None:
+            why = "too large, or its arguments are gone" if kept is not None else "not among the last"
+            raise ConfigError("dead letter", number, f"one that is kept; this one is {why}")
+        try:
+            target, place = ActorId.parse(actor), NodeId.parse(host)
+        except ValueError as error:
+            raise ConfigError("actor and node", f"{actor} on {host}", "ids of an actor and of a node") from error
+        location = self._system.location(target, class_name, None, False, None)
+        self._system.found(location, place)  # now: nobody here may have a handle of it
+        letters.take(number)
+        text = f"{kept.method} of {kept.whom}"
+        logger.warning("audit: %s sends %s again, to %s", who, text, location)
+        self._system.node.feed.tell("actor.steered", actor, who=who, did=f"sends {kept.method} again to", what=actor)
+        self._system.outbound.dispatch(
+            location, 0, readdressed(kept.parcel, location.key), None, None, CALLS, None, None
+        )
+        return {"method": kept.method, "whom": kept.whom}
 
     async def note(self, peer: Any, did: str, who: str) -> None:
         """Somebody does something to this node, "asks to drain" it for one: that is logged here, too."""

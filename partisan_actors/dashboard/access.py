@@ -9,8 +9,9 @@ Rules kept here:
 3. What changes something, and comes with a cookie or with nothing, comes from our own page, and shows the secret of
    its session, which scripts of other pages cannot read. Who shows the token itself needs neither: no browser adds it
    unasked.
-4. Secrets are compared in constant time, live in memory only, and a session ends after SESSION_S, or when SESSIONS_MAX
-   later ones have begun.
+4. Secrets are compared in constant time, live in memory only, and a session ends after SESSION_S, when SESSIONS_MAX
+   later ones have begun, or when its browser signs out.
+5. Who is told of what changes is looked at again before each word: a stream does not outlive its session.
 """
 
 from __future__ import annotations
@@ -117,6 +118,10 @@ class Access:
             return None
         return session
 
+    def end(self, session: Session) -> None:
+        """Whoever has that session has it no longer."""
+        self._sessions.pop(session.id, None)
+
     def check(self, asked: Asked) -> Session | None:
         """Rules 1 and 2. Returns the session of who may look, if there is one. Raises Problem."""
         self.check_host(asked)
@@ -135,7 +140,11 @@ class Access:
             raise Problem(403, "this dashboard is read-only")
         if not self.may_act(asked, session):
             raise Problem(403, "whoever shows this token may look, and not act")
-        if self._bearer(asked):
+        self.check_secret(asked, session)
+
+    def check_secret(self, asked: Asked, session: Session | None) -> None:
+        """Rule 3, for somebody who may look. Raises Problem."""
+        if self._bearer(asked) is not None:
             return
         self.check_same_origin(asked)
         if session is None or not _same(asked.csrf, session.csrf):

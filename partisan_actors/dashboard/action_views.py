@@ -1,4 +1,4 @@
-"""What can be done from the dashboard: end an actor or have it made again, drain a node or stop it.
+"""What can be done from the dashboard: end an actor or have it made again, drain a node or stop it, send letters again.
 
 Each is logged here, as `audit: ...`, with who asked; and by the node, which tells of it in its feed of events as well.
 """
@@ -15,7 +15,7 @@ from partisan_actors.api.steering import STEERING
 from partisan_actors.dashboard.actor_views import ACTOR, actor_row
 from partisan_actors.dashboard.endpoints import Desk, Endpoint
 from partisan_actors.dashboard.node_views import NODE
-from partisan_actors.dashboard.parameters import Integer, Parameter
+from partisan_actors.dashboard.parameters import Integer, Parameter, Text
 from partisan_actors.dashboard.problems import Problem
 from partisan_actors.dashboard.schemas import record
 from partisan_actors.tasks.draining import DRAIN, DRAIN_GRACE_S
@@ -82,6 +82,19 @@ async def stop_node(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"done": False, "text": what}
 
 
+async def resend(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Send a dead letter again, to the actor that it was for or to another one. Raises Problem when that has ended."""
+    name, target = given["name"], await actor_row(desk, given["to"])
+    if target["state"] in ("stopped", "stopping"):
+        raise Problem(409, f"{target['class']} {target['id']} is {target['state']}: choose another actor")
+    host = await desk.watcher.row_of(target["node"])
+    what = f"sends dead letter {given['number']} of node {name} again, to {target['class']} {target['id']}"
+    logger.warning(AUDIT, given["who"], what)
+    about = (given["number"], target["id"], target["class"], host["id"], given["who"])
+    sent = await desk.watcher.act(name, STEERING, "resend", *about)
+    return {"done": False, "text": f"{sent['method']} was sent again, to {target['class']} {target['id']}"}
+
+
 ACTION_ENDPOINTS: Final = (
     *(
         Endpoint(
@@ -107,6 +120,20 @@ ACTION_ENDPOINTS: Final = (
         _DONE,
         "actions",
         (NODE, Parameter("timeout", Integer(0, DRAIN_S_MAX), "How many seconds work may take to end.", 60)),
+        is_action=True,
+        problems=(404, 409),
+    ),
+    Endpoint(
+        "/api/v1/nodes/{name}/dead-letters/{number}/resend",
+        "Send a message that reached nobody again, if the node has kept it.",
+        resend,
+        _DONE,
+        "actions",
+        (
+            NODE,
+            Parameter("number", Integer(1, 2**53), "Which one of that node.", in_path=True),
+            Parameter("to", Text(200, 1), "The id of the actor that is to get it.", is_needed=True),
+        ),
         is_action=True,
         problems=(404, 409),
     ),

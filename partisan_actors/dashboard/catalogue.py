@@ -33,6 +33,7 @@ async def session(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
         "cluster": desk.watcher.cluster,
         "read_only": not given["may_act"],
         "csrf": given["csrf"],
+        "may_sign_out": bool(desk.options.token) and given["csrf"] is not None,
         "version": partisan_actors.__version__,
         "jaeger_url": desk.options.jaeger_url,
     }
@@ -67,6 +68,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
                 "cluster": "text: the name of the cluster",
                 "read_only": "flag: whether actions are refused",
                 "csrf": "text?: what actions have to show; null without a session",
+                "may_sign_out": "flag: whether there is a session that began with a token, which POST /logout ends",
                 "version": "text: of partisan_actors",
                 "jaeger_url": "text: where a Jaeger's UI shows the same traces, or empty",
             }

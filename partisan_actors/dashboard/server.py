@@ -69,6 +69,7 @@ class Server:
             app.router.add_route(endpoint.method, endpoint.path, self._serve(endpoint))
         app.router.add_get("/", self._index)
         app.router.add_post("/login", self._login)
+        app.router.add_post("/logout", self._logout)
         app.router.add_get("/assets/{name}", self._asset)
         for path, tell in STREAMS.items():
             app.router.add_get(path, self._stream(tell))
@@ -195,6 +196,16 @@ class Server:
         began = self._begin(response, str(form.get("token", "")))
         return began or self._page("login.html", HTTPStatus.UNAUTHORIZED)
 
+    async def _logout(self, request: web.Request) -> web.StreamResponse:
+        asked = self._asked(request)
+        session = self._access.check(asked)
+        self._access.check_secret(asked, session)
+        if session is not None:
+            self._access.end(session)
+        response = web.Response(status=HTTPStatus.NO_CONTENT)
+        response.del_cookie(self._cookie_name)
+        return response
+
     def _begin(self, response: web.Response, token: str) -> web.Response | None:
         """The response with the cookie of a new session; None when the token is wrong."""
         session = self._access.begin(token)
@@ -221,7 +232,8 @@ class Server:
         """Server-sent events."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            self._access.check(self._asked(request))
+            asked = self._asked(request)
+            self._access.check(asked)
             if self._streams >= STREAMS_MAX:
                 raise Problem(503, f"{STREAMS_MAX} pages are told of what changes already")
             headers = {**SECURITY_HEADERS, "Content-Type": "text/event-stream"}
@@ -230,7 +242,12 @@ class Server:
             try:
                 await response.prepare(request)
                 async for kind, value in tell(self._desk):
-                    await response.write(f"event: {kind}\ndata: {_text(value)}\n\n".encode())
+                    self._access.check(asked)
+                    await response.write(_event(kind, value))
+            except Problem as problem:  # the session has ended
+                if not response.prepared:
+                    raise
+                await response.write(_event("problem", problem.plain()))
             except ConnectionError:  # the page was closed
                 pass
             finally:
@@ -251,6 +268,10 @@ def _load_assets() -> dict[str, tuple[bytes, str]]:
 
 def _text(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), default=str, allow_nan=False)
+
+
+def _event(kind: str, value: Any) -> bytes:
+    return f"event: {kind}\ndata: {_text(value)}\n\n".encode()
 
 
 def _json(value: Any) -> web.Response:

@@ -33,6 +33,9 @@ _TOLD: Final = tuple(name for name in _OBJECT_COLUMNS if name not in ("node", "h
 _LETTER_COLUMNS: Final = {
     "time": "number: when, in seconds since 1970",
     "node": "text: the node on which it got lost",
+    "number": "integer: which one of that node",
+    "actor": "text: the id of the actor that it was for, or empty",
+    "may_resend": "flag: whether what it held is kept, and it can be sent again",
     "whom": "text: for whom it was",
     "method": "text: what was told",
     "sender": "text: the node that has sent it",

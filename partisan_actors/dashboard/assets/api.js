@@ -24,6 +24,12 @@ export async function act(path, parameters = {}) {
   return answered(await fetch(`/api/v1/${path}${query ? `?${query}` : ""}`, { method: "POST", headers: { "X-Partisan-Csrf": csrf ?? "" } }));
 }
 
+export async function signOut() {
+  const { csrf } = await whoami();
+  await fetch("/logout", { method: "POST", headers: { "X-Partisan-Csrf": csrf ?? "" } });
+  location.assign("/");
+}
+
 export async function whoami() {
   session ??= await get("session");
   return session;

@@ -1,5 +1,5 @@
 // The frame of the dashboard: which view is shown, when it asks again, what it says when not all nodes answered, and keys.
-import { Refusal, whoami } from "/assets/api.js";
+import { Refusal, signOut, whoami } from "/assets/api.js";
 import { h, fill } from "/assets/dom.js";
 import { showKeys } from "/assets/dialogs.js";
 import { clock } from "/assets/format.js";
@@ -135,6 +135,9 @@ async function begin() {
     const session = await whoami();
     readOnly = session.read_only;
     document.getElementById("cluster").textContent = session.cluster;
+    const leave = document.getElementById("leave");
+    leave.hidden = !session.may_sign_out;
+    leave.addEventListener("click", () => signOut().catch((error) => banner(error.message, true)));
   } catch (error) {
     banner(error.message, true);
   }

@@ -1,15 +1,16 @@
 // What is looked at less often: work that waits, placement groups, deadlocks.
 import { get } from "/assets/api.js";
+import { confirmAction } from "/assets/dialogs.js";
 import { h, fill } from "/assets/dom.js";
 import { bytes, clock, plural, seconds, state } from "/assets/format.js";
 import { ServerTable } from "/assets/tables.js";
 
 const PARTS = [["tasks", "Waiting work"], ["groups", "Placement groups"], ["deadlocks", "Deadlocks"], ["objects", "Objects"], ["dead-letters", "Dead letters"]];
 
-export function moreView(part) {
+export function moreView(part, { readOnly, refresh }) {
   const [name, title] = PARTS.find(([each]) => each === part) ?? PARTS[0];
   const tabs = h("div", { className: "filters", role: "navigation", "aria-label": "More views" }, PARTS.map(([each, label]) => h("a", { href: `#/more/${each}`, className: "chip", "aria-current": each === name ? "page" : null, style: each === name ? { background: "var(--accent-soft)", color: "var(--accent)" } : {} }, label)));
-  const made = name === "deadlocks" ? deadlocks() : name === "objects" ? objects() : name === "dead-letters" ? letters() : table(name);
+  const made = name === "deadlocks" ? deadlocks() : name === "objects" ? objects() : name === "dead-letters" ? letters(readOnly, refresh) : table(name);
   return { element: h("div", {}, h("div", { className: "head" }, h("h1", {}, title)), tabs, h("div", { className: "panel" }, made.element)), update: made.update };
 }
 
@@ -33,9 +34,14 @@ function objects() {
   return { element: h("div", {}, stores, made.element), update };
 }
 
-function letters() {
+function letters(readOnly, refresh) {
+  const again = (row) => {
+    const to = h("input", { "aria-label": "To which actor", value: row.actor, placeholder: "actor:node~1a/2", style: { width: "100%", marginTop: ".5rem" } });
+    const text = h("span", {}, `${row.method}, which was for ${row.whom}, is sent once more, from node ${row.node}, to the actor with this id. References to objects in it may have ended.`, to);
+    return h("button", { type: "button", onclick: () => confirmAction("Send this message again?", text, "Send it", `nodes/${encodeURIComponent(row.node)}/dead-letters/${row.number}/resend`, () => ({ to: to.value.trim() }), refresh) }, "Send again");
+  };
   const count = h("p", { className: "soft" });
-  const made = new ServerTable({ path: "dead-letters", noun: "letter", order: "-time", empty: "Every message has reached somebody.", filters: [{ key: "reason", label: "Reason", choices: (answer) => Object.keys(answer.reasons) }], columns: [{ key: "time", label: "When", num: true, show: (row) => clock(row.time) }, { key: "node", label: "Node" }, { key: "whom", label: "For whom" }, { key: "method", label: "What" }, { key: "sender", label: "From" }, { key: "reason", label: "Reason" }, { key: "why", label: "Why it reached nobody", wide: true }] });
+  const made = new ServerTable({ path: "dead-letters", noun: "letter", order: "-time", empty: "Every message has reached somebody.", filters: [{ key: "reason", label: "Reason", choices: (answer) => Object.keys(answer.reasons) }], columns: [{ key: "time", label: "When", num: true, show: (row) => clock(row.time) }, { key: "node", label: "Node" }, { key: "whom", label: "For whom", wide: true }, { key: "method", label: "What" }, { key: "sender", label: "From" }, { key: "reason", label: "Reason" }, { key: "why", label: "Why it reached nobody", wide: true }, ...(readOnly ? [] : [{ key: "number", label: "", sort: false, show: (row) => (row.may_resend ? again(row) : h("span", { className: "faint", title: "What it held was too large to be kept, or cannot be read" }, "not kept")) }])] });
   async function update() {
     const found = await made.update();
     const reasons = Object.entries(found.reasons).map(([reason, number]) => `${number} ${reason}`).join(", ");

@@ -10,6 +10,8 @@ from partisan_actors.actors.ref import Location
 from partisan_actors.errors import ActorStopped, MailboxFull, NodeDown
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.telemetry.meters import OTHERS
+from partisan_actors.wire.codec import pack
+from partisan_actors.wire.frames import Kind
 
 BANK = Location(ActorId(NodeId("a", 1), 7), "Bank", None, can_restart=False)
 
@@ -52,3 +54,15 @@ def test_of_very_many_classes_the_later_ones_are_one(letters: DeadLetters, monke
         letters.add(Whom.of(name, name), "tell", "no", "a")
 
     assert letters.counts == {("A", OTHER): 2, ("B", OTHER): 1, (OTHERS, OTHER): 2}
+
+
+def test_one_is_taken_out_by_its_number_and_what_it_held_is_not_told(letters: DeadLetters) -> None:
+    message = pack([Kind.TELL, BANK.key, "pay", 3])
+    letters.add(BANK, message, MailboxFull("it", 3), "a")
+    letters.add(BANK, "pay", MailboxFull("it", 3), "a")
+
+    assert [each.plain()["may_resend"] for each in letters.last] == [True, False]
+    assert "parcel" not in letters.last[0].plain() and letters.last[0].actor == str(BANK.actor)
+    taken = letters.take(1)
+    assert taken is not None and taken.parcel == message and taken.method == "pay"
+    assert letters.take(1) is None and len(letters.last) == 1 and letters.count == 2

@@ -96,7 +96,7 @@ async def test_read_only_refuses_actions_and_nothing_is_asked() -> None:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         for endpoint in ENDPOINTS:
             if endpoint.is_action:
-                path = endpoint.path.replace("{id}", "x").replace("{name}", "a")
+                path = endpoint.path.replace("{id}", "x").replace("{name}", "a").replace("{number}", "1")
                 async with client.post(path, headers=headers) as response:
                     assert response.status == 403, path
 
@@ -136,6 +136,26 @@ async def test_the_stream_begins_with_the_whole_overlay_and_goes_on_with_what_ch
 
     assert [node["name"] for node in first["nodes"]] == ["a", "b"] and first["changes"] == []
     assert [each["text"] for each in second["changes"]][:1] == ["c is up"]
+
+
+async def test_a_stream_ends_with_its_session() -> None:
+    cluster = cluster_with_actors()
+    async with served(cluster, token=TOKEN) as (client, server):
+        async with client.get(server.url):
+            pass
+        async with client.get("/api/v1/session") as response:
+            csrf = (await response.json())["csrf"]
+        async with client.get("/api/v1/changes") as stream:
+            await _next_event(stream.content)
+            async with client.post("/logout") as response:
+                assert response.status == 403  # as a page of somebody else asks for it
+            async with client.post("/logout", headers={CSRF_HEADER: csrf}) as response:
+                assert response.status == 204
+            cluster.rows.append(member("c"))
+            told = await _next_event(stream.content)
+            assert told["status"] == 401 and await stream.content.read() == b"\n"
+        async with client.get("/api/v1/changes") as response:
+            assert response.status == 401
 
 
 async def test_an_address_that_is_taken_is_an_error_that_says_so() -> None:

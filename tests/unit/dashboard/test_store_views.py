@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import partisan_actors as pa
+from partisan_actors.dashboard.access import CSRF_HEADER
 from partisan_actors.dashboard.options import DashboardOptions
 from partisan_actors.dashboard.running import Dashboard
 from partisan_actors.errors import ActorStopped
@@ -63,7 +64,57 @@ async def test_a_message_that_reached_nobody_is_told_with_the_reason_and_by_it()
     assert row["reason"] == "actor ended" and "it has ended" in row["why"]
 
 
-def _client(made: Dashboard) -> Any:
-    from aiohttp import ClientSession
+@pa.actor
+class Clerk:
+    def __init__(self) -> None:
+        self.letters: list[Any] = []
 
-    return ClientSession(made.url.rstrip("/"))
+    async def file(self, letter: Any) -> None:
+        self.letters.append(letter)
+
+    async def filed(self) -> list[Any]:
+        return self.letters
+
+
+async def test_a_message_that_reached_nobody_is_sent_again_to_somebody_else() -> None:
+    async with nodes("a", "b") as cluster:
+        with cluster.at("a"):
+            gone, here = (Clerk.options(scheduling_strategy=pa.NodeAffinity("b")).remote() for _ in range(2))
+            await gone.filed.remote()
+            await here.filed.remote()
+            cell = cluster["b"].system.cell(gone._location.actor)
+            assert cell is not None
+            cell.stop("it was killed")
+            await until(lambda: cluster["b"].system.cell(gone._location.actor) is None)
+            gone.file.tell({"of": {1, 2}})
+        letters = [cluster[name].system.dead_letters for name in ("a", "b")]
+        await until(lambda: sum(each.count for each in letters) == 1)
+
+        async with dashboard_of(cluster) as made, _client(made) as client:
+            (row,) = (await asked(client, "/api/v1/dead-letters"))["rows"]
+            assert row["may_resend"] and row["actor"] == str(gone._location.actor)
+            path = f"/api/v1/nodes/{row['node']}/dead-letters/{row['number']}/resend"
+            async with client.get("/"):
+                pass
+            secret = {CSRF_HEADER: (await asked(client, "/api/v1/session"))["csrf"]}
+            refused = [
+                await _status(client, path, secret, to="actor:x~1/1"),  # nobody
+                await _status(client, path, secret, to=str(gone._location.actor)),  # it has ended
+            ]
+            assert refused[0] == 404 and refused[1] in (404, 409)
+            assert await _status(client, path, secret, to=str(here._location.actor)) == 200
+            assert await _status(client, path, secret, to=str(here._location.actor)) == 409  # it is not kept any more
+        with cluster.at("a"):
+            assert await here.filed.remote() == [{"of": {1, 2}}]
+
+
+async def _status(client: Any, path: str, headers: Any, **parameters: str) -> int:
+    async with client.post(path, params=parameters, headers=headers) as response:
+        await response.read()
+        return int(response.status)
+
+
+def _client(made: Dashboard) -> Any:
+    from aiohttp import ClientSession, CookieJar
+
+    return ClientSession(made.url.rstrip("/"), cookie_jar=CookieJar(unsafe=True))
