@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import partisan_actors
 
-__all__ = ["FRAMES_MAX", "Place", "await_chain", "described", "thread_places"]
+__all__ = ["FRAMES_MAX", "Place", "await_chain", "described", "is_users", "thread_places"]
 
 # Of a deeper stack, those in which it stands are told.
 FRAMES_MAX: Final = 100
@@ -74,12 +74,12 @@ def described(places: Iterable[Place]) -> list[dict[str, Any]]:
         {
             **place._asdict(),
             "text": linecache.getline(place.file, place.line).strip()[:TEXT_MAX],
-            "is_users": _is_users(place),
+            "is_users": is_users(place),
         }
         for place in places
     ]
 
 
-def _is_users(place: Place) -> bool:
+def is_users(place: Place) -> bool:
     """Whether it is code neither of ours nor of Python's library, nor of what is installed in that."""
     return not place.file.startswith(("<frozen ", _OURS, _LIBRARY)) and "-packages" not in place.file

@@ -21,6 +21,7 @@ from partisan_actors.actors.stepping import Step
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.waits import awaited, awaited_on_thread
 from partisan_actors.api.frames import Place, await_chain, described, thread_places
+from partisan_actors.api.profiling import Profiles
 from partisan_actors.errors import ActorNotFound, ConfigError
 from partisan_actors.ids import ActorId
 from partisan_actors.tasks.executor import TaskExecutor
@@ -45,6 +46,7 @@ class Stacks:
         self._system = system
         self._executor = executor
         system.serve(STACKS, self)
+        self.profiles = Profiles(system)  # the same, over a while
 
     async def node(self, peer: Any) -> dict[str, Any]:
         """All threads and coroutines: those that run actors and tasks first."""

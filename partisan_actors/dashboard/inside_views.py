@@ -1,4 +1,4 @@
-"""What a node or an actor is inside: the stacks of what runs there, and a node's settings, some of which may change."""
+"""What a node or an actor is inside: stacks, profiles, and a node's settings, some of which may change."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from partisan_actors.api.profiling import PROFILES, RATE_MAX, SECONDS_MAX
 from partisan_actors.api.settings import CHANGEABLE, SETTINGS
 from partisan_actors.api.stacks import STACKS
 from partisan_actors.dashboard.action_views import AUDIT
 from partisan_actors.dashboard.actor_views import ACTOR, actor_row
 from partisan_actors.dashboard.endpoints import Desk, Endpoint
 from partisan_actors.dashboard.node_views import NODE
-from partisan_actors.dashboard.parameters import Parameter, Shaped, Text
+from partisan_actors.dashboard.parameters import Integer, Parameter, Shaped, Text
 from partisan_actors.dashboard.problems import Problem
 from partisan_actors.dashboard.schemas import array, record
+from partisan_actors.dashboard.watching import ACTION_S
 
 __all__ = ["INSIDE_ENDPOINTS"]
 
@@ -40,6 +42,33 @@ _STACKS: Final = record(
 )
 
 
+_PROFILE: Final = record(
+    {
+        "node": "text: which node",
+        "pid": "integer: its process",
+        "seconds": "number: for how long it was looked at",
+        "samples": "integer: how often",
+        "has_cpu": "flag: whether the system tells the processor time of threads",
+        "cut": "integer: how many looks at places beyond the most that are kept were counted where these were called",
+        "frames": array(
+            {
+                "parent": "integer: the place in this list of its caller; -1 for the first, which stands for all",
+                "function": "text: the function, or the thread",
+                "file": "text: where it is defined",
+                "line": "integer: and in which line",
+                "is_users": "flag: whether it is neither of the framework nor of a library",
+                "samples": "integer: how often it was seen, in itself or in what it calls",
+                "cpu_s": "number: the processor time that this took, in seconds",
+            }
+        ),
+    }
+)
+_TAKEN: Final = (
+    Parameter("seconds", Integer(1, int(SECONDS_MAX)), "For how long it is looked at.", 5),
+    Parameter("rate", Integer(1, RATE_MAX), "How often in a second.", 100),
+)
+
+
 async def node_stacks(desk: Desk, given: Mapping[str, Any]) -> Any:
     """What the threads and coroutines of a node do at this moment."""
     return await desk.watcher.ask_node(given["name"], STACKS, "node")
@@ -51,6 +80,25 @@ async def actor_stacks(desk: Desk, given: Mapping[str, Any]) -> Any:
     if row["state"] == "stopped":
         raise Problem(409, f"{row['class']} {row['id']} has ended")
     return await desk.watcher.ask_node(row["node"], STACKS, "actor", row["id"])
+
+
+async def node_profile(desk: Desk, given: Mapping[str, Any]) -> Any:
+    """Where the threads of a node spend their time, from now on. Raises Problem when one is being taken already."""
+    return await _profile(desk, given["name"], "node", given)
+
+
+async def actor_profile(desk: Desk, given: Mapping[str, Any]) -> Any:
+    """Where the methods of an actor's class spend their time on its node, from now on. Raises Problem."""
+    row = await actor_row(desk, given["id"])
+    if row["state"] == "stopped":
+        raise Problem(409, f"{row['class']} {row['id']} has ended")
+    return await _profile(desk, row["node"], "actor", given, row["id"])
+
+
+async def _profile(desk: Desk, node: str, method: str, given: Mapping[str, Any], *whom: str) -> Any:
+    seconds = given["seconds"]
+    asked = (*whom, float(seconds), given["rate"])
+    return await desk.watcher.act(node, PROFILES, method, *asked, timeout_s=seconds + ACTION_S)
 
 
 async def settings(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,6 +132,24 @@ INSIDE_ENDPOINTS: Final = (
         _STACKS,
         "actors",
         (ACTOR,),
+        problems=(404, 409),
+    ),
+    Endpoint(
+        "/api/v1/nodes/{name}/profile",
+        "Where the threads of a node spend their time, from now on: the answer takes that long.",
+        node_profile,
+        _PROFILE,
+        "nodes",
+        (NODE, *_TAKEN),
+        problems=(404, 409),
+    ),
+    Endpoint(
+        "/api/v1/actors/{id}/profile",
+        "The same, of the methods of an actor's class on its node.",
+        actor_profile,
+        _PROFILE,
+        "actors",
+        (ACTOR, *_TAKEN),
         problems=(404, 409),
     ),
     Endpoint(

@@ -23,7 +23,7 @@ from partisan_actors.dashboard.problems import Problem
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
 
-__all__ = ["ANSWER_S", "FRESH_S", "Asker", "Survey", "Watcher"]
+__all__ = ["ACTION_S", "ANSWER_S", "FRESH_S", "Asker", "Survey", "Watcher"]
 
 FRESH_S: Final = 1.0
 ANSWER_S: Final = 2.0

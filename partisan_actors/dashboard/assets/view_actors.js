@@ -4,6 +4,7 @@ import { waitAndRun } from "/assets/charts.js";
 import { confirmAction } from "/assets/dialogs.js";
 import { h, fill } from "/assets/dom.js";
 import { NONE, clock, count, plural, rate, seconds, state } from "/assets/format.js";
+import { profileButton } from "/assets/flames.js";
 import { stacksButton } from "/assets/stacks.js";
 import { ServerTable } from "/assets/tables.js";
 
@@ -43,7 +44,7 @@ export function actorView(id, { readOnly, refresh }) {
   const restart = h("button", { type: "button", onclick: asks("Restart", "It ends now, its running and waiting calls fail, and it is made again, here or elsewhere.", "restart", "Restart it") }, "Restart");
   const stop = h("button", { type: "button", onclick: asks("Stop", "It does what waits in its mailbox, and then ends for good.", "stop", "Stop it") }, "Stop");
   const kill = h("button", { type: "button", className: "danger", onclick: asks("Kill", "It ends now, for good. Its running and waiting calls fail.", "kill", "Kill it") }, "Kill");
-  const element = h("div", {}, h("div", { className: "head" }, title, sub, h("span", { className: "actions" }, h("a", { href: `#/logs?actor=${encodeURIComponent(id)}` }, h("button", { type: "button", tabIndex: -1 }, "Logs")), stacksButton(path), readOnly ? [] : [restart, stop, kill])), h("div", { className: "grid" }, facts, now), calls, h("div", { className: "grid", style: { marginTop: ".9rem" } }, happened, traces, said));
+  const element = h("div", {}, h("div", { className: "head" }, title, sub, h("span", { className: "actions" }, h("a", { href: `#/logs?actor=${encodeURIComponent(id)}` }, h("button", { type: "button", tabIndex: -1 }, "Logs")), stacksButton(path), profileButton(path), readOnly ? [] : [restart, stop, kill])), h("div", { className: "grid" }, facts, now), calls, h("div", { className: "grid", style: { marginTop: ".9rem" } }, happened, traces, said));
 
   async function update() {
     const found = await get(path);

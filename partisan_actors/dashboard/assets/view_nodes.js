@@ -3,6 +3,7 @@ import { get } from "/assets/api.js";
 import { confirmAction } from "/assets/dialogs.js";
 import { h, fill } from "/assets/dom.js";
 import { NONE, bytes, count, plural, seconds, span, state } from "/assets/format.js";
+import { profileButton } from "/assets/flames.js";
 import { showSettings } from "/assets/settings.js";
 import { stacksButton } from "/assets/stacks.js";
 import { ServerTable } from "/assets/tables.js";
@@ -47,7 +48,7 @@ export function nodeView(name, { readOnly, refresh }) {
   const logs = h("a", { href: `#/logs?node=${encodeURIComponent(name)}` }, h("button", { type: "button", tabIndex: -1 }, "Logs"));
   const events = h("a", { href: `#/events?about=${encodeURIComponent(name)}` }, h("button", { type: "button", tabIndex: -1 }, "Events"));
   const settings = h("button", { type: "button", onclick: () => showSettings(name, readOnly) }, "Settings");
-  const actions = readOnly ? [logs, events, stacksButton(path), settings] : [logs, events, stacksButton(path), settings,
+  const actions = readOnly ? [logs, events, stacksButton(path), profileButton(path), settings] : [logs, events, stacksButton(path), profileButton(path), settings,
     h("button", { type: "button", onclick: () => confirmAction(`Drain node ${name}?`, "It takes no new work. Its tasks finish, its restartable actors move to other nodes, the others have 60 seconds. Then it ends, if partisan start runs it. There is no way back.", "Drain it", `${path}/drain`, { timeout: 60 }, refresh) }, "Drain"),
     h("button", { type: "button", className: "danger", onclick: () => confirmAction(`Stop node ${name}?`, "Its process leaves the cluster and ends, with every actor on it.", "Stop it", `${path}/stop`, {}, refresh) }, "Stop"),
   ];

@@ -1,0 +1,75 @@
+"""A profile: what threads are seen at, whose methods run, and the processor time they take."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from partisan_actors.api import sampling
+from partisan_actors.api.sampling import Sampler
+
+LONG_S = 60.0
+
+
+class Works:
+    def __init__(self, sampler: Sampler) -> None:
+        self.sampler = sampler
+
+    def compute(self) -> None:
+        while self.sampler.samples < 20 or time.thread_time() < 0.2:
+            self.deeper()
+        self.sampler.stop()
+
+    def deeper(self) -> int:
+        return sum(range(1000))
+
+
+def profiled(sampler: Sampler) -> dict[str, Any]:
+    """What was seen while one thread computed and another one waited."""
+    over = threading.Event()
+    threads = [
+        threading.Thread(target=Works(sampler).compute, name="computes", daemon=True),
+        threading.Thread(target=over.wait, args=(LONG_S,), name="waits", daemon=True),
+    ]
+    for each in threads:
+        each.start()
+    sampler.run(LONG_S)
+    over.set()
+    for each in threads:
+        each.join(LONG_S)
+    return sampler.plain()
+
+
+def test_who_computes_is_told_from_who_waits_and_its_functions_stand_below_their_callers() -> None:
+    told = profiled(Sampler(0.001))
+
+    rows = {row["function"]: row for row in told["frames"]}
+    computes, waits = rows["computes"], rows["waits"]
+    assert computes["samples"] and waits["samples"] and told["samples"] >= 20
+    method = rows["Works.compute"]
+    assert method["is_users"] and method["file"] == __file__
+    assert told["frames"][rows["Works.deeper"]["parent"]] == method
+    for place, row in enumerate(told["frames"]):
+        assert row["parent"] < place
+        assert row["parent"] < 0 or row["samples"] <= told["frames"][row["parent"]]["samples"]
+    if told["has_cpu"]:
+        assert computes["cpu_s"] > waits["cpu_s"] and method["cpu_s"] <= computes["cpu_s"]
+
+
+def test_only_some_code_is_looked_at_from_there_on() -> None:
+    told = profiled(Sampler(0.001, [Works.compute.__code__]))
+
+    assert [row["function"] for row in told["frames"]][:2] == ["all threads", "Works.compute"]
+    assert all(row["parent"] >= 0 for row in told["frames"][1:])
+
+
+def test_beyond_the_most_places_what_is_seen_counts_where_it_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "ROWS_MAX", 2)
+
+    told = profiled(Sampler(0.001, [Works.compute.__code__]))
+
+    assert len(told["frames"]) == 2 and told["frames"][1]["samples"] == told["frames"][0]["samples"]
+    assert told["cut"] >= 1
