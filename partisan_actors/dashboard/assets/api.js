@@ -21,7 +21,9 @@ export async function get(path, parameters = {}, signal = undefined) {
 export async function act(path, parameters = {}) {
   const { csrf } = await whoami();
   const query = new URLSearchParams(parameters).toString();
-  return answered(await fetch(`/api/v1/${path}${query ? `?${query}` : ""}`, { method: "POST", headers: { "X-Partisan-Csrf": csrf ?? "" } }));
+  const response = await fetch(`/api/v1/${path}${query ? `?${query}` : ""}`, { method: "POST", headers: { "X-Partisan-Csrf": csrf ?? "" } });
+  if (response.status === 403 && (await get("session")).csrf !== csrf) throw new Refusal(403, "This page is of a dashboard that has ended since: load it again.");
+  return answered(response);
 }
 
 export async function signOut() {

@@ -39,7 +39,7 @@ let readOnly = false;
 function show() {
   const [path] = location.hash.replace(/^#\/?/, "").split("?");
   const [name, ...rest] = path.split("/");
-  const argument = rest.map(decodeURIComponent).join("/");
+  const argument = rest.map(decoded).join("/");
   const found = VIEWS.find(([each]) => each === name) ?? VIEWS[0];
   const make = argument && DETAILS[name] ? DETAILS[name] : found[2];
   current?.close?.();
@@ -53,6 +53,10 @@ function show() {
   fill(main, current.element);
   scrollTo(0, 0);
   refresh();
+}
+
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; } // an address that somebody has typed
 }
 
 async function refresh() {

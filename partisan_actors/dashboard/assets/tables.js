@@ -89,7 +89,8 @@ export class ServerTable {
   line(row) {
     const cells = this.columns.map((each) => {
       const value = each.show ? each.show(row) : row[each.key];
-      return h("td", { className: [each.num ? "num" : "", each.wide ? "wide" : "", each.mono ? "mono" : ""].join(" ") }, value === null || value === undefined || value === "" ? h("span", { className: "faint" }, NONE) : value);
+      const title = typeof value === "string" && value.length > 40 && !each.wide ? value : null; // it may be cut
+      return h("td", { title, className: [each.num ? "num" : "", each.wide ? "wide" : "", each.mono ? "mono" : ""].join(" ") }, value === null || value === undefined || value === "" ? h("span", { className: "faint" }, NONE) : value);
     });
     const target = this.open?.(row);
     if (!target) return h("tr", {}, cells);

@@ -49,7 +49,7 @@ export function logsView() {
   }
 
   function line(row) {
-    const who = row.actor_id ? h("a", { href: `#/actors/${encodeURIComponent(row.actor_id)}`, title: row.actor_id }, row.actor_class) : h("span", { className: "faint" }, row.logger);
+    const who = row.actor_id ? h("a", { href: `#/actors/${encodeURIComponent(row.actor_id)}`, title: row.actor_id }, row.actor_class) : h("span", { className: "faint", title: row.logger }, row.logger);
     return h("div", { className: `line ${row.level}` }, h("span", { className: "faint" }, clock(row.time)), h("span", {}, row.level), h("span", {}, h("a", { href: `#/nodes/${encodeURIComponent(row.node)}` }, row.node), " ", who),
       h("span", {}, row.message, row.trace_id ? h("a", { href: `#/traces/${row.trace_id}`, title: "its trace" }, " \u2197") : null));
   }

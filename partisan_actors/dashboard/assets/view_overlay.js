@@ -166,6 +166,11 @@ export function overlayView() {
     isHeld = false;
     grabbed = null;
   });
+  canvas.addEventListener("pointercancel", () => {
+    if (grabbed?.node) grabbed.node.held = false;
+    isHeld = false;
+    grabbed = null;
+  });
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     zoom(Math.exp(-event.deltaY * 0.0012), at(event));
