@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
@@ -19,11 +19,13 @@ class Control:
     """Takes requests to this node's process.
 
     `on_stop` is set by whoever runs the process and lets others end it. A program that called `init` does not set it:
-    its node ends with the program, and nobody else may end that.
+    its node ends with the program, and nobody else may end that. `on_start` is set by whoever can start another node
+    beside this one, and gives its name once it is a member.
     """
 
     def __init__(self, system: ActorSystem) -> None:
         self.on_stop: Callable[[], None] | None = None
+        self.on_start: Callable[[], Awaitable[str]] | None = None
         self._system = system
         system.serve(CONTROL, self)
 
@@ -51,6 +53,16 @@ class Control:
 
         drills = drills_of(self._system)
         return drills.add(*args) if what == "add" else drills.clear() if what == "clear" else drills.facts()
+
+    async def start(self, peer: Any) -> dict[str, Any]:
+        """Start another node beside this one, with the same settings; it ends with this one. The answer has its name.
+
+        Raises ConfigError for a node that starts no others, and what `on_start` raises.
+        """
+        if self.on_start is None:
+            allowed = "the first node of a `partisan start`, which can start others beside it"
+            raise ConfigError("node", self._system.me.name, allowed)
+        return {"name": await self.on_start(), "host": host_name()}
 
     async def stop(self, peer: Any) -> dict[str, Any]:
         """Begin to leave and end. The answer, which leaves before the node does, says whether it will and who it is."""

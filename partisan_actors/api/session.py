@@ -37,6 +37,7 @@ from partisan_actors.wire.channels import ChannelOptions, check_channels
 if TYPE_CHECKING:
     from partisan_actors.actors.system import ActorSystem
     from partisan_actors.api.runtime import Runtime
+    from partisan_actors.api.starting import Beginning
     from partisan_actors.objects.ref import ObjectRef
     from partisan_actors.telemetry.tracing import TracingOptions
 
@@ -87,6 +88,7 @@ class Session:
         self.on_waiting: Callable[[set[str]], None] = lambda names: None
         self._thread: LoopThread | None = None
         self._runtime: Runtime | None = None
+        self._begun: Beginning | None = None
         self._closed = False
         # Interpreters take their time to start: begin before anything else.
         self._workers: list[Worker] = []
@@ -223,11 +225,20 @@ class Session:
             self._forget()
             raise
 
+    async def add_worker(self) -> str:
+        """On this node's loop: start one more worker; its name, once it is a member. Raises as `start_another`."""
+        from partisan_actors.api.starting import start_another
+
+        self._check_open()
+        assert self._begun is not None, "start first"
+        self._spawner = self._spawner or Spawner()
+        return await start_another(self._begun, self.runtime, WORKER_MODULE, self._spawner)
+
     async def _start(self) -> None:
         # Now, and not above: the workers import the same meanwhile, and a program with decorators may never get here.
         from partisan_actors.api.starting import Beginning, start
 
-        begun = Beginning(
+        self._begun = begun = Beginning(
             self._config,
             self._contacts,
             self._any_overlay,

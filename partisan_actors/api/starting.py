@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -14,18 +15,20 @@ from partisan_actors.api.joining import fit_to_cluster, fit_to_saved
 from partisan_actors.api.log_choice import LogChoice
 from partisan_actors.api.output import SessionOutput
 from partisan_actors.api.runtime import Runtime
-from partisan_actors.errors import NotYetConnected
+from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.node.config import NodeConfig, memory_share
 from partisan_actors.node.overlay_options import merged
 from partisan_actors.node.overlays import with_own_options
-from partisan_actors.node.workers import Worker
+from partisan_actors.node.workers import Spawner, Worker
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.telemetry.tracing import TracingOptions
 
-__all__ = ["Beginning", "start"]
+__all__ = ["WORKERS_MAX", "Beginning", "start", "start_another"]
 
 START_TIMEOUT_S: Final = 30.0
 CATCH_UP_S: Final = 2.0
+# Beyond these, none is started while the session runs.
+WORKERS_MAX: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Beginning:
     any_overlay: bool
     tracing: TracingOptions | None
     dashboard: Dashboard
-    workers: Sequence[Worker]
+    workers: list[Worker]
     logs: LogChoice
     worker_settings: Mapping[str, Any]
     output: SessionOutput
@@ -58,7 +61,7 @@ async def start(begun: Beginning) -> Runtime:
     begun.output.attach(runtime)
     await runtime.start(begun.contacts)
     try:
-        _configure_workers(begun, runtime)
+        _configure_workers(begun, runtime, begun.workers)
         await _wait_for_cluster(begun, runtime, awaited)
         await runtime.ready()
         await runtime.open_dashboard(begun.dashboard)
@@ -68,12 +71,42 @@ async def start(begun: Beginning) -> Runtime:
     return runtime
 
 
-def _configure_workers(begun: Beginning, runtime: Runtime) -> None:
+async def start_another(begun: Beginning, runtime: Runtime, module: str, spawner: Spawner) -> str:
+    """One more worker, which runs `module`, while the session runs: its name, once it is a member.
+
+    Raises ConfigError when there are WORKERS_MAX or no process can be started, and NotYetConnected when it does not
+    come up; then it has ended.
+    """
+    if len(begun.workers) >= WORKERS_MAX:
+        raise ConfigError("worker", len(begun.workers) + 1, f"at most {WORKERS_MAX} that one process starts")
+    numbers = [int(number) for each in begun.workers if (number := each.name.rpartition("-w")[2]).isdigit()]
+    name = f"{runtime.config.name}-w{max(numbers, default=0) + 1}"
+    try:
+        worker = await asyncio.to_thread(Worker, module, name, spawner, begun.output.of_workers)
+    except OSError as error:
+        raise ConfigError("worker", name, f"a process that this machine can start ({error})") from error
+    begun.workers.append(worker)
+    _configure_workers(begun, runtime, [worker])
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while name not in {record.node.name for record in runtime.node.directory.live()}:
+        epitaph = worker.epitaph()
+        if epitaph is None and time.monotonic() > deadline:
+            worker.kill()
+            epitaph = f"not in the cluster after {START_TIMEOUT_S:g} s"
+        if epitaph is not None:
+            begun.workers.remove(worker)
+            raise NotYetConnected(name, f"{epitaph}; the output of node {runtime.config.name} may say why")
+        await runtime.scheduler.wait_for_news(0.05)
+    runtime.draining.children.append(name)
+    return name
+
+
+def _configure_workers(begun: Beginning, runtime: Runtime, workers: Sequence[Worker]) -> None:
     shared = runtime.settings_for_workers()
     shared["overlay_options"] = merged(shared["overlay_options"], begun.config.overlay_options)
     share = {"memory": memory_share(max(1, len(begun.workers) + begun.config.hosts_actors))}
     paths = [os.path.abspath(path) for path in sys.path if isinstance(path, str)]
-    for worker in begun.workers:
+    for worker in workers:
         mine = {"name": worker.name, "sys_path": paths, "resources": share, **begun.logs.plain()}
         worker.configure({**shared, **mine, **begun.worker_settings})
 

@@ -148,6 +148,7 @@ async def serve(plan: StartPlan, story: Story, output: SessionOutput) -> ExitCod
             runtime = session.runtime
             sessions.adopt(runtime)
             runtime.control.on_stop = runtime.draining.on_drained = end.stop.set
+            runtime.control.on_start = session.add_worker
             runtime.draining.children = [f"{session.node_name}-w{number}" for number in range(1, plan.nodes)]
             if runtime.node.credentials is not None:
                 end.on_hangup = runtime.node.credentials.reload

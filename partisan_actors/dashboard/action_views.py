@@ -1,4 +1,4 @@
-"""What can be done from the dashboard: end an actor or have it made again, drain a node or stop it, send letters again.
+"""What can be done from the dashboard: end actors or have them made again, start, drain and stop nodes, resend letters.
 
 Each is logged here, as `audit: ...`, with who asked; and by the node, which tells of it in its feed of events as well.
 """
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 AUDIT: Final = "audit: %s: %s"
 DRAIN_S_MAX: Final = 3600
+# A node is given 30 s to come up.
+START_S: Final = 40.0
 
 _DONE: Final = record({"done": "flag: whether it is done already", "text": "text: what was or is being done"})
 
@@ -82,6 +84,16 @@ async def stop_node(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"done": False, "text": what}
 
 
+async def start_node(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Have a node start another one beside it. Raises Problem for one that starts no others, or when it fails."""
+    name = given["name"]
+    await desk.watcher.row_of(name)
+    logger.warning(AUDIT, given["who"], f"has node {name} start another one")
+    await desk.watcher.act(name, STEERING, "note", "asks for another node beside", given["who"])
+    answer = await desk.watcher.act(name, CONTROL, "start", timeout_s=START_S)
+    return {"done": True, "text": f"node {answer['name']} is up on {answer['host']}"}
+
+
 async def resend(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     """Send a dead letter again, to the actor that it was for or to another one. Raises Problem when that has ended."""
     name, target = given["name"], await actor_row(desk, given["to"])
@@ -120,6 +132,16 @@ ACTION_ENDPOINTS: Final = (
         _DONE,
         "actions",
         (NODE, Parameter("timeout", Integer(0, DRAIN_S_MAX), "How many seconds work may take to end.", 60)),
+        is_action=True,
+        problems=(404, 409),
+    ),
+    Endpoint(
+        "/api/v1/nodes/{name}/start",
+        "Have the first node of a `partisan start` start another one beside it.",
+        start_node,
+        _DONE,
+        "actions",
+        (NODE,),
         is_action=True,
         problems=(404, 409),
     ),

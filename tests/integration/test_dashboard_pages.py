@@ -39,7 +39,16 @@ WORK = """
         def fail(self):
             raise ValueError("<b>no</b>")
 
+    @pa.actor
+    class Kept:
+        def keep(self, number):
+            print(f"kept {number}", flush=True)
+
     with pa.init(sys.argv[1], tracing=True):
+        gone, kept = Kept.options(name="gone").remote(), Kept.options(name="kept").remote()
+        pa.get([gone.keep.remote(0), kept.keep.remote(0)])
+        pa.kill(gone)
+        gone.keep.tell(77)
         counters = [Counter.options(name=f"counter-{i}").remote() for i in range(3)]
         fails = Fails.options(name="<img src=x onerror=alert(1)>").remote()
         print("made", flush=True)
@@ -132,7 +141,7 @@ def test_every_view_shows_what_the_cluster_does_and_asks_nobody_else(page: Any, 
     page.get_by_role("cell", name="calls").first.wait_for()
     go(page, site, "logs")
     page.get_by_role("log").wait_for()
-    for part in ("tasks", "groups", "deadlocks", "objects", "dead-letters"):
+    for part in ("tasks", "groups", "deadlocks", "objects"):
         go(page, site, f"more/{part}")
         page.locator(".empty").wait_for()
 
@@ -328,3 +337,81 @@ def test_what_an_actor_runs_is_shown_and_a_setting_of_a_node_is_changed_after_a_
     page.keyboard.press("Escape")
     go(page, site, "events?kind=node")
     page.get_by_text("changed log_level of node n-w1").wait_for()
+
+
+def test_a_message_that_reached_nobody_is_sent_again_to_somebody_else(page: Any, site: Site) -> None:
+    go(page, site, "actors?q=kept")
+    page.get_by_role("link", name="Kept").click()
+    page.get_by_text("made by").wait_for()
+    other = page.locator("code").first.text_content()
+
+    go(page, site, "more/dead-letters")
+    page.get_by_role("row", name="keep").get_by_role("button", name="Send again").click()
+    page.get_by_label("To which actor").fill("actor:nobody~1/1")
+    page.get_by_role("button", name="Send it").click()
+    page.get_by_role("alert").get_by_text("no node tells of an actor").wait_for()
+    page.get_by_label("To which actor").fill(other)
+    page.get_by_role("button", name="Send it").click()
+
+    page.get_by_text("Every message has reached somebody.").wait_for()
+    site.nodes.wait_for("kept 77")
+    page.complaints.clear()  # Chromium tells of the refusal, which was wanted
+
+
+def test_a_profile_is_taken_and_drawn_and_looked_into_without_a_mouse(page: Any, site: Site) -> None:
+    go(page, site, "nodes/n")
+    page.get_by_role("button", name="Profile").click()
+    page.get_by_label("For how long").select_option("2")
+    page.get_by_label("Which time").select_option("samples")
+    page.get_by_role("button", name="Record").click()
+    page.get_by_role("button", name=re.compile("^MainThread, ")).press("Enter")
+
+    zoomed = page.locator(".flame:focus")  # as wide as the whole now
+    playwright.expect(zoomed).to_have_css("left", "0px", timeout=SOON_MS)
+    playwright.expect(zoomed).to_have_text("MainThread", timeout=SOON_MS)
+    assert "width: 100%" in zoomed.get_attribute("style")
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
+
+
+def test_another_node_is_started_and_stopped_again(page: Any, site: Site) -> None:
+    go(page, site, "nodes/n-w1")
+    page.get_by_role("button", name="Start another").click()
+    page.get_by_role("button", name="Start it").click()
+    page.get_by_role("alert").get_by_text("partisan start").wait_for()  # a worker starts none
+    page.keyboard.press("Escape")
+    page.complaints.clear()
+
+    go(page, site, "nodes/n")
+    page.get_by_role("button", name="Start another").click()
+    page.get_by_role("button", name="Start it").click()
+    page.get_by_text("node n-w3 is up").wait_for()
+    go(page, site, "nodes/n-w3")
+    page.get_by_text("incarnation").wait_for()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Stop it").click()
+    go(page, site, "events?kind=node")
+    page.get_by_text("node n-w3 has left").first.wait_for()
+
+
+def test_a_page_whose_session_has_ended_leads_to_the_form(browser: Any, site: Site) -> None:
+    token = "a-token-of-some-length"
+    program = site.shells.command("dashboard", "--port", "0", "--token", token, "--address", _address(site))
+    url = program.wait_for("dashboard at").split()[-1]
+    context = browser.new_context()
+    page, other = context.new_page(), context.new_page()
+    for each in (page, other):
+        each.set_default_timeout(SOON_MS)
+    try:
+        page.goto(url)
+        page.get_by_text("Calls a second").wait_for()
+        other.goto(f"{url.partition('?')[0]}#/overlay")
+        painted_at_least(other, "data-nodes", "[4-9]")
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_label("Token").wait_for()
+
+        other.get_by_label("Token").wait_for()
+    finally:
+        context.close()
+        program.interrupt()
+        program.wait()

@@ -9,12 +9,15 @@ export function confirmAction(title, text, label, path, parameters, done) {
   const go = h("button", { type: "button", className: "danger" }, label);
   go.addEventListener("click", async () => {
     go.disabled = true;
+    fill(problem);
+    fill(go, "Asked for \u2026"); // a node may take seconds to start
     try {
       const answer = await act(path, typeof parameters === "function" ? parameters() : parameters);
       dialog().close();
       done?.(answer);
     } catch (error) {
       fill(problem, error.message);
+      fill(go, label);
       go.disabled = false;
     }
   });

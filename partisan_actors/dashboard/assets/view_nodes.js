@@ -38,6 +38,7 @@ export function nodesView() {
 
 export function nodeView(name, { readOnly, refresh }) {
   const sub = h("span", { className: "sub" });
+  const told = h("span", { className: "sub", role: "status" });
   const facts = h("div", { className: "panel" });
   const views = h("div", { className: "panel" });
   const said = h("div", { className: "panel" });
@@ -49,10 +50,11 @@ export function nodeView(name, { readOnly, refresh }) {
   const events = h("a", { href: `#/events?about=${encodeURIComponent(name)}` }, h("button", { type: "button", tabIndex: -1 }, "Events"));
   const settings = h("button", { type: "button", onclick: () => showSettings(name, readOnly) }, "Settings");
   const actions = readOnly ? [logs, events, stacksButton(path), profileButton(path), settings] : [logs, events, stacksButton(path), profileButton(path), settings,
+    h("button", { type: "button", title: "Another node beside this one", onclick: () => confirmAction(`Start another node beside ${name}?`, `It runs on ${name}'s host as one more process of its partisan start, with the same settings and the same offer of resources, and ends with it.`, "Start it", `${path}/start`, {}, ({ text }) => { fill(told, text); refresh(); }) }, "Start another"),
     h("button", { type: "button", onclick: () => confirmAction(`Drain node ${name}?`, "It takes no new work. Its tasks finish, its restartable actors move to other nodes, the others have 60 seconds. Then it ends, if partisan start runs it. There is no way back.", "Drain it", `${path}/drain`, { timeout: 60 }, refresh) }, "Drain"),
     h("button", { type: "button", className: "danger", onclick: () => confirmAction(`Stop node ${name}?`, "Its process leaves the cluster and ends, with every actor on it.", "Stop it", `${path}/stop`, {}, refresh) }, "Stop"),
   ];
-  const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, name), sub, h("span", { className: "actions" }, actions)),
+  const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, name), sub, told, h("span", { className: "actions" }, actions)),
     h("div", { className: "grid" }, facts, views, said), h("div", { className: "panel" }, h("h2", {}, "Actors"), actors.element));
 
   async function update() {

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from partisan_actors.api.control import CONTROL
 from partisan_actors.api.observer import Observer
+from partisan_actors.errors import ConfigError
 from partisan_actors.transport.memory import MemoryNetwork
 from tests.nodes import COOKIE
 from tests.unit.api.runtimes import door, runtimes
@@ -33,3 +36,20 @@ async def test_a_program_s_own_node_declines() -> None:
 
         assert answer["stops"] is False
         assert not a.node.is_closing
+
+
+async def test_a_node_that_can_start_another_one_says_how_that_is_called_and_one_that_cannot_refuses() -> None:
+    network = MemoryNetwork()
+
+    async def start() -> str:
+        return "a-w1"
+
+    async with runtimes(network, "a") as (a,), Observer(COOKIE, transport=door(network)) as observer:
+        await observer.connect([a.node.address])
+        with pytest.raises(ConfigError, match="partisan start"):
+            await observer.ask(observer.contact, CONTROL, "start")
+
+        a.control.on_start = start
+        answer = await observer.ask(observer.contact, CONTROL, "start")
+
+    assert answer["name"] == "a-w1"

@@ -61,3 +61,16 @@ async def test_a_node_is_drained_in_the_background_and_one_that_is_down_is_not()
     assert status == 200 and told["text"].startswith("drains node a") and not told["done"]
     assert refused == 409
     assert asked_of(made) == [("a", "steering.note"), ("a", "drain.drain")]
+
+
+async def test_another_node_is_started_by_one_that_can_and_who_asks_is_told_first() -> None:
+    made = cluster()
+    made.say("control.start", {"name": "a-w1", "host": "here"})
+    async with served(made, token=TOKEN) as (client, _):
+        status, told = await post(client, "a/start")
+        made.say("control.start", ValueError("node must be the first one of a `partisan start`"))
+        refused, why = await post(client, "a/start")
+
+    assert (status, told["text"]) == (200, "node a-w1 is up on here")
+    assert asked_of(made)[:2] == [("a", "steering.note"), ("a", "control.start")]
+    assert refused == 409 and "partisan start" in why["detail"]
