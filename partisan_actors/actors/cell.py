@@ -33,9 +33,10 @@ from partisan_actors.actors.mailbox import Inbox, Message
 from partisan_actors.actors.options import CellOptions
 from partisan_actors.actors.reasons import ActorExit, raised
 from partisan_actors.actors.ref import described
-from partisan_actors.actors.refusing import STOPPED, STOPPING, Refusing
+from partisan_actors.actors.refusing import STOPPED, STOPPING
 from partisan_actors.actors.stepping import UNSHARED, Stepper, enter_task, leave_task
 from partisan_actors.actors.threads import JobThread
+from partisan_actors.actors.traced_calls import TINY, TakingTraced
 from partisan_actors.actors.tracing import ActivationTrace, begin_serving, finish_serving
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import ActorId
@@ -53,12 +54,11 @@ FINISHING: Final = "finishing"
 
 ASYNC_CONCURRENCY: Final = 1000
 
-_TINY: Final = frozenset({int, float, bool, type(None)})
 _REPLY: Final = Kind.REPLY
 _EMPTY: Final = ()
 
 
-class Cell(Refusing):
+class Cell(TakingTraced):
     """One actor of this node."""
 
     runs_alone = True
@@ -117,6 +117,7 @@ class Cell(Refusing):
         self._copy_context = context.copy
         self.meters = system.meters.of_class(definition.interface.class_name)
         self._quick = self.meters.quick(definition.coroutines)
+        self._sites = None
         self._is_pumping = False
         # Whether a coroutine must not be started at once, for reasons other than a blocking method.
         self._is_closed = True
@@ -268,7 +269,7 @@ class Cell(Refusing):
             if getrefcount(step) > UNSHARED:
                 steps.retire(step)
             connection = peer.calls
-            if type(value) in _TINY and connection is not None and not self._is_closed:
+            if type(value) in TINY and connection is not None and not self._is_closed:
                 try:
                     connection.send(pack([_REPLY, m[1], value]))
                 except (OverflowError, PartisanError):  # beyond 64 bits, or a caller that does not read

@@ -14,6 +14,7 @@ from partisan_actors.actors.encoding import Encoded, pack_payload
 from partisan_actors.actors.host import CopyBuffers, Host
 from partisan_actors.actors.parcels import packed_again
 from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
+from partisan_actors.actors.traced_calls import TakingTraced
 from partisan_actors.errors import ActorStopped, ActorUnavailable, PartisanError, SerializationError, TaskFailed
 from partisan_actors.node.router import Peer
 from partisan_actors.wire.channels import CALLS
@@ -111,7 +112,10 @@ class Inbound:
     def on_call_meta(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         cell = self._cells.get(m[2])
         if cell is not None:
-            cell.deliver(peer, m[1], m[3], m[5:], None, m[4])
+            if isinstance(cell, TakingTraced):
+                cell.call_with_extras(peer, m)
+            else:  # a service, for example
+                cell.deliver(peer, m[1], m[3], m[5:], None, m[4])
         else:
             self._system.refuse(peer, m[1], m[2])
 

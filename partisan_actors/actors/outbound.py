@@ -24,7 +24,7 @@ from partisan_actors.actors.parcels import parcel_or_method
 from partisan_actors.actors.ref import ALIVE, Location, Parked
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.sent_refs import SentRefs, has_read, refs_in_message
-from partisan_actors.actors.traced_sends import CallTrace, TellTrace, encode_traced_call, encode_traced_tell
+from partisan_actors.actors.traced_sends import CallTrace, QuickCalls, TellTrace, encode_traced_call, encode_traced_tell
 from partisan_actors.actors.unready import Unready, UnreadyMessages, awaiting, values_of
 from partisan_actors.errors import CallTimeout, PartisanError
 from partisan_actors.node.router import Peer
@@ -55,6 +55,7 @@ class Outbound:
         self._loop = system.loop
         self._recorder = system.recorder
         self.sent = SentMeters(system.recorder.clock)
+        self._quick = QuickCalls(system)
         self._thread_id = get_ident()
         self.next_number: Callable[[], int] = itertools.count(1).__next__
         self._outbox: deque[tuple[Any, ...]] = deque()
@@ -90,10 +91,15 @@ class Outbound:
             and (number >= recorder.due or recorder.under() is not recorder.nothing or location.tracing is not None)
             and (context := recorder.begin_numbered(number, location.tracing)) is not None
         ):
-            trace = CallTrace(self._system, context, location, method, channel, number, partition)
-            message, buffers, channel = encode_traced_call(
-                self.pickled, trace, number, location, method, args, kwargs, reply, channel
-            )
+            is_quick = recorder.is_quick and channel is CALLS and partition is None and not kwargs and is_scalars(args)
+            quick = self._quick.encode(context, number, location, method, args, reply) if is_quick else None
+            if quick is not None:
+                message = quick
+            else:
+                trace = CallTrace(self._system, context, location, method, channel, number, partition)
+                message, buffers, channel = encode_traced_call(
+                    self.pickled, trace, number, location, method, args, kwargs, reply, channel
+                )
         elif not kwargs and (_are_tiny(map(type, args)) or is_scalars(args)):
             try:
                 message = pack([_CALL, number, location.key, method, *args])

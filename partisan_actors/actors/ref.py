@@ -68,6 +68,7 @@ class Location:
         "name",
         "parked",
         "peer",
+        "sites",
         "state",
         "tracing",
     )
@@ -82,6 +83,8 @@ class Location:
         self.tracing: str | float | None = None
         # For spans: a connection of `peer`, and the addresses of its ends.
         self.ends: tuple[object, tuple[Any, Any]] | None = None
+        # The same, for spans of the short form: a connection, and what is the same of all calls of a method on it.
+        self.sites: tuple[object, dict[str, str]] | None = None
         self.state = PENDING
         self.peer: Peer | None = None
         self.parked: deque[Parked] = deque()

@@ -172,6 +172,13 @@ class Reply(Generic[T_co]):
         if self._done:
             self._tell(waiters)
 
+    def add_first_waiter(self, waiter: Callable[[], object]) -> None:
+        """As `add_waiter`, for less, while no other thread knows of this reply."""
+        if self._waiters is None:
+            self._waiters = [waiter]
+        else:
+            self._waiters.append(waiter)
+
     def remove_waiter(self, waiter: Callable[[], object]) -> None:
         """Do not call `waiter` any more, if it was not called yet."""
         waiters = self._waiters

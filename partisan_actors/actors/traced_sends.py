@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from partisan_actors.actors.tracing import is_full_for
 from partisan_actors.actors.unready import awaiting
 from partisan_actors.errors import PartisanError
-from partisan_actors.telemetry.context import TraceContext
+from partisan_actors.telemetry.context import SAMPLED, TraceContext
 from partisan_actors.telemetry.failure import Failure
+from partisan_actors.telemetry.quick_records import asked_site, in_full
 from partisan_actors.telemetry.records import AskFinished, Sending, TellSent
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
     from partisan_actors.actors.ref import Location
     from partisan_actors.actors.replies import Reply
     from partisan_actors.node.router import Peer
+    from partisan_actors.telemetry.quick_records import QuickRecord
     from partisan_actors.telemetry.records import Address
 
-__all__ = ["CallTrace", "TellTrace", "encode_traced_call", "encode_traced_tell"]
+__all__ = ["CallTrace", "QuickCalls", "TellTrace", "encode_traced_call", "encode_traced_tell"]
 
 # A shorter encoding is not worth an attribute.
 SLOW_ENCODING_NS: Final = 1_000_000
@@ -210,6 +213,64 @@ class TellTrace(_Sent):
                 self._sending,
             )
         )
+
+
+class QuickCalls:
+    """The CLIENT spans of plain calls on their usual way, of which there is only to say that they were made.
+
+    Whatever else there may be to say is said by a `CallTrace`.
+    """
+
+    __slots__ = ("_host", "_recorder")
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._recorder = host.recorder
+
+    def encode(
+        self,
+        context: TraceContext,
+        number: int,
+        location: Location,
+        method: str,
+        args: tuple[Any, ...],
+        reply: Reply[Any],
+    ) -> bytes | None:
+        """The message of a call whose span ends with its reply; None, and nothing done, for another kind of call."""
+        peer = location.peer
+        connection = peer.direct if peer is not None else None
+        if connection is None or connection.is_paused or location.tracing is not None or not context.flags & SAMPLED:
+            return None
+        sites = location.sites
+        if sites is None or sites[0] is not connection:
+            sites = location.sites = (connection, {})
+        site = sites[1].get(method)
+        if site is None:
+            if peer is None or peer.is_self or self._host.node.lanes[CALLS] != 1:
+                return None
+            ends = self._host.addresses_for(peer, CALLS, 0)
+            site = sites[1][method] = asked_site(
+                location.actor, location.class_name, method, CALLS, 0, peer.node, *ends, location.name
+            )
+        started_ns = self._recorder.clock()
+        try:
+            message = pack([_CALL_META, number, location.key, method, {"tc": context.pack()}, *args])
+        except (OverflowError, ValueError):  # beyond 64 bits, or text that UTF-8 cannot carry
+            return None
+        if len(message) >= QUICK_BYTES:
+            return None
+        # Text and numbers, and no objects: see `telemetry.quick_records`.
+        begun = (*context, site, started_ns, number)
+        reply.add_first_waiter(partial(self._over, begun, reply))
+        return message
+
+    def _over(self, begun: QuickRecord, reply: Reply[Any]) -> None:
+        recorder = self._recorder
+        error, record = reply.exception(), (*begun, recorder.clock())
+        if error is None:
+            recorder.record_quick(record)
+        else:
+            recorder.record(in_full(record)._replace(failure=Failure.of_call(error)))  # type: ignore[call-arg]  # an ask
 
 
 def encode_traced_call(

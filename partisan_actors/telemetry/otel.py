@@ -37,9 +37,9 @@ from partisan_actors.telemetry.otel_users import (
     adopt_user_spans,
     disown_user_spans,
 )
+from partisan_actors.telemetry.quick_records import Entry, in_full
 from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
-from partisan_actors.telemetry.records import Record
 from partisan_actors.telemetry.resource import package_version, resource_attributes
 from partisan_actors.telemetry.spans import SpanValue, spans_of
 from partisan_actors.telemetry.wall_clock import WallClock
@@ -130,7 +130,7 @@ class Exporting:
         self._closing = threading.Event()
         self._finished = threading.Event()
         self._kept_all = threading.Event()
-        self._waiting: deque[Record] = deque()
+        self._waiting: deque[Entry] = deque()
         self._keeper = threading.Thread(target=self._keep, name="partisan-telemetry", daemon=True)
         self._exporter: threading.Thread | None = None
         if self._given or self._owned:
@@ -173,9 +173,9 @@ class Exporting:
         recorder = self._recorder
         recorder.refresh()
         self._clock.follow_steps()
-        while taken := recorder.take(SLICE_KEPT):
-            # A recorder's users should not give it others; processors must not get them.
-            records = [record for record in taken if record.context.flags & SAMPLED]
+        while taken := recorder.take_as_kept(SLICE_KEPT):
+            # A recorder's users should not give it others; processors must not get them. Quick ones are sampled.
+            records = [entry for entry in taken if type(entry) is tuple or entry.context.flags & SAMPLED]  # type: ignore[union-attr]
             self._recent.add_records(records)
             if self._exporter is not None:
                 room = max(0, recorder.records_max - len(self._waiting))
@@ -201,7 +201,7 @@ class Exporting:
             for _ in range(min(SLICE_RECORDS, len(waiting))):
                 record = waiting.popleft()
                 try:
-                    for value in spans_of(record):
+                    for value in spans_of(in_full(record)):
                         self._export(self._readable(value))
                 except Exception as error:  # noqa: BLE001 - a bad record or a user's processor costs its span only
                     self._complaints.say("a span could not be exported: %r", error)

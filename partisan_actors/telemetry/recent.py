@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple, Protocol
 
 from partisan_actors.telemetry.plain_span import KIND_NAMES, PlainSpan, plain_span
-from partisan_actors.telemetry.records import Record
+from partisan_actors.telemetry.quick_records import Entry, in_full
 from partisan_actors.telemetry.resource import package_version
 from partisan_actors.telemetry.span_names import name_of
 from partisan_actors.telemetry.spans import has_more, spans_of
@@ -25,6 +25,8 @@ KEPT_BYTES_MAX: Final = 8 * 1024 * 1024
 
 # What a record takes without the texts of an exception: an estimate, as all of this is.
 RECORD_BYTES: Final = 600
+# In the short form.
+QUICK_RECORD_BYTES: Final = 350
 
 
 class Reader(Protocol):
@@ -69,7 +71,7 @@ class RecentSpans:
         self._spans_max = spans_max
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._kept: deque[Record | Kept] = deque()
+        self._kept: deque[Entry | Kept] = deque()
         self._lock = Lock()
 
     @property
@@ -77,7 +79,7 @@ class RecentSpans:
         """How many entries there are. Not `__len__`: an empty store must not be a false value."""
         return len(self._kept)
 
-    def add_records(self, records: Sequence[Record]) -> None:
+    def add_records(self, records: Sequence[Entry]) -> None:
         """Keep what records of ours stand for."""
         self._add(records)
 
@@ -85,7 +87,7 @@ class RecentSpans:
         """Keep an entry of any origin, such as a span that a user opened with OpenTelemetry."""
         self._add((kept,))
 
-    def _add(self, entries: Sequence[Record | Kept]) -> None:
+    def _add(self, entries: Sequence[Entry | Kept]) -> None:
         size = sum(map(_size_of, entries))
         with self._lock:
             kept = self._kept
@@ -101,13 +103,16 @@ class RecentSpans:
             kept = list(self._kept)
         return map(self._as_kept, reversed(kept))
 
-    def _as_kept(self, entry: Record | Kept) -> Kept:
+    def _as_kept(self, entry: Entry | Kept) -> Kept:
         if isinstance(entry, Kept):
             return entry
-        return Kept(entry.context.trace_id, _size_of(entry), entry, self._records)
+        trace_id = entry[0] if type(entry) is tuple else in_full(entry).context.trace_id
+        return Kept(trace_id, _size_of(entry), entry, self._records)
 
 
-def _size_of(entry: Record | Kept) -> int:
+def _size_of(entry: Entry | Kept) -> int:
+    if type(entry) is tuple:
+        return QUICK_RECORD_BYTES
     if type(entry) is Kept:
         return entry.size_bytes
     failure = getattr(entry, "failure", None)
@@ -121,12 +126,13 @@ class _RecordReader:
         self._recent = recent
         self._version = package_version()
 
-    def names(self, source: Record) -> Iterable[tuple[str, str]]:
-        if has_more(source):
-            return [(each.name, KIND_NAMES[each.kind]) for each in spans_of(source)]
-        name, kind = name_of(source)
+    def names(self, source: Entry) -> Iterable[tuple[str, str]]:
+        record = in_full(source)
+        if has_more(record):
+            return [(each.name, KIND_NAMES[each.kind]) for each in spans_of(record)]
+        name, kind = name_of(record)
         return ((name, KIND_NAMES[kind]),)
 
-    def spans(self, source: Record) -> Iterable[PlainSpan]:
-        recent = self._recent
-        return [plain_span(each, recent.clock.to_unix_ns, recent.resource, self._version) for each in spans_of(source)]
+    def spans(self, source: Entry) -> Iterable[PlainSpan]:
+        recent, values = self._recent, spans_of(in_full(source))
+        return [plain_span(each, recent.clock.to_unix_ns, recent.resource, self._version) for each in values]

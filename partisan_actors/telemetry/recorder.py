@@ -49,6 +49,7 @@ from partisan_actors.telemetry.context import (
 )
 from partisan_actors.telemetry.late import Late
 from partisan_actors.telemetry.options import CALLS, FULL, HOPS, OFF, TRACES_PER_SECOND, TracingOptions
+from partisan_actors.telemetry.quick_records import Entry, QuickRecord, in_full
 from partisan_actors.telemetry.records import Record
 from partisan_actors.telemetry.roots import EACH, NEVER, SPAN_ID_BITS, TRACE_ID_BITS, UNDRAWN, Roots
 from partisan_actors.telemetry.sampler import ALWAYS_ON, RateLimit, Sampler
@@ -74,6 +75,7 @@ class Recorder:
 
     __slots__ = (
         "__weakref__",
+        "_enter_users",
         "_follows_parent",
         "_has_unshared",
         "_inherited",
@@ -83,6 +85,7 @@ class Recorder:
         "_records",
         "_roots",
         "_sampler",
+        "_takes_all",
         "_users",
         "clock",
         "dropped",
@@ -92,6 +95,7 @@ class Recorder:
         "exported",
         "full_enabled",
         "hops_enabled",
+        "is_quick",
         "lifecycle_enabled",
         "links_tells",
         "nothing",
@@ -117,6 +121,8 @@ class Recorder:
         self.enabled = enabled
         self.hops_enabled = hops_enabled
         self.full_enabled = False
+        # Whether nothing is recorded of calls but that they were made, so that `record_quick` may do.
+        self.is_quick = enabled and not hops_enabled
         self.lifecycle_enabled = self.objects_enabled = enabled
         self.overlay_enabled = False
         self.links_tells = False
@@ -140,15 +146,17 @@ class Recorder:
         self.export_failed = 0
         self._sampler = sampler
         self._follows_parent = sampler.follows_parent
-        self._records: deque[Record] = deque()
+        self._records: deque[Entry] = deque()
         self.records_max = records_max
         self._users = UserSpans()
+        self._enter_users: Callable[[TraceContext], object] | None = None
         if random_bits is None:
             generator = random.Random()
             random_bits = generator.getrandbits
             os.register_at_fork(after_in_child=_after_fork(weakref.ref(self), weakref.ref(generator)))
         self._random_bits = random_bits
         self._roots = Roots(sampler, None, clock, random_bits)
+        self._takes_all = sampler.ratio >= 1.0
 
     def configure(
         self,
@@ -168,6 +176,7 @@ class Recorder:
         rate = options.traces_per_second
         limit = RateLimit(rate, self.clock()) if rate is not None else None
         self._roots = Roots(sampler, limit, self.clock, self._random_bits)
+        self._takes_all = sampler.ratio >= 1.0 and limit is None
         self._late = Late.of(options)
         self.due = UNDRAWN
         self._is_refreshed = False
@@ -182,6 +191,7 @@ class Recorder:
         self.objects_enabled = enabled and "objects" in options.scopes
         self.overlay_enabled = enabled and "overlay" in options.scopes
         self.enabled = enabled and "calls" in options.scopes
+        self.is_quick = self.enabled and not self.hops_enabled
 
     def refresh(self) -> None:
         """To be called a few times a second: OpenTelemetry may be loaded by now, and more traces be allowed."""
@@ -192,6 +202,7 @@ class Recorder:
 
     def _look_under(self) -> None:
         place = self._users.place()
+        self._enter_users = self._users.enterer()
         if place is None:
             self.under, self.nothing = current_context.get, None
         else:
@@ -235,9 +246,14 @@ class Recorder:
 
     def begin_numbered(self, number: int, override: object) -> TraceContext | None:
         """As `begin_traced`, for what is numbered by whoever sends it, and came through the gate."""
+        due = self.due
+        if self._takes_all and due == EACH and override is None and self._is_bare():
+            # The usual case where all is traced, spelled out.
+            bits = self._random_bits
+            fields = (bits(TRACE_ID_BITS) or 1, bits(SPAN_ID_BITS) or 1, RANDOM_TRACE_ID | SAMPLED, 0, "")
+            return tuple.__new__(TraceContext, fields)
         if override is not None and override == OFF:
             return None
-        due = self.due
         if due < number and due != EACH:
             due = self.due = self._next_due(number)  # not drawn yet, or for a number that went another way
         if due == number:
@@ -259,6 +275,10 @@ class Recorder:
             if self._is_refreshed and self._late is None:
                 self.due = NEVER
         return root if root is not None or self._late is None else roots.unsampled()
+
+    def _is_bare(self) -> bool:
+        """Whether what begins here begins a trace."""
+        return self.under() is self.nothing and current_context.get() is None and self._inherited is None
 
     def _next_due(self, first: int) -> float:
         inherited = self._inherited
@@ -342,8 +362,20 @@ class Recorder:
             return
         records.append(record)
 
+    def record_quick(self, record: QuickRecord) -> None:
+        """As `record`, for one in the short form; of a sampled context, and while `is_quick`."""
+        records = self._records
+        if len(records) < self.records_max:
+            records.append(record)
+        else:
+            self.dropped += 1
+
     def take(self, records_max: int) -> list[Record]:
         """Remove and return up to `records_max` records, the oldest first. For one reader only."""
+        return [in_full(entry) for entry in self.take_as_kept(records_max)]
+
+    def take_as_kept(self, records_max: int) -> list[Entry]:
+        """As `take`, without making records of what is kept in the short form."""
         records = self._records
         return [records.popleft() for _ in range(min(records_max, len(records)))]
 
@@ -372,6 +404,14 @@ class Recorder:
         if users is None and context.flags & SAMPLED:
             self._has_unshared = True
         return current_context.set(context), users
+
+    def enter(self, context: TraceContext) -> None:
+        """As `attach`, in a `contextvars.Context` that is new, runs under no span, and is let go of afterwards."""
+        current_context.set(context)
+        if self._enter_users is not None:
+            self._enter_users(context)
+        elif self._users.attach(context) is None:
+            self._has_unshared = True
 
     def detach(self, attachment: Attachment) -> None:
         """Undo `attach`. Attachments are undone in the reverse order of their making."""

@@ -22,14 +22,34 @@ __all__ = ["OPENTELEMETRY", "UserSpans"]
 OPENTELEMETRY: Final = "opentelemetry.trace"
 
 
+# What a dict can be asked.
+_LOOKS: Final = (
+    "__contains__",
+    "__eq__",
+    "__getitem__",
+    "__iter__",
+    "__len__",
+    "__ne__",
+    "__or__",
+    "__repr__",
+    "__reversed__",
+    "__ror__",
+    "copy",
+    "get",
+    "items",
+    "keys",
+    "values",
+)
+
+
 class _OpenTelemetry(NamedTuple):
     """The names used of opentelemetry's API, looked up once, and the class of span that stands for ours there."""
 
     get_current: Callable[[], Mapping[str, Any]]
     get_current_span: Callable[[], Any]
     set_span_in_context: Callable[[Any], Any]
-    # The context that holds nothing but a span, for a third of the price of the above; None where none can be made.
-    only_span: Callable[[Any], Any] | None
+    # The class of contexts that hold nothing but a span of ours; None where none can be made.
+    our_context: type[Any] | None
     attach: Callable[[Any], object]
     detach: Callable[[Any], None]
     our_span: type[Any]
@@ -53,7 +73,13 @@ class UserSpans:
         A user's span is always the inner one: `attach` puts ours where users' spans look for their parent.
         """
         api = self._api or self._find()
-        if api is None or not api.get_current():  # nothing is current in an empty context
+        if api is None:
+            return ours
+        current = api.get_current()
+        if type(current) is api.our_context:
+            innermost: TraceContext = current.ours  # type: ignore[attr-defined]  # a class found at run time
+            return innermost
+        if not current:  # nothing is current in an empty context
             return ours
         span = api.get_current_span()
         if type(span) is api.our_span:
@@ -75,11 +101,26 @@ class UserSpans:
         api = self._api or self._find()
         if api is None:
             return None
-        span = api.our_span(context)
         current, nothing = api.place
-        if api.only_span is not None and current() is nothing:
-            return api.attach_quickly(api.only_span(span))
-        return api.attach(api.set_span_in_context(span))
+        if api.our_context is not None and current() is nothing:
+            made = api.our_context()
+            made.ours = context
+            return api.attach_quickly(made)
+        return api.attach(api.set_span_in_context(api.our_span(context)))
+
+    def enterer(self) -> Callable[[TraceContext], object] | None:
+        """What does as `attach` where nothing is current and nothing will be undone; None while nobody uses it."""
+        api = self._api or self._find()
+        if api is None or api.our_context is None:
+            return None
+        our_context, attach = api.our_context, api.attach_quickly
+
+        def enter(context: TraceContext) -> None:
+            made = our_context()
+            made.ours = context
+            attach(made)
+
+        return enter
 
     def detach(self, token: object) -> None:
         """Undo one `attach`; does nothing for one made before opentelemetry was loaded."""
@@ -92,14 +133,15 @@ class UserSpans:
             return None
         try:
             context = sys.modules["opentelemetry.context"]
+            our_span = _our_span_class(trace)
             self._api = _OpenTelemetry(
                 context.get_current,
                 trace.get_current_span,
                 trace.set_span_in_context,
-                _only_span(trace, context),
+                _our_context_class(trace, context, our_span),
                 context.attach,
                 context.detach,
-                _our_span_class(trace),
+                our_span,
                 *_place(context),
             )
         except (AttributeError, KeyError):  # another thread is in the middle of importing it: not loaded yet, then
@@ -107,13 +149,31 @@ class UserSpans:
         return self._api
 
 
-def _only_span(trace: ModuleType, context: ModuleType) -> Callable[[Any], Any] | None:
-    """What makes a context of a span. The key of spans is looked up in one, as it has no public name."""
+def _our_context_class(trace: ModuleType, context: ModuleType, our_span: type[Any]) -> type[Any] | None:
+    """A context of one span, which is made when it is looked for. Its key is found in one, as it has no public name."""
     keys = list(trace.set_span_in_context(trace.INVALID_SPAN, context.Context()))
-    if len(keys) != 1:
+    if len(keys) != 1 or not issubclass(context.Context, dict):
         return None
-    (key,), kind = keys, context.Context
-    return lambda span: kind({key: span})
+    (key,) = keys
+
+    class OurContext(context.Context):  # type: ignore[misc,name-defined]  # a class that is found at run time
+        """Most are never looked at, so to make one costs a third of what it does with its span."""
+
+        __slots__ = ("ours",)
+
+    def looking(name: str) -> Callable[..., Any]:
+        look = getattr(dict, name)
+
+        def looked(self: Any, *args: Any) -> Any:
+            if not dict.__len__(self):
+                dict.__setitem__(self, key, our_span(self.ours))
+            return look(self, *args)
+
+        return looked
+
+    for name in _LOOKS:
+        setattr(OurContext, name, looking(name))
+    return OurContext
 
 
 def _place(context: ModuleType) -> tuple[tuple[Callable[[], object], object], Callable[[Any], object]]:

@@ -16,8 +16,10 @@ import partisan_actors as pa
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.plain_span import PlainSpan
+from partisan_actors.telemetry.quick_records import in_full
 from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.sampler import ALWAYS_ON, Sampler
+from partisan_actors.telemetry.spans import spans_of
 from partisan_actors.telemetry.wall_clock import WallClock
 from tests.integration.nodes import Nodes, nodes, until
 
@@ -75,6 +77,25 @@ class Bank:
 
     def value(self, holder: list[Any]) -> int:
         return len(pa.get(holder[0]))
+
+
+@pa.actor(num_cpus=0)
+class Till:
+    def __init__(self, ledger: Any) -> None:
+        self.ledger = ledger
+
+    async def count(self, number: Any) -> Any:
+        return number
+
+    async def nested(self) -> int:
+        return int(await self.ledger.append.remote(1))
+
+    async def nested_later(self) -> int:
+        await asyncio.sleep(0)
+        return int(await self.ledger.append.remote(1))
+
+    async def fail(self) -> None:
+        raise ValueError("no")
 
 
 @pa.actor(num_cpus=0, tracing="off")
@@ -158,6 +179,55 @@ async def traced(
             ledger = Ledger.options(placement=pa.NodeAffinity("b")).remote()
             bank = Bank.options(placement=pa.NodeAffinity("a")).remote(ledger)
             yield recorded, bank, ledger
+
+
+async def test_most_of_many_calls_are_written_down_briefly_and_say_what_the_others_say() -> None:
+    async with traced(traces_per_second=None) as (recorded, _, ledger):
+        till = Till.options(placement=pa.NodeAffinity("b")).remote(ledger)
+        kept: dict[str, list[Any]] = {"a": [], "b": []}
+
+        async def are_brief() -> bool:
+            # One more argument than scalars, so that there are always calls on the long way, too.
+            calls = [till.count.remote(number) for number in range(200)] + [till.count.remote([7])]
+            await asyncio.wait_for(asyncio.gather(*calls), 30)
+            for name, entries in kept.items():
+                entries += recorded.cluster[name].recorder.take_as_kept(10_000)
+            return all(any(type(entry) is tuple for entry in entries) for entries in kept.values())
+
+        async with asyncio.timeout(60):
+            while not await are_brief():
+                await asyncio.sleep(0)
+
+    for entries in kept.values():
+        calls = [entry for entry in entries if getattr(in_full(entry), "method", "") == "count"]
+        brief = [spans_of(in_full(entry))[0] for entry in calls if type(entry) is tuple]
+        long = [spans_of(entry)[0] for entry in calls if type(entry) is not tuple]
+        assert {span.name for span in brief + long} == {"Till/count"} and brief and long
+        keys = [{frozenset(span.attributes) for span in spans} for spans in (brief, long)]
+        assert keys[0] == keys[1] and len(keys[0]) == 1
+        same = ("rpc.method", "partisan.actor.id", "partisan.channel", "partisan.peer.node", "code.function.name")
+        assert len({tuple(span.attributes.get(key) for key in same) for span in brief + long}) == 1
+        assert len({span.context.trace_id for span in brief}) == len(brief)
+
+
+@pytest.mark.parametrize("method", ["nested", "nested_later", "fail"])
+async def test_what_quick_calls_call_and_raise_is_in_their_trace(method: str) -> None:
+    async with traced(traces_per_second=None) as (recorded, _, ledger):
+        till = Till.options(placement=pa.NodeAffinity("b")).remote(ledger)
+        calls = [getattr(till, method).remote() for _ in range(100)]
+        answers = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 30)
+
+        clients = {span["span_id"]: span for span in await recorded.found(f"Till/{method}", "client", 100)}
+        servers = {span["span_id"]: span for span in await recorded.found(f"Till/{method}", "server", 100)}
+        assert {span["parent_id"] for span in servers.values()} == clients.keys()
+        if method == "fail":
+            assert all(isinstance(answer, ValueError) for answer in answers)
+            ends = [*clients.values(), *servers.values()]
+            assert {(span["status"], span["attributes"]["error.type"]) for span in ends} == {("error", "ValueError")}
+        else:
+            assert answers == [1] * 100
+            inner = await recorded.found("Ledger/append", "client", 100)
+            assert {span["parent_id"] for span in inner} == servers.keys()
 
 
 @pytest.mark.parametrize("method", ["blocking", "in_another_thread", "in_another_task"])

@@ -7,6 +7,7 @@ import contextvars
 from random import Random
 
 import pytest
+from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -129,3 +130,43 @@ def test_a_context_attached_in_a_copied_context_goes_with_it(recorder: Recorder)
 
     assert seen == ours
     assert recorder.current() is None
+
+
+def test_what_is_entered_is_the_parent_however_a_program_looks_at_it(
+    recorder: Recorder, tracer: trace.Tracer, finished: InMemorySpanExporter
+) -> None:
+    recorder.refresh()
+    ours = recorder.begin()
+
+    def inside() -> None:
+        recorder.enter(ours)
+        assert recorder.current() == ours
+        with tracer.start_as_current_span("query"):
+            pass
+
+    def by_value() -> None:
+        recorder.enter(ours)
+        context = otel_context.get_current()
+        (key,) = context
+        assert len(context) == 1 and key in context and context[key] is context.get(key)
+        assert {**context} == dict(context) == context.copy() == context
+        assert trace.get_current_span().get_span_context().span_id == ours.span_id
+        token = otel_context.attach(otel_context.set_value("mine", 1))
+        assert recorder.current() == ours and otel_context.get_value("mine") == 1
+        otel_context.detach(token)
+        assert recorder.current() == ours
+
+    for look in (inside, by_value):
+        contextvars.Context().run(look)
+    (span,) = finished.get_finished_spans()
+    assert span.parent is not None and span.parent.span_id == ours.span_id
+
+
+def test_what_is_entered_before_opentelemetry_is_there_is_the_parent_of_calls(recorder: Recorder) -> None:
+    ours = recorder.begin()  # not refreshed, so it has not looked
+
+    def inside() -> TraceContext | None:
+        recorder.enter(ours)
+        return recorder.current()
+
+    assert contextvars.Context().run(inside) == ours

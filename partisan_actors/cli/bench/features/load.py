@@ -21,7 +21,7 @@ from partisan_actors.cli.bench.pinning import pinned, separate_layout
 from partisan_actors.cli.bench.samples import Summary
 from partisan_actors.cli.bench.turns import sample_awaited
 from partisan_actors.node.loop import new_event_loop
-from partisan_actors.telemetry.options import TracingOptions
+from partisan_actors.telemetry.options import TRACES_PER_SECOND, TracingOptions
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.sampler import Sampler
 
@@ -83,11 +83,11 @@ class Answerer:
         pa.monitor(other)
         pa.link(other)
 
-    async def trace(self, share: float) -> None:
+    async def trace(self, share: float, per_second: float | None) -> None:
         """Trace that share of what begins on this node, and what comes to it with a trace; 0 is nothing at all."""
         system = current_system.get()
         assert system is not None, "this is a method of an actor"
-        trace_share(system.recorder, share)
+        trace_share(system.recorder, share, per_second)
 
     async def process(self) -> int:
         """The process it is in."""
@@ -115,18 +115,20 @@ def _nothing(message: object) -> None:
 class Feature:
     """`call` gives what makes one call; `during` is what lasts while they are made; `how` says what that is.
 
-    `share` is how many of the calls are traced, on both sides.
+    `share` is how many of the calls are traced, on both sides, and `per_second` at most how many of them.
     """
 
     how: str
     call: Callable[[Stage], Callable[[], Awaitable[object]]]
     during: Callable[[Stage], AbstractContextManager[object]] = lambda stage: nullcontext()
     share: float = 0.0
+    per_second: float | None = None
 
 
-def trace_share(recorder: Recorder, share: float) -> None:
+def trace_share(recorder: Recorder, share: float, per_second: float | None = None) -> None:
     """Have that share of traces recorded from now on; nothing for 0."""
-    recorder.configure(enabled=share > 0, sampler=Sampler(share), options=TracingOptions(traces_per_second=None))
+    recorder.configure(enabled=share > 0, sampler=Sampler(share), options=TracingOptions(traces_per_second=per_second))
+    recorder.refresh()  # as the node does a few times a second, which is rarer than turns are
 
 
 def _method(**options: Any) -> Callable[[Stage], Callable[[], Awaitable[object]]]:
@@ -168,7 +170,13 @@ FEATURES: Final[Mapping[str, Feature]] = {
         _method(),
         share=0.01,
     ),
-    "traced": Feature("Every call makes them.", _method(), share=1.0),
+    "tracing=True": Feature(
+        f"As users get it: at most {TRACES_PER_SECOND:,.0f} calls a second make them.",
+        _method(),
+        share=1.0,
+        per_second=TRACES_PER_SECOND,
+    ),
+    "traced": Feature("Every call makes them, `traces_per_second=None`.", _method(), share=1.0),
 }
 
 
@@ -218,7 +226,9 @@ async def _turn(feature: Feature, stage: Stage, turn_s: float) -> tuple[list[flo
         for answer in [call() for _ in range(IN_FLIGHT)]:
             await answer
 
-    await _trace(stage, feature.share)
+    await _trace(stage, feature.share, feature.per_second)
+    if feature.per_second:
+        await burst()  # takes what a limit has saved up
     with feature.during(stage):
         one = await sample_awaited(call, turn_s / 2)
         there, here = await stage.plain.computed_s.remote(), time.process_time()
@@ -228,6 +238,6 @@ async def _turn(feature: Feature, stage: Stage, turn_s: float) -> tuple[list[flo
     return one, [seconds / IN_FLIGHT for seconds in many], computed_s
 
 
-async def _trace(stage: Stage, share: float) -> None:
-    await stage.plain.trace.remote(share)
-    trace_share(session.system().recorder, share)
+async def _trace(stage: Stage, share: float, per_second: float | None = None) -> None:
+    await stage.plain.trace.remote(share, per_second)
+    trace_share(session.system().recorder, share, per_second)
