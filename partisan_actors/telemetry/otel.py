@@ -175,7 +175,7 @@ class Exporting:
         self._clock.follow_steps()
         while taken := recorder.take_as_kept(SLICE_KEPT):
             # A recorder's users should not give it others; processors must not get them. Quick ones are sampled.
-            records = [entry for entry in taken if type(entry) is tuple or entry.context.flags & SAMPLED]  # type: ignore[union-attr]
+            records = [entry for entry in taken if _is_sampled(entry)]
             self._recent.add_records(records)
             if self._exporter is not None:
                 room = max(0, recorder.records_max - len(self._waiting))
@@ -283,6 +283,10 @@ def _resource(node: NodeId, cluster: str, options: TracingOptions, provider: Tra
     base = provider.resource if provider is not None else Resource.create()
     ours = resource_attributes(node, cluster, options, base.attributes)
     return base.merge(Resource(ours, base.schema_url or events.SCHEMA_URL))
+
+
+def _is_sampled(entry: Entry) -> bool:
+    return type(entry) is tuple or bool(in_full(entry).context.flags & SAMPLED)
 
 
 def _parent(value: SpanValue) -> SpanContext | None:
