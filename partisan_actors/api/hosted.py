@@ -38,6 +38,7 @@ __all__ = ["main", "prepare"]
 
 LOOK_S: Final = 0.01
 LINGER_S: Final = 2.0
+WHY_MAX: Final = 4096  # characters of a reason: what fits into the socket at once, and into what the host reads
 # There may be hundreds of such nodes on a machine, most of them idle: each pings one neighbour, and looks whether its
 # record is new, less often than others do. Its host, who needs no pings for it, knows at once when it ends.
 KEEP_ALIVE_S: Final = 10.0
@@ -119,6 +120,9 @@ async def _run(settings: dict[str, Any], stop: asyncio.Event, control: int) -> N
     ready = {"node": list(me), "addresses": addresses, "record": record_of(runtime.node, me)}
     os.write(control, json.dumps(ready).encode() + b"\n")
     await stop.wait()
+    if end.why:
+        with suppress(OSError):  # the host has gone
+            os.write(control, json.dumps({"why": end.why[:WHY_MAX]}).encode() + b"\n")
     await runtime.close(end.why)
 
 

@@ -12,8 +12,9 @@ Whatever is wrong in it is told with its place: ``operations[3].rate = 1.5 is no
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
+from itertools import chain, islice
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
@@ -25,6 +26,8 @@ __all__ = ["OPERATIONS_MAX", "VERSION", "FaultPlan"]
 VERSION: Final = 1
 OPERATIONS_MAX: Final = 10_000
 SPARED_MAX: Final = 1_000
+SELECTING: Final = ("nodes", "side", "other", "senders", "receivers")
+SHOWN_MAX: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,20 @@ class FaultPlan:
     def end_s(self) -> float:
         """When the last fault is over: from then on the network is sound, and who is down stays down."""
         return max((getattr(each, "until_s", each.at_s) for each in self.operations), default=0.0)
+
+    def check(self, nodes: Collection[str], others: Collection[str] = (), kinds: Collection[str] | None = None) -> None:
+        """Raises ConfigError, with its place, for a name or a kind of message that a run does not have.
+
+        `nodes` are those there may be in it, `others` those to which only the network is done something. Such a name or
+        kind would do no harm, and that is the harm: the fault that somebody meant does not happen.
+        """
+        for index, operation in enumerate(self.operations):
+            for field in SELECTING:
+                known = (nodes,) if field == "nodes" else (nodes, others)
+                _check_each(f"operations[{index}].{field}", getattr(operation, field, ()), "nodes", *known)
+            if kinds is not None:
+                _check_each(f"operations[{index}].kinds", getattr(operation, "kinds", ()), "messages", kinds)
+        _check_each("spared", self.spared, "nodes", nodes)
 
     def with_choices(self, choices: Mapping[int, Mapping[str, Selector]]) -> FaultPlan:
         """The plan with what chance selected written out: `choices` by operation and field. Nobody: without it."""
@@ -133,6 +150,18 @@ def _operation_of(data: object, where: str) -> Operation:
         return kind(**values)
     except ConfigError as error:
         raise ConfigError(f"{where}.{error.field}", _shortened(error.value), error.allowed) from error
+
+
+def _check_each(where: str, names: Selector, what: str, *known: Collection[str]) -> None:
+    """Of a list of names; whoever chance draws is there."""
+    if isinstance(names, str):
+        return
+    for place, name in enumerate(names):
+        if not any(name in some for some in known):
+            shown = list(islice(chain(*known), SHOWN_MAX))
+            more = sum(map(len, known)) - len(shown)
+            allowed = f"one of the {what} of this run: {', '.join(shown)}{f' and {more} more' if more else ''}"
+            raise ConfigError(f"{where}[{place}]", name[:80], allowed)
 
 
 def _listed(names: Sequence[str]) -> str:

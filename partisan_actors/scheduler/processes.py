@@ -98,6 +98,12 @@ class Process:
         for output in (self.output, self.errors):
             output.belongs_to(Writer(who, self.pid, host, owner))
 
+    def last_word(self) -> str:
+        """Why its actor ended, as the process said before it ended too; "" when it did not, as one that crashes."""
+        with contextlib.suppress(OSError, ValueError):
+            return str(json.loads(self._control.recv(LINE_BYTES_MAX)).get("why", ""))
+        return ""
+
     def ask_to_stop(self) -> None:
         """Let it leave the cluster and end."""
         with contextlib.suppress(OSError):
@@ -304,6 +310,8 @@ class Processes:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await said_all.wait()
+        # What it told over the network may have been lost with its connections.
+        process.why = process.why or process.last_word()
         is_oom = not process.why and self._memory_kills.explains(status)
         why = process.why or status_text(process.pid, status, for_want_of_memory=is_oom)
         if status != 0 and not process.why and process.errors.tail:

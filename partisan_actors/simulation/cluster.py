@@ -25,7 +25,7 @@ from partisan_actors.api.replays import PATIENCE_S
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import ConfigError
 from partisan_actors.faults.messages import MessageRule
-from partisan_actors.faults.operations import LATEST_S, Cut, Delay, Hold, Loss
+from partisan_actors.faults.operations import LATEST_S, Cut, Delay, Hold, Join, Loss
 from partisan_actors.faults.plan import FaultPlan
 from partisan_actors.faults.rules import Rule
 from partisan_actors.faults.selectors import ANYBODY, Group, group
@@ -236,9 +236,12 @@ class SimulatedCluster:
 
     def add_new(self) -> str:
         """Start one more node, which joins through one that is up. Returns its name."""
-        name = next(name for number in itertools.count() if (name := f"n{number}") not in self._births)
+        name = next(self._free_names())
         self._start(name)
         return name
+
+    def _free_names(self) -> Iterator[str]:
+        return (name for number in itertools.count() if (name := f"n{number}") not in self._births)
 
     def crash(self, *names: str) -> None:
         """Let nodes go down in the same instant, without a word; no line of their code runs again, but at the very end.
@@ -317,12 +320,15 @@ class SimulatedCluster:
     def start_plan(self, plan: FaultPlan) -> None:
         """From now on, what `plan` says happens, its times counted from here. What chance selects comes from the seed.
 
-        Raises ConfigError when it is about some kinds of messages: between whole nodes there are only bytes.
+        Raises ConfigError when it is about some kinds of messages, for between whole nodes there are only bytes, and
+        when it names a node that there is not.
         """
         for index, operation in enumerate(plan.operations):
             kinds = getattr(operation, "kinds", ())
             if kinds:
                 raise ConfigError(f"operations[{index}].kinds", kinds, "none: between whole nodes there are only bytes")
+        joining = sum(each.count for each in plan.operations if isinstance(each, Join))
+        plan.check([*self.lives, *itertools.islice(self._free_names(), joining)], (DRIVER,))
         self._plans.append(PlanRun(self, plan))
 
     def replay(self, path: str | Path, *, patience: float = PATIENCE_S) -> AbstractContextManager[None]:

@@ -6,12 +6,13 @@ each further life adds LIFE to it.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from partisan_actors.ids import NodeId
 from partisan_actors.protocols.machine import Peer
 
-__all__ = ["LIFE", "first_life", "name_of", "next_life"]
+__all__ = ["LIFE", "FirstNames", "first_life", "name_of", "next_life"]
 
 LIFE: Final = 10**9
 
@@ -35,3 +36,20 @@ def next_life(node: Peer) -> Peer:
     if isinstance(node, int):
         return node + LIFE
     raise TypeError(f"node {node!r} cannot have another life: expected a NodeId or an int")
+
+
+class FirstNames(Collection[str]):
+    """The names of the first `count` nodes, without a list of them: a plan may let millions join."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        return (first_life(number).name for number in range(self._count))
+
+    def __contains__(self, name: object) -> bool:
+        number = name[1:] if isinstance(name, str) else ""
+        return number.isdecimal() and name == first_life(int(number)).name and int(number) < self._count

@@ -37,6 +37,7 @@ from partisan_actors.simulation.coverage import Coverage
 from partisan_actors.simulation.deaths import Deaths
 from partisan_actors.simulation.faulty import GOODBYE_S, FaultySimulation, Observer
 from partisan_actors.simulation.latency import latency_of
+from partisan_actors.simulation.lives import FirstNames
 from partisan_actors.simulation.machines import UnsoundStrategy
 from partisan_actors.simulation.plans import PlanRun
 from partisan_actors.simulation.safety import Safety
@@ -83,6 +84,8 @@ class Scenario:
                 raise ConfigError(name, getattr(self, name), f"0..{most:g}")
         latency_of(self.latency, self.seed)
         self.stacks.check()
+        joining = sum(each.count for each in self.plan.operations if isinstance(each, Join))
+        self.plan.check(FirstNames(self.nodes + joining), kinds=self.stacks.tags(self.silent))
 
     @property
     def chaos_s(self) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.messages import message_types
 from partisan_actors.node.overlay_names import check_overlay
 from partisan_actors.node.overlays import make_strategy
 from partisan_actors.protocols.broadcast.exchange import Exchange, ExchangeOptions
@@ -24,7 +25,8 @@ from partisan_actors.simulation.machines import Simulation
 
 __all__ = ["BROADCASTS", "Stacks"]
 
-BROADCASTS: Final = ("plumtree", "flood")
+_BROADCASTS: Final = {"plumtree": Plumtree, "flood": Flood}
+BROADCASTS: Final = tuple(_BROADCASTS)
 SERVER_EVERY: Final = 4
 
 
@@ -60,6 +62,13 @@ class Stacks:
     def check(self) -> None:
         """Raises ConfigError when the overlay's options are not valid."""
         self._strategy(first_life(0), random.Random(0))
+
+    def tags(self, detector: bool = False) -> list[str]:
+        """Those of the messages that nodes send each other; with `detector`, those of one too."""
+        layers: list[object] = [self._strategy(first_life(0), random.Random(0)), _BROADCASTS[self.broadcast]]
+        layers += [*([Exchange] if self.with_map else []), *([Swim] if detector or self.detector else [])]
+        kinds = {kind for layer in layers for kind in getattr(layer, "messages", ())}
+        return sorted(tag for tag, kind in message_types().items() if kind in kinds)
 
     def contacts_of(self, simulation: FaultySimulation, node: Peer) -> Sequence[Peer]:
         """Through whom a node of this overlay joins: see `first_other`.

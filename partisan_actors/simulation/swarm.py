@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from partisan_actors.errors import ConfigError
 from partisan_actors.faults.operations import (
     Crash,
     Cut,
@@ -108,7 +109,14 @@ def judge_seed(swarm: Swarm, seed: int, shrink_tries_max: int = SHRINK_TRIES_MAX
 
 
 def _fails(scenario: Scenario) -> Callable[[FaultPlan], bool]:
-    return lambda plan: play(scenario.with_plan(plan)).failure is not None
+    def fails(plan: FaultPlan) -> bool:
+        try:
+            smaller = scenario.with_plan(plan)
+        except ConfigError:  # it names a node that joins no more: the names go first
+            return False
+        return play(smaller).failure is not None
+
+    return fails
 
 
 def draw_plan(rng: random.Random) -> FaultPlan:

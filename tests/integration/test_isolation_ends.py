@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 import partisan_actors as pa
+from partisan_actors.api.inspection import Inspection
 from tests.integration.programs import Programs, is_gone, wait_until, workers_of
 
 
@@ -45,6 +47,31 @@ def test_what_an_isolated_actor_holds_is_free_when_its_process_has_ended(room: p
     os.kill(pid, signal.SIGKILL)
 
     assert waiting.result(60) == 1
+
+
+def test_why_it_ended_is_listed_although_what_its_process_told_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lose(self: Inspection, peer: Any, text: str) -> None:
+        pass
+
+    monkeypatch.setattr(Inspection, "process_told", lose)
+    with pa.init(workers=0, hosts_actors=True):
+        killed, dropped = Alone.options(num_cpus=0).remote(), Alone.options(num_cpus=0).remote()
+        pa.get([killed.pid.remote(), dropped.pid.remote()])
+        wanted = {str(killed._location.actor): "killed", str(dropped._location.actor): "out of scope"}
+
+        pa.kill(killed)
+        del dropped
+        gc.collect()
+
+        def up() -> list[str]:
+            return [row["name"] for row in pa.nodes(processes=True) if row["state"] not in ("left", "down")]
+
+        def ends() -> dict[str, str]:
+            return {row["id"]: row["kind"] for row in pa.list_actors(state="stopped")}
+
+        wait_until(lambda: len(up()) == 1, "both processes to be gone, which tell of their actors, too")
+        wait_until(lambda: ends().keys() == wanted.keys(), "both ends to be listed")
+        assert ends() == wanted
 
 
 @pa.actor

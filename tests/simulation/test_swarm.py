@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("swarm")  # they share what was played
 
 OVERLAYS = ("hyparview", "xbot", "full_mesh", "scamp_v1", "scamp_v2", "client_server", "static")
 QUICK_SEEDS = range(1, 17)
-SLOW_SEEDS = range(17, 201)
+SLOW_SEEDS = [range(first, first + 23) for first in range(17, 201, 23)]  # each part is a test: a time limit is for one
 NAIVE = "tests.simulation.naive_mesh:NaiveMesh"
 
 EXCUSED = {
@@ -85,16 +86,36 @@ def test_over_all_overlays_detectors_say_and_find_everything_that_there_is() -> 
     total.check([*FINDINGS, *(str(tag_of(object.__new__(kind))) for kind in of_detectors.messages)])
 
 
+@cache
+def played_more(overlay: str, part: int) -> tuple[list[str], Mapping[str, int]]:
+    """What failed of a part of the slow seeds, and the situations it came into."""
+    swarm, coverage = Swarm((overlay,)), Coverage()
+    failures = [play(swarm.scenario(seed), coverage).failure for seed in SLOW_SEEDS[part]]
+    return [failure for failure in failures if failure], coverage.counts
+
+
+EACH_BY_ITSELF = [pytest.param(overlay, marks=pytest.mark.xdist_group(f"swarm of {overlay}")) for overlay in OVERLAYS]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_every_overlay_comes_through_many_more(overlay: str) -> None:
-    swarm = Swarm((overlay,))
-    coverage = Coverage()
-    failures = [play(swarm.scenario(seed), coverage).failure for seed in SLOW_SEEDS]
+@pytest.mark.parametrize("part", range(len(SLOW_SEEDS)))
+@pytest.mark.parametrize("overlay", EACH_BY_ITSELF)
+def test_every_overlay_comes_through_many_more(overlay: str, part: int) -> None:
+    failures, _ = played_more(overlay, part)
 
-    assert [failure for failure in failures if failure] == []
-    coverage.check(expected(overlay), EXCUSED)
+    assert failures == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)  # alone, it plays them all
+@pytest.mark.parametrize("overlay", EACH_BY_ITSELF)
+def test_over_many_more_an_overlay_comes_into_the_rare_situations_too(overlay: str) -> None:
+    total = Coverage()
+    for part in range(len(SLOW_SEEDS)):
+        total.merge(played_more(overlay, part)[1])
+
+    total.check(expected(overlay), EXCUSED)
 
 
 def test_a_planted_bug_is_found_and_shrunk_to_a_plan_that_repeats_it() -> None:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import click
 
-from partisan_actors.cli.failure import ExitCode
+from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.simulate.scenarios import scenario_of, scenario_options
 from partisan_actors.cli.table import show_table
 from partisan_actors.simulation.checkers import TraceHash
@@ -35,6 +35,8 @@ def run(trace_file: Path | None, as_json: bool, **options: Any) -> ExitCode:
     has to become whole. The same options give the same run, event by event. Exit status: 1 when a check failed.
     """
     scenario = scenario_of(**options)
+    if trace_file is not None and not trace_file.parent.is_dir():
+        raise Failure(f"cannot write {trace_file}: there is no folder {trace_file.parent}", ExitCode.USAGE)
     trace = TraceHash()
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(trace_file.open("w", encoding="utf-8")) if trace_file is not None else None

@@ -20,7 +20,6 @@ from partisan_actors.simulation.stacks import BROADCASTS, Stacks
 __all__ = [
     "command_line",
     "overlay_option",
-    "read_plan",
     "scenario_of",
     "scenario_options",
     "within_option",
@@ -97,25 +96,25 @@ def scenario_of(
     silent: bool,
 ) -> Scenario:
     """The scenario that these options ask for. Raises ConfigError."""
-    return Scenario(
+    scenario = Scenario(
         stacks=Stacks(overlay, overlay_options, broadcast),
         nodes=nodes,
         seed=seed,
-        plan=read_plan(plan_file) if plan_file is not None else FaultPlan(),
         latency=latency,
         join_interval_s=join_interval,
         per_s=rate,
         within_s=within,
         silent=silent,
     )
+    return scenario if plan_file is None else _under(scenario, plan_file)
 
 
-def read_plan(file: Path) -> FaultPlan:
-    """The plan in a file. Raises ConfigError, which names the file and the place in it."""
+def _under(scenario: Scenario, file: Path) -> Scenario:
+    """The scenario with the plan in a file. Raises ConfigError, which names the file and the place in it."""
     if file.stat().st_size > PLAN_BYTES_MAX:
         raise ConfigError("--plan", str(file), f"a file of at most {PLAN_BYTES_MAX} bytes")
     try:
-        return FaultPlan.from_json(file.read_bytes())
+        return scenario.with_plan(FaultPlan.from_json(file.read_bytes()))
     except ConfigError as error:
         raise ConfigError(f"{file}: {error.field}", error.value, error.allowed) from error
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import click
 
-from partisan_actors.cli.failure import ExitCode
+from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.progress import steps
 from partisan_actors.cli.simulate.scenarios import command_line, overlay_option, within_option, write_plan
 from partisan_actors.cli.table import counted
@@ -77,6 +77,7 @@ def swarm(
     """
     drawn = Swarm(overlays or DEFAULT.overlays, overlay_options, nodes_max, within)
     drawn.check()
+    _check_place(out)
     count = seeds if seeds is not None else sys.maxsize if minutes is not None else 100
     deadline = time.monotonic() + minutes * 60 if minutes is not None else None
     tally = Tally()
@@ -93,6 +94,14 @@ def swarm(
     if tally.interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.OTHER if tally.failures else ExitCode.OK
+
+
+def _check_place(out: Path) -> None:
+    """Raises Failure where no plan could be written, before minutes are spent on finding one."""
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        why = "may not be written into" if there.is_dir() else "is no folder"
+        raise Failure(f"cannot write into {out}: {there} {why}", ExitCode.USAGE)
 
 
 def _verdicts(drawn: Swarm, seeds: range, deadline: float | None, jobs: int) -> Iterator[Verdict]:

@@ -134,6 +134,8 @@ def test_a_strategy_in_the_working_directory_is_found_in_every_process(tmp_path:
         (["run", "--rate", "-1"], "per_s"),
         (["run", "--rate", "nan"], "per_s"),
         (["run", "--plan", "nowhere.json"], "nowhere.json"),
+        (["run", "--trace", "nowhere/trace.txt"], "there is no folder nowhere"),
+        (["swarm", "--out", "/dev/null/plans"], "/dev/null is no folder"),
         (["swarm", "--overlay", "rong"], "overlay"),
         (["swarm", "--seeds", "0"], "--seeds"),
         (["swarm", "--minutes", "0"], "--minutes"),
@@ -157,3 +159,13 @@ def test_a_plan_with_an_error_says_in_which_file_and_where(tmp_path: Path, capsy
     assert run(["simulate", "run", "--plan", file]) == 2
 
     assert f"{file}: operations[1].rate = 1.5 is not valid: expected 0..1" in capsys.readouterr().err
+
+
+def test_a_plan_that_names_a_node_that_is_not_in_the_run_says_in_which_file_and_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = plan_file(tmp_path, {"do": "crash", "at_s": 1, "nodes": ["n1", "n3"]})
+
+    assert run(["simulate", "run", "--nodes", "3", "--plan", file]) == 2
+
+    assert f"{file}: operations[0].nodes[1] = 'n3' is not valid: expected one of" in capsys.readouterr().err

@@ -120,3 +120,34 @@ def test_written_out_choices_replace_selectors_and_what_chose_nobody_goes() -> N
         Crash(3.0, ("n2", "n5")),
     )
     assert plan.operations[3:] == PLAN.operations[4:] and plan.spared == PLAN.spared
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        (
+            FaultPlan((Join(1.0), Crash(1.0, ("n1", "N2")))),
+            r"operations\[1\].nodes\[1\] = 'N2' is not valid: .* n0, n1$",
+        ),
+        (FaultPlan((Cut(0.0, 1.0, "all", ("n0", "x")),)), r"operations\[0\].other\[1\] = 'x' .* n0, n1, d$"),
+        (FaultPlan((Loss(0.0, 1.0, 0.5, "all", ("n2",)),)), r"operations\[0\].receivers\[0\] = 'n2'"),
+        (FaultPlan((Crash(1.0, ("d",)),)), r"operations\[0\].nodes\[0\] = 'd' is not valid: .* n0, n1$"),
+        (FaultPlan((Loss(0.0, 1.0, 0.5, kinds=("a", "c")),)), r"operations\[0\].kinds\[1\] = 'c' .* messages .* a, b$"),
+        (FaultPlan((), ("n9",)), r"spared\[0\] = 'n9'"),
+    ],
+)
+def test_names_and_kinds_that_a_run_does_not_have_are_found_with_their_place(plan: FaultPlan, text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        plan.check(["n0", "n1"], ["d"], ["a", "b"])
+
+
+def test_names_that_a_run_has_and_those_that_chance_will_draw_are_right_and_kinds_need_not_be_known() -> None:
+    plan = FaultPlan((Cut(0.0, 1.0, ("d", "n0"), "rest"), Crash(1.0, "3 random"), Crash(2.0, ("n1",))), ("n0",))
+
+    plan.check(["n0", "n1"], ["d"], [])
+    FaultPlan((Loss(0.0, 1.0, 0.5, kinds=("anything",)),)).check([])
+
+
+def test_of_many_names_an_error_shows_some() -> None:
+    with pytest.raises(ConfigError, match=r"n0, n1, .*, n29 and 70 more$"):
+        FaultPlan((Crash(1.0, ("n100",)),)).check([f"n{number}" for number in range(100)])

@@ -13,6 +13,7 @@ from partisan_actors.errors import ConfigError, Overloaded
 from partisan_actors.ids import NodeId
 from partisan_actors.node import topics as topics_module
 from partisan_actors.node.topics import topic_channel
+from partisan_actors.protocols.membership.hyparview_options import HyParViewOptions
 from partisan_actors.transport.backlog import CLOGGED_BYTES
 from partisan_actors.wire.channels import check_channels
 from tests.nodes import TestNode, overlay, quiet, until
@@ -29,9 +30,14 @@ def listen(node: TestNode, topic: str = "news") -> list[Any]:
 
 @asynccontextmanager
 async def settled(*names: str, **settings: Any) -> AsyncIterator[list[TestNode]]:
-    """Nodes of which everybody has neighbours."""
+    """Nodes of which nobody takes a neighbour from anybody any more.
+
+    In HyParView, who has fewer than that asks with high priority, and may have the place of somebody's only neighbour:
+    who is alone for a moment misses what is broadcast then.
+    """
+    fewest = min(HyParViewOptions().active_min, len(names) - 1)
     async with overlay(*names, **settings) as made:
-        await until(lambda: all(node.neighbours() for node in made), "everybody has neighbours")
+        await until(lambda: all(len(node.neighbours()) >= fewest for node in made), "everybody has enough neighbours")
         yield made
 
 
@@ -42,12 +48,15 @@ async def test_sixteen_nodes_hear_a_thousand_broadcasts_from_random_roots_exactl
         rng = random.Random(7)
         origins = [rng.randrange(16) for _ in range(1000)]
 
+        expected: list[list[int]] = [[] for _ in made]
         for number, origin in enumerate(origins):
             made[origin].broadcast("news", number)
+            for want in (want for me, want in enumerate(expected) if me != origin):
+                want.append(number)
             if number % 20 == 0:
                 await quiet(1)
-        expected = [[number for number, origin in enumerate(origins) if origin != me] for me in range(16)]
-        await until(lambda: all(len(got) >= len(want) for got, want in zip(heard, expected, strict=True)))
+            if number % 250 == 249:  # nodes keep a thousand for who asks, their own news among them
+                await until(lambda: all(len(got) >= len(want) for got, want in zip(heard, expected, strict=True)))
 
         assert [sorted(got) for got in heard] == expected
 

@@ -374,6 +374,11 @@ def test_what_makes_no_sense_is_refused_with_what_is_allowed(cluster: SimulatedC
         cluster.partition("elsewhere")
     with pytest.raises(ConfigError, match="only bytes"):
         cluster.start_plan(FaultPlan((Loss(0.0, 1.0, 0.5, kinds=("plumtree.graft",)),)))
+    with pytest.raises(ConfigError, match=r"operations\[1\].nodes\[0\] = 'n4' .* n0, n1, n2, n3$"):
+        cluster.start_plan(FaultPlan((Join(0.0), Crash(1.0, ("n4",)))))
+    with pytest.raises(ConfigError, match="'driver'"):
+        cluster.start_plan(FaultPlan((Crash(1.0, (DRIVER,)),)))
+    cluster.start_plan(FaultPlan((Cut(1.0, 2.0, (DRIVER,)),)))
     for job in (3, story):
         with pytest.raises(ConfigError, match="a coroutine"):
             cluster.run(job)

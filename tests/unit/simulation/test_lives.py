@@ -6,7 +6,7 @@ import pytest
 
 from partisan_actors.ids import NodeId
 from partisan_actors.protocols.machine import Peer
-from partisan_actors.simulation.lives import first_life, name_of, next_life
+from partisan_actors.simulation.lives import FirstNames, first_life, name_of, next_life
 
 
 @pytest.mark.parametrize("node", [first_life(7), NodeId("elsewhere", 1_700_000_000), 7])
@@ -25,3 +25,11 @@ def test_names_are_what_plans_call_them() -> None:
 def test_other_peers_have_one_life_only() -> None:
     with pytest.raises(TypeError, match="NodeId or an int"):
         next_life("x")
+
+
+def test_the_first_names_are_those_of_the_first_nodes_and_no_others() -> None:
+    names = FirstNames(11)
+
+    assert list(names) == [name_of(first_life(number)) for number in range(11)] and len(names) == 11
+    assert all(name in names for name in names)
+    assert not any(name in names for name in ("n11", "n01", "n-1", "N1", "n", "", "x1", "n1~1", "n\u00b2", 1, None))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.faults.operations import Crash, Restart
+from partisan_actors.faults.operations import Crash, Join, Loss, Restart
 from partisan_actors.faults.plan import FaultPlan
 from partisan_actors.protocols.broadcast.flood import Flood
 from partisan_actors.protocols.membership.full_mesh import FullMesh
@@ -46,6 +48,33 @@ def test_an_overlay_or_an_option_that_is_none_is_a_config_error_before_anything_
 def test_a_scenario_without_sense_is_a_config_error(values: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(values))):
         Scenario(**values)  # type: ignore[arg-type]  # one wrong value each
+
+
+def losing(*kinds: str) -> FaultPlan:
+    return FaultPlan((Loss(1.0, 2.0, 0.5, kinds=kinds),))
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"plan": FaultPlan((Join(1.0, 2), Crash(3.0, ("n2", "n4"))))}, "n4"),
+        ({"plan": losing("plumtree.grft")}, "plumtree.grft"),
+        ({"plan": losing("scamp.kept")}, "scamp.kept"),
+        ({"plan": losing("plumtree.graft"), "stacks": Stacks(broadcast="flood")}, "plumtree.graft"),
+        ({"plan": losing("swim.ping")}, "swim.ping"),
+    ],
+)
+def test_a_plan_for_nodes_or_messages_that_the_run_does_not_have_is_a_config_error(
+    values: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ConfigError, match=text):
+        Scenario(nodes=2, **values)
+
+
+def test_a_plan_may_name_nodes_that_join_later_and_every_message_of_the_run() -> None:
+    plan = FaultPlan((Join(1.0, 2), Crash(3.0, ("n3",)), *losing(*Stacks().tags(), "swim.ping").operations), ("n3",))
+
+    Scenario(nodes=2, plan=plan, silent=True)
 
 
 def test_users_broadcast_and_write_at_their_rate_until_their_time_is_over() -> None:
