@@ -38,13 +38,23 @@ class Service:
         self._system = system
         self._name = name
         self._target = target
+        # The methods that answer later, found once: for plain arguments, without a further look.
+        self._later: dict[str, Any] = {
+            name: getattr(target, name)
+            for name, method in inspect.getmembers_static(type(target))
+            if getattr(method, "answers_later", False)
+        }
 
     def __str__(self) -> str:
         return f"service {self._name}"
 
     def call(self, peer: Peer, m: list[Any]) -> None:
         """A request with scalar arguments arrived."""
-        self.deliver(peer, m[1], m[3], m[4:])
+        later = self._later.get(m[3])
+        if later is not None:
+            later(peer, m[1], None, *m[4:])
+        else:
+            self.deliver(peer, m[1], m[3], m[4:])
 
     def deliver(
         self,
@@ -56,10 +66,11 @@ class Service:
         meta: dict[str, Any] | None = None,
     ) -> None:
         """A request arrived."""
-        method: Any = None if name.startswith("_") else getattr(self._target, name, None)
-        if number is not None and getattr(method, "answers_later", False):
-            method(peer, number, meta, *(args()[0] if callable(args) else args))
+        later = self._later.get(name)
+        if later is not None and number is not None:
+            later(peer, number, meta, *(args()[0] if callable(args) else args))
             return
+        method: Any = None if name.startswith("_") else getattr(self._target, name, None)
         if not inspect.iscoroutinefunction(method):
             if number is not None:
                 error = AttributeError(f"{self} has no request {name!r}: do all nodes run the same version?")

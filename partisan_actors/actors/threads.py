@@ -12,14 +12,17 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from queue import SimpleQueue
-from typing import Protocol
+from typing import Final, Protocol
+
+from partisan_actors.actors.jobs import JobQueue, job_queue
 
 __all__ = ["ActorThread", "JobThread", "Threads"]
 
 logger = logging.getLogger(__name__)
 
 Job = Callable[[], None]
+
+REST_S: Final = 0.001
 
 
 class JobThread(Protocol):
@@ -28,6 +31,10 @@ class JobThread(Protocol):
     @property
     def run(self) -> Callable[[Job], None]:
         """Queue a job; from the loop, or from the thread itself."""
+        ...
+
+    def rest(self, call: Job) -> None:
+        """From the thread itself: call this when the job is over, if no other one comes within REST_S."""
         ...
 
     def stop(self) -> None:
@@ -39,26 +46,43 @@ class ActorThread:
     """A thread of the operating system."""
 
     def __init__(self, name: str) -> None:
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: JobQueue[Job] = job_queue()
         self.run = self._jobs.put
+        self._at_rest: Job | None = None
         # A daemon: a method that never returns must not keep the process.
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._thread.start()
 
+    def rest(self, call: Job) -> None:
+        """From the thread itself: call this when the job is over, if no other one comes within REST_S."""
+        self._at_rest = call
+
     def stop(self) -> None:
         """End after the jobs that wait."""
-        self._jobs.put(None)
+        self._jobs.put(_end)
 
     def _main(self) -> None:
         get = self._jobs.get
-        while True:
-            job = get()
-            if job is None:
-                return
-            try:
-                job()
-            except BaseException:
-                logger.exception("a job of thread %s failed", self._thread.name)
+        job: Job | None = get()
+        while job is not _end:
+            if job is not None:
+                try:
+                    job()
+                except BaseException:
+                    logger.exception("a job of thread %s failed", self._thread.name)
+            job = get() if self._at_rest is None else self._next_soon(self._at_rest)
+        self._jobs.close()
+
+    def _next_soon(self, at_rest: Job) -> Job | None:
+        self._at_rest = None
+        job = self._jobs.get_within(REST_S)
+        if job is None:
+            at_rest()
+        return job
+
+
+def _end() -> None:
+    """The last job of a thread."""
 
 
 class Tenant(Protocol):

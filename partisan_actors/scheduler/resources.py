@@ -12,7 +12,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Rational, Real
-from typing import Final
+from typing import Final, TypeAlias
 
 from partisan_actors.errors import ConfigError
 
@@ -39,11 +39,14 @@ _REFUSED_NAMES: Final = frozenset({*RESERVED_NAMES, "CPU", "GPU"})
 _FLOAT_STEPS: Final = 10**9
 
 
+Amounts: TypeAlias = tuple[tuple[str, int], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Resources:
     """How much of which resources: ``(name, ten-thousandths)`` in the order of names. Make it with `of` or `parse`."""
 
-    amounts: tuple[tuple[str, int], ...] = ()
+    amounts: Amounts = ()
 
     @classmethod
     def of(
@@ -90,8 +93,7 @@ class Resources:
 
     def fits(self, room: Resources) -> bool:
         """Whether `room` has at least this much of everything."""
-        there = dict(room.amounts)
-        return all(there.get(name, 0) >= units for name, units in self.amounts)
+        return _fits(self.amounts, room.amounts)
 
     def shortfall(self, room: Resources) -> Resources:
         """What `room` lacks to hold this; nothing when it fits."""
@@ -114,11 +116,11 @@ class Resources:
             raise ConfigError("num_gpus", gpus / UNIT, "a fraction of one GPU, or a whole number of them")
 
     def __add__(self, other: Resources) -> Resources:
-        return _sum(self, other)
+        return _sum(self.amounts, other.amounts)
 
     def __sub__(self, other: Resources) -> Resources:
         """What is left. Raises ValueError when `other` does not fit in this."""
-        return _rest(self, other)
+        return _rest(self.amounts, other.amounts)
 
     def __bool__(self) -> bool:
         return bool(self.amounts)
@@ -135,21 +137,28 @@ NOTHING: Final = Resources()
 """No resources at all: fits everywhere."""
 
 
-# What a node holds goes up and down between the same few amounts, with every task.
+# What a node holds goes up and down between the same few amounts, with every task. Tuples are hashed without Python.
 @functools.lru_cache(SUMS_MAX)
-def _sum(one: Resources, other: Resources) -> Resources:
-    sums = dict(one.amounts)
-    for name, units in other.amounts:
+def _fits(part: Amounts, whole: Amounts) -> bool:
+    there = dict(whole)
+    return all(there.get(name, 0) >= units for name, units in part)
+
+
+@functools.lru_cache(SUMS_MAX)
+def _sum(one: Amounts, other: Amounts) -> Resources:
+    sums = dict(one)
+    for name, units in other:
         sums[name] = sums.get(name, 0) + units
     return Resources._from_units(sums)
 
 
 @functools.lru_cache(SUMS_MAX)
-def _rest(whole: Resources, part: Resources) -> Resources:
-    if not part.fits(whole):
-        raise ValueError(f"cannot take {part} from {whole}: short of {part.shortfall(whole)}")
-    left = dict(whole.amounts)
-    for name, units in part.amounts:
+def _rest(whole: Amounts, part: Amounts) -> Resources:
+    taken, there = Resources(part), Resources(whole)
+    if not taken.fits(there):
+        raise ValueError(f"cannot take {taken} from {there}: short of {taken.shortfall(there)}")
+    left = dict(whole)
+    for name, units in part:
         left[name] -= units
     return Resources._from_units(left)
 

@@ -7,7 +7,7 @@ remembered by its token, so giving back needs nothing else, and can be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -32,12 +32,18 @@ class _Reserved:
     until: float | None
 
 
+def _nothing() -> None:
+    """Nobody is late in telling."""
+
+
 class Room:
     """The resources of a node, and who has them."""
 
     def __init__(self, total: Resources, *, is_lent: bool = False) -> None:
         """`is_lent`: the node is the process of another one, which has let in what comes, and holds what that has."""
-        self.pool = Pool(total)
+        self._pool = Pool(total)
+        # Called before anybody looks: what has ended, and was not told of yet, is to give back what it has.
+        self.catch_up: Callable[[], object] = _nothing
         self.is_lent = is_lent
         self.lent_gpus: list[int] = []
         self.is_closed = False
@@ -45,14 +51,25 @@ class Room:
         # The work that is in bundles; all other work is in the pool itself.
         self._inside: dict[Hashable, BundleKey] = {}
 
+    @property
+    def pool(self) -> Pool:
+        """What there is outside of bundles."""
+        self.catch_up()
+        return self._pool
+
     # ---- work -------------------------------------------------------------------------------------------------
 
     def acquire(self, token: Hashable, request: Request, *, for_life: bool = False) -> bool:
         """Give `token` what it asks for if there is room now, in its group's bundle if it names one."""
+        self.catch_up()
+        return self.acquire_as_told(token, request, for_life=for_life)
+
+    def acquire_as_told(self, token: Hashable, request: Request, *, for_life: bool = False) -> bool:
+        """The same, for whoever must not have anything change meanwhile, or has caught up just now."""
         if self.is_lent:
-            return self.pool.acquire(token, NOTHING, for_life=for_life)
+            return self._pool.acquire(token, NOTHING, for_life=for_life)
         if not isinstance(request.strategy, InPlacementGroup):
-            return self.pool.acquire(token, request.resources, for_life=for_life)
+            return self._pool.acquire(token, request.resources, for_life=for_life)
         if token in self._inside:
             return True
         for key, reserved in self._usable(request.strategy):
@@ -65,15 +82,15 @@ class Room:
         """Take back what `token` has, and tell whether it had anything, be it nothing."""
         key = self._inside.pop(token, None)
         if key is None:
-            was_here = token in self.pool
-            self.pool.release(token)
+            was_here = token in self._pool
+            self._pool.release(token)
             return was_here
         self._reserved[key].pool.release(token)
         return True
 
     def hand_over(self, token: Hashable, other: Hashable) -> bool:
         """Give `other`, which has nothing yet, what `token` has outside of bundles; False if that is nothing."""
-        return token not in self._inside and self.pool.hand_over(token, other)
+        return token not in self._inside and self._pool.hand_over(token, other)
 
     def can_wait(self, request: Request) -> bool:
         """Whether there will be room when tasks are done, though actors stay."""
@@ -81,14 +98,15 @@ class Room:
             return not self.is_closed
         needs = request.resources
         if not isinstance(request.strategy, InPlacementGroup):
-            return needs.fits(self.pool.total - self.pool.held_for_life)
+            return needs.fits(self._pool.total - self._pool.held_for_life)
         return any(needs.fits(pool.total - pool.held_for_life) for pool in self.pools(request))
 
     def pools(self, request: Request) -> list[Pool]:
         """Where what is asked for may come from: the node's pool, or those of the bundles that are meant."""
+        self.catch_up()
         if isinstance(request.strategy, InPlacementGroup):
             return [reserved.pool for _, reserved in self._usable(request.strategy)]
-        return [self.pool]
+        return [self._pool]
 
     def held(self, token: Hashable) -> Resources:
         """What `token` has."""
@@ -104,14 +122,15 @@ class Room:
 
     def holders(self) -> Iterator[tuple[Hashable, Resources]]:
         """Who has what of the node: work, and the bundles."""
-        return ((token, self.pool.held(token)) for token in self.pool)
+        self.catch_up()
+        return ((token, self._pool.held(token)) for token in self._pool)
 
     def __contains__(self, token: object) -> bool:
-        return token in self._inside or token in self.pool
+        return token in self._inside or token in self._pool
 
     def _pool_of(self, token: Hashable) -> Pool:
         key = self._inside.get(token)
-        return self.pool if key is None else self._reserved[key].pool
+        return self._pool if key is None else self._reserved[key].pool
 
     def _usable(self, place: InPlacementGroup) -> Iterator[tuple[BundleKey, _Reserved]]:
         if place.bundle_index >= 0:
@@ -129,6 +148,7 @@ class Room:
         """Hold all of these bundles for a decision that may follow, or none. What is here already stays as it is."""
         if self.is_closed:
             return False
+        self.catch_up()
         taken = []
         for index, amounts in sorted(bundles.items()):
             known = self._reserved.get((group, index))
@@ -154,6 +174,7 @@ class Room:
 
         Returns the bundles that should be here and have no room, and the work that has lost its place.
         """
+        self.catch_up()
         wanted, evicted, short = set(here), [], []
         for key, reserved in self._of(record.group):
             if key[1] in wanted:
@@ -179,6 +200,7 @@ class Room:
 
     def has_work(self, group: GroupId) -> bool:
         """Whether anything is in a bundle of the group here."""
+        self.catch_up()
         return any(key[0] == group for key in self._inside.values())
 
     def bundles(self) -> dict[BundleKey, bool]:
@@ -189,9 +211,9 @@ class Room:
         return [(key, reserved) for key, reserved in self._reserved.items() if key[0] == group]
 
     def _reserve(self, key: BundleKey, amounts: Resources, stamp: Stamp, until: float | None) -> bool:
-        if not self.pool.acquire(key, amounts, for_life=True):
+        if not self._pool.acquire(key, amounts, for_life=True):
             return False
-        self._reserved[key] = _Reserved(Pool(amounts, self.pool.gpus(key)), stamp, until)
+        self._reserved[key] = _Reserved(Pool(amounts, self._pool.gpus(key)), stamp, until)
         return True
 
     def _drop(self, key: BundleKey) -> list[Hashable]:
@@ -199,5 +221,5 @@ class Room:
         for token in evicted:
             del self._inside[token]
         del self._reserved[key]
-        self.pool.release(key)
+        self._pool.release(key)
         return evicted

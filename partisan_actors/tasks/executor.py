@@ -8,16 +8,15 @@ holds, because that may be for ever: it is refused, also when the actor comes wh
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from functools import partial
 from typing import Any, Final
 
 from partisan_actors.actors.actor import name_of
 from partisan_actors.actors.arguments import wait_for_arguments
-from partisan_actors.actors.context import current_owner, current_system, request_meta
-from partisan_actors.actors.made_calls import begin_noting
+from partisan_actors.actors.context import request_meta
 from partisan_actors.actors.replies import Reply, while_blocked
 from partisan_actors.actors.services import answers_later
 from partisan_actors.actors.system import ActorSystem
@@ -38,8 +37,9 @@ from partisan_actors.scheduler.isolated import PLACED, placed_at
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.answers import LaterAnswer, NotTaken
 from partisan_actors.tasks.isolated import IsolatedTasks
+from partisan_actors.tasks.kinds import Kinds
 from partisan_actors.tasks.running import current_task
-from partisan_actors.tasks.spec import NO_BUFFERS, TaskKind, TaskSpec
+from partisan_actors.tasks.spec import NO_BUFFERS, TaskSpec
 from partisan_actors.tasks.threads import Outcome, TaskThreads
 from partisan_actors.tasks.tracing import ServedTask
 from partisan_actors.tasks.waiting import TaskQueue, Waiting
@@ -50,7 +50,6 @@ __all__ = ["NEEDS_CODE", "REFUSED", "SERVICE", "TaskExecutor"]
 
 SERVICE: Final = "tasks"
 QUEUE_MAX: Final = 10_000
-KINDS_MAX: Final = 1_024
 
 REFUSED: Final = "refused"
 NEEDS_CODE: Final = "needs code"
@@ -67,12 +66,13 @@ class TaskExecutor:
         self._room = scheduler.room
         self._queue = TaskQueue()
         self._threads = TaskThreads(system, self._queue, self._call, self._ended)
+        self._catch_up = self._room.catch_up = self._threads.catch_up
         self._coroutines: dict[asyncio.Task[None], TaskSpec] = {}
-        self.running_tasks: dict[TaskId, Waiting] = {}
-        self._kinds: dict[bytes, TaskKind] = {}
-        self._on_loop: dict[bytes, bool] = {}  # by the hash of the function
-        self.running = 0
-        self.finished = 0
+        self._running: dict[TaskId, Waiting] = {}
+        self._finished = 0
+        self._kinds = Kinds(system)
+        config = system.node.config
+        self._takes_work, self._has_host = config.hosts_actors or bool(config.hosted_by), bool(config.hosted_by)
         # Tasks whose process is being started, and that nobody wants any more.
         self._unwanted: set[TaskId] = set()
         self.isolated = IsolatedTasks(system, scheduler.processes, scheduler.packages, scheduler.room)
@@ -92,7 +92,8 @@ class TaskExecutor:
         if not self._takes(spec):
             return REFUSED, None
         reply: Reply[Any] = Reply(self._system.loop)
-        self._queue_up(spec, peer, reply, request_meta.get())
+        self._queue.append(self._waiting(spec, peer, reply, request_meta.get(), self._kinds.context_of(spec.kind)))
+        self._start_waiting()
         try:
             return PLACED if self._is_isolated(spec) else DONE, await reply
         except NotTaken:
@@ -111,36 +112,38 @@ class TaskExecutor:
     ) -> None:
         """The same the short way: the answer is the value, or an error, which may be NotTaken."""
         answer = LaterAnswer(self._system, peer, reply_number)
-        kind = self._kinds.get(packed)
-        if kind is None:
-            try:
-                kind = TaskKind.unpacked(packed)
-            except Exception as error:  # noqa: BLE001 - unpickling runs code: what it raises is the caller's
-                answer.fail(error)
-                return
-            if len(self._kinds) >= KINDS_MAX:
-                self._kinds.clear()
-            self._kinds[packed] = kind
+        try:
+            kind, context = self._kinds.known(packed)
+        except Exception as error:  # noqa: BLE001 - unpickling runs code: what it raises is the caller's
+            answer.fail(error)
+            return
         spec = TaskSpec(TaskId(peer.node, number), kind, body, NO_BUFFERS, trace)
-        if self._system.code.blob(kind.code) is None or not self._takes(spec):
+        if self._system.code.blob(kind.code) is None or not self._takes_work or self._room.is_closed:
             answer.fail(NotTaken())
+        elif not self._queue and self._room.acquire(spec.task, kind.request):
+            self._begin(self._waiting(spec, peer, answer, meta, context.copy()))
+        elif self._takes(spec):
+            self._queue.append(self._waiting(spec, peer, answer, meta, context.copy()))
+            self._start_waiting()
         else:
-            self._queue_up(spec, peer, answer, meta)
+            answer.fail(NotTaken())
 
     def _takes(self, spec: TaskSpec) -> bool:
-        config = self._system.node.config
-        takes = config.hosts_actors or bool(config.hosted_by)
-        return takes and self._can_wait(spec) and len(self._queue) < QUEUE_MAX
+        return self._takes_work and self._can_wait(spec) and len(self._queue) < QUEUE_MAX
 
-    def _queue_up(
-        self, spec: TaskSpec, peer: Peer, reply: Reply[Any] | LaterAnswer, meta: dict[str, Any] | None
-    ) -> None:
-        is_traced = self._system.recorder.enabled and spec.trace
-        hops = (meta or {}).get("hops", 0)
-        trace = ServedTask(self._system, spec, peer, len(self._queue), hops) if is_traced else None
-        meter = None if self._is_isolated(spec) else self._system.meters.of_task(spec.name)
-        self._queue.append(Waiting(spec, peer, reply, trace, meter))
-        self._start_waiting()
+    def _waiting(
+        self,
+        spec: TaskSpec,
+        peer: Peer,
+        reply: Reply[Any] | LaterAnswer,
+        meta: dict[str, Any] | None,
+        context: Context,
+    ) -> Waiting:
+        trace = None
+        if spec.trace and self._system.recorder.enabled:
+            trace = ServedTask(self._system, spec, peer, len(self._queue), (meta or {}).get("hops", 0))
+        meter = None if self._is_isolated(spec) else self._system.meters.of_task(spec.kind.name)
+        return Waiting(spec, peer, reply, trace, meter, context)
 
     async def cancel(self, peer: Peer, number: int, recursive: bool) -> None:
         """Whoever submitted a task wants it no more. It may not be here, not yet, or no more."""
@@ -149,15 +152,35 @@ class TaskExecutor:
             self._drop(waiting, TaskCancelled(str(waiting.spec)))
             self._start_waiting()
         running = self.running_tasks.get(task)
-        if running is not None and self._is_isolated(running.spec):
+        if running is None:
+            return
+        if self._is_isolated(running.spec):
             await self.kill_task(peer, *task.node, number, "it was cancelled")
             return
-        if running is None or self._system.cancelling.interrupt(running, recursive):
+        running.is_unwanted = True  # first: a thread that is about to begin it looks at this, or can be interrupted
+        if self._system.cancelling.interrupt(running, recursive):
             return
         for job, spec in list(self._coroutines.items()):
             if spec.task == task:
                 self._system.cancelling.children(running.context, recursive)
                 job.cancel()
+
+    @property
+    def running_tasks(self) -> dict[TaskId, Waiting]:
+        """Those that have room."""
+        self._catch_up()
+        return self._running
+
+    @property
+    def running(self) -> int:
+        """How many tasks have room."""
+        return len(self.running_tasks)
+
+    @property
+    def finished(self) -> int:
+        """How many tasks have ended here."""
+        self._catch_up()
+        return self._finished
 
     @property
     def queued(self) -> int:
@@ -213,34 +236,31 @@ class TaskExecutor:
 
     def _start_waiting(self) -> None:
         # In order: a large task at the head is not overtaken for ever by small ones.
+        self._catch_up()
         while (waiting := self._queue.take_if(self._has_room)) is not None:
-            self.running += 1
-            self.running_tasks[waiting.spec.task] = waiting
-            if self._is_isolated(waiting.spec):
-                self._system.background.start(self._lend_process(waiting), f"a process for task {waiting.spec}")
-                continue
-            try:
-                function = self._system.code.load(waiting.spec.code)
-            except Exception as error:  # noqa: BLE001 - unpickling code runs code: what it raises is the caller's
-                self._leave(waiting, None, error)
-                self._ended(waiting, None, user_error(error, f"loading {waiting.spec}"))
-                continue
-            if self._runs_on_loop(waiting.spec.code, function):
-                running = self._run_async(waiting, function)
-                job = self._system.background.start(running, f"task {waiting.spec}", waiting.context)
-                self._coroutines[job] = waiting.spec
-                job.add_done_callback(partial(self._job_ended, waiting))
-            else:
-                self._threads.run(waiting, function)
+            self._begin(waiting)
 
-    def _runs_on_loop(self, code: bytes, function: Callable[..., Any]) -> bool:
-        known = self._on_loop.get(code)
-        if known is None:
-            known = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-            if len(self._on_loop) >= KINDS_MAX:
-                self._on_loop.clear()
-            self._on_loop[code] = known
-        return known
+    def _begin(self, waiting: Waiting) -> None:
+        """It has room."""
+        spec = waiting.spec
+        self._running[spec.task] = waiting
+        if self._is_isolated(spec):
+            self._system.background.start(self._lend_process(waiting), f"a process for task {spec}")
+            return
+        code = spec.kind.code
+        try:
+            function = self._system.code.load(code)
+        except Exception as error:  # noqa: BLE001 - unpickling code runs code: what it raises is the caller's
+            self._leave(waiting, None, error)
+            self._ended(waiting, None, user_error(error, f"loading {spec}"))
+            return
+        if self._kinds.runs_on_loop(code, function):
+            running = self._run_async(waiting, function)
+            job = self._system.background.start(running, f"task {spec}", waiting.context)
+            self._coroutines[job] = spec
+            job.add_done_callback(partial(self._job_ended, waiting))
+        else:
+            self._threads.run(waiting, function)
 
     def _job_ended(self, waiting: Waiting, job: asyncio.Task[None]) -> None:
         """What was cancelled before its first step never gets to say so itself."""
@@ -271,9 +291,8 @@ class TaskExecutor:
             self._unwanted.discard(spec.task)
 
     def _freed(self, spec: TaskSpec) -> None:
-        self.running -= 1
-        self.finished += 1
-        self.running_tasks.pop(spec.task, None)
+        self._finished += 1
+        self._running.pop(spec.task, None)
         self._room.release(spec.task)
         self._scheduler.room_made()
 
@@ -305,11 +324,15 @@ class TaskExecutor:
             self._system.notify(host, SERVICE, what, *spec.task.node, spec.task.number, *more)
 
     def _has_room(self, waiting: Waiting) -> bool:
-        return self._room.acquire(waiting.spec.task, waiting.spec.request)
+        return self._room.acquire_as_told(waiting.spec.task, waiting.spec.request)  # under the lock of the queue
 
     # ---- on a thread ------------------------------------------------------------------------------------------
 
     def _call(self, waiting: Waiting, function: Callable[..., Any]) -> Outcome:
+        if waiting.is_unwanted:
+            cancelled = TaskCancelled(str(waiting.spec))
+            self._leave(waiting, None, cancelled)
+            return None, cancelled
         self._enter(waiting)
         outcome: Outcome
         while_blocked.set(partial(self._lending, waiting))
@@ -368,15 +391,14 @@ class TaskExecutor:
         self, waiting: Waiting, value: Any, error: BaseException | None, following: Waiting | None = None
     ) -> None:
         """A task has ended; its room went to `following`, which its thread runs already."""
-        self.finished += 1
+        self._finished += 1
         spec = waiting.spec
-        self.running_tasks.pop(spec.task, None)
+        self._running.pop(spec.task, None)
         if following is not None:
-            self.running_tasks[following.spec.task] = following
+            self._running[following.spec.task] = following
             if not self._room.hand_over(spec.task, following.spec.task):
-                self._room.acquire(following.spec.task, following.spec.request)  # or it runs beside the others
-        else:
-            self.running -= 1
+                # If there is no room, it runs beside the others. Its own end may be the next thing to hear of.
+                self._room.acquire_as_told(following.spec.task, following.spec.request)
         if error is None:
             waiting.reply.succeed(value)
         elif isinstance(error, (SerializationError, TaskCancelled)) and not isinstance(error, TaskFailed):
@@ -386,16 +408,14 @@ class TaskExecutor:
         if following is None:
             self._room.release(spec.task)
             self._scheduler.room_made()
-        self._tell_host("ended", spec)
+        if self._has_host:
+            self._tell_host("ended", spec)
 
     # ---- around the function ------------------------------------------------------------------------------------
 
     def _enter(self, waiting: Waiting) -> None:
         spec = waiting.spec
-        current_system.set(self._system)
         current_task.set(spec)
-        current_owner.set(spec.kind.owner)
-        begin_noting()
         if waiting.timing is not None:
             waiting.timing.begin()
         if waiting.trace is not None:

@@ -17,7 +17,9 @@ from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
-from partisan_actors.scheduler.policy import Verdict
+from partisan_actors.node.router import Peer
+from partisan_actors.scheduler.policy import Ranking, Verdict
+from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import SERVICE
 from partisan_actors.tasks.retry import Retries
@@ -33,13 +35,18 @@ __all__ = ["PlainTasks"]
 NODES_COMPARED: Final = 16
 """Of the best nodes, the one with the shortest queue gets the task."""
 KEY: Final = service_key(SERVICE)
+_CALL: Final = Kind.CALL
 
 
 class LongWay(Protocol):
     """Who knows the other way, and keeps the books of both."""
 
-    def queue_at(self, node: NodeId, spec: TaskSpec | None) -> int:
-        """How long it is; without `spec`, that node is known to be busy."""
+    def queue_at(self, node: NodeId, room: Resources | None, needs: Resources) -> int:
+        """How long it is, if that node has told of `room`; None says that it is known to be busy."""
+        ...
+
+    def told_room(self, node: NodeId) -> Resources:
+        """What that node had available when it last told."""
         ...
 
     def sent_to(self, node: NodeId, spec: TaskSpec) -> None:
@@ -57,6 +64,18 @@ class LongWay(Protocol):
     def try_further(self, work: Submitted, retries: Retries, trace: SubmittedTask | None, error: BaseException) -> None:
         """The first attempt has ended so."""
         ...
+
+
+class _Place:
+    """A node that may get a task: the way there, and the room that it told of, None if it is known to be busy."""
+
+    __slots__ = ("location", "node", "peer", "room")
+
+    def __init__(self, node: NodeId, peer: Peer, location: Location, room: Resources | None) -> None:
+        self.node = node
+        self.peer = peer
+        self.location = location
+        self.room = room
 
 
 class _PlainAnswer(Answer[Any]):
@@ -92,47 +111,66 @@ class PlainTasks:
         self.system = system
         self._choose = scheduler.choosing.choose_plainly
         self._long_way = long_way
-        self._places: dict[NodeId, Location] = {}
+        self._locations: dict[NodeId, Location] = {}
+        # Those of a choice, for as long as that is remembered.
+        self._choice: Ranking | Verdict | None = None
+        self._places: list[_Place] = []
         system.node.directory.on_down.append(self._node_down)
 
     def send(self, work: Submitted, retries: Retries, trace: SubmittedTask | None) -> bool:
         """Send it if it is plain, and there is a node to send it to; tells whether it was sent."""
         spec = work.spec
-        node = self._place(spec) if _is_plain(work) else None
-        if node is None:
+        place = self._place(spec) if _is_plain(work) else None
+        if place is None:
             return False
-        system = self.system
-        peer = system.node.router.peer(node)
-        if not peer.is_self and spec.code not in peer.sent_code:
+        node, peer, outbound = place.node, place.peer, self.system.outbound
+        if not peer.is_self and spec.kind.code not in peer.sent_code:
             return False
-        location = self._places.get(node)
-        if location is None:
-            location = self._places[node] = Location(ActorId(node, 0), f"service {SERVICE} of {node}", None, False)
-            location.key, location.peer = KEY, peer
-        number = system.outbound.next_number()
-        message = pack([Kind.CALL, number, KEY, "begin", spec.kind.packed, spec.task.number, spec.body, spec.trace])
+        number = outbound.next_number()
+        message = pack([_CALL, number, KEY, "begin", spec.kind.packed, spec.task.number, spec.body, spec.trace])
         answer = _PlainAnswer(self, work, node, retries, trace)
         self._long_way.sent_to(node, spec)
         work.host = work.asked = node
         if trace is not None:
             trace.host = node
         try:
-            system.outbound._submit(location, number, message, None, answer, CALLS, None, location.affinity)
+            outbound._submit(place.location, number, message, None, answer, CALLS, None, place.location.affinity)
         except PartisanError as error:
             answer.fail(error)
         return True
 
-    def _place(self, spec: TaskSpec) -> NodeId | None:
-        choice = self._choose(spec.request)
+    def _place(self, spec: TaskSpec) -> _Place | None:
+        request = spec.kind.request
+        choice = self._choose(request)
+        if choice is not self._choice:
+            self._choice, self._places = choice, self._places_of(choice)
+        queue_at, needs = self._long_way.queue_at, request.resources
+        best, shortest = None, 0
+        for place in self._places:
+            length = queue_at(place.node, place.room, needs)
+            if best is None or length < shortest:
+                best, shortest = place, length
+        return best
+
+    def _places_of(self, choice: Ranking | Verdict) -> list[_Place]:
         if isinstance(choice, Verdict) or (choice.full and not choice.nodes):
-            return None
-        queue_at = self._long_way.queue_at
-        queues = [(queue_at(node, spec), node) for node in choice.nodes[:NODES_COMPARED]]
-        queues += [(queue_at(node, None), node) for node in choice.busy[:NODES_COMPARED]]
-        return min(queues, key=_length)[1]
+            return []
+        told_room, peer, location_of = self._long_way.told_room, self.system.node.router.peer, self._location_of
+        places = [
+            _Place(node, peer(node), location_of(node), told_room(node)) for node in choice.nodes[:NODES_COMPARED]
+        ]
+        return places + [_Place(node, peer(node), location_of(node), None) for node in choice.busy[:NODES_COMPARED]]
+
+    def _location_of(self, node: NodeId) -> Location:
+        location = self._locations.get(node)
+        if location is None:
+            location = self._locations[node] = Location(ActorId(node, 0), f"service {SERVICE} of {node}", None, False)
+            location.key, location.peer = KEY, self.system.node.router.peer(node)
+        return location
 
     def _node_down(self, record: NodeRecord, why: str) -> None:
-        self._places.pop(record.node, None)
+        self._locations.pop(record.node, None)
+        self._choice, self._places = None, []
 
     def heard(self, answer: _PlainAnswer, value: Any, error: BaseException | None) -> None:
         """A node has answered, or will not."""
@@ -147,15 +185,12 @@ class PlainTasks:
 
 def _is_plain(work: Submitted) -> bool:
     spec = work.spec
+    kind = spec.kind
     return (
         len(spec.body) <= INLINE_BYTES_MAX
         and spec.buffers is NO_BUFFERS
-        and spec.request.strategy == "default"
-        and spec.kind.isolation is None
+        and kind.request.strategy == "default"
+        and kind.isolation is None
         and not work.is_stream
         and not work.arguments()
     )
-
-
-def _length(queue: tuple[int, NodeId]) -> int:
-    return queue[0]

@@ -9,11 +9,13 @@ from typing import Final
 from partisan_actors.ids import NodeId, TaskId
 from partisan_actors.scheduler.environment import NO_ENVIRONMENT, Environment
 from partisan_actors.scheduler.policy import Request
+from partisan_actors.scheduler.resources import GPUS
 from partisan_actors.wire.payload import KeptBuffers, decode, encode_whole
 
 __all__ = ["NO_BUFFERS", "TaskKind", "TaskSpec"]
 
 NO_BUFFERS: Final = KeptBuffers(())
+_WORKED_OUT: Final = ("packed", "can_be_followed")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,13 @@ class TaskKind:
         """As bytes, made once. `unpacked` is the inverse."""
         return encode_whole(self, f"the options of {self.name}")
 
+    @functools.cached_property
+    def can_be_followed(self) -> bool:
+        """Whether a task of this kind can give its room to the next one: that is of a node, and has no numbers."""
+        if self.isolation is not None or self.request.strategy != "default":
+            return False
+        return all(name != GPUS for name, _ in self.request.resources.amounts)
+
     @classmethod
     def unpacked(cls, packed: bytes) -> TaskKind:
         """From an authenticated peer only."""
@@ -49,7 +58,7 @@ class TaskKind:
         return kind
 
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != "packed"}
+        return {name: value for name, value in self.__dict__.items() if name not in _WORKED_OUT}
 
 
 @dataclass(frozen=True, slots=True)

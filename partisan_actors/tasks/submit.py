@@ -41,14 +41,13 @@ from partisan_actors.tasks.locality import argument_bytes, nearest
 from partisan_actors.tasks.plain import PlainTasks
 from partisan_actors.tasks.retry import Retries
 from partisan_actors.tasks.spec import NO_BUFFERS, TaskKind, TaskSpec
-from partisan_actors.tasks.submitted import Submitted
+from partisan_actors.tasks.submitted import NOTHING_HELD, Submitted
 from partisan_actors.tasks.tracing import SubmittedTask
-from partisan_actors.wire.payload import KeptBuffers, encode_call
+from partisan_actors.wire.payload import KeptBuffers, encode_call, encode_scalars, is_scalars
 
 __all__ = ["TaskSubmitter"]
 
 FULL_ASKED: Final = 2
-NONE: Final[dict[TaskId, Resources]] = {}
 BUSY: Final = 2
 """Where there is no room, one place of the queue is taken already; half of one counts less than a whole one."""
 
@@ -87,23 +86,28 @@ class TaskSubmitter:
         system = self._system
         if system.closed is not None:
             raise system.closed
-        refs = SentRefs()
-        token = refs_in_message.set(refs)
-        try:
-            payload = encode_call(args, kwargs, f"the arguments of {kind.name}")
-        finally:
-            refs_in_message.reset(token)
-        buffers = KeptBuffers(system.copy_buffers(payload.buffers, None)) if payload.buffers else NO_BUFFERS
+        refs, buffers, held = None, NO_BUFFERS, NOTHING_HELD
+        if not kwargs and is_scalars(args):
+            body = encode_scalars(args)
+        else:
+            refs, held = SentRefs(), (args, kwargs)
+            token = refs_in_message.set(refs)
+            try:
+                body, beside = encode_call(args, kwargs, f"the arguments of {kind.name}")
+            finally:
+                refs_in_message.reset(token)
+            if beside:
+                buffers = KeptBuffers(system.copy_buffers(beside, None))
         begun = system.recorder.begin_traced(kind.tracing) if system.recorder.enabled else None
         trace = SubmittedTask(system, begun, kind.name) if begun is not None else None
         context = begun.pack() if begun is not None else b""
         ref = self._store.new_ref()
         task = ref.task_id()
-        spec = TaskSpec(task, kind, payload.body, buffers, context)
+        spec = TaskSpec(task, kind, body, buffers, context)
         system.outbound.sent.task(kind.name, ref)
         if trace is not None:
             ref.add_waiter(functools.partial(_finished, trace, task, ref, incoming is not None))
-        work = Submitted(system, SERVICE, spec, ref, (args, kwargs), incoming, ahead)
+        work = Submitted(system, SERVICE, spec, ref, held, incoming, ahead)
         system.cancelling.watch([ref], work)
         if has_run and (made := made_calls.get()) is not None:
             note_call(made, ref)
@@ -205,13 +209,14 @@ class TaskSubmitter:
             choice = self._scheduler.choose(spec.request, self._outstanding, sizes)
             if isinstance(choice, Verdict):
                 raise Unplaceable(str(spec), choice.needed, choice.best_node)
-            queues = [(self.queue_at(node, spec), node) for node in choice.nodes]
+            needs = spec.request.resources
+            queues = [(self.queue_at(node, self.told_room(node), needs), node) for node in choice.nodes]
             # Where there was no room when it last told, somebody is before us. Where actors held all, they may have
             # ended by now: rather than queue elsewhere, ask a few of those; they refuse at once.
             queues += [(2 * self._outstanding[node] + 1, node) for node in choice.full[:FULL_ASKED]]
-            queues += [(self.queue_at(node, None), node) for node in choice.busy]
+            queues += [(self.queue_at(node, None, needs), node) for node in choice.busy]
             # Who has the arguments comes first while it has room; a queue there is no better than elsewhere.
-            queues += [(-1, node) for node in choice.nodes if node in near and not self._is_filled(node, spec)]
+            queues += [(-1, node) for node in choice.nodes if node in near and not self._is_filled(node, needs)]
             for node in dict.fromkeys(node for _, node in sorted(queues, key=_length)):
                 if trace is not None:
                     trace.host = node
@@ -226,18 +231,32 @@ class TaskSubmitter:
                     return value
             await self._scheduler.wait_for_news()
 
-    def queue_at(self, node: NodeId, spec: TaskSpec | None) -> int:
+    def queue_at(self, node: NodeId, room: Resources | None, needs: Resources) -> int:
         """How long it is: a node queues what it has no room for yet, so the shortest queue is a good place too.
 
-        Without `spec`, that node is known to be busy.
+        `room` is what it told of; None says that it is known to be busy. One has no place in the queue while that node
+        has room by what it told and was sent since.
         """
-        return 2 * self._outstanding[node] + (BUSY if spec is None else self._is_filled(node, spec))
+        length = 2 * self._outstanding[node]
+        if room is None:
+            return length + BUSY
+        untold = self._untold.get(node)
+        if untold:
+            for each in untold.values():
+                needs += each
+                if not needs.fits(room):
+                    return length + BUSY
+        return length
 
     def sent_to(self, node: NodeId, spec: TaskSpec) -> None:
         """That node is asked to run it, until `heard_from`."""
         self._outstanding[node] += 1
-        if spec.request.resources:
-            self._untold.setdefault(node, {})[spec.task] = spec.request.resources
+        resources = spec.kind.request.resources
+        if resources.amounts and node != self._system.me:  # whose room is known as it is
+            untold = self._untold.get(node)
+            if untold is None:
+                untold = self._untold[node] = {}
+            untold[spec.task] = resources
 
     def heard_from(self, node: NodeId, spec: TaskSpec) -> None:
         """That node has answered, or is not waited for any more."""
@@ -246,16 +265,12 @@ class TaskSubmitter:
         if untold is not None:
             untold.pop(spec.task, None)
 
-    def _is_filled(self, node: NodeId, spec: TaskSpec) -> int:
-        """0 while that node has room by what it told and was sent since, else BUSY."""
-        if node == self._system.me:  # its room is known as it is
-            return 0
-        room, taken = self._scheduler.choosing.told_room(node), spec.request.resources
-        for needs in self._untold.get(node, NONE).values():
-            taken += needs
-            if not taken.fits(room):
-                return BUSY
-        return 0
+    def told_room(self, node: NodeId) -> Resources:
+        """What that node had available when it last told."""
+        return self._scheduler.choosing.told_room(node)
+
+    def _is_filled(self, node: NodeId, needs: Resources) -> bool:
+        return self.queue_at(node, self.told_room(node), needs) > 2 * self._outstanding[node]
 
     def _told(self, record: NodeRecord) -> None:
         self._untold.pop(record.node, None)

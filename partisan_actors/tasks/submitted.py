@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from partisan_actors.actors.cancelling import AGAIN_S, PATIENCE_S
 from partisan_actors.actors.consuming import Incoming
@@ -16,9 +16,11 @@ from partisan_actors.node.router import Peer
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.tasks.spec import TaskSpec
 
-__all__ = ["Submitted"]
+__all__ = ["NOTHING_HELD", "Submitted"]
 
 AGAIN_MOST_S: Final = 1.0
+Held: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
+NOTHING_HELD: Final[Held] = ((), {})
 
 
 class Submitted:
@@ -48,11 +50,14 @@ class Submitted:
         service: str,
         spec: TaskSpec,
         ref: ObjectRef[Any],
-        held: tuple[tuple[Any, ...], dict[str, Any]],
+        held: Held,
         incoming: Incoming | None,
         ahead: int,
     ) -> None:
-        """`held` is its arguments. A generator gives its items to `incoming`, and is at most so many `ahead`."""
+        """`held` is its arguments, if there are any but scalars.
+
+        A generator gives its items to `incoming`, and is at most so many `ahead`.
+        """
         self._system = system
         self._service = service
         self.spec = spec
@@ -81,6 +86,8 @@ class Submitted:
 
     def arguments(self) -> list[ObjectRef[Any]]:
         """The refs among its arguments that are replaced by their values."""
+        if self._held is NOTHING_HELD:
+            return []
         args, kwargs = self._held
         return [value for value in (*args, *kwargs.values()) if isinstance(value, ObjectRef)]
 

@@ -4,17 +4,20 @@ To hand a brief task to a thread, and the thread back to the loop, takes longer 
 the next one that waits for room needs exactly the same, that gets the room at once, on the same thread: as many run at
 a time as before, in the order in which they came. The loop hears of it a little later, and gives the room to the next
 one in its books. After CHAIN_MAX tasks in a row it has its say in between.
+
+When nothing follows, the thread writes the answer itself, and the loop is not even woken: it is to `catch_up` before it
+looks at who runs and what is free, and is asked to when the thread has had nothing to do for a moment.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from partisan_actors.actors.interruptions import own_slot
-from partisan_actors.scheduler.resources import GPUS
-from partisan_actors.tasks.spec import TaskKind
+from partisan_actors.tasks.answers import LaterAnswer
 from partisan_actors.tasks.waiting import TaskQueue, Waiting
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ THREADS_KEPT: Final = 32
 CHAIN_MAX: Final = 64
 
 Outcome = tuple[Any, BaseException | None]
+_Ended = tuple[Waiting, Any, BaseException | None, Waiting | None, "JobThread | None"]
 
 
 class TaskThreads:
@@ -48,6 +52,8 @@ class TaskThreads:
         self._ended = ended
         self._idle: list[JobThread] = []
         self._made = 0
+        # What has ended and the loop has not heard of: what came of it, and what its thread does now.
+        self._unheard: deque[_Ended] = deque()
 
     def run(self, waiting: Waiting, function: Callable[..., Any]) -> None:
         """Run a task that has room, on a thread that has nothing to do."""
@@ -67,35 +73,54 @@ class TaskThreads:
     def _run(self, waiting: Waiting, function: Callable[..., Any], thread: JobThread) -> None:
         """On a thread."""
         slot, post = own_slot(), self._system.post
-        left = CHAIN_MAX if _may_go_on(waiting.spec.kind) else 1
+        left = CHAIN_MAX if waiting.spec.kind.can_be_followed else 1
         while True:
             call = partial(waiting.context.run, self._call, waiting, function)
             value, error = slot.run(waiting, waiting.context, call)
             left -= 1
-            following = self._next_after(waiting) if left else None
+            following = self._next_after(waiting, value, error) if left else None
             if following is None:
-                post(self._over, waiting, value, error, thread)
+                self._rest(waiting, value, error, thread)
                 return
-            post(self._ended, waiting, value, error, following)
+            post(self.catch_up)
             waiting = following
 
-    def _next_after(self, waiting: Waiting) -> Waiting | None:
+    def _next_after(self, waiting: Waiting, value: Any, error: BaseException | None) -> Waiting | None:
         """On a thread: the next task, which gets the room of `waiting`, if they are of a kind."""
-        if waiting.has_lent or self._system.closed is not None:
+        if waiting.has_lent or waiting.spec.stream or self._system.closed is not None:
             return None
-        kind = waiting.spec.kind
-        return self._queue.take_if(lambda each: each.spec.kind is kind)
+        kind, unheard = waiting.spec.kind, self._unheard
+        return self._queue.take_if(
+            lambda each: each.spec.kind is kind, lambda each: unheard.append((waiting, value, error, each, None))
+        )
 
-    def _over(self, waiting: Waiting, value: Any, error: BaseException | None, thread: JobThread) -> None:
-        if len(self._idle) < THREADS_KEPT and self._system.closed is None:
-            self._idle.append(thread)
-        else:
-            thread.stop()
-        self._ended(waiting, value, error, None)
+    def _rest(self, waiting: Waiting, value: Any, error: BaseException | None, thread: JobThread) -> None:
+        """On a thread, which goes on with nothing: whoever has the answer finds the loop told, or about to be."""
+        ended = waiting, value, error, None, thread
+        if waiting.has_lent or waiting.spec.stream:
+            self._system.post(self._hear, ended)  # behind what the task itself has posted: what it lent, its items
+            return
+        self._unheard.append(ended)
+        reply = waiting.reply
+        if error is None and type(reply) is LaterAnswer:
+            if reply.succeed_from_thread(value) and not self._queue:
+                thread.rest(partial(self._system.post, self.catch_up))
+                return
+            self._system.post(reply.succeed, value)
+        self._system.post(self.catch_up)
 
+    def _hear(self, ended: _Ended) -> None:
+        self._unheard.append(ended)
+        self.catch_up()
 
-def _may_go_on(kind: TaskKind) -> bool:
-    """Whether one task of that kind can give its room to the next one: that is of this node, and has no numbers."""
-    if kind.isolation is not None or kind.request.strategy != "default":
-        return False
-    return all(name != GPUS for name, _ in kind.request.resources.amounts)
+    def catch_up(self) -> None:
+        """On the loop: hear of what has ended."""
+        unheard = self._unheard
+        while unheard:
+            waiting, value, error, following, thread = unheard.popleft()
+            if thread is not None:
+                if len(self._idle) < THREADS_KEPT and self._system.closed is None:
+                    self._idle.append(thread)
+                else:
+                    thread.stop()
+            self._ended(waiting, value, error, following)

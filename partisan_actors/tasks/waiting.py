@@ -21,10 +21,16 @@ __all__ = ["TaskQueue", "Waiting"]
 class Waiting:
     """A task that waits for room, or has it."""
 
-    __slots__ = ("context", "has_lent", "meter", "peer", "reply", "spec", "timing", "trace")
+    __slots__ = ("context", "has_lent", "is_unwanted", "meter", "peer", "reply", "spec", "timing", "trace")
 
     def __init__(
-        self, spec: TaskSpec, peer: Peer, reply: Reply[Any] | LaterAnswer, trace: ServedTask | None, meter: Meter | None
+        self,
+        spec: TaskSpec,
+        peer: Peer,
+        reply: Reply[Any] | LaterAnswer,
+        trace: ServedTask | None,
+        meter: Meter | None,
+        context: contextvars.Context,
     ) -> None:
         self.spec = spec
         self.peer = peer
@@ -34,9 +40,11 @@ class Waiting:
         self.meter = meter
         self.timing = meter.arrived() if meter is not None else None
         # What it runs in.
-        self.context = contextvars.Context()
+        self.context = context
         # Whether it has waited for others, who may have had its room meanwhile.
         self.has_lent = False
+        # Whether it was cancelled when it had room and had not begun.
+        self.is_unwanted = False
 
 
 class TaskQueue:
@@ -54,11 +62,18 @@ class TaskQueue:
         with self._lock:
             self._waiting.append(waiting)
 
-    def take_if(self, fits: Callable[[Waiting], bool]) -> Waiting | None:
-        """The first one, which waits no more, if it `fits`."""
+    def take_if(
+        self, fits: Callable[[Waiting], bool], taken: Callable[[Waiting], object] | None = None
+    ) -> Waiting | None:
+        """The first one, which waits no more, if it `fits`; `taken` is told before anybody can miss it here."""
+        if not self._waiting:
+            return None
         with self._lock:
             if self._waiting and fits(self._waiting[0]):
-                return self._waiting.popleft()
+                first = self._waiting.popleft()
+                if taken is not None:
+                    taken(first)
+                return first
         return None
 
     def remove(self, waiting: Waiting) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import partisan_actors as pa
-from tests.integration.nodes import nodes
+from tests.integration.nodes import nodes, until
 from tests.integration.programs import wait_until
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -335,3 +335,41 @@ async def test_a_call_that_is_relayed_can_be_cancelled(tmp_path: Path) -> None:
         for ref in refs:
             with pytest.raises(pa.TaskCancelled):
                 await ref
+
+
+class Held:
+    """A thread whose jobs begin when they are let go."""
+
+    def __init__(self, name: str) -> None:
+        self.jobs: list[Callable[[], None]] = []
+        self.run = self.jobs.append
+
+    def rest(self, call: Callable[[], None]) -> None:
+        call()
+
+    def stop(self) -> None:
+        self.jobs.clear()
+
+
+@pa.task
+def touch(path: str) -> None:
+    Path(path).touch()
+
+
+async def test_a_task_that_has_room_and_has_not_begun_is_cancelled_before_it_does(tmp_path: Path) -> None:
+    async with nodes("a") as cluster:
+        runtime, threads = cluster["a"], []
+        runtime.system.make_thread = lambda name: threads.append(Held(name)) or threads[-1]
+        with cluster.at("a"):
+            ref = touch.remote(str(tmp_path / "ran"))
+            await until(lambda: runtime.executor.running_tasks)
+            (waiting,) = runtime.executor.running_tasks.values()
+
+            pa.cancel(ref)
+            await until(lambda: waiting.is_unwanted)
+            await asyncio.to_thread(threads[0].jobs.pop())
+
+            with pytest.raises(pa.TaskCancelled):
+                await asyncio.wait_for(ref, 60)
+        await until(lambda: not runtime.executor.running_tasks)
+    assert not (tmp_path / "ran").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,12 @@ def attempt(folder: str, fails: int, error: type[Exception]) -> int:
 def process() -> int:
     time.sleep(0.02)
     return os.getpid()
+
+
+@pa.task
+def give(what: str) -> Any:
+    odd = {"megabytes": b"x" * 3_000_000, "beyond 64 bits": 2**70, "text": "\ud800", "lock": threading.Lock()}
+    return odd[what]
 
 
 running_here: list[int] = []
@@ -203,3 +210,28 @@ def test_a_dropped_ref_does_not_stop_its_task(tmp_path: Path) -> None:
     deadline = time.monotonic() + 30
     while not (tmp_path / "done").exists():
         assert time.monotonic() < deadline
+
+
+def test_who_has_the_answer_of_a_task_finds_its_node_done_with_it(cluster: pa.Session) -> None:
+    """The thread that ran it writes the answer before the loop of its node has heard: which hears when it is asked."""
+    system = cluster.runtime.system
+    live = [record.node for record in system.node.directory.live() if record.hosts_actors]
+
+    def running() -> list[int]:
+        asked = [
+            asyncio.run_coroutine_threadsafe(system.request(node, "inspect", "status", timeout_s=60), system.loop)
+            for node in live
+        ]
+        return [status.result(60)["tasks_running"] for status in asked]
+
+    for number in range(200):
+        assert pa.get(square.remote(number)) == number * number
+        assert running() == [0] * len(live)
+
+
+def test_large_and_odd_results_come_whole_from_the_threads_that_made_them() -> None:
+    assert pa.get(give.remote("megabytes")) == b"x" * 3_000_000
+    assert pa.get(give.remote("beyond 64 bits")) == 2**70
+    assert pa.get(give.remote("text")) == "\ud800"
+    with pytest.raises(pa.SerializationError, match="lock"):
+        pa.get(give.remote("lock"))

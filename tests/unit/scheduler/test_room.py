@@ -128,3 +128,29 @@ def test_the_gpus_of_a_bundle_are_those_that_its_work_gets() -> None:
 
     assert sorted(room.gpus("a") + room.gpus("b") + room.gpus("c")) == [0, 1, 2]
     assert sum((amounts for _, amounts in room.holders()), NOTHING) == room.pool.total
+
+
+def test_who_asks_for_room_has_what_was_given_back_and_not_told_of_yet() -> None:
+    room = Room(Resources.of(num_cpus=1))
+    room.acquire("a", ONE)
+    ended = ["a"]
+
+    def catch_up() -> None:
+        while ended:
+            room.release(ended.pop())
+
+    room.catch_up = catch_up
+
+    assert not room.acquire_as_told("b", ONE)
+    assert room.pool.available == ONE.resources
+    assert room.acquire("b", ONE)
+    ended.append("b")
+    assert list(room.holders()) == []
+
+
+def test_a_bundle_has_room_that_was_not_told_of_yet() -> None:
+    room = Room(TWO)
+    room.acquire("a", ONE)
+    room.catch_up = lambda: room.release("a")
+
+    assert room.prepare(GROUP, (1, 0), {0: TWO}, until=10.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import Context
 from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any, cast
@@ -49,7 +50,9 @@ class Node:
         self._posted.put((call, args))
 
     def task(self, number: int, of: TaskKind) -> Waiting:
-        return Waiting(TaskSpec(TaskId(OWNER, number), of, b""), cast(Any, None), cast(Any, None), None, None)
+        return Waiting(
+            TaskSpec(TaskId(OWNER, number), of, b""), cast(Any, None), cast(Any, None), None, None, Context()
+        )
 
     def run(self, *kinds: TaskKind) -> list[int]:
         """Let the first of these tasks run while the others wait; the numbers of those that ran with it, in order."""
@@ -118,6 +121,23 @@ def test_what_a_task_has_lent_is_not_its_to_give_on() -> None:
     node.call = call
 
     assert node.run(work, work) == [0]
+
+
+def test_the_loop_that_looks_finds_what_runs_though_it_was_not_told() -> None:
+    node, work = Node(), kind(num_cpus=1)
+    seen: list[tuple[int, Any, Any, int | None]] = []
+
+    def call(waiting: Waiting) -> int:
+        if waiting.spec.task.number == 1:  # its thread has taken it, and whatever was posted still waits
+            node.threads.catch_up()
+            seen.extend(node.ended)
+        return waiting.spec.task.number
+
+    node.call = call
+
+    assert node.run(work, work) == [0, 1]
+    assert seen == [(0, 0, None, 1)]
+    assert node.ended == [(0, 0, None, 1), (1, 1, None, None)]
 
 
 def test_nothing_more_begins_on_a_node_that_has_stopped() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import Context
 from typing import Any, cast
 
 from partisan_actors.ids import NodeId, TaskId
@@ -16,7 +17,7 @@ KIND = TaskKind("work", b"code", Request(Resources.of(num_cpus=1)), NodeId("owne
 
 def task(number: int) -> Waiting:
     spec = TaskSpec(TaskId(NodeId("owner", 1), number), KIND, b"")
-    return Waiting(spec, cast(Any, None), cast(Any, None), None, None)
+    return Waiting(spec, cast(Any, None), cast(Any, None), None, None, Context())
 
 
 def filled(count: int) -> tuple[TaskQueue, list[Waiting]]:
@@ -32,6 +33,17 @@ def test_the_first_is_taken_first() -> None:
     taken = [queue.take_if(lambda each: True) for _ in range(4)]
 
     assert taken == [*tasks, None]
+
+
+def test_what_is_taken_is_known_elsewhere_before_it_is_missed_here() -> None:
+    queue, (first, second) = filled(2)
+    seen: list[object] = []
+
+    queue.take_if(lambda each: each is first, seen.append)
+    queue.take_if(lambda each: each is first, seen.append)
+
+    assert seen == [first]
+    assert queue.all() == [second]
 
 
 def test_one_that_does_not_fit_is_not_overtaken() -> None:
