@@ -34,14 +34,14 @@ class _Written:
         raise NotImplementedError
 
     @classmethod
-    def from_binary(cls, text: bytes) -> Self:
+    def from_binary(cls, id_bytes: bytes) -> Self:
         """The inverse of `binary`. Raises ValueError."""
-        return cls.parse(text.decode())
+        return cls.parse(id_bytes.decode())
 
     @classmethod
-    def from_hex(cls, digits: str) -> Self:
+    def from_hex(cls, hex_id: str) -> Self:
         """The inverse of `hex`. Raises ValueError."""
-        return cls.from_binary(bytes.fromhex(digits))
+        return cls.from_binary(bytes.fromhex(hex_id))
 
 
 class _Life(NamedTuple):

@@ -105,7 +105,7 @@ class ObjectRefGenerator(Iterator[ObjectRef[T_co]], AsyncIterator[ObjectRef[T_co
         """Raises NotImplementedError: nothing can be sent into a remote generator."""
         raise NotImplementedError("nothing can be sent into a remote generator: call another method of its actor")
 
-    def throw(self, *error: Any) -> NoReturn:
+    def throw(self, value: Any, *more: Any) -> NoReturn:
         """Raises NotImplementedError."""
         raise NotImplementedError("nothing can be thrown into a remote generator: cancel it with cancel(generator)")
 

@@ -35,7 +35,7 @@ class _Work:
 class ActorPool(Generic[A]):
     """A group of actors that share work; for one thread. An actor is in one pool at a time.
 
-    `submit(function, value)` calls ``function(actor, value)`` with an actor that is free, now or later; it has to
+    `submit(fn, value)` calls ``fn(actor, value)`` with an actor that is free, now or later; it has to
     return the ref of a call of that actor, or a list of such refs. An actor that has ended fails what it is given.
     """
 
@@ -48,11 +48,11 @@ class ActorPool(Generic[A]):
         for actor in actors:
             self.push(actor)
 
-    def submit(self, function: Callable[[A, V], Any], value: V) -> None:
+    def submit(self, fn: Callable[[A, V], Any], value: V) -> None:
         """Have it done by an actor that is free, or by the next one that will be. Returns at once."""
         number, self._next = self._next, self._next + 1
         self._work[number] = _Work()
-        self._waiting.append((number, function, value))
+        self._waiting.append((number, fn, value))
         self._hand_out()
 
     def has_next(self) -> bool:
@@ -85,17 +85,17 @@ class ActorPool(Generic[A]):
             return None
         return self._take(next(filter(self._is_ready, self._work)))
 
-    def map(self, function: Callable[[A, V], Any], values: Iterable[V]) -> Iterator[Any]:
+    def map(self, fn: Callable[[A, V], Any], values: Iterable[V]) -> Iterator[Any]:
         """The results for `values`, in their order. All are submitted at once.
 
         Results of earlier submissions that nobody took are dropped.
         """
-        self._submit_all(function, values)
+        self._submit_all(fn, values)
         return self._results(self.get_next)
 
-    def map_unordered(self, function: Callable[[A, V], Any], values: Iterable[V]) -> Iterator[Any]:
+    def map_unordered(self, fn: Callable[[A, V], Any], values: Iterable[V]) -> Iterator[Any]:
         """The same, each result as soon as it is ready."""
-        self._submit_all(function, values)
+        self._submit_all(fn, values)
         return self._results(self.get_next_unordered)
 
     def has_free(self) -> bool:
@@ -117,11 +117,11 @@ class ActorPool(Generic[A]):
 
     # ---- inside -----------------------------------------------------------------------------------------------
 
-    def _submit_all(self, function: Callable[[A, V], Any], values: Iterable[V]) -> None:
+    def _submit_all(self, fn: Callable[[A, V], Any], values: Iterable[V]) -> None:
         self._work.clear()
         self._waiting.clear()
         for value in values:
-            self.submit(function, value)
+            self.submit(fn, value)
 
     def _results(self, take: Callable[[], Any]) -> Iterator[Any]:
         while self._work:

@@ -15,7 +15,12 @@ EMPTY_WORDS: Final = frozenset({"common", "helper", "manager", "misc", "util", "
 
 
 # What people look for under the name that Ray gave it.
-RAYS_NAMES: Final = ("partisan_actors/util/", "partisan_actors/compat/ray/util/", "tests/unit/util/")
+RAYS_NAMES: Final = (
+    "partisan_actors/util/",
+    "partisan_actors/compat/ray/util/",
+    "partisan_actors/compat/ray/cluster_utils.py",
+    "tests/unit/util/",
+)
 
 
 def test_every_name_says_what_it_is() -> None:

@@ -48,7 +48,7 @@ DIFFERENT: Final[dict[tuple[str, str], tuple[Any, str]]] = {
         "What was cancelled is TaskCancelledError, without RayTaskError around it.",
     ),
     ("objects.timeouts", "a negative one"): (raised("ValueError"), _REFUSED),
-    ("objects.refs", "job id"): (raised("AttributeError"), "There are no jobs: a cluster is one."),
+    ("objects.refs", "job id"): (raised("NotImplementedError", "RuntimeError"), "There are no jobs: a cluster is one."),
     ("errors.of_users", "the class's name"): ("TaskFailed(Custom)", _OWN_CLASS),
     ("errors.of_users", "as_instanceof_cause"): (["TaskFailed(Custom)", True], _OWN_CLASS),
     ("errors.of_users", "args"): (["Custom", "str", "str"], _OWN_CLASS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from partisan_actors import NodeId as NodeID
 from partisan_actors import ObjectRef, ObjectRefGenerator, __version__, get_gpu_ids, timeline
 from partisan_actors.compat.ray import actor, exceptions, experimental, runtime_context, util
-from partisan_actors.compat.ray.absent import absent
+from partisan_actors.compat.ray.absent import absent, install, refuse_members, refuser_of
 from partisan_actors.compat.ray.actor import method
 from partisan_actors.compat.ray.cluster import available_resources, cluster_resources, nodes
 from partisan_actors.compat.ray.lifecycle import init, is_initialized, shutdown
@@ -59,6 +59,18 @@ __all__ = [
 
 ObjectID = ObjectRef
 WorkerID = NodeID
+
+install(__name__)
+__getattr__ = refuser_of("")
+for _kind, _name in (
+    (ActorID, "ActorID"),
+    (NodeID, "NodeID"),
+    (ObjectRef, "ObjectRef"),
+    (ObjectRefGenerator, "ObjectRefGenerator"),
+    (PlacementGroupID, "PlacementGroupID"),
+    (TaskID, "TaskID"),
+):
+    refuse_members(_kind, _name)
 
 ClientBuilder = absent("ClientBuilder")
 client = absent("client")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import partisan_actors as pa
+from partisan_actors.compat.ray.absent import refuse_members, refuser_of
 from partisan_actors.compat.ray.builtin_methods import give_methods
 from partisan_actors.compat.ray.handles import ActorHandle, ActorMethod, as_handle
 from partisan_actors.compat.ray.lifecycle import ensure_session, is_local
@@ -36,6 +37,11 @@ class ActorClass(pa.ActorClass[P, T_co]):
         return ActorClass, super().__reduce__()[1]
 
 
+__getattr__ = refuser_of("actor")
+refuse_members(ActorClass, "ActorClass")
+refuse_members(ActorMethod, "ActorMethod")
+
+
 def actor_class(cls: type, options: dict[str, Any]) -> ActorClass[..., Any]:
     """What `ray.remote` makes of a class."""
     give_methods(cls)
@@ -54,11 +60,11 @@ def exit_actor() -> NoReturn:
     pa.exit_actor()
 
 
-def method(*args: Any, **options: Any) -> Any:
+def method(*args: Any, **kwargs: Any) -> Any:
     """Decorator with options of a method: ``@ray.method(num_returns=2)``. Raises ValueError, TypeError."""
-    if len(args) == 1 and callable(args[0]) and not options:
+    if len(args) == 1 and callable(args[0]) and not kwargs:
         return args[0]
-    if args or not options:
+    if args or not kwargs:
         raise ValueError("@ray.method has at least one option, as in @ray.method(num_returns=2), and nothing else")
-    translated = method_options(options)
+    translated = method_options(kwargs)
     return pa.method(**translated) if translated else lambda function: function

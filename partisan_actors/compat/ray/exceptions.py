@@ -29,19 +29,26 @@ __all__ = [
     "ObjectFreedError",
     "ObjectLostError",
     "ObjectReconstructionFailedError",
+    "ObjectRefStreamEndOfStreamError",
     "ObjectStoreFullError",
+    "OufOfBandObjectRefSerializationException",
     "OutOfDiskError",
     "OutOfMemoryError",
     "OwnerDiedError",
     "PendingCallsLimitExceeded",
     "PlasmaObjectNotAvailable",
     "RayActorError",
+    "RayCgraphCapacityExceeded",
+    "RayChannelError",
+    "RayChannelTimeoutError",
+    "RayDirectTransportError",
     "RayError",
     "RaySystemError",
     "RayTaskError",
     "ReferenceCountingAssertionError",
     "RpcError",
     "RuntimeEnvSetupError",
+    "StreamingGeneratorReplayInconsistentError",
     "TaskCancelledError",
     "TaskPlacementGroupRemoved",
     "TaskUnschedulableError",
@@ -80,6 +87,37 @@ class RaySystemError(pa.PartisanError):
     """What goes wrong in Ray itself: is never raised here."""
 
 
+# Of what there is not here: so that programs can say that they would catch them.
+
+
+class RayChannelError(RaySystemError):
+    """Of compiled graphs: is never raised."""
+
+
+class RayChannelTimeoutError(RayChannelError, TimeoutError):
+    """Of compiled graphs: is never raised."""
+
+
+class RayCgraphCapacityExceeded(RaySystemError):
+    """Of compiled graphs: is never raised."""
+
+
+class RayDirectTransportError(RaySystemError):
+    """Of tensors between devices: is never raised."""
+
+
+class StreamingGeneratorReplayInconsistentError(RaySystemError):
+    """Generators are not computed again: is never raised."""
+
+
+class ObjectRefStreamEndOfStreamError(pa.PartisanError):
+    """The end of a generator is StopIteration: is never raised."""
+
+
+class OufOfBandObjectRefSerializationException(pa.PartisanError):
+    """Refs may be pickled by anybody: is never raised."""
+
+
 class CrossLanguageError(pa.PartisanError):
     """There is one language: is never raised."""
 
@@ -112,9 +150,9 @@ for _kind, _getters in _FIELDS.items():
         setattr(_kind, _name, property(_getter))
 
 
-def _as_instanceof_cause(error: pa.TaskFailed) -> pa.TaskFailed:
+def _as_instanceof_cause(self: pa.TaskFailed) -> pa.TaskFailed:
     """The error itself, which is of the class of its cause already."""
-    return error
+    return self
 
 
 setattr(pa.TaskFailed, "as_instanceof_cause", _as_instanceof_cause)  # noqa: B010 - a name that the class does not have

@@ -20,11 +20,6 @@ _WITHOUT_EFFECT: Final = frozenset(
     {
         "_metrics_export_port",
         "_temp_dir",
-        "configure_logging",
-        "dashboard_host",
-        "dashboard_port",
-        "include_dashboard",
-        "logging_format",
     }
 )
 _REFUSED: Final = {
@@ -33,8 +28,16 @@ _REFUSED: Final = {
     "cgroup_path": "start the nodes in that cgroup",
     "enable_resource_isolation": "start the nodes in a cgroup",
     "job_config": "say namespace and runtime_env to ray.init",
-    "proxy_server_url": "there is no dashboard",
+    "proxy_server_url": "`partisan dashboard` shows the cluster",
+    "system_reserved_cpu": "offer fewer CPUs: num_cpus",
+    "system_reserved_memory": "offer less memory: resources",
 }
+
+
+_TWICE: Final = (
+    "Maybe you called ray.init twice by accident? This error can be suppressed by passing in "
+    "'ignore_reinit_error=True' or by calling 'ray.shutdown()' prior to 'ray.init()'."
+)
 
 
 class RayContext(Mapping[str, Any]):
@@ -94,43 +97,48 @@ def init(
     resources: Mapping[str, float] | None = None,
     labels: Mapping[str, str] | None = None,
     object_store_memory: int | None = None,
-    object_spilling_directory: str | None = None,
-    ignore_reinit_error: bool = False,
-    logging_level: int | str = "WARNING",
-    logging_config: LoggingConfig | None = None,
-    log_to_driver: bool = True,
     local_mode: bool = False,
+    ignore_reinit_error: bool = False,
+    include_dashboard: bool | None = None,
+    dashboard_host: str = "127.0.0.1",
+    dashboard_port: int | None = None,
+    job_config: object = None,
+    configure_logging: bool = True,
+    logging_level: int | str = "WARNING",
+    logging_format: str | None = None,
+    logging_config: LoggingConfig | None = None,
+    log_to_driver: bool | None = None,
     namespace: str | None = None,
     runtime_env: Mapping[str, Any] | None = None,
-    **others: Any,
+    enable_resource_isolation: bool = False,
+    cgroup_path: str | None = None,
+    system_reserved_cpu: float | None = None,
+    system_reserved_memory: int | None = None,
+    proxy_server_url: str | None = None,
+    object_spilling_directory: str | None = None,
+    **kwargs: Any,
 ) -> RayContext:
     """Begin: without `address`, or with "local", a cluster of this process alone, which offers the machine's CPUs.
 
     With ``"host:port"`` it joins a cluster, with "auto" the one that runs on this machine; $RAY_ADDRESS is the default.
-    With `local_mode`, all actors and tasks run in this process, on threads, where ``breakpoint()`` stops them. Raises
-    RuntimeError when there is a session, unless `ignore_reinit_error`, and for an argument that there is not;
-    ConnectionError when nobody answers; ValueError and NotImplementedError for what cannot be.
+    What is said of a dashboard, `configure_logging` and `logging_format` change nothing. With `local_mode`, all actors
+    and tasks run in this process, on threads, where ``breakpoint()`` stops them. Raises RuntimeError when there is a
+    session, unless `ignore_reinit_error`, and for an argument that there is not; ConnectionError when nobody answers;
+    ValueError and NotImplementedError for what cannot be.
     """
     global _context, _environment, _is_local
-    _check_others(others)
+    _check_others({name: value for name, value in locals().items() if name in _REFUSED} | kwargs)
     address = address or os.environ.get("RAY_ADDRESS") or None
     if pa.is_initialized():
         if not ignore_reinit_error:
-            raise RuntimeError(
-                "Maybe you called ray.init twice by accident? This error can be suppressed by passing in "
-                "'ignore_reinit_error=True' or by calling 'ray.shutdown()' prior to 'ray.init()'."
-            )
+            raise RuntimeError(_TWICE)
         if _context is None:
             _context = RayContext(pa.init(ignore_reinit_error=True))
         return _context
-    if address is not None and address.startswith("ray://"):
-        refuse("the client protocol (ray://)", 'ray.init(address="host:port") makes this process a node')
-    joins = address not in (None, "local")
-    if joins and local_mode:
-        raise ValueError("local_mode is for a cluster of this process alone: say address='local', or none.")
-    if joins and (num_cpus is not None or num_gpus is not None or resources):
-        raise ValueError("When connecting to an existing cluster, num_cpus, num_gpus and resources must not be given.")
-    level = logging_level if isinstance(logging_level, str) else _level_name(logging_level)
+    joins = address is not None and address != "local"
+    if joins:
+        _check_joining(address or "", local_mode, num_cpus, num_gpus, resources)
+    level = logging_level.upper() if isinstance(logging_level, str) else _level_name(logging_level)
     session = pa.init(
         address if joins else None,
         workers=0,
@@ -141,7 +149,7 @@ def init(
         namespace=namespace or "",
         runtime_env=runtime_env,
         prestart=not joins and not local_mode,
-        log_to_driver=log_to_driver,
+        log_to_driver=log_to_driver is not False,
         log_level=logging_config.log_level if logging_config is not None else level,
         logging=logging_config.format if logging_config is not None else None,
     )
@@ -187,6 +195,15 @@ def _check_others(others: Mapping[str, Any]) -> None:
                 refuse(f"ray.init({name}=...)", _REFUSED[name])
         elif name not in _WITHOUT_EFFECT:
             raise RuntimeError(f"Unknown keyword argument(s): {name}")
+
+
+def _check_joining(address: str, local_mode: bool, *offer: object) -> None:
+    if address.startswith("ray://"):
+        refuse("the client protocol (ray://)", 'ray.init(address="host:port") makes this process a node')
+    if local_mode:
+        raise ValueError("local_mode is for a cluster of this process alone: say address='local', or none.")
+    if any(each is not None and each != {} for each in offer):
+        raise ValueError("When connecting to an existing cluster, num_cpus, num_gpus and resources must not be given.")
 
 
 def _offer(num_cpus: float | None, num_gpus: float | None, resources: Mapping[str, float] | None) -> dict[str, float]:

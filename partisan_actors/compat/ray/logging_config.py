@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 from partisan_actors.compat.ray.absent import refuse
 
@@ -29,6 +29,15 @@ class LoggingConfig:
             raise ValueError(f"Invalid encoding type: {self.encoding}. Valid encoding types are: {list(_ENCODINGS)}")
         if self.additional_log_standard_attrs:
             refuse("additional_log_standard_attrs", "give a handler of yours a partisan_actors.LogFields filter")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its fields, as a map."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> LoggingConfig:
+        """The inverse of `to_dict`; other keys are not looked at."""
+        return cls(**{name: value for name, value in d.items() if name in cls.__dataclass_fields__})
 
     @property
     def format(self) -> str:

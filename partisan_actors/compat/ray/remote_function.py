@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import partisan_actors as pa
+from partisan_actors.compat.ray.absent import refuse_members
 from partisan_actors.compat.ray.actor import actor_class
 from partisan_actors.compat.ray.lifecycle import ensure_session, is_local
 from partisan_actors.compat.ray.options import task_options
@@ -34,6 +35,9 @@ class RemoteFunction(pa.RemoteFunction[P, R_co]):
         if "max_calls" in options:
             raise ValueError("max_calls can only be said in @ray.remote, not in options().")
         return super().options(**task_options(options))
+
+
+refuse_members(RemoteFunction, "RemoteFunction")
 
 
 class StreamFunction(RemoteFunction[P, R_co]):

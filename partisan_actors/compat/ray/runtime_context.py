@@ -139,6 +139,16 @@ class RuntimeContext:
         return self._context.actor_id
 
     @property
+    def current_placement_group_id(self) -> Any:
+        """The id of the group in which the running code was placed, or None."""
+        group = pa.get_current_placement_group()
+        return None if group is None else group.id
+
+    def get_resource_ids(self) -> dict[str, list[str]]:
+        """As `get_accelerator_ids`."""
+        return self.get_accelerator_ids()
+
+    @property
     def task_id(self) -> Any:
         """The id of the running task, or None."""
         return self._context.task_id

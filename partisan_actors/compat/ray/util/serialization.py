@@ -6,7 +6,12 @@ import copyreg
 from collections.abc import Callable
 from typing import Any
 
+from partisan_actors.compat.ray.absent import refuser_of
+
 __all__ = ["deregister_serializer", "register_serializer"]
+
+
+__getattr__ = refuser_of("util.serialization")
 
 
 def register_serializer(cls: type, *, serializer: Callable[[Any], Any], deserializer: Callable[[Any], Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import partisan_actors as pa
-from partisan_actors.compat.ray.absent import refuse
+from partisan_actors.compat.ray.absent import refuse, refuser_of
 from partisan_actors.compat.ray.cluster import in_rays_names
 from partisan_actors.compat.ray.identity import to_hex
 from partisan_actors.compat.ray.task_rows import summary_of_tasks, task_columns
@@ -33,6 +33,8 @@ __all__ = [
     "summarize_objects",
     "summarize_tasks",
 ]
+
+__getattr__ = refuser_of("util.state")
 
 Filter = tuple[str, str, Any]
 

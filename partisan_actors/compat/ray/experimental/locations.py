@@ -1,4 +1,4 @@
-"""`ray.experimental`: where objects are."""
+"""`ray.experimental.locations`: where objects are."""
 
 from __future__ import annotations
 
