@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import ssl
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.node.pem import PemFiles, no_password
 
 __all__ = ["Certificate"]
 
@@ -25,16 +25,14 @@ class Certificate:
 
     def __init__(self, cert: str, key: str) -> None:
         self._paths = (cert, key)
-        self._state = self._read_state()
+        self._pem = PemFiles(self._paths)
         self._now = self._load()
         # What listens keeps this one, which asks for the present one when a visitor comes.
         self.context = self._load()
         self.context.sni_callback = self._choose
 
     def _choose(self, connection: Any, name: str | None, context: ssl.SSLContext) -> None:
-        state = self._read_state()
-        if state != self._state:
-            self._state = state
+        if self._pem.have_changed():
             try:
                 self._now = self._load()
             except ConfigError as error:
@@ -49,25 +47,10 @@ class Certificate:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(PROTOCOLS)
         try:
-            context.load_cert_chain(cert, key, password=_no_password)
+            context.load_cert_chain(cert, key, password=no_password)
         except (OSError, ValueError) as error:  # SSLError is an OSError
             why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise ConfigError(
                 "https certificate", f"{cert} and {key}", f"a certificate and its key as PEM ({why})"
             ) from error
         return context
-
-    def _read_state(self) -> tuple[object, ...]:
-        return tuple(map(_state_of, self._paths))
-
-
-def _state_of(path: str) -> object:
-    try:
-        found = os.stat(path)
-    except OSError as error:
-        return error.errno
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted, and nobody is there to ask for its password")

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from partisan_actors.errors import AuthenticationError, ConfigError
+from partisan_actors.node.pem import PemFiles, no_password
 from partisan_actors.transport.tls import explain_tls_error
 
 __all__ = [
@@ -121,14 +122,13 @@ class Credentials:
         self.files = files
         self._node = node
         self._tell = tell
-        self._state = self._read_state()
+        self._pem = PemFiles((files.cert, files.key, files.ca))
         self.reloads = 0
         self._use(*self._load())
 
     def context(self, server_side: bool) -> ssl.SSLContext:
         """What to begin a connection with, from the files as they are now."""
-        state = self._read_state()
-        if state != self._state:
+        if self._pem.have_changed():
             self.reload()
         return self._server if server_side else self._client
 
@@ -141,7 +141,7 @@ class Credentials:
 
     def reload(self) -> None:
         """Read the files now. When they do not work, the former ones stay."""
-        self._state = self._read_state()
+        self._pem.have_changed()  # they are read now
         try:
             self._use(*self._load())
         except ConfigError as error:
@@ -157,9 +157,6 @@ class Credentials:
         self._server, self._client = server, client
         self.names = names_of(certificate)
         self.expires = str(certificate.get("notAfter", ""))
-
-    def _read_state(self) -> tuple[object, ...]:
-        return tuple(map(_state_of, (self.files.cert, self.files.key, self.files.ca)))
 
     def _load(self) -> tuple[ssl.SSLContext, ssl.SSLContext, Mapping[str, Any]]:
         server, client, certificate = _tried(self.files)
@@ -185,14 +182,6 @@ def _tried(files: TlsFiles) -> tuple[ssl.SSLContext, ssl.SSLContext, Mapping[str
         raise ConfigError("tls cert", files.cert, f"a certificate that others accept ({why})") from error
 
 
-def _state_of(path: str) -> object:
-    try:
-        found = os.stat(path)
-    except OSError as error:
-        return error.errno
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
 def _check_private(path: str) -> None:
     try:
         mode = Path(path).stat().st_mode
@@ -211,7 +200,7 @@ def _context(files: TlsFiles, role: int) -> ssl.SSLContext:
     if role == ssl.PROTOCOL_TLS_SERVER:
         context.num_tickets = 0  # every connection is verified anew
     try:
-        context.load_cert_chain(files.cert, files.key, password=_no_password)
+        context.load_cert_chain(files.cert, files.key, password=no_password)
     except (OSError, ValueError) as error:
         both = f"{files.cert} and {files.key}"
         raise ConfigError("tls cert and key", both, f"a certificate and its key as PEM ({_why(error)})") from error
@@ -225,10 +214,6 @@ def _context(files: TlsFiles, role: int) -> ssl.SSLContext:
 def _why(error: OSError | ValueError) -> str:
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None)
     return str(reason or error).lower().replace("_", " ")
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted, and nobody is there to ask for its password")
 
 
 def _try_out(server: ssl.SSLContext, client: ssl.SSLContext) -> Mapping[str, Any]:

@@ -55,7 +55,7 @@ export function clusterView() {
 function small(heads, rows, empty) {
   if (!rows.length) return h("p", { className: "soft" }, empty);
   const isNumber = (place) => place > 0 && !["Node", "Waited and ran"].includes(heads[place]);
-  return h("table", {}, h("thead", {}, h("tr", {}, heads.map((text, place) => h("th", { scope: "col", className: isNumber(place) ? "num" : "" }, text)))), h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, place) => h("td", { className: isNumber(place) ? "num" : "" }, cell))))));
+  return h("div", { className: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, heads.map((text, place) => h("th", { scope: "col", className: isNumber(place) ? "num" : "" }, text)))), h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, place) => h("td", { className: isNumber(place) ? "num" : "" }, cell)))))));
 }
 
 function figure(label, value, note, line, href, kind = "") {
