@@ -104,6 +104,16 @@ class Group:
         finally:
             self._is_pumping = False
 
+    @property
+    def most(self) -> int:
+        """How many it runs at once."""
+        return self._most
+
+    def resize(self, most: int) -> None:
+        """Run at most so many at once from now on."""
+        self._most, self._threads_most = most, min(most, THREADS_MAX)
+        self.pump()
+
     def _has_place(self, message: Message) -> bool:
         if self._running >= self._most:
             return False
@@ -221,6 +231,11 @@ class GroupedCell(Cell):
             self.refuse(message, ConfigError(f"concurrency_group of {name}", chosen, known))
         else:
             group.deliver(message)
+
+    @property
+    def default_group(self) -> Group | None:
+        """Where methods of no group go, if that is a group."""
+        return self._default
 
     def _group_name(self, method: Method, meta: dict[str, Any] | None) -> str | None:
         chosen = meta.get("group") if meta is not None else None

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any, Final
 
+from partisan_actors.actors.cell import Cell
+from partisan_actors.actors.resizing import CONCURRENCY_MAX, concurrency_of, may_resize, resize
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import NodeConfig
@@ -23,13 +25,18 @@ __all__ = ["CHANGEABLE", "SETTINGS", "Settings"]
 logger = logging.getLogger(__name__)
 
 SETTINGS: Final = "settings"
+# How many actors are looked at for the settings of their classes, and of how many classes these are told.
+ACTORS_MAX: Final = 10_000
+CLASSES_MAX: Final = 200
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-# What may be changed while a node runs, and what it may be. `log_level.NAME` is that of one logger.
+# What may be changed while a node runs, and what it may be. `log_level.NAME` is that of one logger, `concurrency.CLASS`
+# that of the actors of a class which run on the node then.
 CHANGEABLE: Final[Mapping[str, str]] = {
     "log_level": ", ".join(LOG_LEVELS),
     "tracing.level": ", ".join(LEVELS),
     "tracing.sampling": "the share of traces that are recorded, from 0 to 1",
     "tracing.traces_per_second": "a positive number, or none",
+    "concurrency": f"of a class, concurrency.CLASS: from 1 to {CONCURRENCY_MAX} calls in progress in each actor",
 }
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _USUAL: Final = TracingOptions()
@@ -44,6 +51,7 @@ class Settings:
     """
 
     def __init__(self, system: ActorSystem, tracing: TracingOptions | None, change_tracing: ChangeTracing) -> None:
+        self._system = system
         self._node = system.node
         self._change_tracing = change_tracing
         self._tracing = tracing or TracingOptions(level=OFF)
@@ -71,9 +79,12 @@ class Settings:
         level = _level_of(logging.getLogger())
         source = DEFAULT if level == "WARNING" else GIVEN  # unless whoever started the node has said more
         rows.append(_told("log_level", level, config.sources.get("log_level", source)))
+        rows += self._concurrency_rows()
         known = {row["name"]: row for row in rows}
         for name, who in self._changed.items():
             row = known.get(name)
+            if row is None and name.startswith("concurrency."):  # its actors have ended
+                continue
             if row is None:
                 row = _told(name, _level_of(logging.getLogger(name.partition(".")[2])), "")
                 rows.append(row)
@@ -84,7 +95,9 @@ class Settings:
         """Set one of CHANGEABLE; what it was, and what it is now. Raises ConfigError."""
         if name == "log_level" or name.startswith("log_level."):
             before, now = _set_level(name.partition(".")[2], value)
-        elif name in CHANGEABLE:
+        elif name.startswith("concurrency."):
+            before, now = self._set_concurrency(name.partition(".")[2], value)
+        elif name in CHANGEABLE and name != "concurrency":
             async with self._changing:
                 before, now = await self._set_tracing(name.partition(".")[2], value)
         else:
@@ -105,6 +118,30 @@ class Settings:
         if name == "object_store_bytes_max":
             return _told(name, config.store_bytes_max, source_of(config, name))
         return _told(name, value, source_of(config, name))
+
+    def _concurrency_rows(self) -> list[dict[str, Any]]:
+        """One for each class of which actors run here; with several values, when they were made with several."""
+        found: dict[str, set[int]] = {}
+        for cell in self._system.local_cells()[:ACTORS_MAX]:
+            found.setdefault(cell.definition.interface.class_name, set()).add(concurrency_of(cell))
+        told = [(name, sorted(values)) for name, values in sorted(found.items())[:CLASSES_MAX]]
+        return [
+            {**_told(f"concurrency.{name}", values[0] if len(values) == 1 else values, GIVEN), "may_change": True}
+            for name, values in told
+        ]
+
+    def _set_concurrency(self, class_name: str, text: str) -> tuple[Any, Any]:
+        cells: list[Cell] = [
+            cell for cell in self._system.local_cells() if cell.definition.interface.class_name == class_name
+        ]
+        if not cells:
+            raise ConfigError("concurrency", class_name, f"a class of which actors run on node {self._node.me.name}")
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise ConfigError("concurrency", text, f"a whole number from 1 to {CONCURRENCY_MAX}")
+        before = sorted({concurrency_of(cell) for cell in cells})
+        for cell in [each for each in cells if may_resize(each)] or cells[:1]:  # that one says why not
+            resize(cell, int(text))
+        return before[0] if len(before) == 1 else before, int(text)
 
     def _source_of_tracing(self) -> str:
         if not self._was_traced:

@@ -58,7 +58,8 @@ def config(context: click.Context, target: Target, node_name: str | None, given:
 def set_(target: Target, name: str, value: str, node_name: str | None, as_json: bool) -> None:
     """Change the setting NAME to VALUE on all nodes that run, or on one.
 
-    NAME is log_level, log_level.LOGGER, tracing.level, tracing.sampling (the share of traces, from 0 to 1) or
+    NAME is log_level, log_level.LOGGER, concurrency.CLASS (how many calls each actor of a class that runs has in
+    progress at most), tracing.level, tracing.sampling (the share of traces, from 0 to 1) or
     tracing.traces_per_second (a number, or none). It lasts until the node ends; processes that it starts later have it
     as well, other nodes that join later do not. Each node logs who has changed what.
     """

@@ -63,6 +63,7 @@ _PROFILE: Final = record(
         ),
     }
 )
+_SETTING: Final = r"(?:log_level(?:\.[\w.]{1,150})?|tracing\.[a-z_]{1,40}|concurrency\.[\w.<>]{1,150})"
 _TAKEN: Final = (
     Parameter("seconds", Integer(1, int(SECONDS_MAX)), "For how long it is looked at.", 5),
     Parameter("rate", Integer(1, RATE_MAX), "How often in a second.", 100),
@@ -183,7 +184,7 @@ INSIDE_ENDPOINTS: Final = (
             NODE,
             Parameter(
                 "setting",
-                Shaped(r"(?:log_level(?:\.[\w.]{1,150})?|tracing\.[a-z_]{1,40})", "a setting that may be changed"),
+                Shaped(_SETTING, "a setting that may be changed"),
                 "Which one.",
                 is_needed=True,
             ),

@@ -23,10 +23,11 @@ export async function showSettings(name, readOnly) {
   }
 
   function ask(row) {
-    const words = (told.changeable[row.name] ?? "").split(", ");
-    const isChoice = words.length > 2;
+    const about = told.changeable[row.name] ?? told.changeable[row.name.split(".")[0]] ?? "";
+    const words = about.split(", ");
+    const isChoice = row.name in told.changeable && words.length > 2;
     const input = isChoice ? h("select", { "aria-label": row.name }, words.map((word) => h("option", { value: word, selected: word === row.value }, word))) : h("input", { "aria-label": row.name, value: row.value ?? "none" });
-    const text = h("span", {}, `${row.name}: ${isChoice ? "one of these. " : `${told.changeable[row.name]}. `}It lasts as long as the node's process. `, input);
+    const text = h("span", {}, `${row.name}: ${isChoice ? "one of these. " : `${about}. `}It lasts as long as the node's process. `, input);
     confirmAction(`Change a setting of node ${name}?`, text, "Change it", `nodes/${encodeURIComponent(name)}/settings`, () => ({ setting: row.name, value: input.value }), () => showSettings(name, readOnly));
   }
 }

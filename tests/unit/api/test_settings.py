@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+import partisan_actors as pa
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.transport.memory import MemoryNetwork
+from tests.integration.nodes import nodes, until
 from tests.unit.api.runtimes import runtimes
 
 SECRET = b"0123456789abcdef-secret"
@@ -172,3 +175,74 @@ async def test_where_the_environment_says_how_much_is_traced_a_change_brings_no_
         await a.settings.change(None, "tracing.level", "full", "me")
 
     assert [options.traces_per_second for options in used] == [None]
+
+
+@pa.actor
+class Waits:
+    def __init__(self) -> None:
+        self.begun = 0
+        self.may_end = asyncio.Event()
+
+    async def wait(self) -> None:
+        self.begun += 1
+        await self.may_end.wait()
+
+
+@pa.actor
+class Blocks:
+    def block(self) -> None:
+        """One at a time."""
+
+
+async def test_how_many_calls_actors_of_a_class_begin_is_changed_while_they_run() -> None:
+    async with nodes("a") as cluster:
+        a = cluster["a"]
+        with cluster.at("a"):
+            actor, other = Waits.options(max_concurrency=1).remote(), Blocks.remote()
+            await other.block.remote()
+            calls = [actor.wait.remote() for _ in range(4)]
+            (cell,) = [each for each in a.system.local_cells() if each.definition.cls.__name__ == "Waits"]
+            await until(lambda: cell.instance is not None and cell.instance.begun == 1 and cell.mailbox_size == 3)
+            rows = await told(a)
+            assert rows["concurrency.Waits"]["value"] == 1 and rows["concurrency.Waits"]["may_change"]
+
+            changed = await a.settings.change(None, "concurrency.Waits", "3", "me")
+            await until(lambda: cell.instance.begun == 3)
+            assert changed == {"name": "concurrency.Waits", "before": 1, "now": 3} and cell.mailbox_size == 1
+            assert (await told(a))["concurrency.Waits"]["source"] == "changed while it ran, by me"
+            for name, value in (("Waits", "0"), ("Waits", "x"), ("Nobody", "2"), ("Blocks", "2")):
+                with pytest.raises(ConfigError):
+                    await a.settings.change(None, f"concurrency.{name}", value, "me")
+            await a.settings.change(None, "concurrency.Waits", "1", "me")
+            cell.instance.may_end.set()
+            for call in calls:
+                await call
+
+
+@pa.actor
+class Threads:
+    def __init__(self) -> None:
+        self.begun = 0
+        self.may_end = threading.Event()
+
+    def wait(self) -> None:
+        self.begun += 1
+        self.may_end.wait(60)
+
+
+async def test_an_actor_that_was_made_with_several_threads_gets_more_or_fewer() -> None:
+    async with nodes("a") as cluster:
+        a = cluster["a"]
+        with cluster.at("a"):
+            actor = Threads.options(max_concurrency=2).remote()
+            calls = [actor.wait.remote() for _ in range(4)]
+            await until(lambda: any(each.instance is not None for each in a.system.local_cells()))
+            (cell,) = a.system.local_cells()
+            await until(lambda: cell.instance.begun == 2)
+
+            changed = await a.settings.change(None, "concurrency.Threads", "4", "me")
+            await until(lambda: cell.instance.begun == 4)
+            assert changed["before"] == 2
+            cell.instance.may_end.set()
+            for call in calls:
+                await call
