@@ -41,7 +41,7 @@ export function span(value) {
 }
 
 function trim(value) {
-  return value >= 100 ? String(Math.round(value)) : value.toPrecision(2).replace(/\.0+$/, "").replace(/(\.\d*?)0+$/, "$1");
+  return value >= 99.5 ? String(Math.round(value)) : value.toPrecision(2).replace(/\.0+$/, "").replace(/(\.\d*?)0+$/, "$1");
 }
 
 export function clock(unixSeconds) {

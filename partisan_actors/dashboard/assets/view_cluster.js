@@ -30,7 +30,7 @@ export function clusterView() {
       figure("Actors", count(totals.actors), totals.restarts ? plural(totals.restarts, "restart") : "no restarts", lines.actors, "#/actors"),
       figure("Calls a second", rate(calls.calls_per_s), `${count(calls.calls)} in all, ${count(calls.in_flight)} in flight`, lines.calls, "#/methods"),
       figure("Errors a second", rate(calls.errors_per_s), `${count(calls.errors)} in all`, lines.errors, "#/methods?sort=-errors", calls.errors_per_s > 0 ? "bad" : ""),
-      figure("Ran, p50 and p99", `${seconds(calls.run_p50_s)} / ${seconds(calls.run_p99_s)}`, `waited ${seconds(calls.wait_p50_s)} / ${seconds(calls.wait_p99_s)}`, lines.p99, "#/methods?sort=-run_p99_s"),
+      figure("Ran, p50 and p99", [seconds(calls.run_p50_s), h("span", { className: "second" }, ` / ${seconds(calls.run_p99_s)}`)], `waited ${seconds(calls.wait_p50_s)} / ${seconds(calls.wait_p99_s)}`, lines.p99, "#/methods?sort=-run_p99_s"),
       figure("Dead letters", count(totals.dead_letters), totals.dead_letters ? "messages that reached nobody" : "every message arrived", null, "#/more/dead-letters", totals.dead_letters ? "hot" : ""),
     );
     fill(alerts, h("h2", {}, "Needs a look"), found.alerts.length
