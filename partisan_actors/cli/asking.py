@@ -157,8 +157,8 @@ def check_node(rows: Iterable[Mapping[str, Any]], name: str | None, *, state: st
     if name is None:
         return
     if name not in states:
-        there = ", ".join(sorted(states)) or "none"
-        raise Failure(f"no node {name!r} is {state}; there is {there}", ExitCode.USAGE)
+        there = f"there {'are' if len(states) > 1 else 'is'} {', '.join(sorted(states)) or 'none'}"
+        raise Failure(f"no node {name!r} is {state}; {there}", ExitCode.USAGE)
     if states[name] not in LIVE:
         click.echo(f"node {name} is {states[name]}, and is not asked", err=True)
 

@@ -69,7 +69,7 @@ def test_a_node_that_is_not_in_the_cluster_is_named_with_those_that_are(shells: 
     result = shells.partisan(command, "--node", "nowhere")
 
     assert result.returncode == 2 and result.stdout == ""
-    assert result.stderr == "partisan: no node 'nowhere' is in the cluster; there is first, script\n"
+    assert result.stderr == "partisan: no node 'nowhere' is in the cluster; there are first, script\n"
 
 
 def test_one_actor_is_shown_with_its_calls_logs_and_traces(shells: Shells) -> None:

@@ -44,7 +44,7 @@ def test_a_member_that_is_not_there_is_named_with_those_that_are(capsys: pytest.
     assert capsys.readouterr().err == ""
     check_node(rows, "a")
     assert capsys.readouterr().err == "node a is down, and is not asked\n"
-    with pytest.raises(Failure, match="no node 'c' is in the cluster; there is a, b") as caught:
+    with pytest.raises(Failure, match="no node 'c' is in the cluster; there are a, b") as caught:
         check_node(rows, "c")
     assert caught.value.code is ExitCode.USAGE
 
