@@ -28,6 +28,10 @@ class Checkup:
         """The time that this node has, in seconds since 1970; nothing else, so that the answer takes no time."""
         return self._system.node.world.wall_clock_ns() / 1e9
 
+    async def echo(self, peer: Any, data: bytes) -> bytes:
+        """The same bytes: for whoever wants to know whether so many come through, and back."""
+        return data
+
     async def facts(self, peer: Any) -> dict[str, Any]:
         """All else, as plain data."""
         node, recorder = self._system.node, self._system.recorder

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.inspection import INSPECT
-from partisan_actors.errors import NodeError, NotYetConnected, PartisanError
+from partisan_actors.errors import CallTimeout, NodeError, NotYetConnected, PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.config import NodeConfig, random_name
 from partisan_actors.node.node import Node, Transport
@@ -23,6 +23,8 @@ from partisan_actors.node.tls import TlsFiles
 __all__ = ["Answer", "Observer"]
 
 ANSWER_TIMEOUT_S: Final = 5.0
+# How long each question for the members may take: soon again for one that is lost, and long for a node that is slow.
+MEMBERS_TIMEOUTS_S: Final = (0.25, 0.25, 0.25, 0.25, 0.5, 0.5, 0.5, 0.5, ANSWER_TIMEOUT_S)
 ASKED_AT_ONCE: Final = 64
 
 
@@ -115,9 +117,19 @@ class Observer:
         return await self._system.request(node, service, method, *args, timeout_s=timeout_s)
 
     async def members(self) -> list[dict[str, Any]]:
-        """Every node that the contact knows of, up or not, by name."""
-        rows: list[dict[str, Any]] = await self.ask(self.contact, INSPECT, "nodes")
-        return sorted(rows, key=lambda row: row["name"])
+        """Every node that the contact knows of, up or not, by name.
+
+        It is asked again when no answer comes, as where messages are lost: without this, nothing can be told at all.
+        Raises CallTimeout when it is silent nevertheless, NodeError.
+        """
+        for patience_s in MEMBERS_TIMEOUTS_S:
+            try:
+                rows: list[dict[str, Any]] = await self.ask(self.contact, INSPECT, "nodes", timeout_s=patience_s)
+            except CallTimeout as error:
+                silent = error
+                continue
+            return sorted(rows, key=lambda row: row["name"])
+        raise silent
 
     async def ask_all(self, rows: Sequence[dict[str, Any]], service: str, method: str, *args: Any) -> list[Answer]:
         """Ask each of these members itself, dialling it. One that cannot be reached is an Answer too."""

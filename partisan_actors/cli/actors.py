@@ -2,54 +2,98 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 import click
 
-from partisan_actors.api.actor_rows import STATES, merge_rows
-from partisan_actors.api.inspection import INSPECT
-from partisan_actors.cli.asking import Survey, Target, json_option, show_json, survey, target_options
-from partisan_actors.cli.failure import ExitCode, Failure
-from partisan_actors.cli.measured import ordered
+from partisan_actors.api.actor_rows import STATES
+from partisan_actors.api.inspection import INSPECT, LIVE
+from partisan_actors.api.metering import METRICS_SERVICE
+from partisan_actors.api.observer import Observer
+from partisan_actors.cli.actor_actions import kill, restart, stop
+from partisan_actors.cli.actor_detail import show
+from partisan_actors.cli.actor_rows import rows_of
+from partisan_actors.cli.asking import Survey, Target, ask, check_node, json_option, show_json, target_options
+from partisan_actors.cli.measured import ordered, run_p95_by_class, seconds_text
 from partisan_actors.cli.table import counted, show_table
-from partisan_actors.cli.tame import tame
 
-__all__ = ["actors", "rows_of", "the_one"]
+__all__ = ["actors"]
 
-_COLUMNS: Final = ("class", "name", "node", "state", "mailbox", "processed", "restarts", "id")
+_COLUMNS: Final = ("class", "name", "node", "state", "mailbox", "processed", "calls/s", "run p95", "restarts", "id")
 _NAMES: Final = ("class", "node", "id")
-_SORTS: Final = ("mailbox", "processed", "restarts", *_NAMES)
+_SORTS: Final = {
+    **{name: name for name in ("mailbox", "processed", "restarts")},
+    "calls": "calls_per_s",
+    "run": "run_p95_s",
+    **{name: name for name in _NAMES},
+}
+# For how long calls are looked at.
+LOOK_S: Final = 0.5
+
+
+def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which actors are listed, and how: `partisan actors` and `partisan actors ls` have them."""
+    for option in (
+        target_options,
+        json_option,
+        click.option("--sort", type=click.Choice(list(_SORTS)), default="class", show_default=True, help="Most first."),
+        click.option(
+            "--all", "with_ended", is_flag=True, help="Also those that have ended, and why: the last of each node."
+        ),
+        click.option("--state", type=click.Choice(STATES), help="Those in this state only."),
+        click.option("--name", "actor_name", metavar="NAME", help="Those of this name only."),
+        click.option("--class", "class_name", metavar="NAME", help="Those of this class only."),
+        click.option("--node", "node_name", metavar="NAME", help="Those of this node only."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group(invoke_without_command=True)
-@click.option("--node", "node_name", metavar="NAME", help="Those of this node only.")
-@click.option("--state", type=click.Choice(STATES), help="Those in this state only.")
-@click.option("--all", "with_ended", is_flag=True, help="Also those that have ended, and why: the last of each node.")
-@click.option("--sort", type=click.Choice(_SORTS), default="class", show_default=True, help="The most first.")
-@json_option
-@target_options
+@list_options
 @click.pass_context
-def actors(
-    context: click.Context,
+def actors(context: click.Context, /, **given: Any) -> None:
+    """Which actors there are, where, in which state, and how busy they are.
+
+    `mailbox` is how many messages wait, `processed` how many calls have ended, and `calls/s` how many do, within half a
+    second. 95 % of the calls of its class ran no longer than `run p95`. `restarts` is how often the actor was made
+    again. `state` is pending (it waits for a place), starting, alive, restarting, stopping or stopped.
+
+    `partisan actors ls` is the same, and `partisan actors show ID` tells all that is known of one of them.
+    """
+    if context.invoked_subcommand is None:
+        _list(**given)
+
+
+@actors.command("ls")
+@list_options
+def list_actors(**given: Any) -> None:
+    """The same as `partisan actors` alone."""
+    _list(**given)
+
+
+for _each in (show, kill, stop, restart):
+    actors.add_command(_each)
+
+
+def _list(
     target: Target,
     node_name: str | None,
+    class_name: str | None,
+    actor_name: str | None,
     state: str | None,
     with_ended: bool,
     sort: str,
     as_json: bool,
 ) -> None:
-    """Which actors there are, where, in which state, and how busy they are.
-
-    `mailbox` is how many messages wait, `processed` how many calls have ended, `restarts` how often the actor was made
-    again. `state` is pending (it waits for a place), starting, alive, restarting, stopping or stopped.
-
-    `partisan actors show ID` tells all that is known of one of them.
-    """
-    if context.invoked_subcommand is not None:
-        return
-    found = survey(target, INSPECT, "all_actors")
-    wanted = {column: value for column, value in (("node", node_name), ("state", state)) if value is not None}
-    rows = ordered(rows_of(found, wanted), sort, names=_NAMES)
+    found, timed, earlier = ask(target, _question)
+    check_node(found.rows, node_name)
+    columns = (("node", node_name), ("class", class_name), ("name", actor_name), ("state", state))
+    rows = rows_of(found, {column: value for column, value in columns if value is not None})
+    _add_rates(rows, timed, earlier)
+    rows = ordered(rows, _SORTS[sort], names=_NAMES)
     if not with_ended and state is None:
         rows = [row for row in rows if row["state"] != "stopped"]
     if as_json:
@@ -57,43 +101,38 @@ def actors(
         return
     hosts = {row["node"] for row in rows}
     click.echo(f"cluster {found.cluster}: {counted(len(rows), 'actor')} on {counted(len(hosts), 'node')}")
-    columns = [*_COLUMNS, "reason"] if any(row["reason"] for row in rows) else [*_COLUMNS]
-    show_table(columns, [[row[column] for column in columns] for row in rows])
+    headings = [*_COLUMNS, "reason"] if any(row["reason"] for row in rows) else [*_COLUMNS]
+    show_table(headings, [_line(row)[: len(headings)] for row in rows])
     found.remark()
 
 
-@actors.command()
-@click.argument("which", metavar="ID")
-@json_option
-@target_options
-def show(target: Target, which: str, as_json: bool) -> None:
-    """Tell all that is known of the actor ID, which may be its name, or how its id ends."""
-    found = survey(target, INSPECT, "all_actors")
-    row = the_one(rows_of(found, {}), which)
-    if as_json:
-        show_json({**found.facts(), "actor": row})
-        return
-    for column, value in row.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list) else value
-        click.echo(tame(f"{column.replace('_', ' '):<10} {'' if text is None else text}".rstrip()))
-    found.remark()
+async def _question(observer: Observer) -> tuple[Survey, Survey, Survey]:
+    """The actors now, what the methods took, and the actors half a second ago."""
+    rows = await observer.members()
+    live = [row for row in rows if row["state"] in LIVE]
+    earlier = Survey(observer.cluster, rows, await observer.ask_all(live, INSPECT, "all_actors"))
+    await asyncio.sleep(LOOK_S)
+    found, timed = await asyncio.gather(
+        observer.ask_all(live, INSPECT, "all_actors"), observer.ask_all(live, METRICS_SERVICE, "methods")
+    )
+    return Survey(observer.cluster, rows, found), Survey(observer.cluster, rows, timed), earlier
 
 
-def rows_of(found: Survey, wanted: dict[str, str]) -> list[dict[str, Any]]:
-    """One row for each actor that the answers of `all_actors` tell of, and that has everything `wanted` has."""
-    return merge_rows((row for answer in found.answered for row in answer.value), wanted)
+def _add_rates(rows: list[dict[str, Any]], timed: Survey, earlier: Survey) -> None:
+    """`calls_per_s` and `run_p95_s`: None where nobody can tell."""
+    p95 = run_p95_by_class(timed.answered)
+    before = {(row["id"], row["restarts"]): row["processed"] for row in rows_of(earlier, {})}
+    for row in rows:
+        was = before.get((row["id"], row["restarts"]))
+        row["calls_per_s"] = None if was is None else max(0, row["processed"] - was) / LOOK_S
+        row["run_p95_s"] = p95.get(row["class"])
 
 
-def the_one(rows: list[dict[str, Any]], which: str) -> dict[str, Any]:
-    """The row that is meant. Raises Failure when none is, or several are."""
-    for meant in (
-        [row for row in rows if which in (row["id"], row["name"])],
-        [row for row in rows if row["id"].endswith(which)],
-    ):
-        living = [row for row in meant if row["state"] != "stopped"] or meant
-        if len(living) == 1:
-            return living[0]
-        if living:
-            listed = ", ".join(row["id"] for row in living[:5])
-            raise Failure(f"{len(living)} actors are meant by {which!r}, among them {listed}", ExitCode.USAGE)
-    raise Failure(f"no actor {which!r} is known; `partisan actors --all` lists those there are", ExitCode.OTHER)
+def _line(row: dict[str, Any]) -> list[Any]:
+    rate = row["calls_per_s"]
+    return [
+        *(row[column] for column in ("class", "name", "node", "state", "mailbox", "processed")),
+        "" if rate is None else round(rate, 1),
+        seconds_text(row["run_p95_s"]),
+        *(row[column] for column in ("restarts", "id", "reason")),
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ __all__ = [
     "Survey",
     "Target",
     "ask",
+    "check_node",
     "insecure_option",
     "json_option",
     "show_json",
@@ -148,6 +149,18 @@ def survey(target: Target, service: str, method: str, *args: Any, processes: boo
         return Survey(observer.cluster, rows, await observer.ask_all(live, service, method, *args))
 
     return ask(target, question)
+
+
+def check_node(rows: Iterable[Mapping[str, Any]], name: str | None, *, state: str = "in the cluster") -> None:
+    """Raises Failure unless one of these members has that name, if one is named; stderr tells of one that is down."""
+    states = {row["name"]: row["state"] for row in rows}
+    if name is None:
+        return
+    if name not in states:
+        there = f"there {'are' if len(states) > 1 else 'is'} {', '.join(sorted(states)) or 'none'}"
+        raise Failure(f"no node {name!r} is {state}; {there}", ExitCode.USAGE)
+    if states[name] not in LIVE:
+        click.echo(f"node {name} is {states[name]}, and is not asked", err=True)
 
 
 def show_json(value: Any) -> None:

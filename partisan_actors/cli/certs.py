@@ -11,6 +11,7 @@ import click
 
 from partisan_actors.cli.asking import json_option, show_json
 from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.cli.tame import tame
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.tls import CA_FILE, CERT_FILE, SCHEME
 
@@ -145,7 +146,7 @@ def _show(facts: Any) -> None:
     kind = "CA" if facts.is_ca else "node"
     click.echo(f"{facts.path}  ({kind}, issued by {facts.issuer})")
     for name in facts.names:
-        click.echo(f"  for      {name}")
+        click.echo(tame(f"  for      {name}"))
     click.echo(f"  valid    {facts.starts:%Y-%m-%d %H:%M} to {facts.ends:%Y-%m-%d %H:%M} UTC")
     click.echo(f"  sha256   {facts.fingerprint}")
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from partisan_actors.api.metering import METRICS_SERVICE
-from partisan_actors.cli.asking import Target, json_option, show_json, survey, target_options
+from partisan_actors.cli.asking import Target, check_node, json_option, show_json, survey, target_options
 from partisan_actors.cli.measured import bytes_text, ordered, seconds_text
 from partisan_actors.cli.table import counted, show_table
 
@@ -44,6 +44,7 @@ def channels(
     peer is too slow for, `queued` how many there are; `reconnects` how often a lane broke and went on.
     """
     found = survey(target, METRICS_SERVICE, "channels")
+    check_node(found.rows, node_name)
     rows = [
         {"node": answer.name, **row}
         for answer in found.answered

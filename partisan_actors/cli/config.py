@@ -12,9 +12,10 @@ import click
 from partisan_actors.api.inspection import LIVE
 from partisan_actors.api.observer import Observer
 from partisan_actors.api.settings import CHANGEABLE, SETTINGS
-from partisan_actors.cli.asking import Survey, Target, ask, json_option, show_json, target_options
+from partisan_actors.cli.asking import Survey, Target, ask, check_node, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.table import counted, show_table
+from partisan_actors.cli.tame import tame
 from partisan_actors.node.config import host_name
 
 __all__ = ["config", "in_lines"]
@@ -68,7 +69,7 @@ def set_(target: Target, name: str, value: str, node_name: str | None, as_json: 
         show_json({**found.facts(), "changed": [{"node": answer.name, **answer.value} for answer in found.answered]})
     else:
         for answer in found.answered:
-            click.echo(f"{answer.name}: {name} was {answer.value['before']}, and is {answer.value['now']}")
+            click.echo(tame(f"{answer.name}: {name} was {answer.value['before']}, and is {answer.value['now']}"))
     refused = [answer for answer in found.answers if answer.why is not None and not answer.is_silent]
     if refused:
         code = ExitCode.OTHER if found.answered else ExitCode.USAGE
@@ -80,11 +81,8 @@ def set_(target: Target, name: str, value: str, node_name: str | None, as_json: 
 def _survey(target: Target, node_name: str | None, method: str, *args: Any) -> Survey:
     async def question(observer: Observer) -> Survey:
         rows = [row for row in await observer.members() if row["state"] in LIVE]
+        check_node(rows, node_name, state="up")
         chosen = [row for row in rows if node_name in (None, row["name"])]
-        if not chosen:
-            raise Failure(
-                f"no node {node_name!r} is up; there are {', '.join(r['name'] for r in rows)}", ExitCode.USAGE
-            )
         return Survey(observer.cluster, rows, await observer.ask_all(chosen, SETTINGS, method, *args))
 
     return ask(target, question)

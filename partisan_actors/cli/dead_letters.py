@@ -10,7 +10,7 @@ import click
 
 from partisan_actors.actors.dead_letters import REASONS
 from partisan_actors.api.inspection import INSPECT
-from partisan_actors.cli.asking import Target, json_option, show_json, survey, target_options
+from partisan_actors.cli.asking import Target, check_node, json_option, show_json, survey, target_options
 from partisan_actors.cli.table import counted, show_table
 
 __all__ = ["dead_letters"]
@@ -34,6 +34,7 @@ def dead_letters(target: Target, limit: int, node_name: str | None, reason: str 
     200. Calls are no dead letters: whoever called is told.
     """
     found = survey(target, INSPECT, "dead_letters")
+    check_node(found.rows, node_name)
     answers = [answer for answer in found.answered if node_name in (None, answer.name)]
     reasons: Counter[str] = Counter()
     for answer in answers:

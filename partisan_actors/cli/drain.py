@@ -10,7 +10,7 @@ import click
 
 from partisan_actors.api.inspection import INSPECT, LIVE
 from partisan_actors.api.observer import Observer
-from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
+from partisan_actors.cli.asking import Target, ask, check_node, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.progress import Steps, steps
 from partisan_actors.cli.table import counted
@@ -42,9 +42,7 @@ def drain(target: Target, name: str, undo: bool, timeout: float, as_json: bool) 
 
     async def check(observer: Observer) -> None:
         live = [row for row in await observer.members() if row["state"] in LIVE]
-        chosen = [row for row in live if row["name"] == name]
-        if not chosen:
-            raise Failure(f"no node {name!r} is up; there are {', '.join(row['name'] for row in live)}", ExitCode.USAGE)
+        check_node(live, name, state="up")
 
     async def undoing(observer: Observer) -> bool:
         await check(observer)

@@ -10,6 +10,7 @@ import click
 
 from partisan_actors.api.inspection import LIVE
 from partisan_actors.api.observer import Answer, Observer
+from partisan_actors.cli.asking import check_node
 from partisan_actors.cli.tame import tame
 from partisan_actors.errors import PartisanError
 
@@ -47,6 +48,7 @@ class Following:
     async def _round(self, query: Mapping[str, Any], *, is_first: bool) -> list[Any]:
         if is_first:
             self._members = await self._observer.members()
+            check_node(self._members, self._node)
         else:
             self._members = await self._members_now()
         live = [row for row in self._members if row["state"] in LIVE and self._node in (None, row["name"])]

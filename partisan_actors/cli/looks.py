@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +31,9 @@ class Look:
         return self.methods.facts()
 
 
-async def look(observer: Observer) -> Look:
-    """Ask every node that is up."""
-    rows = await observer.members()
+async def look(observer: Observer, rows: Sequence[dict[str, Any]] | None = None) -> Look:
+    """Ask every node that is up: of these members, or of those that there are."""
+    rows = await observer.members() if rows is None else list(rows)
     live = [row for row in rows if row["state"] in LIVE]
     methods = await observer.ask_all(live, METRICS_SERVICE, "methods")
     process = await observer.ask_all(live, METRICS_SERVICE, "process")

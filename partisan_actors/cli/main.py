@@ -108,7 +108,7 @@ Exit codes:
   1    it could not be done; the line on stderr says why
   2    the command line, a setting or a file it names is not valid
   3    no cluster: none runs here, or nobody answers at that address
-  4    not authenticated: another cookie, or another cluster
+  4    not authenticated: another cookie, another cluster, or a refused certificate
   130  interrupted
 
 \b

@@ -8,7 +8,16 @@ from typing import Any, Final
 from partisan_actors.api.observer import Answer
 from partisan_actors.telemetry.histogram import merged, quantile
 
-__all__ = ["bytes_text", "calls_text", "method_rows", "ordered", "seconds_text", "since", "with_quantiles"]
+__all__ = [
+    "bytes_text",
+    "calls_text",
+    "method_rows",
+    "ordered",
+    "run_p95_by_class",
+    "seconds_text",
+    "since",
+    "with_quantiles",
+]
 
 _COUNTS: Final = ("calls", "errors", "in_flight")
 _SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -39,6 +48,15 @@ def with_quantiles(row: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("wait", "run"):
         told |= {f"{name}_{share}_s": quantile(row[name]["buckets"], part) for share, part in _SHARES.items()}
     return told
+
+
+def run_p95_by_class(answered: Iterable[Answer]) -> dict[str, float]:
+    """How long 95 % of the calls of each class ran at most, of those that are timed."""
+    runs: dict[str, list[Mapping[str, Any]]] = {}
+    for row in method_rows(answered):
+        runs.setdefault(row["class"], []).append(row["run"])
+    told = {class_name: quantile(merged(same)["buckets"], 0.95) for class_name, same in runs.items()}
+    return {class_name: run_s for class_name, run_s in told.items() if run_s is not None}
 
 
 def since(

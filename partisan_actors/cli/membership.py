@@ -10,7 +10,7 @@ import click
 from partisan_actors.api.control import CONTROL
 from partisan_actors.api.inspection import INSPECT
 from partisan_actors.api.observer import Observer
-from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
+from partisan_actors.cli.asking import Target, ask, check_node, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.ids import NodeId
 
@@ -76,9 +76,8 @@ def evict(target: Target, name: str, as_json: bool) -> None:
 async def _leave(observer: Observer, name: str | None) -> dict[str, Any]:
     wanted = name or observer.contact.name
     rows = [row for row in await observer.members() if row["state"] == "up"]
+    check_node(rows, wanted, state="up")
     chosen = [row for row in rows if row["name"] == wanted]
-    if not chosen:
-        raise Failure(f"no node {wanted!r} is up; there are {', '.join(row['name'] for row in rows)}", ExitCode.USAGE)
     (answer,) = await observer.ask_all(chosen, CONTROL, "leave")
     if answer.why is not None:
         raise Failure(f"no answer from {wanted}: {answer.why}", ExitCode.OTHER)

@@ -7,12 +7,11 @@ from typing import Any, Final
 import click
 
 from partisan_actors.api.metering import METRICS_SERVICE
-from partisan_actors.cli.asking import Target, json_option, show_json, survey, target_options
-from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.cli.asking import Target, check_node, json_option, show_json, survey, target_options
 from partisan_actors.cli.measured import method_rows, ordered, seconds_text, with_quantiles
 from partisan_actors.cli.table import counted, show_table
 
-__all__ = ["METHOD_NAMES", "METHOD_SORTS", "methods"]
+__all__ = ["METHOD_HEADINGS", "METHOD_NAMES", "METHOD_SORTS", "method_line", "methods"]
 
 METHOD_NAMES: Final = ("class", "method", "kind")
 # What tables of methods can be sorted by, and the column that is meant.
@@ -25,7 +24,17 @@ METHOD_SORTS: Final = {
     "class": "class",
     "method": "method",
 }
-_HEADINGS: Final = ("calls", "errors", "in flight", "wait p50", "wait p99", "run p50", "run p95", "run p99", "nodes")
+METHOD_HEADINGS: Final = (
+    "calls",
+    "errors",
+    "in flight",
+    "wait p50",
+    "wait p99",
+    "run p50",
+    "run p95",
+    "run p99",
+    "nodes",
+)
 
 
 @click.command()
@@ -44,9 +53,7 @@ def methods(target: Target, node_name: str | None, class_name: str | None, sort:
     every call is timed.
     """
     found = survey(target, METRICS_SERVICE, "methods")
-    if node_name is not None and node_name not in {answer.name for answer in found.answers}:
-        known = ", ".join(sorted(answer.name for answer in found.answers))
-        raise Failure(f"no node {node_name!r} is up; there is {known}", ExitCode.USAGE)
+    check_node(found.rows, node_name)
     answered = [answer for answer in found.answered if node_name in (None, answer.name)]
     rows = [with_quantiles(row) for row in method_rows(answered) if class_name in (None, row["class"])]
     rows = ordered(rows, METHOD_SORTS[sort], names=METHOD_NAMES)
@@ -55,7 +62,7 @@ def methods(target: Target, node_name: str | None, class_name: str | None, sort:
         return
     calls = sum(row["calls"] for row in rows)
     click.echo(f"cluster {found.cluster}: {counted(len(rows), 'method')}, {counted(calls, 'call')}")
-    show_table((*METHOD_NAMES, *_HEADINGS), [method_line(row) for row in rows])
+    show_table((*METHOD_NAMES, *METHOD_HEADINGS), [method_line(row) for row in rows])
     found.remark()
 
 

@@ -9,8 +9,7 @@ import click
 from partisan_actors.api.inspection import INSPECT, LIVE
 from partisan_actors.api.metering import METRICS_SERVICE
 from partisan_actors.api.observer import Answer, Observer
-from partisan_actors.cli.asking import Survey, Target, ask, json_option, show_json, target_options
-from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.cli.asking import Survey, Target, ask, check_node, json_option, show_json, target_options
 from partisan_actors.cli.measured import bytes_text, ordered, seconds_text
 from partisan_actors.cli.status import duration
 from partisan_actors.cli.table import counted, show_table
@@ -46,10 +45,9 @@ def nodes(target: Target, name: str | None, sort: str, as_json: bool) -> None:
     how many nodes are in its views of the overlay. A node that is not up has a row without figures.
     """
     found, views = ask(target, _question)
-    rows = [node_row(row, found, views) for row in found.rows if name in (None, row["name"]) and row["state"] != "left"]
-    if name is not None and not rows:
-        known = ", ".join(sorted(row["name"] for row in found.rows))
-        raise Failure(f"no node {name!r} is in the cluster; there is {known}", ExitCode.USAGE)
+    present = [row for row in found.rows if row["state"] != "left"]
+    check_node(present, name)
+    rows = [node_row(row, found, views) for row in present if name in (None, row["name"])]
     rows = ordered(rows, _SORTS[sort], names=("name",))
     if as_json:
         show_json({**found.facts(), "nodes": rows})

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from partisan_actors.api.object_rows import OBJECT_ROWS
-from partisan_actors.cli.asking import Survey, Target, json_option, show_json, survey, target_options
+from partisan_actors.cli.asking import Survey, Target, check_node, json_option, show_json, survey, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.measured import bytes_text, ordered
 from partisan_actors.cli.status import duration
@@ -37,6 +37,7 @@ def objects(target: Target, ref: str | None, node_name: str | None, leaks: bool,
     With REF, the id of an object or the end of that: who holds it, in each of these processes.
     """
     found = survey(target, OBJECT_ROWS, "all")
+    check_node(found.rows, node_name)
     rows = [{"node": answer.name, **row} for answer in found.answered for row in answer.value["rows"]]
     if ref is not None:
         _show_one(target, found, _meant([row["id"] for row in rows], ref), as_json=as_json)

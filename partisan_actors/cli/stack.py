@@ -13,7 +13,7 @@ from partisan_actors.api.dumps import dump_of
 from partisan_actors.api.inspection import INSPECT, LIVE
 from partisan_actors.api.observer import Answer, Observer
 from partisan_actors.api.stacks import STACKS
-from partisan_actors.cli.actors import rows_of, the_one
+from partisan_actors.cli.actor_rows import rows_of, the_one
 from partisan_actors.cli.asking import Survey, Target, ask, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.table import counted
@@ -46,8 +46,9 @@ def stack(target: Target, which: str, full: bool, as_json: bool) -> None:
     if as_json:
         show_json(told)
         return
-    if told.get("dump"):
-        click.echo(f"node {told['node']} does not answer ({told['why']}); its threads, the innermost call first:\n")
+    if "dump" in told:
+        why = tame(told["why"])
+        click.echo(f"node {told['node']} does not answer ({why}); its threads, the innermost call first:\n")
         click.echo(tame(told["dump"].rstrip()))
         return
     click.echo(tame(_headline(told)))
@@ -117,6 +118,9 @@ def _stuck(row: dict[str, Any], answer: Answer) -> dict[str, Any]:
     if dump is None:
         where = "" if row["host"] == host_name() else f"; on its host {row['host']}, this command tells more"
         raise Failure(f"node {row['name']} does not answer: {why}{where}", ExitCode.OTHER)
+    if not dump.strip():  # the signal waits: even a process whose loop is stuck would have written
+        text = f"node {row['name']} does not answer ({why}), and its process {row['pid']} does not run: "
+        raise Failure(f"{text}it is stopped, or starved (see ps -o state,pid,cmd {row['pid']})", ExitCode.OTHER)
     return {"node": row["name"], "pid": row["pid"], "why": why, "dump": dump}
 
 

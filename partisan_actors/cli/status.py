@@ -42,10 +42,11 @@ def status(target: Target, as_json: bool) -> None:
 
 
 async def _question(observer: Observer) -> tuple[Survey, dict[str, Any]]:
-    before = await look(observer)
+    members = await observer.members()  # once: where messages are lost, each question may be
+    before = await look(observer, members)
     await asyncio.sleep(LOOK_S)
-    after = await look(observer)
-    rows = [row for row in await observer.members() if not row["hosted_by"]]
+    after = await look(observer, members)
+    rows = [row for row in members if not row["hosted_by"]]
     live = [row for row in rows if row["state"] in LIVE]
     found = Survey(observer.cluster, rows, await observer.ask_all(live, INSPECT, "status"))
     told = between(before, after)

@@ -13,10 +13,11 @@ import click
 from partisan_actors.api.control import CONTROL
 from partisan_actors.api.inspection import LIVE
 from partisan_actors.api.observer import Answer, Observer
-from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
+from partisan_actors.cli.asking import Target, ask, check_node, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.progress import Steps, steps
 from partisan_actors.cli.table import counted
+from partisan_actors.cli.tame import tame
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.config import host_name
@@ -74,10 +75,8 @@ def stop(target: Target, node_name: str | None, yes: bool, as_json: bool) -> Non
 
 async def _stop(observer: Observer, node_name: str | None, progress: Steps) -> Outcome:
     live = [row for row in await observer.members() if row["state"] in LIVE]
+    check_node(live, node_name, state="up")
     chosen = [row for row in live if node_name in (None, row["name"])]
-    if not chosen:
-        names = ", ".join(row["name"] for row in live)
-        raise Failure(f"no node {node_name!r} is up in cluster {observer.cluster}; there are {names}", ExitCode.USAGE)
     # A node takes its worker processes with it, so workers may be gone before they are asked: look at both outcomes.
     answers = await observer.ask_all(chosen, CONTROL, "stop")
     left_running = {answer.name: _refusal(answer) for answer in answers if answer.value and not answer.value["stops"]}
@@ -137,6 +136,6 @@ def _tell(outcome: Outcome) -> None:
     names = f": {', '.join(outcome.stopped)}" if outcome.stopped else ""
     click.echo(f"cluster {outcome.cluster}: {counted(len(outcome.stopped), 'node')} stopped{names}")
     for name, why in outcome.left_running.items():
-        click.echo(f"left running: {name}: {why}")
+        click.echo(tame(f"left running: {name}: {why}"))
     for name, why in outcome.failed.items():
         click.echo(f"not stopped: {name}: {why}", err=True)

@@ -17,6 +17,7 @@ from partisan_actors.cli.looks import between, look
 from partisan_actors.cli.measured import bytes_text, calls_text, ordered, seconds_text
 from partisan_actors.cli.methods import METHOD_NAMES
 from partisan_actors.cli.table import plain_table, rich_table
+from partisan_actors.cli.tame import tame
 
 __all__ = ["SORTS", "Screen", "top"]
 
@@ -120,7 +121,7 @@ class Screen:
     def text(self, facts: dict[str, Any]) -> str:
         """All of it, plain."""
         tables = ((_NODE_HEADINGS, self.nodes(facts)), ((*METHOD_NAMES, *_HEADINGS), self.methods(facts)))
-        return "\n\n".join([self.headline(facts), *(plain_table(*table) for table in tables)]) + "\n"
+        return "\n\n".join([tame(self.headline(facts)), *(plain_table(*table) for table in tables)]) + "\n"
 
     def rich(self, facts: dict[str, Any]) -> Any:
         """All of it, for a terminal."""
@@ -128,7 +129,7 @@ class Screen:
         from rich.text import Text
 
         return Group(
-            Text(self.headline(facts), style="bold"),
+            Text(tame(self.headline(facts)), style="bold"),
             rich_table(_NODE_HEADINGS, self.nodes(facts)),
             rich_table((*METHOD_NAMES, *_HEADINGS), self.methods(facts)),
             Text(f"sorted by {self.sort}; s: another column, q: end", style="dim"),

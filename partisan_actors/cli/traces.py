@@ -39,8 +39,8 @@ FORMATS: Final[dict[str, Callable[[list[list[dict[str, Any]]]], dict[str, Any]]]
 TIMELINE_SPANS: Final = 4_096
 
 _NOTHING: Final = (
-    "no spans are kept: start the nodes with --tracing, or pa.init(tracing=True), and call something; "
-    "each node keeps its last 4,096 spans"
+    "no spans are kept. Who calls decides what is traced: give it pa.init(tracing=True), or OTEL_* variables. "
+    "Each node keeps its last 4,096 spans"
 )
 
 output_option = click.option(
@@ -223,7 +223,10 @@ def _write(document: dict[str, Any], output: Path | None, cluster: str, found: F
     if output is None:
         click.echo(text)
     else:
-        output.write_text(text + "\n", encoding="utf-8")
+        try:
+            output.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise Failure(f"cannot write {output}: {error.strerror}", ExitCode.OTHER) from error
         if as_json:
             show_json({**_facts(cluster, found), "file": str(output), "traces": len(found.traces), "spans": spans})
             return

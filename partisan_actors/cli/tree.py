@@ -10,7 +10,7 @@ import click
 
 from partisan_actors.api.actor_rows import INSPECT, merge_rows
 from partisan_actors.api.actor_tree import DETACHED, actor_tree
-from partisan_actors.cli.asking import Target, json_option, show_json, survey, target_options
+from partisan_actors.cli.asking import Target, check_node, json_option, show_json, survey, target_options
 from partisan_actors.cli.table import STYLES, counted
 from partisan_actors.cli.tame import tame
 
@@ -33,6 +33,7 @@ def tree(target: Target, node_name: str | None, with_ended: bool, as_json: bool)
     whose ends it hears of: links end it too, monitors do not.
     """
     found = survey(target, INSPECT, "all_actors")
+    check_node(found.rows, node_name)
     rows = merge_rows((row for answer in found.answered for row in answer.value), {})
     if not with_ended:
         rows = [row for row in rows if row["state"] != "stopped"]

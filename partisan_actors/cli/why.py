@@ -8,6 +8,7 @@ import click
 
 from partisan_actors.api.pending import PENDING_WORK
 from partisan_actors.cli.asking import Target, json_option, show_json, survey, target_options
+from partisan_actors.cli.tame import tame
 
 __all__ = ["why"]
 
@@ -33,7 +34,7 @@ def why(target: Target, wanted: str | None, as_json: bool) -> None:
         return
     click.echo(f"cluster {found.cluster}: {len(rows) or 'nothing'} pending")
     for row in rows:
-        click.echo(f"\n{row['what']} {row['state']} (submitted by {row['from']})")
+        click.echo(tame(f"\n{row['what']} {row['state']} (submitted by {row['from']})"))
         for reason in row["reasons"]:
-            click.echo(f"  - {reason}")
+            click.echo(tame(f"  - {reason}"))
     found.remark()

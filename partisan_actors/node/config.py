@@ -116,6 +116,8 @@ class NodeConfig:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", self.name):
             allowed = "letters, digits, '.', '_' and '-', at most 63, a letter or digit first"
             raise ConfigError("name", self.name, allowed)
+        if not isinstance(self.cluster, str) or not self.cluster.isprintable():  # it is shown at terminals
+            raise ConfigError("cluster", self.cluster, "a text without control characters")
         object.__setattr__(self, "overlay", check_overlay(self.overlay))
         if not isinstance(self.overlay_options, Mapping):
             raise ConfigError("overlay_options", self.overlay_options, "a map from names to values")

@@ -87,8 +87,11 @@ def check_kinds(kinds: object) -> tuple[str, ...]:
     """Kinds, or their first words, that there are. Raises ConfigError."""
     given = [kinds] if isinstance(kinds, str) else kinds
     words = {*KINDS, *(name.partition(".")[0] for name in KINDS)}
-    if not isinstance(given, (list, tuple)) or not all(isinstance(each, str) and each in words for each in given):
-        raise ConfigError("kinds", str(kinds)[:100], f"of {', '.join(KINDS)}, or their first words")
+    if not isinstance(given, (list, tuple)):
+        raise ConfigError("kinds", str(kinds)[:100], "a list of kinds")
+    for each in given:
+        if not isinstance(each, str) or each not in words:
+            raise ConfigError("kind", str(each)[:100], f"one of {', '.join(KINDS)}, or the first word of some")
     return tuple(given)
 
 

@@ -25,8 +25,8 @@ TAIL_MAX: Final = 1_000
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 ROW_BYTES: Final = 400
 
-_EQUALS: Final = ("actor_id", "actor_class", "trace_id", "logger")
-_KNOWN: Final = ("after", "limit", "level", "text", *_EQUALS)
+_EQUALS: Final = ("actor_id", "actor_class", "logger")
+_KNOWN: Final = ("after", "limit", "level", "text", "since", "trace_id", *_EQUALS)
 
 
 class RecentLogs:
@@ -58,7 +58,8 @@ class RecentLogs:
         """The newest rows, or with `after` the oldest of those that came after that number; at most `limit`.
 
         `level` is the least severe one that is wanted, `text` is part of the message, whatever the case; `actor_id`,
-        `actor_class`, `trace_id` and `logger` are equal. `next` is for `after` the next time, and `dropped` is how many
+        `actor_class` and `logger` are equal, `trace_id` is how the trace's begins, and `since` the earliest time, in
+        seconds since 1970. `next` is for `after` the next time, and `dropped` is how many
         rows after `after` are forgotten. Raises ConfigError for a query that makes no sense.
         """
         for name in query:
@@ -69,6 +70,9 @@ class RecentLogs:
             raise ConfigError("after", str(after)[:40], "a number that was told as `next`")
         if type(limit) is not int or not 1 <= limit <= TAIL_MAX:
             raise ConfigError("limit", str(limit)[:40], f"a number from 1 to {TAIL_MAX}")
+        since, trace_id = query.get("since"), str(query.get("trace_id") or "")
+        if since is not None and type(since) not in (int, float):
+            raise ConfigError("since", str(since)[:40], "a time in seconds since 1970")
         if level not in LEVELS:
             raise ConfigError("level", str(level)[:40], f"one of {', '.join(LEVELS)}")
         with self._lock:
@@ -80,6 +84,8 @@ class RecentLogs:
             for row in rows
             if (after is None or row["seq"] > after)
             and row["levelno"] >= levelno
+            and (since is None or row["time"] >= since)
+            and (not trace_id or str(row.get("trace_id") or "").startswith(trace_id))
             and (not text or text in row["message"].casefold())
             and all(row.get(name) == value for name, value in wanted.items())
         ]

@@ -144,7 +144,7 @@ def test_overlay_shows_the_broadcast_tree_of_a_node(two: TwoShells) -> None:
     for name, row in nodes.items():
         assert sorted(row["eager"] + row["lazy"]) == sorted(set(nodes) - {name})
     assert "broadcast tree of first" in text.splitlines()[0] and "eager" in text.splitlines()[1]
-    assert unknown.returncode == 2 and "there is first, script, second" in unknown.stderr
+    assert unknown.returncode == 2 and "there are first, script, second" in unknown.stderr
 
 
 def test_actors_shows_each_with_its_node_and_what_it_has_done(two: TwoShells) -> None:

@@ -72,7 +72,9 @@ def _members(rows: Sequence[Mapping[str, Any]], answers: Sequence[Answer]) -> It
             yield Finding(WARNING, "membership", row["name"], text, "wait some seconds; see `partisan members`")
         elif row["state"] == "down":
             text = "it is down"
-            yield Finding(WARNING, "membership", row["name"], text, "start it again, or forget it: partisan evict NAME")
+            yield Finding(
+                WARNING, "membership", row["name"], text, "see whether its process runs; if not, start it again"
+            )
     if not silent:
         yield Finding(OK, "answers", CLUSTER, f"{len(answers)} of {counted(len(answers), 'node')} answered")
 

@@ -18,6 +18,7 @@ from partisan_actors.cli.asking import Survey, Target, ask, json_option, show_js
 from partisan_actors.cli.doctor.cluster import CLUSTER, Clock, judge_cluster
 from partisan_actors.cli.doctor.findings import ERROR, OK, SEVERITIES, WARNING, Finding, graver_first
 from partisan_actors.cli.doctor.here import judge_here
+from partisan_actors.cli.doctor.paths import Way, find_ways, judge_ways
 from partisan_actors.cli.failure import ExitCode, Failure, explain
 from partisan_actors.cli.tame import tame
 from partisan_actors.errors import ConfigError, PartisanError
@@ -38,7 +39,7 @@ def doctor(target: Target, only_here: bool, with_ok: bool, as_json: bool) -> int
 
     Looks at this machine, and at the cluster, if one runs: ports and addresses, cookie and certificates, clocks,
     versions, open files, shared memory and what was left over in it, the disk for what is spilled, late loops,
-    silent nodes, and lost spans. Nothing is changed.
+    silent nodes, lost spans, and whether large messages come through to nodes on other hosts. Nothing is changed.
 
     An error does not work, a warning may not soon or elsewhere, a note is no trouble. The exit code is 1 when there is
     an error, else 0.
@@ -61,7 +62,7 @@ def doctor(target: Target, only_here: bool, with_ok: bool, as_json: bool) -> int
 
 def _of_cluster(target: Target, *, has_errors: bool) -> tuple[Survey | None, list[Finding]]:
     try:
-        found, clocks = ask(target, _question)
+        found, clocks, ways = ask(target, _question)
     except (Failure, PartisanError) as error:
         failure = error if isinstance(error, Failure) else explain(error)
         if failure.code == ExitCode.USAGE and isinstance(error, Failure):
@@ -71,15 +72,16 @@ def _of_cluster(target: Target, *, has_errors: bool) -> tuple[Survey | None, lis
         is_none_meant = failure.code == ExitCode.NO_CLUSTER and not target.address and not target.cluster
         severity = OK if is_none_meant else ERROR
         return None, [Finding(severity, "answers", CLUSTER, failure.message)]
-    return found, list(judge_cluster(found.rows, found.answers, clocks, time.time()))
+    return found, [*judge_cluster(found.rows, found.answers, clocks, time.time()), *judge_ways(ways)]
 
 
-async def _question(observer: Observer) -> tuple[Survey, list[Clock]]:
+async def _question(observer: Observer) -> tuple[Survey, list[Clock], list[Way]]:
     rows = await observer.members()
     live = [row for row in rows if row["state"] in LIVE]
     found = Survey(observer.cluster, rows, await observer.ask_all(live, CHECKUP, "facts"))
     clocks = await asyncio.gather(*(_clock(observer, answer.row) for answer in found.answered))
-    return found, [clock for clock in clocks if clock is not None]
+    ways = await find_ways(observer, found.answered)
+    return found, [clock for clock in clocks if clock is not None], ways
 
 
 async def _clock(observer: Observer, row: dict[str, Any]) -> Clock | None:
@@ -95,12 +97,12 @@ def _show(findings: list[Finding], found: Survey | None, *, with_ok: bool) -> No
         severity = f"{finding.severity:7}"
         if sys.stdout.isatty():
             severity = click.style(severity, fg=_COLOURS.get(finding.severity))
-        click.echo(f"{severity} {finding.check} ({finding.where}): {tame(finding.text)}")
+        click.echo(f"{severity} " + tame(f"{finding.check} ({finding.where}): {finding.text}"))
         if finding.remedy:
-            click.echo(f"        {finding.remedy}")
+            click.echo(f"        {tame(finding.remedy)}")
     counts = Counter(finding.severity for finding in findings)
     told = ", ".join(f"{counts[severity]} {severity}" for severity in SEVERITIES if counts[severity])
     where = f"this machine and cluster {found.cluster}" if found is not None else "this machine; no cluster was asked"
-    click.echo(f"looked at {where}: {told}")
+    click.echo(f"looked at {tame(where)}: {told}")
     if found is not None:
         found.remark()

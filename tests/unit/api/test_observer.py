@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from partisan_actors.api.inspection import INSPECT
-from partisan_actors.api.observer import Observer
-from partisan_actors.errors import AuthenticationError, NotYetConnected
+from partisan_actors.api.observer import MEMBERS_TIMEOUTS_S, Observer
+from partisan_actors.errors import AuthenticationError, CallTimeout, NotYetConnected
+from partisan_actors.ids import NodeId
 from partisan_actors.transport.memory import MemoryNetwork
 from tests.nodes import COOKIE, until
 from tests.unit.api.runtimes import door, runtimes
@@ -125,3 +128,39 @@ async def test_a_node_that_ends_while_it_is_asked_is_an_answer_too() -> None:
         first, second = await observer.ask_all(rows, INSPECT, "views")
 
     assert first.why is None and second.why is not None
+
+
+class Lossy(Observer):
+    """One whose first questions are lost."""
+
+    def __init__(self, lost: int) -> None:
+        super().__init__(b"")
+        self.lost = lost
+        self.waited: list[float] = []
+
+    @property
+    def contact(self) -> NodeId:
+        """Somebody."""
+        return NodeId("a", 1)
+
+    async def ask(self, node: NodeId, service: str, method: str, *args: Any, timeout_s: float = 0.0) -> Any:
+        """Two rows, unless the question is lost."""
+        self.waited.append(timeout_s)
+        if len(self.waited) <= self.lost:
+            raise CallTimeout(f"{service}.{method}", timeout_s)
+        return [{"name": "b"}, {"name": "a"}]
+
+
+async def test_members_are_asked_for_again_when_the_question_is_lost() -> None:
+    observer = Lossy(lost=2)
+
+    assert [row["name"] for row in await observer.members()] == ["a", "b"]
+    assert observer.waited == list(MEMBERS_TIMEOUTS_S[:3])
+
+
+async def test_who_is_silent_all_the_time_is_an_error() -> None:
+    observer = Lossy(lost=len(MEMBERS_TIMEOUTS_S))
+
+    with pytest.raises(CallTimeout):
+        await observer.members()
+    assert len(observer.waited) == len(MEMBERS_TIMEOUTS_S)

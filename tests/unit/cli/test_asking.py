@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from partisan_actors.api.observer import Answer
-from partisan_actors.cli.asking import Survey, Target
+from partisan_actors.cli.asking import Survey, Target, check_node
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.node.config import host_name
 from partisan_actors.node.rundir import Announcement, RunningNode
@@ -34,6 +34,19 @@ def blue() -> Iterator[RunningNode]:
     node = RunningNode("127.0.0.1:2", "blue", "b", os.getpid(), 2.0, host_name())
     with Announcement(node):
         yield node
+
+
+def test_a_member_that_is_not_there_is_named_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"name": "b", "state": "up"}, {"name": "a", "state": "down"}]
+
+    check_node(rows, None)
+    check_node(rows, "b")
+    assert capsys.readouterr().err == ""
+    check_node(rows, "a")
+    assert capsys.readouterr().err == "node a is down, and is not asked\n"
+    with pytest.raises(Failure, match="no node 'c' is in the cluster; there are a, b") as caught:
+        check_node(rows, "c")
+    assert caught.value.code is ExitCode.USAGE
 
 
 def test_a_given_address_is_the_one(red: RunningNode) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from partisan_actors.api.host_facts import host_facts
 from partisan_actors.api.observer import Answer
-from partisan_actors.cli.doctor import here
+from partisan_actors.cli.doctor import command, here
 from partisan_actors.cli.doctor.cluster import Clock, judge_cluster
 from partisan_actors.cli.doctor.findings import ERROR, NOTE, OK, WARNING, Finding, graver_first
 from partisan_actors.cli.doctor.here import judge_here
@@ -301,6 +301,12 @@ def test_the_exit_code_tells_of_an_error_and_the_text_of_its_remedy(
     out = capsys.readouterr().out
     assert code == 1 and "error   cookie (here): " in out and f"chmod 600 {alone}" in out
     assert "ok      " not in out and "looked at this machine; no cluster was asked: 1 error" in out
+
+
+def test_what_users_have_named_is_shown_without_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    command._show([Finding(ERROR, "a\x1b[2J", "b\x07", "c\x1b", "d\x9b")], None, with_ok=False)
+
+    assert not set("\x1b\x07\x9b") & set(capsys.readouterr().out)
 
 
 def test_an_address_at_which_nobody_answers_is_an_error(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:

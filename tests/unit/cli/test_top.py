@@ -27,6 +27,10 @@ async def test_it_says_what_happens_and_who_did_not_answer() -> None:
     assert any(line.split()[:4] == ["A", "m", "ask", "20"] for line in text.splitlines())
 
 
+async def test_texts_of_others_are_shown_without_what_a_terminal_obeys() -> None:
+    assert "\x1b" not in Screen("calls").text({**facts(), "cluster": "c\x1b[2J"})
+
+
 async def test_methods_that_nobody_calls_are_not_shown() -> None:
     still = between(look(0.0, a_1=(100, 1.0)), look(2.0, a_1=(100, 1.0)))
 

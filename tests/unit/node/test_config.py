@@ -40,6 +40,7 @@ def test_the_defaults_are_valid_and_each_node_has_a_name_of_its_own() -> None:
         ("keep_alive_misses", 0),
         ("message_bytes_max", 0),
         ("mailbox_max", 0),
+        ("cluster", "a\x1b[2Jb"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_by_name(setting: str, value: Any) -> None:

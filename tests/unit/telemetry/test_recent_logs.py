@@ -60,6 +60,16 @@ def test_rows_are_chosen_by_level_text_and_who_made_them() -> None:
     assert messages(recent.tail({"logger": "other"})) == []
 
 
+def test_rows_are_chosen_by_time_and_by_how_the_trace_begins() -> None:
+    recent = kept("a", trace_id="ab" * 16)
+    recent.add(record("b"), {"trace_id": None})
+    now = recent.tail({})["rows"][0]["time"]
+
+    assert messages(recent.tail({"trace_id": "abab"})) == messages(recent.tail({"trace_id": "ab" * 16})) == ["a"]
+    assert messages(recent.tail({"trace_id": "b"})) == [] == messages(recent.tail({"since": now + 60}))
+    assert messages(recent.tail({"since": now})) == ["a", "b"]
+
+
 def test_long_messages_are_cut_and_bytes_are_bounded() -> None:
     recent = kept(*["x" * 100_000] * 1_000)
 
