@@ -17,7 +17,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
 from typing import Any, Final, NamedTuple, Protocol
@@ -81,8 +80,8 @@ class Worker:
         pipes: list[tuple[int, int]] = []
         self._unread: list[int] = []
         try:
-            for make in (os.pipe, _roomy_pipe, _roomy_pipe):  # one may fail, for want of descriptors
-                pipes.append(make())
+            # One may fail, for want of descriptors.
+            pipes.extend(make() for make in (os.pipe, _roomy_pipe, _roomy_pipe))
             (control, self._control), (output, its_output), (errors, its_errors) = pipes
             self._unread = [output, errors]
             self._life = start((control, its_output, its_errors), self._begun)
@@ -206,12 +205,13 @@ class _Forks:
             self._template.hear()
 
     def hear_until(self, condition: Callable[[], bool], timeout_s: float) -> None:
-        """Wait for `condition`, or the end of the template, but no longer than that."""
-        deadline = time.monotonic() + timeout_s
+        """Wait for `condition`, or the end of the template, but no longer than about that."""
         self.hear()
-        while not condition() and not self._template.is_over and (left := deadline - time.monotonic()) > 0:
+        for _ in range(int(timeout_s / LOOK_S)):
+            if condition() or self._template.is_over:
+                return
             with contextlib.suppress(OSError, ValueError):  # another thread may hear it, or close it
-                select.select([self._template.fileno()], [], [], min(left, LOOK_S))
+                select.select([self._template.fileno()], [], [], LOOK_S)
             self.hear()
 
     def close(self) -> None:
