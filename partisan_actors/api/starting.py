@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partisan_actors.api.beside import Dashboard
@@ -22,6 +21,7 @@ from partisan_actors.node.overlays import with_own_options
 from partisan_actors.node.workers import Spawner, Worker
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.telemetry.tracing import TracingOptions
+from partisan_actors.values import dataclass
 
 __all__ = ["WORKERS_MAX", "Beginning", "start", "start_another"]
 
