@@ -103,19 +103,19 @@ def _init_of(made: Any, fields: tuple[Field[Any], ...]) -> Any:
 
 
 def _methods_of(names: list[str], shown: list[str]) -> dict[str, Any]:
-    def __repr__(self: Any) -> str:  # noqa: N807
+    def __repr__(self: Any) -> str:  # noqa: N807 - it becomes a method
         return f"{type(self).__qualname__}({', '.join([f'{name}={getattr(self, name)!r}' for name in shown])})"
 
-    def __setattr__(self: Any, name: str, value: object) -> None:  # noqa: N807
+    def __setattr__(self: Any, name: str, value: object) -> None:  # noqa: N807 - it becomes a method
         raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
-    def __delattr__(self: Any, name: str) -> None:  # noqa: N807
+    def __delattr__(self: Any, name: str) -> None:  # noqa: N807 - it becomes a method
         raise FrozenInstanceError(f"cannot delete field {name!r}")
 
-    def __getstate__(self: Any) -> list[Any]:  # noqa: N807
+    def __getstate__(self: Any) -> list[Any]:  # noqa: N807 - it becomes a method
         return [getattr(self, name) for name in names]
 
-    def __setstate__(self: Any, state: list[Any]) -> None:  # noqa: N807
+    def __setstate__(self: Any, state: list[Any]) -> None:  # noqa: N807 - it becomes a method
         for name, value in zip(names, state, strict=False):
             object.__setattr__(self, name, value)
 
@@ -125,10 +125,10 @@ def _methods_of(names: list[str], shown: list[str]) -> dict[str, Any]:
 def _comparing(compared: list[str], hashed: list[str]) -> dict[str, Any]:
     values_of, to_hash = _getter(compared), _getter(hashed)
 
-    def __eq__(self: Any, other: Any) -> bool:  # noqa: N807
+    def __eq__(self: Any, other: Any) -> bool:  # noqa: N807 - it becomes a method
         return values_of(self) == values_of(other) if other.__class__ is self.__class__ else NotImplemented
 
-    def __hash__(self: Any) -> int:  # noqa: N807
+    def __hash__(self: Any) -> int:  # noqa: N807 - it becomes a method
         return hash(to_hash(self))
 
     return {"__eq__": __eq__, "__hash__": __hash__}

@@ -222,8 +222,7 @@ class Session:
 
         self._check_open()
         assert self._begun is not None, "start first"
-        self._spawner = self._spawner or Spawner()
-        return await start_another(self._begun, self.runtime, WORKER_MODULE, self._spawner)
+        return await start_another(self._begun, self.runtime, self._crew)
 
     async def _start(self) -> None:
         # Now, and not above: the workers import the same meanwhile, and a program with decorators may never get here.

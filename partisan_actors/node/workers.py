@@ -147,6 +147,8 @@ class Crew:
         Raises OSError when that cannot be; then none is left.
         """
         self.workers: list[Worker] = []
+        self._module = module
+        self._outputs = outputs
         self._spawner = Spawner() if names else None
         self._forks: _Forks | None = None
         if self._spawner is None:
@@ -162,6 +164,14 @@ class Crew:
         except BaseException:
             self.kill()
             raise
+
+    def start_another(self, name: str) -> Worker:
+        """One more, which is started by itself: there is no template any more. Raises OSError when that cannot be."""
+        if self._spawner is None:
+            self._spawner = Spawner()
+        worker = Worker(name, _starting(self._module, self._spawner), self._outputs())
+        self.workers.append(worker)
+        return worker
 
     async def stop(self, patience_s: float) -> None:
         """Let all of them leave; kill those that take longer than `patience_s`."""
