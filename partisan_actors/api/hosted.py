@@ -55,7 +55,7 @@ def prepare(settings: Mapping[str, Any]) -> None:
     for path in settings.get("sys_path", ()):
         if path not in sys.path:
             sys.path.append(path)
-    for module in ("encodings.idna", "cloudpickle", "uvloop"):  # which are loaded at their first use
+    for module in ("cloudpickle", "uvloop"):  # which are loaded at their first use
         with suppress(ImportError):
             importlib.import_module(module)
     if settings["tracing"] is not None:
