@@ -7,9 +7,11 @@ The registry is filled while modules are imported and is constant afterwards.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
+
+from partisan_actors.values import dataclass
 
 __all__ = ["Carried", "Sealed", "message", "message_types", "tag_of"]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from partisan_actors.actors.method_options import MARK, PLAIN, MethodOptions
 from partisan_actors.errors import ConfigError
+from partisan_actors.values import dataclass
 
 __all__ = ["AnyMethods", "Definition", "Interface", "Method", "arity_of", "name_of"]
 

@@ -9,7 +9,8 @@ for a lock, or for something that no node tells of, is taken not to be stuck.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from partisan_actors.values import dataclass
 
 __all__ = ["CallId", "WaitingCall", "find_cycles", "find_stuck"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from partisan_actors.ids import ActorId, MonitorId
+from partisan_actors.values import dataclass
 
 __all__ = ["Down", "Exit"]
 

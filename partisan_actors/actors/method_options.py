@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.values import dataclass
 
 __all__ = ["DYNAMIC", "MARK", "PLAIN", "STREAMING", "STREAM_AHEAD", "MethodOptions", "check_count"]
 

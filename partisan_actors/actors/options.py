@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from partisan_actors.ids import NodeId
+from partisan_actors.values import dataclass
 
 __all__ = ["CellOptions"]
 

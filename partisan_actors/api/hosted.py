@@ -24,8 +24,9 @@ from partisan_actors.api.dumps import offer_dump
 from partisan_actors.api.log_choice import LogChoice
 from partisan_actors.api.output import who_runs_in
 from partisan_actors.api.runtime import Runtime
-from partisan_actors.errors import PartisanError
+from partisan_actors.errors import ConfigError, PartisanError
 from partisan_actors.ids import NodeId
+from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.loop import new_event_loop
 from partisan_actors.node.marking import Upwards, mark_output
 from partisan_actors.node.overlays import make_stack, with_own_options
@@ -43,20 +44,25 @@ WHY_MAX: Final = 4096  # characters of a reason: what fits into the socket at on
 # record is new, less often than others do. Its host, who needs no pings for it, knows at once when it ends.
 KEEP_ALIVE_S: Final = 10.0
 LOAD_PERIOD_S: Final = 5.0
+TRAVEL: Final = ("overlay", "overlay_options", "broadcast", "broadcast_options", "routing")
 
 
 def prepare(settings: Mapping[str, Any]) -> None:
-    """In the template: load and read once what every process needs that it forks."""
+    """In the template: load and read once what every process needs that it forks.
+
+    Of the settings, it looks at the path, at how messages will travel, and at whether there will be tracing.
+    """
     for path in settings.get("sys_path", ()):
         if path not in sys.path:
             sys.path.append(path)
-    for module in ("encodings.idna", "cloudpickle", "uvloop"):  # which are loaded at their first use
+    for module in ("cloudpickle", "uvloop"):  # which are loaded at their first use
         with suppress(ImportError):
             importlib.import_module(module)
     if settings["tracing"] is not None:
         from partisan_actors.telemetry import otel  # noqa: F401 - it takes a second, and starts no thread
-    config = worker.config_of({**settings, "name": "template"})
-    make_stack(NodeId(config.name, 1), config, random.Random(1))
+    travel = {name: settings[name] for name in TRAVEL}
+    with suppress(ConfigError):  # whoever needs it will say so
+        make_stack(NodeId("template", 1), NodeConfig(name="template", **travel), random.Random(1))
     read_declarations()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from partisan_actors.api.inspection import INSPECT, LIVE
@@ -15,6 +15,7 @@ from partisan_actors.node.node import Transport
 from partisan_actors.node.overlay_options import merged
 from partisan_actors.node.saved_members import SavedMembers
 from partisan_actors.node.sources import with_source
+from partisan_actors.values import dataclass
 from partisan_actors.wire.addresses import parse_address
 
 __all__ = ["AUTO", "Fitting", "contacts_of", "fit_to_cluster", "fit_to_saved"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.values import dataclass
 
 __all__ = ["FORMATS", "LogChoice", "chosen_format"]
 

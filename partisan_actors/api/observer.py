@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from partisan_actors.ids import NodeId
 from partisan_actors.node.config import NodeConfig, random_name
 from partisan_actors.node.node import Node, Transport
 from partisan_actors.node.tls import TlsFiles
+from partisan_actors.values import dataclass
 
 __all__ = ["Answer", "Observer"]
 

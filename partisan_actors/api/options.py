@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDict
 
 from partisan_actors.actors.method_options import MethodOptions, check_count
@@ -13,6 +13,7 @@ from partisan_actors.errors import ConfigError
 from partisan_actors.scheduler.environment import NO_ENVIRONMENT, Environment
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.tasks.retry import Retries
+from partisan_actors.values import dataclass
 from partisan_actors.wire.channels import partition_of
 
 if TYPE_CHECKING:

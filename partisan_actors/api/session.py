@@ -21,6 +21,7 @@ from partisan_actors.api.log_choice import LogChoice
 from partisan_actors.api.output import SessionOutput
 from partisan_actors.api.tracing_choice import tracing_choice
 from partisan_actors.api.worker_count import worker_count
+from partisan_actors.api.workers import start_workers
 from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.node.binding import addresses_in
@@ -31,7 +32,7 @@ from partisan_actors.node.forward_options import ForwardOptions
 from partisan_actors.node.loop import LoopThread
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
 from partisan_actors.node.tls import TlsFiles, find_tls
-from partisan_actors.node.workers import STOP_S, Spawner, Worker, stop_workers
+from partisan_actors.node.workers import STOP_S
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["Session", "adopt", "current", "init", "is_initialized", "shutdown", "system"]
 
 CLOSE_TIMEOUT_S: Final = 15.0
-WORKER_MODULE: Final = "partisan_actors.api.worker"
 
 _lock = threading.RLock()
 _session: Session | None = None
@@ -91,16 +91,7 @@ class Session:
         self._begun: Beginning | None = None
         self._closed = False
         # Interpreters take their time to start: begin before anything else.
-        self._workers: list[Worker] = []
-        self._spawner = Spawner() if workers else None
-        try:
-            for number in range(workers):
-                assert self._spawner is not None
-                worker_name = f"{config.name}-w{number + 1}"
-                self._workers.append(Worker(WORKER_MODULE, worker_name, self._spawner, self._output.of_workers))
-        except OSError as error:
-            self._kill_workers()
-            raise ConfigError("workers", workers, f"as many processes as this machine can start ({error})") from error
+        self._crew = start_workers(workers, config, self._output, is_traced=tracing is not None)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "not started" if self._runtime is None else f"at {self.address}"
@@ -131,11 +122,11 @@ class Session:
     @property
     def worker_pids(self) -> list[int]:
         """The process ids of the workers this session started."""
-        return [worker.pid for worker in self._workers]
+        return [worker.pid for worker in self._crew.workers]
 
     def ended_workers(self) -> dict[str, str]:
         """How those worker processes ended that have, by name."""
-        epitaphs = {worker.name: worker.epitaph() for worker in self._workers}
+        epitaphs = {worker.name: worker.epitaph() for worker in self._crew.workers}
         return {name: epitaph for name, epitaph in epitaphs.items() if epitaph is not None}
 
     def __enter__(self) -> Session:
@@ -231,8 +222,7 @@ class Session:
 
         self._check_open()
         assert self._begun is not None, "start first"
-        self._spawner = self._spawner or Spawner()
-        return await start_another(self._begun, self.runtime, WORKER_MODULE, self._spawner)
+        return await start_another(self._begun, self.runtime, self._crew)
 
     async def _start(self) -> None:
         # Now, and not above: the workers import the same meanwhile, and a program with decorators may never get here.
@@ -244,7 +234,7 @@ class Session:
             self._any_overlay,
             self._tracing,
             self._dashboard,
-            self._workers,
+            self._crew.workers,
             self._logs,
             self._worker_settings,
             self._output,
@@ -264,17 +254,14 @@ class Session:
             if self._contacts:
                 await self._output.collect()
             patience_s = STOP_S if self._tracing is None else STOP_S + EXPORT_S
-            stopping = asyncio.ensure_future(stop_workers(self._workers, patience_s))
+            stopping = asyncio.ensure_future(self._crew.stop(patience_s))
             try:
                 await self._runtime.close()
             finally:
                 await stopping
 
     def _kill_workers(self) -> None:
-        for worker in self._workers:
-            worker.kill()
-        if self._spawner is not None:
-            self._spawner.close()
+        self._crew.kill()
         self._output.close()
 
     def _forget(self, on_purpose: bool = False) -> None:

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partisan_actors.api.beside import Dashboard
@@ -19,9 +18,10 @@ from partisan_actors.errors import ConfigError, NotYetConnected
 from partisan_actors.node.config import NodeConfig, memory_share
 from partisan_actors.node.overlay_options import merged
 from partisan_actors.node.overlays import with_own_options
-from partisan_actors.node.workers import Spawner, Worker
+from partisan_actors.node.workers import Crew, Worker
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.telemetry.tracing import TracingOptions
+from partisan_actors.values import dataclass
 
 __all__ = ["WORKERS_MAX", "Beginning", "start", "start_another"]
 
@@ -71,8 +71,8 @@ async def start(begun: Beginning) -> Runtime:
     return runtime
 
 
-async def start_another(begun: Beginning, runtime: Runtime, module: str, spawner: Spawner) -> str:
-    """One more worker, which runs `module`, while the session runs: its name, once it is a member.
+async def start_another(begun: Beginning, runtime: Runtime, crew: Crew) -> str:
+    """One more worker of `crew` while the session runs: its name, once it is a member.
 
     Raises ConfigError when there are WORKERS_MAX or no process can be started, and NotYetConnected when it does not
     come up; then it has ended.
@@ -82,10 +82,9 @@ async def start_another(begun: Beginning, runtime: Runtime, module: str, spawner
     numbers = [int(number) for each in begun.workers if (number := each.name.rpartition("-w")[2]).isdigit()]
     name = f"{runtime.config.name}-w{max(numbers, default=0) + 1}"
     try:
-        worker = await asyncio.to_thread(Worker, module, name, spawner, begun.output.of_workers)
+        worker = await asyncio.to_thread(crew.start_another, name)
     except OSError as error:
         raise ConfigError("worker", name, f"a process that this machine can start ({error})") from error
-    begun.workers.append(worker)
     _configure_workers(begun, runtime, [worker])
     deadline = time.monotonic() + START_TIMEOUT_S
     while name not in {record.node.name for record in runtime.node.directory.live()}:
@@ -94,7 +93,7 @@ async def start_another(begun: Beginning, runtime: Runtime, module: str, spawner
             worker.kill()
             epitaph = f"not in the cluster after {START_TIMEOUT_S:g} s"
         if epitaph is not None:
-            begun.workers.remove(worker)
+            crew.workers.remove(worker)
             raise NotYetConnected(name, f"{epitaph}; the output of node {runtime.config.name} may say why")
         await runtime.scheduler.wait_for_news(0.05)
     runtime.draining.children.append(name)

@@ -1,7 +1,8 @@
 """What a template process runs: it imports what a node needs, and then forks whenever it is asked to.
 
-Started as ``python -m partisan_actors.api.template`` with a socket as its standard input; `node.template` has the
-protocol. It has one thread and no loop, and runs no code of users: what it forks does.
+Started as ``python -m partisan_actors.api.template`` with a socket as its standard input; `node.template_process` has
+the protocol. It has one thread and no loop, and runs no code of users: what it forks does. Its forks are processes of
+one node, or, when WORKERS is its argument, the workers of a session.
 """
 
 from __future__ import annotations
@@ -18,9 +19,26 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, Final
 
-from partisan_actors.api import hosted
+from partisan_actors.api import hosted, worker
+from partisan_actors.node.template_process import LAST
 
 __all__ = ["main"]
+
+WORKERS: Final = "workers"
+# What is left of a session's template once it has forked: it collects those that end, and says so, until there is none.
+# An interpreter that has loaded nothing, so that no copy of what the workers share is kept for nobody.
+COLLECTING: Final = """
+import posix
+while True:
+    try:
+        pid, status = posix.waitpid(-1, 0)
+    except ChildProcessError:
+        break
+    try:
+        posix.write(1, b"ended %d %d\\n" % (pid, status))
+    except OSError:
+        break
+"""
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
@@ -29,11 +47,13 @@ DESCRIPTORS: Final = 3
 
 def main() -> None:
     """The template's whole life."""
-    _Template().run()
+    _Template(are_workers=sys.argv[1:] == [WORKERS]).run()
 
 
 class _Template:
-    def __init__(self) -> None:
+    def __init__(self, *, are_workers: bool) -> None:
+        # The processes of a node end with all that they have started; a worker's children are its own affair.
+        self._are_workers = are_workers
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever began all this
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         self._socket = socket.socket(fileno=os.dup(0))
@@ -57,7 +77,8 @@ class _Template:
             # Who is started by what this one has forked, and outlives that, is this one's then. And when its node has
             # left a copy of the socket with a process that it has forked itself, a signal tells of its end.
             parent, prctl = os.getppid(), ctypes.CDLL(None).prctl
-            prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            if not are_workers:
+                prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
             self._is_over = os.getppid() != parent
 
@@ -89,6 +110,8 @@ class _Template:
         for line in lines:
             if self._settings is None:
                 self._prepare(json.loads(line))
+            elif line == LAST:
+                self._retire()
             else:
                 self._fork(int(line), [self._descriptors.popleft() for _ in range(DESCRIPTORS)])
 
@@ -113,6 +136,12 @@ class _Template:
         for descriptor in descriptors:
             os.close(descriptor)
 
+    def _retire(self) -> None:
+        """There is nothing more to fork: only collect, in as little memory as can be. Does not return."""
+        signal.set_wakeup_fd(-1)
+        os.dup2(self._socket.fileno(), 1)
+        os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", COLLECTING])
+
     def _become(self, descriptors: list[int]) -> None:
         """In the fork: let go of the template's things, and be what was asked for. Never returns."""
         status = 1
@@ -123,7 +152,8 @@ class _Template:
             self._socket.close()
             os.close(self._wake)
             os.close(self._wake_end)
-            os.setpgid(0, 0)  # so that what it starts can be ended with it
+            if not self._are_workers:
+                os.setpgid(0, 0)  # so that what it starts can be ended with it
             if sys.platform == "linux":
                 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
                 if os.getppid() != self._pid:
@@ -134,7 +164,7 @@ class _Template:
             os.close(output)
             os.close(errors)
             gc.enable()
-            status = hosted.main(control)
+            status = worker.live(control) if self._are_workers else hosted.main(control)
         except BaseException:  # noqa: BLE001 - nothing may get back into the template's loop
             sys.excepthook(*sys.exc_info())
         finally:
@@ -159,7 +189,7 @@ class _Template:
             if found is None:
                 return
             pid = found.si_pid
-            if pid in self._children:
+            if pid in self._children and not self._are_workers:
                 with suppress(ProcessLookupError, PermissionError):  # before it is collected: its number is its own yet
                     os.killpg(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
@@ -172,7 +202,7 @@ class _Template:
         while True:
             for pid in {*self._children, *_children_of_this()}:
                 with suppress(ProcessLookupError, PermissionError):
-                    if pid in self._children:
+                    if pid in self._children and not self._are_workers:
                         os.killpg(pid, signal.SIGKILL)
                     os.kill(pid, signal.SIGKILL)
             try:

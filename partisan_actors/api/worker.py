@@ -1,7 +1,8 @@
 """What a worker process runs: a node that hosts actors and tasks, for as long as its parent lives.
 
-Started as ``python -m partisan_actors.api.worker`` with its settings on standard input (see `node.workers`). It imports
-nothing that a node does not need: neither aiohttp nor opentelemetry, click or rich.
+It is forked by a template with its control pipe, or started as ``python -m partisan_actors.api.worker`` with that on
+its standard input (see `node.workers`). It imports nothing that a node does not need: neither aiohttp, opentelemetry,
+click or rich.
 """
 
 from __future__ import annotations
@@ -33,23 +34,29 @@ from partisan_actors.node.tls import TlsFiles
 from partisan_actors.telemetry.tracing import TracingOptions
 from partisan_actors.wire.channels import check_channels
 
-__all__ = ["config_of", "main", "read_line", "run_node", "settle_in", "tracing_of", "watch"]
+__all__ = ["config_of", "live", "main", "read_line", "run_node", "settle_in", "tracing_of", "watch"]
 
 # A blocking method that computes holds the interpreter for this long before the loop gets its turn.
 SWITCH_INTERVAL_S = 0.001
 
 
 def main() -> None:
-    """The worker's whole life."""
+    """The life of a worker that was started by itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # it was blocked until now, see node.workers
     _die_with_parent()
     pipe = os.dup(0)
     _close_stdin()
+    # Threads of methods that never return must not keep the process.
+    os._exit(live(pipe))
+
+
+def live(pipe: int) -> int:
+    """The life of a worker, from what its parent says first; returns its exit code."""
     line, rest = read_line(pipe)
     if not line:
-        return
+        return 0
     settings = json.loads(line)
     for path in settings.get("sys_path", ()):
         if path not in sys.path:
@@ -69,12 +76,10 @@ def main() -> None:
         loop.run_until_complete(run_node(settings, stop, upwards.take))
     except PartisanError as error:
         sys.stderr.write(f"{error}\n")
-        status = 1
-    else:
-        status = 0
-    pass_on_the_rest()
-    # Threads of methods that never return must not keep the process.
-    os._exit(status)
+        return 1
+    finally:
+        pass_on_the_rest()
+    return 0
 
 
 async def run_node(settings: dict[str, Any], stop: asyncio.Event, take_lines: TakeLines) -> None:

@@ -7,7 +7,7 @@ import re
 import secrets
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
@@ -17,6 +17,7 @@ from partisan_actors.node.forward_options import ForwardOptions
 from partisan_actors.node.overlay_names import DEFAULT_OVERLAY, check_overlay
 from partisan_actors.node.overlay_options import plain
 from partisan_actors.node.tls import TlsFiles
+from partisan_actors.values import dataclass
 from partisan_actors.wire.channels import ChannelOptions, check_channels
 
 __all__ = ["ROUTINGS", "NodeConfig", "host_name", "memory_share", "random_name"]

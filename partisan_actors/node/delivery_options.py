@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.causal_labels import check_labels
 from partisan_actors.protocols.delivery.causal import CausalOptions
 from partisan_actors.protocols.delivery.retransmission import AckOptions
+from partisan_actors.values import dataclass
 
 __all__ = ["DeliveryOptions"]
 

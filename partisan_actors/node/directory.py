@@ -11,12 +11,13 @@ Subscribers are told of each node once up and once down per life, in order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, Final
 
 from partisan_actors.errors import NodeDown
 from partisan_actors.ids import NodeId
+from partisan_actors.values import dataclass
 from partisan_actors.wire.codec import pack, unpack
 
 __all__ = ["ANOTHER_LIFE", "DOWN", "LEFT", "SUSPECT", "UP", "WHY", "Directory", "NodeRecord"]

@@ -15,13 +15,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.directory import Directory, NodeRecord
 from partisan_actors.node.router import Peer
+from partisan_actors.values import dataclass
 
 __all__ = ["DOWN", "UP", "NodeEvent", "Subscriptions"]
 

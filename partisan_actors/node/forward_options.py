@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.values import dataclass
 from partisan_actors.wire.channels import CALLS, ChannelOptions, partition_of
 
 __all__ = ["ForwardOptions"]

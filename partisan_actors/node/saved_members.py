@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.values import dataclass
 from partisan_actors.wire.addresses import parse_address
 
 __all__ = ["MEMBERS_MAX", "Saved", "SavedMember", "SavedMembers"]

@@ -17,13 +17,13 @@ import re
 import ssl
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from partisan_actors.errors import AuthenticationError, ConfigError
 from partisan_actors.node.pem import PemFiles, no_password
 from partisan_actors.transport.tls import explain_tls_error
+from partisan_actors.values import dataclass
 
 __all__ = [
     "CA_FILE",

@@ -6,9 +6,9 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from partisan_actors.node.config import host_name
+from partisan_actors.values import dataclass
 
 __all__ = ["World"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partisan_actors.actors.replies import Reply
 from partisan_actors.ids import ObjectId
 from partisan_actors.objects.ref import ObjectRef
+from partisan_actors.values import dataclass
 
 __all__ = ["Fetched", "Large", "Later", "RecentRefs"]
 

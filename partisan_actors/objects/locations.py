@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from partisan_actors.ids import NodeId
+from partisan_actors.values import dataclass
 
 __all__ = ["ObjectLocation"]
 

@@ -9,8 +9,9 @@ Machines are not re-entrant and belong to one driver.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
+
+from partisan_actors.values import dataclass
 
 __all__ = [
     "CancelTimer",

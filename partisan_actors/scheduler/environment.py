@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 from partisan_actors.ids import NodeId
+from partisan_actors.values import dataclass
 
 __all__ = ["NO_ENVIRONMENT", "Environment"]
 

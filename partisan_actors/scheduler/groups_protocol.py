@@ -17,7 +17,7 @@ overrules it.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from random import Random
 from typing import Final, Protocol, TypeAlias
 
@@ -38,6 +38,7 @@ from partisan_actors.scheduler.groups_record import (
 from partisan_actors.scheduler.policy import Candidate
 from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.room import Room
+from partisan_actors.values import dataclass
 
 __all__ = ["Ask", "Cancel", "Evict", "GroupEffect", "GroupsProtocol", "Report", "Surroundings", "Write"]
 

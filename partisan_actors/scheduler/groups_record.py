@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import GroupId, NodeId
 from partisan_actors.scheduler.labels import LabelSelector, parse_selectors
 from partisan_actors.scheduler.resources import Resources
+from partisan_actors.values import dataclass
 from partisan_actors.wire.codec import pack, unpack
 
 __all__ = [

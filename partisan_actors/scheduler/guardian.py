@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from partisan_actors.actors.cell import Cell
@@ -29,6 +29,7 @@ from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.names import Names
 from partisan_actors.scheduler.spec import ActorSpec
+from partisan_actors.values import dataclass
 
 __all__ = ["Guardian"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.values import dataclass
 
 __all__ = ["DoesNotExist", "Exists", "In", "LabelSelector", "NotIn", "parse_labels", "parse_selectors"]
 

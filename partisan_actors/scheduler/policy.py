@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from random import Random
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from partisan_actors.ids import NodeId
 from partisan_actors.scheduler.labels import LabelSelector, parse_selectors
 from partisan_actors.scheduler.resources import NOTHING, Resources
 from partisan_actors.scheduler.strategies import InPlacementGroup, NodeAffinity, NodeLabels, Strategy, parse_strategy
+from partisan_actors.values import dataclass
 
 __all__ = ["LOCAL_SHARE", "TOP_SHARE", "Candidate", "Ranking", "Request", "Verdict", "choose", "parse_fallbacks"]
 

@@ -25,8 +25,8 @@ from partisan_actors.node.directory import PREFIX, NodeRecord
 from partisan_actors.node.memory_kills import MemoryKills
 from partisan_actors.node.outputs import Output, Outputs, TakeLines, show_here
 from partisan_actors.node.printed import Writer
+from partisan_actors.node.spawner import Spawner
 from partisan_actors.node.template import Forked, Template, status_text
-from partisan_actors.node.workers import Spawner
 
 if TYPE_CHECKING:
     from partisan_actors.actors.system import ActorSystem

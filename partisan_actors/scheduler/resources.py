@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from numbers import Rational, Real
 from typing import Final, TypeAlias
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.values import dataclass
 
 __all__ = ["AMOUNT_MAX", "GPUS", "NOTHING", "RESERVED_NAMES", "UNIT", "Resources"]
 

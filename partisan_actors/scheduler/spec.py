@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from partisan_actors.actors.namespaces import key_of
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.scheduler.environment import NO_ENVIRONMENT, Environment
 from partisan_actors.scheduler.policy import Request
+from partisan_actors.values import dataclass
 from partisan_actors.wire.payload import KeptBuffers, Payload
 
 __all__ = ["ActorSpec"]

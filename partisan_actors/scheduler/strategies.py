@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import GroupId, NodeId
 from partisan_actors.scheduler.labels import LabelSelector, parse_selectors
+from partisan_actors.values import dataclass
 
 __all__ = ["InPlacementGroup", "NodeAffinity", "NodeLabels", "Strategy", "parse_strategy"]
 

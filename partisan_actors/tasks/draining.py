@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partisan_actors.actors.cell import Cell
@@ -21,6 +20,7 @@ from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
+from partisan_actors.values import dataclass
 
 __all__ = ["DRAIN", "DRAIN_GRACE_S", "Drained", "Draining", "ask_to_drain", "ask_to_undrain"]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Final
 
 from partisan_actors.ids import NodeId, TaskId
 from partisan_actors.scheduler.environment import NO_ENVIRONMENT, Environment
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.scheduler.resources import GPUS
+from partisan_actors.values import dataclass
 from partisan_actors.wire.payload import KeptBuffers, decode, encode_whole
 
 __all__ = ["NO_BUFFERS", "TaskKind", "TaskSpec"]

@@ -7,9 +7,11 @@ the page of reference and the tests cannot say different things. `{about}` is wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Final
+
+from partisan_actors.values import dataclass
 
 __all__ = ["ERROR", "INFO", "KINDS", "SEVERITIES", "WARNING", "EventKind"]
 

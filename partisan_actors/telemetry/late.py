@@ -6,10 +6,9 @@ went through, or that waited for what was slow, without their siblings. A collec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.records import AskFinished, AskServed, Record, TellProcessed, TellSent
+from partisan_actors.values import dataclass
 
 __all__ = ["Late"]
 

@@ -10,11 +10,11 @@ What a node tells, what Prometheus and OpenTelemetry get, the reference page and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
 from partisan_actors.telemetry.histogram import BOUNDS_S
+from partisan_actors.values import dataclass
 
 __all__ = ["COUNTER", "GAUGE", "HISTOGRAM", "METRICS", "UPDOWNCOUNTER", "Metric", "Point", "histogram_fields", "point"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.telemetry.events import Scope
+from partisan_actors.values import dataclass
 
 __all__ = [
     "CALLS",

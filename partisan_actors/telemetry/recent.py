@@ -124,7 +124,6 @@ class _RecordReader:
 
     def __init__(self, recent: RecentSpans) -> None:
         self._recent = recent
-        self._version = package_version()
 
     def names(self, source: Entry) -> Iterable[tuple[str, str]]:
         record = in_full(source)
@@ -134,5 +133,5 @@ class _RecordReader:
         return ((name, KIND_NAMES[kind]),)
 
     def spans(self, source: Entry) -> Iterable[PlainSpan]:
-        recent, values = self._recent, spans_of(in_full(source))
-        return [plain_span(each, recent.clock.to_unix_ns, recent.resource, self._version) for each in values]
+        recent, values, version = self._recent, spans_of(in_full(source)), package_version()
+        return [plain_span(each, recent.clock.to_unix_ns, recent.resource, version) for each in values]

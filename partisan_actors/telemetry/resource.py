@@ -7,6 +7,7 @@ import platform
 import socket
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from partisan_actors.ids import NodeId
@@ -45,6 +46,7 @@ def resource_attributes(
     return attributes
 
 
+@cache
 def package_version() -> str:
     """The version of partisan_actors, "0" in a checkout that is not installed."""
     from importlib import metadata  # a seventh of what a worker imports, for what few ask

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.values import dataclass
 
 __all__ = ["ALWAYS_ON", "RateLimit", "SAMPLER_ARGUMENT_VARIABLE", "SAMPLER_VARIABLE", "Sampler"]
 

@@ -5,7 +5,7 @@ This is the span model: names, kinds, parents, attributes and statuses, from `ev
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from partisan_actors.telemetry import events
@@ -28,6 +28,7 @@ from partisan_actors.telemetry.records import (
     TellSent,
 )
 from partisan_actors.telemetry.span_names import name_of
+from partisan_actors.values import dataclass
 
 __all__ = ["MAILBOX_SPAN_MIN_NS", "SpanEvent", "SpanValue", "has_more", "spans_of"]
 

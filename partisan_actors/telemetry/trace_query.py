@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.telemetry.plain_span import PlainSpan, service_of
+from partisan_actors.values import dataclass
 
 __all__ = ["LIMIT", "LIMIT_MAX", "TraceQuery", "duration_ns", "tags_of"]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -34,7 +36,12 @@ class TcpTransport:
         """
         host, port = parse_address(address)
         try:
-            first = await self._loop.create_server(factory, host, port, backlog=BACKLOG)
+            family = _family(host)
+            if family is None:
+                first = await self._loop.create_server(factory, host, port, backlog=BACKLOG)
+            else:
+                sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
+                first = await self._loop.create_server(factory, sock=sock, backlog=BACKLOG)
         except OSError as error:
             why = error.strerror or error
             raise ConfigError("bind", address, f"an address that can be bound here ({why})") from error
@@ -49,7 +56,12 @@ class TcpTransport:
     async def dial(self, address: str, factory: Callable[[], asyncio.BaseProtocol]) -> None:
         """Open a byte stream to `address`. Raises OSError."""
         host, port = parse_address(address)
-        transport, _ = await self._loop.create_connection(factory, host, port)
+        family = _family(host)
+        if family is None:
+            transport, _ = await self._loop.create_connection(factory, host, port)
+        else:
+            connected = await _connected(self._loop, family, (host, port))
+            transport, _ = await self._loop.create_connection(factory, sock=connected)
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -59,3 +71,48 @@ class TcpTransport:
         for server in self._servers:
             server.close()
         self._servers.clear()
+
+
+def _family(host: str) -> socket.AddressFamily | None:
+    """Of a host that is an address; None for one that is a name.
+
+    Loops look up both on threads. An address needs none: of four threads of uvloop, most nodes have no other use.
+    """
+    if sys.platform == "win32":
+        return None  # loops there cannot wait for a socket of somebody else's
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return family
+    return None
+
+
+async def _connected(
+    loop: asyncio.AbstractEventLoop, family: socket.AddressFamily, address: tuple[str, int]
+) -> socket.socket:
+    """A socket that is connected to that address. Raises OSError."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        code = sock.connect_ex(address)
+        if code in (errno.EINPROGRESS, errno.EINTR):
+            writable: asyncio.Future[None] = loop.create_future()
+            loop.add_writer(sock, _set, writable)
+            try:
+                await writable
+            finally:
+                loop.remove_writer(sock)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, f"{os.strerror(code)} ({format_address(*address)})")
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _set(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)

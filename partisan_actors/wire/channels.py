@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.values import dataclass
 from partisan_actors.wire.compression import Compression
 
 __all__ = ["BROADCAST", "BUILT_IN", "BULK", "CALLS", "CONTROL", "ChannelOptions", "check_channels", "partition_of"]

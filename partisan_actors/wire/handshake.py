@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, TypeGuard
 
 import msgpack
 
 from partisan_actors.errors import AuthenticationError, ProtocolError, ResumeDeclined
 from partisan_actors.ids import NodeId
+from partisan_actors.values import dataclass
 from partisan_actors.wire.compression import readable
 
 __all__ = ["MAGIC", "PROTOCOL_VERSION", "Handshake", "Identity", "Resume"]

@@ -81,7 +81,15 @@ def marked(mark: str) -> list[psutil.Process]:
 
 def _is_worker(process: psutil.Process) -> bool:
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and "partisan_actors.api.worker" in " ".join(process.cmdline())
+        command = process.cmdline()
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        if "partisan_actors.api.worker" in command:
+            return True
+        # A fork has the command of the template, which has that of something else once it has forked.
+        parent = process.parent()
+        is_fork = parent is not None and (parent.cmdline() == command or parent.cmdline()[1:3] == ["-I", "-S"])
+        return is_fork and command[-2:] == ["partisan_actors.api.template", "workers"]
     except psutil.Error:
         return False
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 import partisan_actors as pa
+from partisan_actors.node.workers import SPAWN, forks_workers
 from tests.integration.programs import SOON, Programs, children, wait_until, workers_of
 
 
@@ -225,7 +226,7 @@ DRIVER = """
 def test_soon_after_a_driver_is_killed_nothing_of_it_is_left(programs: Programs, within_s: float) -> None:
     driver = programs.start(DRIVER)
     driver.wait_for("ready")
-    assert len(driver.survivors()) == 3
+    assert len(driver.survivors()) == 3 + forks_workers(os.environ)
 
     driver.send(signal.SIGKILL)
     driver.wait()
@@ -508,11 +509,22 @@ def test_a_second_init_is_refused_and_harms_nothing() -> None:
         assert pa.get(Survivor.remote(1).add.remote(1)) == 2
 
 
-def test_a_worker_that_dies_at_its_start_is_an_error_and_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("partisan_actors.api.session.WORKER_MODULE", "partisan_actors.no_such_module")
+@pytest.mark.parametrize(
+    ("spawns", "why"),
+    [("1", r"worker process \d+ ended with exit status 1"), ("0", "the template process has ended")],
+    ids=["started by itself", "forked"],
+)
+def test_a_worker_that_dies_at_its_start_is_an_error_and_no_hang(
+    monkeypatch: pytest.MonkeyPatch, spawns: str, why: str
+) -> None:
+    monkeypatch.setenv(SPAWN, spawns)
+    if spawns == "0" and not forks_workers(os.environ):
+        pytest.skip("workers are not forked on this system")
+    for name in ("WORKER_MODULE", "TEMPLATE_MODULE"):
+        monkeypatch.setattr(f"partisan_actors.api.workers.{name}", "partisan_actors.no_such_module")
     before = children()
 
-    with pytest.raises(pa.NotYetConnected, match=r"worker process \d+ ended with exit status 1"):
+    with pytest.raises((pa.NotYetConnected, pa.ConfigError), match=f"{why}|as many processes as this machine can"):
         pa.init(workers=2)
 
     assert not pa.is_initialized()

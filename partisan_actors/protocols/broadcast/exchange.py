@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple, TypeAlias
 
 from partisan_actors.errors import ConfigError
@@ -40,6 +39,7 @@ from partisan_actors.messages import message
 from partisan_actors.protocols.broadcast.gathering import MISSED_TIMER, PUBLISH_TIMER, Gather, Gathering
 from partisan_actors.protocols.broadcast.lww_map import BUCKETS, Changed, Digest, Entry, LwwMap, Stamp, Update
 from partisan_actors.protocols.machine import Effect, Peer, Send, SetTimer
+from partisan_actors.values import dataclass
 
 __all__ = [
     "EXCHANGE_TOPIC",

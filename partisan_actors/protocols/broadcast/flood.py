@@ -7,13 +7,13 @@ over a shortest path, at the price of (sum of degrees) - (n-1) payloads. Like Pl
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import ClassVar
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.messages import Carried, message
 from partisan_actors.protocols.broadcast.seen import SeenIds
 from partisan_actors.protocols.machine import Deliver, Effect, Peer, Send
+from partisan_actors.values import dataclass
 
 __all__ = ["Flood", "FloodOptions", "Flooded"]
 

@@ -17,12 +17,12 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from partisan_actors.messages import message
 from partisan_actors.protocols.broadcast.lww_map import Update
 from partisan_actors.protocols.machine import Effect, Peer, Send, SetTimer
+from partisan_actors.values import dataclass
 
 __all__ = ["MISSED_TIMER", "PUBLISH_TIMER", "Gather", "Gathering"]
 

@@ -6,11 +6,11 @@ With the messages of those exchanges. `handlers` has the machine, and how an exc
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from partisan_actors.messages import message
 from partisan_actors.protocols.machine import Effect, Peer
+from partisan_actors.values import dataclass
 
 __all__ = [
     "BroadcastHandler",

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -41,6 +40,7 @@ from partisan_actors.protocols.broadcast.handler import (
     HandlerWant,
 )
 from partisan_actors.protocols.machine import CancelTimer, Peer, Send, SetTimer
+from partisan_actors.values import dataclass
 
 __all__ = ["ExchangeRef", "HandlerOptions", "Handlers"]
 

@@ -16,11 +16,11 @@ import heapq
 import zlib
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from partisan_actors.messages import message
 from partisan_actors.protocols.broadcast.fingerprint import fingerprint
+from partisan_actors.values import dataclass
 
 __all__ = ["BUCKETS", "EVERY_BUCKET", "Changed", "Digest", "Entry", "LwwMap", "Stamp", "Update"]
 

@@ -27,7 +27,7 @@ end up with).
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from partisan_actors.errors import ConfigError
@@ -37,6 +37,7 @@ from partisan_actors.protocols.broadcast.lateness import Lateness
 from partisan_actors.protocols.broadcast.seen import SeenIds
 from partisan_actors.protocols.broadcast.trees import SHARED, TREES, Links, Trees
 from partisan_actors.protocols.machine import CancelTimer, Deliver, Effect, Peer, Send, SetTimer
+from partisan_actors.values import dataclass
 
 __all__ = ["HEARTBEAT_TOPIC", "Gossip", "Graft", "Have", "IHave", "Plumtree", "PlumtreeOptions", "Prune"]
 

@@ -29,12 +29,13 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from partisan_actors.protocols.delivery.clocks import Clocks, Node, behind, descends, merge
+from partisan_actors.values import dataclass
 
 __all__ = ["NOTHING", "CausalOptions", "Causality", "Delivery", "Dependencies", "Stamp"]
 

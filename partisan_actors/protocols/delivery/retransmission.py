@@ -24,8 +24,9 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
+
+from partisan_actors.values import dataclass
 
 __all__ = ["AckOptions", "Arrived", "Kept", "Outbox", "Window"]
 

@@ -20,8 +20,9 @@ A large message takes its time: the waiting of rules 3 and 4 is longer by what i
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Any, Final
+
+from partisan_actors.values import dataclass
 
 __all__ = ["GIVE_UP_S", "LIFE_EPOCHS", "QUEUE_BYTES_MAX", "Incoming", "Outgoing", "Parcel"]
 

@@ -9,7 +9,6 @@ Rules kept here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from partisan_actors.protocols.detector.rota import Rota
@@ -17,6 +16,7 @@ from partisan_actors.protocols.detector.rumours import ALIVE, CONFIRM, SUSPECT, 
 from partisan_actors.protocols.detector.suspicion import Suspicion
 from partisan_actors.protocols.detector.swim_options import SwimOptions
 from partisan_actors.protocols.machine import CancelTimer, Effect, Peer, SetTimer
+from partisan_actors.values import dataclass
 
 __all__ = ["Accused", "Cleared", "Confirmed", "DetectorEffect", "Opinions", "Suspected"]
 

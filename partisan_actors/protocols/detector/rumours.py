@@ -12,11 +12,11 @@ An incarnation is raised by the peer itself only, when it refutes a suspicion.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
 from typing import Final
 
 from partisan_actors.messages import message
 from partisan_actors.protocols.machine import Peer
+from partisan_actors.values import dataclass
 
 __all__ = ["ALIVE", "CONFIRM", "SUSPECT", "Rumours", "Update", "beats"]
 

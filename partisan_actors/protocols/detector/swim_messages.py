@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from partisan_actors.messages import message
 from partisan_actors.protocols.detector.rumours import Update
 from partisan_actors.protocols.machine import Peer
+from partisan_actors.values import dataclass
 
 __all__ = ["Ack", "Nack", "Ping", "PingReq"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from partisan_actors.values import dataclass
 
 __all__ = ["SwimOptions"]
 

@@ -6,10 +6,9 @@ Each end of a link numbers it. Here `link` is the number that the receiver gave,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from partisan_actors.messages import message
 from partisan_actors.protocols.machine import Peer
+from partisan_actors.values import dataclass
 
 __all__ = [
     "Disconnect",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from partisan_actors.protocols.membership.redial import RedialOptions
+from partisan_actors.values import dataclass
 
 __all__ = ["HyParViewOptions", "own_options"]
 

@@ -5,11 +5,11 @@ A peer has one request at a time, of whatever kind, so that two that cross can o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.redial import ROUNDING_S
+from partisan_actors.values import dataclass
 
 __all__ = ["Asking", "Request", "Requests"]
 

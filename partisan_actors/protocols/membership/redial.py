@@ -7,10 +7,10 @@ Every try is counted as a failure until `discard` says otherwise, so a lost repl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from random import Random
 
 from partisan_actors.protocols.machine import Peer
+from partisan_actors.values import dataclass
 
 __all__ = ["Redial", "RedialOptions"]
 

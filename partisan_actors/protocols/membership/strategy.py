@@ -21,11 +21,11 @@ What a strategy may offer beside that is `Superseding` and `Evicting`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from partisan_actors.messages import message
 from partisan_actors.protocols.machine import Effect, Peer
+from partisan_actors.values import dataclass
 
 __all__ = ["Evict", "Evicting", "MembershipStrategy", "Superseding"]
 

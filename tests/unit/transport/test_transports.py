@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -176,3 +178,51 @@ async def test_delayed_bytes_in_memory_do_not_overtake_each_other() -> None:
 
     await until(lambda: accepted.is_lost)
     assert accepted.data == b"1234"
+
+
+async def test_an_address_is_listened_at_and_dialled_without_looking_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+
+    def look_up(*what: object, **how: object) -> NoReturn:
+        raise AssertionError(f"{what} was looked up")
+
+    for name in ("getaddrinfo", "_ensure_resolved"):
+        monkeypatch.setattr(loop, name, look_up)
+    transport = TcpTransport(loop)
+
+    dialled, accepted = await connected(lambda: transport)
+    dialled.transport.write(b"hello")
+    await until(lambda: accepted.data == b"hello")
+
+    dialled.transport.abort()
+    await transport.close()
+
+
+async def test_a_name_is_listened_at_and_dialled() -> None:
+    transport = TcpTransport(asyncio.get_running_loop())
+    accepted: list[Side] = []
+    address = await transport.listen("localhost:0", lambda: accepted.append(Side()) or accepted[-1])
+    dialled = Side()
+
+    await transport.dial(f"localhost:{address.rpartition(':')[2]}", lambda: dialled)
+    await until(lambda: accepted and accepted[0].transport)
+
+    dialled.transport.abort()
+    await transport.close()
+
+
+async def test_a_dial_that_is_given_up_leaves_no_socket_open() -> None:
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:  # accepts nobody: soon, nobody is answered either
+        host, port = full.getsockname()
+        transport, before = TcpTransport(loop), len(os.listdir("/dev/fd"))
+        dials = [asyncio.ensure_future(transport.dial(f"{host}:{port}", Side)) for _ in range(20)]
+        await asyncio.wait(dials, return_when=asyncio.FIRST_COMPLETED)
+        waiting = [dial for dial in dials if not dial.done()]
+
+        for dial in waiting:
+            dial.cancel()
+        await asyncio.wait(dials)
+
+        assert waiting and all(dial.cancelled() for dial in waiting)
+        assert len(os.listdir("/dev/fd")) <= before + len(dials) - len(waiting)

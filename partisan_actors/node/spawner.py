@@ -1,0 +1,50 @@
+"""A thread that starts processes, because Linux ends those that asked for it with the thread that started them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+__all__ = ["Spawner"]
+
+T = TypeVar("T")
+
+
+class Spawner:
+    """A thread that starts processes, and lives on.
+
+    Linux ends a worker, which asked for that, when the *thread* that started it is over, and `init` may well be called
+    from a thread that is over soon.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
+        # A daemon, and none of concurrent.futures' threads: those are joined before the exit handlers run.
+        Thread(target=self._main, name="worker-spawner", daemon=True).start()
+
+    def run(self, job: Callable[[], T]) -> T:
+        """Run `job` on the thread. Raises what it raises."""
+        done: Future[T] = Future()
+        self._jobs.put((job, done))
+        return done.result()
+
+    def close(self) -> None:
+        """End the thread; the processes it started must have ended."""
+        self._jobs.put(None)
+
+    def _main(self) -> None:
+        if sys.platform != "win32":
+            # Ctrl-C is for the parent. A worker inherits this, and so is deaf from its first instruction on.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        while (item := self._jobs.get()) is not None:
+            job, done = item
+            try:
+                done.set_result(job())
+            except BaseException as error:  # noqa: BLE001 - it is raised where the job was asked for
+                done.set_exception(error)
+            del job, done, item

@@ -1,0 +1,84 @@
+"""Workers as processes, both those that are forked from a template and those that are started by themselves."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import uuid
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+import partisan_actors as pa
+from partisan_actors.node.workers import SPAWN, forks_workers
+from tests.integration.programs import is_gone, wait_until, workers_of
+
+pytestmark = pytest.mark.slow
+
+
+@pa.actor
+class Worker:
+    def drawn(self) -> tuple[float, str, int]:
+        """What must not be the same in two processes, and which this is."""
+        return random.random(), uuid.uuid4().hex, os.getpid()
+
+    def around(self) -> tuple[str, bool, object]:
+        """What a method finds around it: what runs, whether standard input is empty, who handles Ctrl-C."""
+        return sys.modules["__main__"].__name__, os.read(0, 1) == b"", signal.getsignal(signal.SIGINT)
+
+
+@pytest.fixture(params=["forked", "started by itself"])
+def two(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[pa.Session]:
+    """A session with two workers of either kind."""
+    monkeypatch.setenv(SPAWN, "1" if request.param == "started by itself" else "0")
+    if request.param == "forked" and not forks_workers(os.environ):
+        pytest.skip("workers are not forked on this system")
+    with pa.init(workers=2) as session:
+        yield session
+
+
+def spread() -> list[pa.ActorHandle[Worker]]:
+    return [Worker.options(scheduling_strategy="SPREAD").remote() for _ in range(4)]
+
+
+def test_workers_draw_different_numbers_and_are_the_processes_that_the_session_says(two: pa.Session) -> None:
+    numbers, ids, pids = zip(*pa.get([worker.drawn.remote() for worker in spread()], timeout=60), strict=True)
+
+    assert len(set(numbers)) == len(set(ids)) == 4
+    assert set(pids) == set(two.worker_pids)
+    assert {process.pid for process in workers_of(os.getpid())} == set(two.worker_pids)
+
+
+def test_a_method_finds_an_empty_standard_input_and_ctrl_c_ignored(two: pa.Session) -> None:
+    found = pa.get([each.around.remote() for each in spread()], timeout=60)
+
+    assert found == [("__main__", True, signal.SIG_IGN)] * 4
+
+
+def test_a_worker_that_is_killed_is_told_of_and_the_other_goes_on(two: pa.Session) -> None:
+    victim, other = two.worker_pids
+
+    os.kill(victim, signal.SIGKILL)
+
+    ended = wait_until(two.ended_workers, "the session to know")
+    assert list(ended.values()) == [f"worker process {victim} ended with exit status -9"]
+    wait_until(lambda: [row["state"] for row in pa.nodes()].count("up") == 2, "the nodes to know")
+    assert pa.get(Worker.remote().drawn.remote(), timeout=60)[2] == other
+
+
+def test_workers_that_were_forked_end_with_what_is_left_of_their_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not forks_workers(os.environ):
+        pytest.skip("workers are not forked on this system")
+    with pa.init(workers=2) as session:
+        pids = session.worker_pids
+        (parent,) = {psutil.Process(pid).ppid() for pid in pids}
+        assert parent != os.getpid()
+
+        os.kill(parent, signal.SIGKILL)
+
+        ended = wait_until(lambda: len(session.ended_workers()) == 2 and session.ended_workers(), "the session to know")
+        assert all("ended with its template process" in how for how in ended.values())
+        wait_until(lambda: all(map(is_gone, pids)), "them to be gone")
