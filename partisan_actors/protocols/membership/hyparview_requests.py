@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from partisan_actors.protocols.fading import Fading
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.membership.redial import ROUNDING_S
 
@@ -50,14 +51,14 @@ class Requests(dict[Peer, Request]):
     a link is waited for where answers come soon.
     """
 
-    __slots__ = ("_at", "_given_up", "_timeout_s", "_worst_s", "size_max")
+    __slots__ = ("_given_up", "_timeout_s", "_took_s", "size_max")
 
     def __init__(self, size_max: int, timeout_s: float) -> None:
         super().__init__()
         self.size_max = size_max
         self._timeout_s = timeout_s
         self._given_up: dict[tuple[Peer, int], float] = {}  # when each was asked
-        self._worst_s, self._at = 0.0, 0.0
+        self._took_s = Fading(LATE_S)
 
     def may_ask(self, peer: Peer) -> bool:
         """Whether `peer` owes no answer, and there is room for one more who does."""
@@ -65,17 +66,17 @@ class Requests(dict[Peer, Request]):
 
     def patience(self, now: float) -> float:
         """What time-outs are multiplied by: 1 where answers come soon, PATIENCE_MAX at most."""
-        return min(PATIENCE_MAX, max(1.0, 2.0 * self._fading_s(now) / self._timeout_s))
+        return min(PATIENCE_MAX, max(1.0, 2.0 * self._took_s.worst(now) / self._timeout_s))
 
     def answered(self, peer: Peer, number: int, now: float) -> bool:
         """`peer` has answered the request `number`. Whether that was given up, and is not answered any more."""
         request = self.get(peer)
         if request is not None and request.own == number:
-            self._took(now - request.asked_at, now)
+            self._took_s.saw(now - request.asked_at, now)
             return False
         asked_at = self._given_up.pop((peer, number), None)
         if asked_at is not None:
-            self._took(now - asked_at, now)
+            self._took_s.saw(now - asked_at, now)
         return asked_at is not None
 
     def end(self, peer: Peer) -> Request | None:
@@ -88,7 +89,7 @@ class Requests(dict[Peer, Request]):
         """`request`, which has just ended, was not answered in time: an answer would take longer than that."""
         if request is None:
             return
-        self._took(now - request.asked_at, now)
+        self._took_s.saw(now - request.asked_at, now)
         if len(self._given_up) >= self.size_max:
             del self._given_up[next(iter(self._given_up))]
         self._given_up[peer, request.own] = request.asked_at
@@ -109,9 +110,3 @@ class Requests(dict[Peer, Request]):
     def next_delay(self, now: float) -> float | None:
         """Seconds until somebody's time is over, or None when nobody owes an answer."""
         return min(request.deadline for request in self.values()) - now if self else None
-
-    def _took(self, seconds: float, now: float) -> None:
-        self._worst_s, self._at = max(seconds, self._fading_s(now)), now
-
-    def _fading_s(self, now: float) -> float:
-        return self._worst_s * 0.5 ** ((now - self._at) / LATE_S) if self._worst_s else 0.0
