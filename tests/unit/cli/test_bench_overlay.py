@@ -104,6 +104,11 @@ def test_too_many_sockets_for_this_machine_is_said_before_anything_starts() -> N
     OverlayPlan(overlay="hyparview", nodes=1000, processes=4).check_files(20_000)
 
 
+def test_more_processes_than_there_may_be_are_not_proposed() -> None:
+    with pytest.raises(ConfigError, match="expected fewer, or a higher limit"):
+        OverlayPlan(overlay="full_mesh", nodes=4000, processes=4).check_files(20_000)
+
+
 def test_no_process_is_without_a_node() -> None:
     assert default_processes(2) == 2
     assert default_processes(1) == 1

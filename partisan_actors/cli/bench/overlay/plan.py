@@ -104,11 +104,12 @@ class OverlayPlan:
         """Raises ConfigError when a process may not open as many sockets as this needs."""
         if self.files_needed > files_max:
             enough = math.ceil(self.files_needed / max(1, files_max - FILES_SPARE)) * self.processes
+            more = f", or more processes (--processes {enough})" if enough <= min(self.nodes, PROCESSES_MAX) else ""
             raise ConfigError(
                 "nodes",
                 self.nodes,
-                f"fewer, or more processes (--processes {enough}), or a higher limit: a process here may open "
-                f"{files_max} files, and the busiest one would need about {self.files_needed} (ulimit -n)",
+                f"fewer{more}, or a higher limit: a process here may open {files_max} files, and the busiest one would "
+                f"need about {self.files_needed} (ulimit -n)",
             )
 
     def to_json(self) -> dict[str, Any]:
