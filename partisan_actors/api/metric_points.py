@@ -13,7 +13,7 @@ from partisan_actors.telemetry.meters import TELL, Meters
 from partisan_actors.telemetry.metrics import Point, point
 from partisan_actors.telemetry.sent_meters import SentMeters
 
-__all__ = ["call_points", "channel_points", "protocol_points", "sent_points"]
+__all__ = ["asymmetric_links", "call_points", "channel_points", "protocol_points", "sent_points"]
 
 # By which way of the broadcast tree a message of that kind comes.
 PATHS: Final[Mapping[str, str]] = {
@@ -93,9 +93,20 @@ def protocol_points(node: Node) -> list[Point]:
     repeated = max(0, payloads - counts.delivered)
     return [
         *(point("partisan.overlay.view.size", len(view), name) for name, view in node.driver.stack.views.items()),
+        point("partisan.overlay.asymmetric_links", asymmetric_links(node)),
         *(point("partisan.overlay.messages", count, kind, "sent") for kind, count in counts.sent.items()),
         *(point("partisan.overlay.messages", count, kind, "received") for kind, count in counts.heard.items()),
         *(point("partisan.overlay.failures", count, kind) for kind, count in failures.items()),
         *(point("partisan.broadcast.messages", counts.heard[kind], path) for kind, path in PATHS.items()),
         point("partisan.broadcast.redundancy", repeated / counts.delivered if counts.delivered else 0.0),
     ]
+
+
+def asymmetric_links(node: Node) -> int:
+    """How many neighbours of `node` do not count it among theirs, by what their records say.
+
+    Those follow a change of neighbours within seconds, in a cluster of a thousand within a minute. So a link that has
+    just been made may count, and none does at rest.
+    """
+    records = [node.directory.find(peer) for peer in node.neighbours()]
+    return sum(record is not None and record.is_live and node.me.name not in record.neighbours for record in records)

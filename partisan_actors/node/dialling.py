@@ -16,6 +16,7 @@ from partisan_actors.node.compression import ChannelCompression
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.half_open import HalfOpen, half_open_max
 from partisan_actors.node.tls import Credentials
+from partisan_actors.protocols.fading import Fading
 from partisan_actors.transport.base import Transport
 from partisan_actors.transport.connection import Connection, ConnectionOwner
 from partisan_actors.transport.flusher import Flusher
@@ -31,6 +32,10 @@ HELLO_PERIODS: Final = 15
 # A time-out passes in so many pieces, and a loop that was stalled loses no more than one of them. A handshake takes ten
 # turns of both ends' loops or so, and each turn of a process that hosts many nodes may be longer than a piece.
 PIECES: Final = 40
+# Where handshakes took long lately, at worst, the next ones may take twice as long, and so many times the dial time-out
+# at most; half of that is forgotten after LATE_S. Who is overloaded must not take others for down, nor others it.
+PATIENCE_MAX: Final = 12.0
+LATE_S: Final = 30.0
 
 # What `Dialling.open` raises when it fails.
 DIAL_ERRORS: Final = (OSError, TimeoutError, PartisanError)
@@ -64,6 +69,7 @@ class Dialling:
         self._half_open = HalfOpen(loop, half_open_max(), config.dial_timeout_s * HELLO_PERIODS)
         self._bytes_of_closed = 0
         self._opening: dict[Connection, asyncio.Future[Connection]] = {}
+        self._took_s = Fading(LATE_S)
         # For faults that are injected: told of every connection that is made, and asked before one is dialled.
         self.on_made: Callable[[Connection], None] | None = None
         self.refuses: Callable[[NodeId | None], bool] | None = None
@@ -111,12 +117,13 @@ class Dialling:
     ) -> Connection:
         """Dial and shake hands. Raises OSError, TimeoutError, AuthenticationError, ProtocolError or ResumeDeclined.
 
-        `answer_s` is how long whoever listens there may take altogether: dial_timeout_s, unless it is given. With
-        `resume` the connection is for a session that lost its own.
+        `answer_s` is how long whoever listens there may take altogether: dial_timeout_s, unless it is given, and longer
+        where others took long lately. With `resume` the connection is for a session that lost its own.
         """
         if self.refuses is not None and self.refuses(expected):
             raise OSError(errno.EHOSTUNREACH, "cut off by a fault")
-        timeout_s = self._config.dial_timeout_s if answer_s is None else answer_s
+        began = self._loop.time()
+        timeout_s = self._patience_s(self._config.dial_timeout_s if answer_s is None else answer_s, began)
         connection = self._make(self._handshake(True, channel, index, expected, resume))
         opening = self._opening[connection] = self._loop.create_future()
         is_open = False
@@ -125,6 +132,7 @@ class Dialling:
                 await self._transport.dial(address, lambda: connection)
                 await opening
                 is_open = True
+                self._took_s.saw(self._loop.time() - began, self._loop.time())
         except TimeoutError as error:
             raise TimeoutError(f"no answer within {timeout_s:g} s") from error
         finally:
@@ -133,6 +141,9 @@ class Dialling:
                 self._connections.discard(connection)
                 connection.abort(ConnectionAbortedError("it did not open in time"))
         return connection
+
+    def _patience_s(self, timeout_s: float, now: float) -> float:
+        return max(timeout_s, min(2.0 * self._took_s.worst(now), PATIENCE_MAX * self._config.dial_timeout_s))
 
     def opened(self, connection: Connection) -> None:
         """To be told by the owner: the handshake of `connection` is done."""

@@ -94,6 +94,12 @@ _TABLE: Final = (
         "partisan.overlay.view.size", GAUGE, "{node}", "Nodes in a view of the overlay.", ("partisan.overlay.view",)
     ),
     Metric(
+        "partisan.overlay.asymmetric_links",
+        GAUGE,
+        "{link}",
+        "Neighbours that have told the cluster of their own, without this node among them.",
+    ),
+    Metric(
         "partisan.overlay.messages",
         COUNTER,
         "{message}",

@@ -9,6 +9,8 @@ from operator import attrgetter
 from typing import Final, Protocol
 
 from partisan_actors.transport.busy_wait import BusyWait
+from partisan_actors.wire.codec import unpacker
+from partisan_actors.wire.frames import FRAME_BYTES_MAX
 
 __all__ = ["Flushable", "Flusher"]
 
@@ -43,6 +45,15 @@ class Flusher:
         self.busy_wait: BusyWait | None = None
         # Filled and emptied within one call-back of the loop, so every connection of a loop can share it.
         self.receive_view = memoryview(bytearray(receive_bytes))
+        self.renew_unpacker()
+
+    def renew_unpacker(self) -> None:
+        """Begin with an empty decoder of batches. Connections share it, for it takes 56 KiB, as they do `receive_view`.
+
+        `fed_bytes` is how many it was ever given: when a batch has been handled, it has read as many.
+        """
+        self.unpacker = unpacker(FRAME_BYTES_MAX + 1)
+        self.fed_bytes = 0
 
     def mark(self, connection: Flushable) -> None:
         """`connection` has output. Flushed when the current read is handled, or else in the next loop turn."""

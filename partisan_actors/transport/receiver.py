@@ -14,7 +14,6 @@ from partisan_actors.errors import AuthenticationError, PartisanError, ProtocolE
 from partisan_actors.transport.flusher import Flusher
 from partisan_actors.transport.large import Incoming
 from partisan_actors.transport.session import ACKNOWLEDGED_WEIGHT, Session
-from partisan_actors.wire.codec import unpacker
 from partisan_actors.wire.compression import PACKED, unpacked
 from partisan_actors.wire.frames import (
     ACK,
@@ -77,7 +76,6 @@ class Receiver(asyncio.BufferedProtocol):
         self.dispatch = owner.dispatch
         self._flusher = flusher
         self._message_bytes_max = message_bytes_max
-        self._unpacker = unpacker(FRAME_BYTES_MAX + 1)
         self._head = bytearray()
         self._is_at_frame = False  # whether the next byte is the first of a frame, and any frame may come
         self._is_checked = False
@@ -178,8 +176,7 @@ class Receiver(asyncio.BufferedProtocol):
                         session.heard = received
                         if self._is_full:
                             self._heard()
-                        self._unpacker.feed(body)
-                        self._dispatch(messages)
+                        self._dispatch(body, messages)
                         session.take(length)
                         return
                 self._parse(view[:count])
@@ -254,16 +251,15 @@ class Receiver(asyncio.BufferedProtocol):
             self._left -= len(part)
             if self._is_checked:
                 self._sum = crc32(part, self._sum)
-            if self._is_packed:
-                self._body += part
-            elif self._kind == BATCH:
-                self._unpacker.feed(part)
-            elif self._kind == CHUNK and self._large is not None:
+            whole = None
+            if self._kind == BATCH and len(part) == self._length and not self._is_packed:
+                whole = part
+            elif self._kind == CHUNK and self._large is not None and not self._is_packed:
                 self._large.copy(part)
             else:
                 self._body += part
             if self._left == 0:
-                self._finish_frame()
+                self._finish_frame(whole)
                 if self._unpacked >= CHUNK_BYTES:
                     # A few bytes may have been much, and it is somebody else's turn.
                     self._behind = bytes(view[position:])
@@ -311,8 +307,8 @@ class Receiver(asyncio.BufferedProtocol):
 
     # ---- frames -------------------------------------------------------------------------------------------------
 
-    def _finish_frame(self, *, is_memory_held: bool = False) -> None:
-        """A frame is here in whole."""
+    def _finish_frame(self, whole: memoryview | None = None, *, is_memory_held: bool = False) -> None:
+        """A frame is here in whole. If it came so, `whole` is its body, and else `_body`."""
         if self._is_checked and self._sum != self._checksum:
             raise DamagedFrame("the checksum of a frame is wrong")
         self._is_in_frame = False
@@ -327,7 +323,7 @@ class Receiver(asyncio.BufferedProtocol):
             self._heard()
         match self._kind:
             case kind if kind == BATCH:
-                self._dispatch(self._count)
+                self._dispatch(self._take_body() if whole is None else whole, self._count)
             case kind if kind == LARGE:
                 self._begin_large(self._take_body())
             case kind if kind == END:
@@ -348,9 +344,7 @@ class Receiver(asyncio.BufferedProtocol):
         most = PACKED_BYTES_MAX if large is None else min(large.missing, PACKED_BYTES_MAX)
         body = unpacked(self._take_body(), most)
         self._unpacked += len(body)
-        if self._kind == BATCH:
-            self._unpacker.feed(body)
-        elif large is not None:
+        if large is not None:
             large.copy(memoryview(body))
         else:
             self._body += body
@@ -359,22 +353,31 @@ class Receiver(asyncio.BufferedProtocol):
         body, self._body = bytes(self._body), bytearray()
         return body
 
-    def _dispatch(self, count: int) -> None:
+    def _dispatch(self, body: bytes | memoryview, count: int) -> None:
         """Hand on the messages of a batch."""
         self.messages_in += count
-        unpack = self._unpacker.unpack
+        flusher = self._flusher
+        unpacker, unpack = flusher.unpacker, flusher.unpacker.unpack
         dispatch, peer = self.dispatch, self.peer
-        for _ in range(count):
-            try:
-                message = unpack()
-            except msgpack.OutOfData:
-                raise ProtocolError("a batch holds fewer messages than it announced") from None
-            try:
-                dispatch[message[0]](peer, message)
-            except (PartisanError, IndexError, TypeError, ValueError, KeyError):
-                raise
-            except Exception as error:  # noqa: BLE001 - a bug in a handler of ours, which must not cost the connection
-                self._handlers.failed(self, error)
+        flusher.fed_bytes += len(body)
+        try:
+            unpacker.feed(body)
+            for _ in range(count):
+                try:
+                    message = unpack()
+                except msgpack.OutOfData:
+                    raise ProtocolError("a batch holds fewer messages than it announced") from None
+                try:
+                    dispatch[message[0]](peer, message)
+                except (PartisanError, IndexError, TypeError, ValueError, KeyError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - a bug in a handler of ours, which must not cost the connection
+                    self._handlers.failed(self, error)
+            if unpacker.tell() != flusher.fed_bytes:
+                raise ProtocolError("a batch holds more messages than it announced")
+        except BaseException:
+            flusher.renew_unpacker()  # another connection uses it next, and must not find what is left in it
+            raise
 
     def _begin_large(self, body: bytes) -> None:
         sizes, message = msgpack.unpackb(body, strict_map_key=False)

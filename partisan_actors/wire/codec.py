@@ -40,7 +40,7 @@ def unpack(data: bytes) -> Any:
 
 def unpacker(max_bytes: int) -> msgpack.Unpacker:
     """A streaming decoder of plain values; it never holds more than `max_bytes`."""
-    # Each connection has one. Without a size it would begin with a megabyte, whatever it will ever need.
+    # Without a size it would begin with a megabyte, whatever it will ever need.
     first_bytes = min(max_bytes, UNPACKER_BYTES)
     return msgpack.Unpacker(max_buffer_size=max_bytes, read_size=first_bytes, strict_map_key=False, use_list=True)
 

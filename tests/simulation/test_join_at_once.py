@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from partisan_actors.cli.bench.overlay.graph import Shape
+from partisan_actors.protocols.membership.hyparview_messages import Disconnect, Neighbor
+from partisan_actors.simulation.checkers import check_connected, check_symmetric
 from partisan_actors.simulation.cluster import DRIVER, SimulatedCluster
+from partisan_actors.simulation.latency import latency_of
+from partisan_actors.simulation.machines import Simulation
+from tests.seeds import quick_first
+from tests.simulation.hyparview_cluster import flooding
 
 
 def shape_of(cluster: SimulatedCluster) -> Shape:
@@ -41,3 +47,25 @@ def test_nobody_is_left_out_though_the_contact_is_slow_and_messages_are_late(see
 
         assert shape_of(cluster).is_sound, f"seed {seed}: {shape_of(cluster)}"
         assert shape_of(cluster).nodes == 43
+
+
+@pytest.mark.parametrize("latency", ["uniform:1:6", "constant:8"])
+@pytest.mark.parametrize("seed", quick_first(1, range(1, 6)))
+def test_an_overlay_comes_to_rest_though_every_answer_takes_longer_than_it_is_first_waited_for(
+    seed: int, latency: str
+) -> None:
+    """Loops that turn once in a few seconds make requests time out, and whoever is asked instead is slower still."""
+    simulation = Simulation(seed, latency_of(latency, seed))
+    for node in range(40):
+        simulation.add(node, flooding)
+        if node:
+            simulation.join(node, 0)
+
+    simulation.run_for(240.0)
+    before = simulation.sent.copy()
+    simulation.run_for(60.0)
+
+    check_symmetric(simulation)
+    check_connected(simulation)
+    changes = simulation.sent - before
+    assert changes[Disconnect] + changes[Neighbor] <= 2 * 40, f"seed {seed}: {changes}"

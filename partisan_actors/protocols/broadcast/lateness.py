@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from partisan_actors.protocols.broadcast.announcements import MessageId
+from partisan_actors.protocols.fading import Fading
 
 __all__ = ["Lateness"]
 
@@ -20,19 +21,19 @@ GRAFTED_MAX: Final = 256
 class Lateness:
     """What one node has seen."""
 
-    __slots__ = ("_at", "_grafted", "_worst_s")
+    __slots__ = ("_grafted", "_took_s")
 
     def __init__(self) -> None:
-        self._worst_s, self._at = 0.0, 0.0
+        self._took_s = Fading(LATE_S)
         self._grafted: dict[MessageId, float] = {}
 
     def worst_s(self, now: float) -> float:
         """How long a message took, at worst, from its first announcement."""
-        return self._worst_s * 0.5 ** ((now - self._at) / LATE_S) if self._worst_s else 0.0
+        return self._took_s.worst(now)
 
     def came(self, announced_at: float, now: float) -> None:
         """An announced message came by itself."""
-        self._worst_s, self._at = max(now - announced_at, self.worst_s(now)), now
+        self._took_s.saw(now - announced_at, now)
 
     def grafted(self, message_id: MessageId, announced_at: float) -> None:
         """An announced message came from whom it was asked of."""

@@ -21,7 +21,7 @@ What the paper leaves open, and what is done here:
 * Requests that cross make one link: each end takes the other's number from the other's request. A request from a peer
   that is active already means that it lost its end: the link is renewed under a new number, without a down and an up.
 * After `Disconnect` a free place is filled after `promotion_backoff_s` (None: with the next shuffle, as in the paper's
-  cycles), after a failure at once. That holds for the last link too: nodes that know only one other would take its
+  cycles), after a failure at once. That holds for the last link too: nodes that know one other only would take its
   places from each other as fast as messages travel. A node without links asks a contact by `Join`, which starts walks.
   A refusal moves on to the next candidate; after `promotion_refusals_max` of them, or when nobody is left, the next
   shuffle starts over. Places are asked for all at once, with high priority as long as fewer than `active_min` peers are
@@ -30,6 +30,7 @@ What the paper leaves open, and what is done here:
   peers as came, or fewer when there are fewer. Room is made first by those sent in the same exchange.
 * A node that leaves says so in `Disconnect`, and answers so until it starts again. A walk whose newcomer is gone ends
   with that answer, with `peer_down` or with a timeout; nothing remains of it.
+* An answer that comes when its request was given up still makes a link where a place is free; see `hyparview_requests`.
 
 Two things are added. Contacts given to `join` are tried until they answer, and remembered: a node with both views
 empty goes back to them. And a neighbour that failed is tried again with back-off, with high priority: the paper's
@@ -86,7 +87,7 @@ class HyParView(Collecting):
         self._running = False
         self._links = ActiveView(options.active_max, options.reservations)
         self._passive = PassiveView(me, options, self._links, rng)
-        self._requests = Requests(options.requests_max)
+        self._requests = Requests(options.requests_max, options.neighbor_timeout_s)
         self._refused: set[Peer] = set()  # in this round of promotion; only ever asked for membership
         self._contacts = Contacts(options.contacts_max)
         self._redial = Redial(options.redial, rng)
@@ -247,24 +248,24 @@ class HyParView(Collecting):
         if not self._has_place(tag, high=high):
             self._send(peer, reply(theirs, False, 0, ""))
             return
-        own = self._number(now) if request is None else request.own
-        self._establish(peer, Link(own, theirs, tag), reply)
+        self._establish(peer, Link(self._number(now) if request is None else request.own, theirs, tag), reply)
 
     def _on_reply(self, peer: Peer, number: int, accepted: bool, theirs: int, tag: str, now: float) -> None:
         request = self._requests.get(peer)
         asked = request is not None and request.own == number
+        is_late = self._requests.answered(peer, number, now)
         if not accepted:
             if asked:  # else our requests crossed, and the answer to theirs decides
                 self._end_request(peer)
                 self._refused.add(peer)
                 self._fill(now)
             return
-        if request is not None and asked:
-            if self._has_place(tag, high=request.high):
+        link = self._links.get(peer)
+        if asked or (is_late and request is None and link is None):
+            if self._has_place(tag, high=request is not None and request.high):
                 self._establish(peer, Link(number, theirs, tag))
                 return
             self._end_request(peer)
-        link = self._links.get(peer)
         if link is not None and link.own == number:
             link.theirs = max(link.theirs, theirs)
         elif link is None or link.theirs != theirs:
@@ -376,20 +377,20 @@ class HyParView(Collecting):
         """Whether `peer` was sent `message`: not while it has not answered another, and not at `requests_max`."""
         if not self._requests.may_ask(peer):
             return False
-        deadline = now + timeout_s
-        if self._requests.is_first(deadline):
+        timeout_s *= self._requests.patience(now)
+        if self._requests.is_first(now + timeout_s):
             self._effects.append(SetTimer(NEIGHBOR_TIMEOUT, timeout_s))
-        self._requests[peer] = Request(message.own, high, promote, deadline)
+        self._requests[peer] = Request(message.own, high, promote, now, now + timeout_s)
         self._send(peer, message)
         return True
 
     def _end_request(self, peer: Peer) -> Request | None:
         """Forget what `peer` was asked, whether or not it has answered."""
-        return self._requests.pop(peer, None)
+        return self._requests.end(peer)
 
     def _give_up_requests(self, now: float) -> None:
         for peer in self._requests.overdue(now):
-            self._end_request(peer)
+            self._requests.gave_up(peer, self._end_request(peer), now)
             self._passive.discard(peer)
         delay = self._requests.next_delay(now)
         if delay is not None:

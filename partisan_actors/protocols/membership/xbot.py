@@ -340,7 +340,7 @@ class XBot(HyParView):
     # A swap.
 
     def _begin(self, swap: _Swap, timeouts: int, now: float) -> None:
-        delay = timeouts * self._settings.swap_timeout_s
+        delay = timeouts * self._settings.swap_timeout_s * self._requests.patience(now)
         swap.deadline = now + delay
         self._swap = swap
         self._effects.append(SetTimer(SWAP, delay))

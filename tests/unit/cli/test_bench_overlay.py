@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,23 @@ def test_the_processes_share_the_nodes_and_leave_none_out() -> None:
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+@pytest.mark.parametrize("killed", [None, 1, 3])
+def test_of_every_node_it_is_known_which_process_plays_it(killed: int | None) -> None:
+    plan = OverlayPlan(nodes=10, processes=4, killed=killed)
+
+    assert [plan.process_of(number) for process in range(4) for number in plan.nodes_of(process)] == [
+        process for process in range(4) for _ in plan.nodes_of(process)
+    ]
+    assert sorted(number for process in range(4) for number in plan.nodes_of(process)) == list(range(10))
+    assert killed is None or len(plan.nodes_of(3)) == killed
+
+
+@pytest.mark.parametrize("settings", [{"killed": 0}, {"killed": 8}, {"killed": 1, "kills": False}])
+def test_neither_nobody_nor_a_contact_nor_the_last_node_of_another_process_is_killed(settings: Any) -> None:
+    with pytest.raises(ConfigError, match="killed"):
+        OverlayPlan(**{"nodes": 10, "processes": 3, "contacts": 3, **settings})
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -84,6 +102,11 @@ def test_too_many_sockets_for_this_machine_is_said_before_anything_starts() -> N
     enough = int(str(caught.value).partition("--processes ")[2].partition(")")[0])
     dataclasses.replace(plan, processes=enough).check_files(20_000)
     OverlayPlan(overlay="hyparview", nodes=1000, processes=4).check_files(20_000)
+
+
+def test_more_processes_than_there_may_be_are_not_proposed() -> None:
+    with pytest.raises(ConfigError, match="expected fewer, or a higher limit"):
+        OverlayPlan(overlay="full_mesh", nodes=4000, processes=4).check_files(20_000)
 
 
 def test_no_process_is_without_a_node() -> None:

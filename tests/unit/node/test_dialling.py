@@ -183,6 +183,18 @@ async def test_a_loop_that_was_stalled_does_not_take_what_it_has_not_read_for_no
         assert connection.is_open
 
 
+async def test_where_a_connection_took_long_the_next_one_may_take_longer_within_a_bound() -> None:
+    network = MemoryNetwork(delay_s=lambda: 0.2)
+    address = await mute_listener(network)
+    async with nodes("a", network=network, dial_timeout_s=0.02) as (a,), nodes("b", network=network) as (b,):
+        with pytest.raises(TimeoutError, match=r"no answer within 0\.02 s"):
+            await a.dialling.open(address, CONTROL, 0, None)
+        await a.dialling.open(b.address, CONTROL, 0, b.me, answer_s=60.0)
+
+        with pytest.raises(TimeoutError, match=r"no answer within 0\.24 s"):
+            await a.dialling.open(address, CONTROL, 0, None)
+
+
 async def test_a_contact_that_is_slow_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(membership_module, "JOIN_ANSWER_S", 0.02)
     monkeypatch.setattr(membership_module, "JOIN_AGAIN_S", 0.01)

@@ -179,6 +179,7 @@ async def test_before_the_handshake_only_small_hellos_are_read(header: tuple[int
         (head(5, HELLO, 0), "out of place"),
         (head(5, 77, 0), "out of place"),
         (head(2, BATCH, 2) + pack([3]), "fewer messages"),
+        (head(8, BATCH, 1) + 2 * pack([int(Kind.TELL), 1, 2]), "more messages"),
         (head(4, BATCH, 1) + b"\xc1\xc1\xc1\xc1", "malformed"),
         (head(2, BATCH, 1) + pack([99]), "malformed"),
         (head(1, BATCH, 1) + pack(None), "malformed"),
@@ -197,6 +198,40 @@ async def test_a_frame_that_breaks_the_rules_closes_the_connection_and_says_why(
 
     assert isinstance(other.close_error, ProtocolError)
     assert why in str(other.close_error)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        head(8, BATCH, 1) + 2 * pack([int(Kind.TELL), 1, 2]),  # more than it announced
+        head(6, BATCH, 2) + pack([int(Kind.TELL), 1, 2]) + b"\x93\x01",  # one of them in part
+        head(5, BATCH, 2) + pack([int(Kind.TELL), 1, 2]) + b"\xc1",
+    ],
+)
+async def test_what_is_left_of_a_broken_batch_is_no_part_of_anothers(broken: bytes) -> None:
+    ends = open_pair()
+    flusher = ends[0].connection._flusher = ends[1].connection._flusher  # as on one node
+    stranger, other = ends
+
+    stranger.feed(broken)
+    other.feed(head(4, BATCH, 1) + pack([int(Kind.TELL), 7, 8]))
+
+    assert isinstance(stranger.close_error, ProtocolError)
+    assert other.close_error is None and other.messages == [([Kind.TELL, 7, 8], None)]
+    assert flusher.fed_bytes == 4
+
+
+async def test_a_batch_that_comes_in_pieces_lets_those_of_others_through_in_between() -> None:
+    one, other = open_pair()
+    one.connection._flusher = other.connection._flusher
+    batch = head(8, BATCH, 2) + pack([int(Kind.TELL), 1, 2]) + pack([int(Kind.TELL), 3, 4])
+
+    other.feed(batch[:-2])
+    one.feed(head(4, BATCH, 1) + pack([int(Kind.TELL), 5, 6]))
+    other.feed(batch[-2:])
+
+    assert one.messages == [([Kind.TELL, 5, 6], None)]
+    assert other.messages == [([Kind.TELL, 1, 2], None), ([Kind.TELL, 3, 4], None)]
 
 
 async def test_an_error_in_a_handler_costs_its_message_only() -> None:

@@ -47,6 +47,7 @@ class Sizes(click.ParamType):  # type: ignore[type-arg]  # generic in the newest
 @click.option("--rest", "rest_s", default=10.0, show_default=True, help="Seconds for which the nodes are left alone.")
 @click.option("--limit", "limit_s", default=120.0, show_default=True, help="Seconds that joining and healing may take.")
 @click.option("--kill/--no-kill", "kills", default=True, help="Kill one process, with all its nodes, at the end.")
+@click.option("--killed", type=int, help="How many nodes that process plays. [default: as many as the others]")
 @click.option("--actors", is_flag=True, help="Nodes with everything on them, and not the overlay's part alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything measured as JSON.")
 def overlay(
@@ -60,6 +61,7 @@ def overlay(
     rest_s: float,
     limit_s: float,
     kills: bool,
+    killed: int | None,
     actors: bool,
     as_json: bool,
 ) -> None:
@@ -83,6 +85,7 @@ def overlay(
             limit_s=limit_s,
             kills=kills,
             runtime=actors,
+            killed=killed,
         )
         for size in sizes
     ]

@@ -183,7 +183,7 @@ class _Run:
     async def _start_contacts(self, begin: float) -> list[str]:
         contacts: list[str] = []
         for number in range(self._plan.contacts):
-            member = self._crew.members[number % self._plan.processes]
+            member = self._crew.members[self._plan.process_of(number)]
             await member.ask("start", numbers=[number], contacts=contacts[:1], begin=begin, interval_s=0.0)
             contacts += await member.ask("addresses", numbers=[number])
         return contacts
@@ -267,7 +267,7 @@ class _Run:
         return Broadcasts(count, count * receivers, len(each), copies, tuple(last), shares)
 
     async def _broadcast_once(self, number: int, identity: int, receivers: int) -> tuple[list[float], int]:
-        member = self._crew.members[number % self._plan.processes]
+        member = self._crew.members[self._plan.process_of(number)]
         await member.ask("broadcast", number=number, identity=identity)
         deadline = time.monotonic() + DELIVERY_S
         while True:

@@ -37,6 +37,7 @@ class OverlayPlan:
     limit_s: float = 120.0
     kills: bool = True
     runtime: bool = False
+    killed: int | None = None
 
     def __post_init__(self) -> None:
         check_overlay(self.overlay)
@@ -48,6 +49,13 @@ class OverlayPlan:
             raise ConfigError("contacts", self.contacts, "from 1 to the number of nodes")
         if self.kills and self.processes < 2:
             raise ConfigError("processes", self.processes, "at least 2, for one of them is killed (or --no-kill)")
+        if self.killed is not None:
+            most = self.nodes - max(self.processes - 1, self.contacts)
+            if not (self.kills and 1 <= self.killed <= most):
+                allowed = f"from 1 to {most}" if self.kills else "none, as nothing is killed (--no-kill)"
+                raise ConfigError(
+                    "killed", self.killed, f"{allowed}: each process has a node, and no contact is killed"
+                )
         for name in ("interval_s", "steady_s"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(name, getattr(self, name), "seconds, 0 or more")
@@ -57,8 +65,20 @@ class OverlayPlan:
             raise ConfigError("broadcasts", self.broadcasts, "0 or more")
 
     def nodes_of(self, process: int) -> range:
-        """Which nodes, by number, one process plays: every `processes`-th, so that the first are spread out."""
-        return range(process, self.nodes, self.processes)
+        """Which nodes, by number, one process plays: every `processes`-th, so that the first are spread out.
+
+        With `killed` the last process plays so many of the last ones, and the others share the rest.
+        """
+        if self.killed is None:
+            return range(process, self.nodes, self.processes)
+        shared, sharing = self.nodes - self.killed, self.processes - 1
+        return range(process, shared, sharing) if process < sharing else range(shared, self.nodes)
+
+    def process_of(self, number: int) -> int:
+        """The inverse: which process plays a node."""
+        if self.killed is None:
+            return number % self.processes
+        return number % (self.processes - 1) if number < self.nodes - self.killed else self.processes - 1
 
     def overlay_options(self, number: int) -> dict[str, Any]:
         """What a node, by number, needs to be told of its overlay."""
@@ -84,11 +104,12 @@ class OverlayPlan:
         """Raises ConfigError when a process may not open as many sockets as this needs."""
         if self.files_needed > files_max:
             enough = math.ceil(self.files_needed / max(1, files_max - FILES_SPARE)) * self.processes
+            more = f", or more processes (--processes {enough})" if enough <= min(self.nodes, PROCESSES_MAX) else ""
             raise ConfigError(
                 "nodes",
                 self.nodes,
-                f"fewer, or more processes (--processes {enough}), or a higher limit: a process here may open "
-                f"{files_max} files, and the busiest one would need about {self.files_needed} (ulimit -n)",
+                f"fewer{more}, or a higher limit: a process here may open {files_max} files, and the busiest one would "
+                f"need about {self.files_needed} (ulimit -n)",
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -171,6 +171,7 @@ def test_a_walk_whose_newcomer_is_gone_leaves_nothing_behind() -> None:
 
     unreachable.peer_down("new", 0.1)
     silent.timer_fired("neighbor_timeout", OPTIONS.neighbor_timeout_s)
+    silent.peer_down("new", 8.0)
     left.receive("new", Disconnect(link=2, leaving=True), 0.1)
 
     for me in (unreachable, silent, left):
@@ -206,6 +207,45 @@ def test_a_low_request_is_refused_by_a_full_node_and_a_high_one_never() -> None:
     assert refused == [Send("x", NeighborReply(5, False, 0))]
     assert sent(accepted, NeighborReply) == [("x", NeighborReply(6, True, 4))]
     assert "x" in me.neighbours and len(me.neighbours) == 3
+
+
+def test_an_acceptance_that_comes_too_late_still_makes_a_link_while_a_place_is_free() -> None:
+    me = member("b", options=HyParViewOptions(active_max=3, active_min=2))
+    for newcomer in ("slow", "slower"):
+        me.receive("b", ForwardJoin(newcomer, 0), 0.0)
+    me.timer_fired("neighbor_timeout", OPTIONS.neighbor_timeout_s)
+    me.receive("x", Neighbor(own=7, high=True), 6.0)
+
+    taken = me.receive("slow", NeighborReply(link=2, accepted=True, own=8), 9.0)
+    full = me.receive("slower", NeighborReply(link=3, accepted=True, own=8), 9.0)
+
+    assert taken == [Connect("slow"), NeighbourUp("slow")]
+    assert full == [Send("slower", Disconnect(8, False))]
+    assert me.neighbours == ["b", "x", "slow"]
+
+
+def test_an_acceptance_of_a_given_up_request_is_none_of_the_next_one() -> None:
+    me = member("b")
+    me.receive("b", ForwardJoin("slow", 0), 0.0)
+    me.timer_fired("neighbor_timeout", OPTIONS.neighbor_timeout_s)
+    me.receive("b", ForwardJoin("slow", 0), 6.0)
+
+    former = me.receive("slow", NeighborReply(link=2, accepted=True, own=8), 7.0)
+    latter = me.receive("slow", NeighborReply(link=6000, accepted=True, own=9), 8.0)
+
+    assert former == [Send("slow", Disconnect(8, False))]
+    assert latter == [Connect("slow"), NeighbourUp("slow")]
+
+
+def test_whoever_finds_that_answers_take_long_waits_longer_for_the_next_ones() -> None:
+    me = member("b")
+    me.receive("b", ForwardJoin("slow", 0), 0.0)
+    me.timer_fired("neighbor_timeout", OPTIONS.neighbor_timeout_s)
+    me.receive("slow", NeighborReply(link=2, accepted=False, own=0), 20.0)
+
+    effects = me.receive("b", ForwardJoin("next", 0), 20.0)
+
+    assert [effect for effect in effects if isinstance(effect, SetTimer)] == [SetTimer("neighbor_timeout", 40.0)]
 
 
 def test_after_a_refusal_the_next_candidate_is_asked_and_the_first_is_kept() -> None:

@@ -182,7 +182,17 @@ def test_a_candidate_that_does_not_answer_is_given_up_and_a_kept_place_filled() 
     late = me.receive("good", OptimizationReply(4, True, 55), 9.0)
 
     assert [peer for peer, _ in sent(effects, Neighbor)] == ["old"]
+    assert late == [Connect("good"), NeighbourUp("good")], "the place is still free"
+
+
+def test_what_a_candidate_answers_too_late_costs_no_link() -> None:
+    me = initiated()
+    me.timer_fired("neighbor_timeout", 3 * OPTIONS.swap_timeout_s)
+
+    late = me.receive("good", OptimizationReply(4, True, 55), 9.0)
+
     assert late == [Send("good", Disconnect(55, False))]
+    assert me.views["active"] == ["far", "old", "near"]
 
 
 def test_a_candidate_that_cannot_be_reached_is_forgotten() -> None:
