@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from partisan_actors.actors.cell import ALIVE, STARTING, Cell
 from partisan_actors.actors.parcels import parcel_or_method
+from partisan_actors.actors.reasons import end_of
 from partisan_actors.actors.ref import Location, Parked
 from partisan_actors.errors import (
-    ActorStopped,
     ActorUnavailable,
     ConfigError,
     MailboxFull,
@@ -272,7 +272,7 @@ class Acked:
 def _refusal(cell: Cell) -> PartisanError | None:
     """Why a message does not come into the mailbox, if so."""
     if cell.state not in (ALIVE, STARTING):
-        return cell.cause or ActorStopped(str(cell), cell.reason)
+        return cell.cause or end_of(str(cell), cell.reason)
     if cell.mailbox_size >= cell.options.mailbox_max:
         return MailboxFull(str(cell), cell.options.mailbox_max)
     return None

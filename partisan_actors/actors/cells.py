@@ -9,7 +9,8 @@ from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.dead_letters import Whom
 from partisan_actors.actors.keys import described_key, name_key
 from partisan_actors.actors.namespaces import key_of
-from partisan_actors.errors import ActorNotFound, ActorStopped, PartisanError
+from partisan_actors.actors.reasons import end_of
+from partisan_actors.errors import ActorNotFound, PartisanError
 from partisan_actors.ids import NodeId
 
 __all__ = ["TOMBSTONES_MAX", "Cells"]
@@ -40,7 +41,7 @@ class Cells(dict[bytes, Any]):
                 del self[key]
         self._tombstones[cell.key] = (
             Whom.of(cell.definition.interface.class_name, str(cell), str(cell.actor)),
-            cell.cause or ActorStopped(str(cell), cell.reason),
+            cell.cause or end_of(str(cell), cell.reason),
         )
         while len(self._tombstones) > TOMBSTONES_MAX:
             self._tombstones.popitem(last=False)

@@ -424,7 +424,7 @@ class Outbound:
 def _release(refs: SentRefs, reply: Reply[Any], location: Location) -> None:
     """The call is over that these were sent with."""
     peer = location.peer
-    refs.release(peer.node if peer is not None and has_read(reply.exception()) else None)
+    refs.release(peer.node if peer is not None and has_read(reply.failure) else None)
 
 
 def _sender(location: Location, partition: int | None) -> int | None:

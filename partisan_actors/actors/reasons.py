@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from partisan_actors.errors import ActorGroupRemoved, ActorStopped
+
 __all__ = [
     "KILL",
     "KILLED",
@@ -21,6 +23,7 @@ __all__ = [
     "ActorExit",
     "Flushed",
     "effect_of_exit",
+    "end_of",
     "exited",
     "kind_of",
     "raised",
@@ -42,6 +45,7 @@ OUT_OF_SCOPE: Final = "out of scope"
 _KILLED: Final = "it was killed"
 _EXITED: Final = "it exited: "
 _RAISED: Final = "its constructor raised "
+_GROUP_GONE: Final = "its placement group "
 NODE_STOPPED: Final = "its node stopped"
 
 
@@ -58,7 +62,7 @@ KINDS: Final = (
     ("another life of it ", "superseded"),
     ("its process ", "process ended"),
     ("the kernel most likely ended its process ", "out of memory"),
-    ("its placement group ", "placement group removed"),
+    (_GROUP_GONE, "placement group removed"),
     ("its bundle of ", "placement group removed"),
 )
 
@@ -97,6 +101,11 @@ def reason_of(text: str) -> str:
         if text.startswith(beginning):
             return text.removeprefix(beginning)
     return text
+
+
+def end_of(whom: str, text: str) -> ActorStopped:
+    """The error for callers of an actor that ended so."""
+    return (ActorGroupRemoved if text.startswith(_GROUP_GONE) else ActorStopped)(whom, text)
 
 
 def kind_of(text: str) -> str:

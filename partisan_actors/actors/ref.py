@@ -12,6 +12,7 @@ import zlib
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from partisan_actors.actors.reasons import end_of
 from partisan_actors.errors import ActorStopped, ActorUnavailable, PartisanError
 from partisan_actors.ids import ActorId
 
@@ -118,4 +119,4 @@ class Location:
 
     def stopped_error(self, reason: str) -> ActorStopped:
         """The error for a call to this actor after it ended."""
-        return ActorStopped(str(self), reason)
+        return end_of(str(self), reason)

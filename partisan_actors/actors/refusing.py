@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from partisan_actors.actors.parcels import packed_again
-from partisan_actors.actors.reasons import NODE_STOPPED
+from partisan_actors.actors.reasons import NODE_STOPPED, end_of
 from partisan_actors.actors.tracing import refuse_serving
-from partisan_actors.errors import ActorStopped, MailboxFull
+from partisan_actors.errors import MailboxFull
 
 if TYPE_CHECKING:
     from partisan_actors.actors.actor import Definition
@@ -95,7 +95,7 @@ class Refusing:
 
     def stopped_error(self) -> PartisanError:
         """What those get who call an actor that has ended."""
-        return self.cause or ActorStopped(str(self), self.reason)
+        return self.cause or end_of(str(self), self.reason)
 
     def no_method(self, peer: Peer, number: int | None, name: str) -> None:
         """There is no method of that name."""

@@ -62,6 +62,7 @@ class Reply(Generic[T_co]):
         if not self._done:
             self.wait(timeout)
         if self._error is not None:
+            self._error_taken()
             raise self._error
         return self._value  # type: ignore[no-any-return]  # users' data
 
@@ -69,7 +70,17 @@ class Reply(Generic[T_co]):
         """The error of the call, or None when it succeeded; waits as `result` does."""
         if not self._done:
             self.wait(timeout)
+        if self._error is not None:
+            self._error_taken()
         return self._error
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The error, if it is here: for who only looks on. Who reads it otherwise has heard of it."""
+        return self._error
+
+    def _error_taken(self) -> None:
+        """Somebody has the error now."""
 
     def wait(self, timeout: float | None = None) -> None:
         """Block this thread until done. Raises CallTimeout, RuntimeError and Deadlocked as `result` does."""
@@ -134,6 +145,7 @@ class Reply(Generic[T_co]):
             if not future.set_running_or_notify_cancel():
                 return
             if self._error is not None:
+                self._error_taken()
                 future.set_exception(self._error)
             else:
                 future.set_result(self.result())

@@ -90,7 +90,7 @@ class Request:
         if trace is not None:
             meta.update(trace.meta())
         if not self.is_retried:
-            reply.add_waiter(lambda: self.ended(reply.exception(), reply))
+            reply.add_waiter(lambda: self.ended(reply.failure, reply))
         message, buffers = self._encoded(number, meta)
         if trace is not None and attempt == 1:
             trace.encoded(message, buffers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from partisan_actors.actors.cell import Cell
-from partisan_actors.actors.reasons import NORMAL, ActorExit, exited
+from partisan_actors.actors.reasons import NORMAL, ActorExit, end_of, exited
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.errors import ActorStopped
@@ -29,7 +29,7 @@ def _terminate(cell: Cell, peer: Peer, number: int, args: Any) -> None:
     method = next(iter(cell.definition.interface.methods), None)
     if method is None:
         cell.stop(exited(NORMAL), finishes=True)  # nothing can wait before it
-        cell.system.reply_error(peer, number, ActorStopped(str(cell), cell.reason))
+        cell.system.reply_error(peer, number, end_of(str(cell), cell.reason))
     else:
         cell.deliver(peer, number, method, _exit)
 

@@ -119,7 +119,7 @@ class CallTrace(_Sent):
     def over(self) -> None:
         """The reply is there."""
         assert self.reply is not None
-        self.finished(self.reply.exception())
+        self.finished(self.reply.failure)
 
     def finished(self, error: BaseException | None) -> None:
         """The call has ended; of a generator, `items` says with how many."""
@@ -266,7 +266,7 @@ class QuickCalls:
 
     def _over(self, begun: QuickRecord, reply: Reply[Any]) -> None:
         recorder = self._recorder
-        error, record = reply.exception(), (*begun, recorder.clock())
+        error, record = reply.failure, (*begun, recorder.clock())
         if error is None:
             recorder.record_quick(record)
         else:

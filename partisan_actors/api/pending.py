@@ -55,7 +55,7 @@ class PendingWork:
     async def explain_ref(self, ref: ObjectRef[Any]) -> dict[str, Any]:
         """What a ref waits for."""
         if ref.done():
-            state = "finished" if ref.exception() is None else f"failed: {ref.exception()}"
+            state = "finished" if ref.failure is None else f"failed: {ref.failure}"
             return _row(str(ref.id), state, [])
         work = self._submitter.work_of(ref)
         if work is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from partisan_actors.actors.replies import Reply
+from partisan_actors.actors.replies import Answer
 from partisan_actors.ids import ObjectId
 from partisan_actors.objects.ref import ObjectRef
 from partisan_actors.values import dataclass
@@ -17,7 +17,7 @@ RECENT_BYTES_MAX: Final = 256 * 1024 * 1024
 RECENT_SWEEPS: Final = 2
 
 
-class Fetched(Reply[Any]):
+class Fetched(Answer[Any]):
     """The value of a borrowed ref, on its way; what is known of it when it is large."""
 
     __slots__ = ("is_mapped", "size_bytes")

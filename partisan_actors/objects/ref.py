@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.replies import Reply
 from partisan_actors.ids import NodeId, ObjectId, TaskId
+
+if TYPE_CHECKING:
+    from partisan_actors.objects.unheard import Unheard
 
 __all__ = ["AWAY", "ObjectRef", "RefStore", "rebuild_ref"]
 
@@ -34,6 +37,8 @@ class RefStore(Protocol):
     rebuild: Callable[[str, int, int], ObjectRef[Any]]
     # Who wants to know at once that any ref of this node has failed.
     on_failure: list[Callable[[], None]]
+    # Who tells of failures that nobody has asked about.
+    unheard: Unheard
 
     def new_id(self) -> ObjectId:
         """An id that this node never used."""
@@ -141,6 +146,7 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
         if not self._done:
             yield from self._future_of_wait()
         if self._error is not None:
+            self._error_taken()
             raise self._error
         value = self._value
         if value is AWAY:
@@ -151,6 +157,7 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
         if not self._done:
             self.wait(timeout)
         if self._error is not None:
+            self._error_taken()
             raise self._error
         value = self._value
         return value if value is not AWAY else self._store.bring_back(self)  # type: ignore[no-any-return]  # users' data
@@ -166,9 +173,15 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
         super().add_waiter(waiter)
 
     def fail(self, error: BaseException) -> None:
+        if not self._done:
+            self._store.unheard.failed(self, error)
         super().fail(error)
         for tell in list(self._store.on_failure):
             tell()
+
+    def _error_taken(self) -> None:
+        assert self._error is not None
+        self._store.unheard.heard(self._error)
 
     def begin_fetch(self) -> None:
         """Have the value of a borrowed ref brought here, if nobody has yet."""
@@ -185,6 +198,8 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._store.lend(self)
+        if self._error is not None:
+            self._error_taken()
         return self._store.rebuild, (*self.id.node, self.id.number)
 
 

@@ -27,6 +27,7 @@ from partisan_actors.objects.ref import ObjectRef, rebuild_ref
 from partisan_actors.objects.sharing import Sharing
 from partisan_actors.objects.spilling import Spiller
 from partisan_actors.objects.tracing import ObjectTrace, pull
+from partisan_actors.objects.unheard import Unheard
 from partisan_actors.telemetry.records import ObjectStep
 from partisan_actors.wire.channels import BULK
 from partisan_actors.wire.payload import Payload, decode, encode_value
@@ -56,6 +57,7 @@ class ObjectStore:
         self._passed_on: set[ObjectId] = set()  # of what is borrowed
         self._readiness: weakref.WeakKeyDictionary[ObjectRef[Any], Reply[None]] = weakref.WeakKeyDictionary()
         self.on_failure: list[Callable[[], None]] = []
+        self.unheard = Unheard()
         # Refs that are kept here for a moment after their last use: what is mapped already is not mapped again.
         self._recent = RecentRefs()
         # Values of other nodes that were wanted: those that were here already, and those that were fetched.
@@ -80,6 +82,7 @@ class ObjectStore:
             self.sharing.start(node.config.store_bytes_max)
 
     def _close(self) -> None:
+        self.unheard.close()
         self._recent.clear()
         self.keeping.close()
 

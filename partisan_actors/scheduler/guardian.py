@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from partisan_actors.actors.cell import Cell
+from partisan_actors.actors.reasons import end_of
 from partisan_actors.actors.ref import Location
 from partisan_actors.actors.refusing import STOPPED, STOPPING
 from partisan_actors.actors.restart import choose_guardians, may_restart, should_act
@@ -139,7 +140,7 @@ class Guardian:
         value = entry.value if entry is not None else None
         if not isinstance(value, dict):
             return None
-        return ActorStopped(value["what"], value["why"]) if value["host"] is None else NodeId(*value["host"])
+        return end_of(value["what"], value["why"]) if value["host"] is None else NodeId(*value["host"])
 
     def announce_end(self, spec: ActorSpec, reason: str) -> None:
         """The actor ended on a live node, so it is not restarted; everybody may know."""
@@ -358,7 +359,7 @@ class Guardian:
             location.can_restart = bool(value["can_restart"])
         if value["host"] is None:
             self._records.pop(actor, None)
-            self._system.ended(actor, ActorStopped(value["what"], value["why"]))
+            self._system.ended(actor, end_of(value["what"], value["why"]))
         else:
             self._told_of_life(actor, NodeId(*value["host"]), value["restarts"])
             self._system.moved(actor, NodeId(*value["host"]))

@@ -162,7 +162,7 @@ class TaskSubmitter:
 
     def over(self, work: Submitted) -> None:
         """It is done, whatever its outcome."""
-        spec, error = work.spec, work.ref.exception() if work.ref.done() else None
+        spec, error = work.spec, work.ref.failure
         if self.submitted.pop(spec.task, None) is not None:
             told = None if error is None else brief(error)
             now = self._system.loop.time()
@@ -197,7 +197,8 @@ class TaskSubmitter:
                 work.ref.fail(error)
                 return
             if work.is_cancelled or not retries.allow(attempt, lost, node_lost=is_lost):
-                work.ref.fail(lost)
+                # Without the way it took here, which tells users nothing, and would keep all that is on it.
+                work.ref.fail(lost.with_traceback(None))
                 return
 
     async def _once(self, work: Submitted, trace: SubmittedTask | None) -> Any:
@@ -322,7 +323,7 @@ class TaskSubmitter:
 
 
 def _finished(trace: SubmittedTask, task: TaskId, ref: ObjectRef[Any], is_stream: bool) -> None:
-    error = ref.exception()
+    error = ref.failure
     trace.finished(task, error, ref.result() if is_stream and error is None else None)
 
 

@@ -102,7 +102,7 @@ class Submitted:
 
     def reader(self) -> NodeId | None:
         """The node that has read its arguments, once it is over, if that was one, and is known."""
-        return self.asked if self.spec.attempt == 1 and has_read(self.ref.exception()) else None
+        return self.asked if self.spec.attempt == 1 and has_read(self.ref.failure) else None
 
     def begin(self, attempt: int) -> None:
         """Another attempt begins: a stream of another number, so that what an earlier one still sends is not taken."""

@@ -32,7 +32,8 @@ Clock = Callable[[], int]
 class Sent(Protocol):
     """The future result of a call."""
 
-    def exception(self) -> BaseException | None:
+    @property
+    def failure(self) -> BaseException | None:
         """What it failed with, once it is done."""
         ...
 
@@ -132,7 +133,7 @@ class SentMeters:
         return partial(self._ended, class_name, method, 1, self._clock())
 
     def _replied(self, class_name: str, method: str, weight: int, begun: int, reply: Sent) -> None:
-        self._ended(class_name, method, weight, begun, reply.exception())
+        self._ended(class_name, method, weight, begun, reply.failure)
 
     def _ended(self, class_name: str, method: str, weight: int, begun: int, error: BaseException | None) -> None:
         outcomes = self._outcomes.get((class_name, method))

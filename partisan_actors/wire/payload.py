@@ -125,9 +125,24 @@ def can_be_sent(value: Any) -> bool:
     return _failure(value) is None
 
 
+_NOT_HERE: Final = (
+    "What was sent is pickled by the name of its module, which cannot be imported here as there. Install the "
+    "module for this node, start the node in the folder of the program, ship the module with "
+    "runtime_env={'py_modules': [...]}, or have it copied: cloudpickle.register_pickle_by_value(module)."
+)
+
+
 def decode(body: bytes | memoryview, buffers: Iterable[Any] = ()) -> Any:
-    """The inverse of `encode`. Only call it on what an authenticated peer sent."""
-    return pickle.loads(body, buffers=buffers)
+    """The inverse of `encode`. Only call it on what an authenticated peer sent.
+
+    What unpickling raises goes through; a module, or a name in one, that there is not here has a note with what to do.
+    """
+    try:
+        return pickle.loads(body, buffers=buffers)
+    except (ImportError, AttributeError) as error:
+        if isinstance(error, ImportError) or str(error).startswith("Can't get attribute"):
+            error.add_note(_NOT_HERE)
+        raise
 
 
 def encode_code(code: Any, what: str) -> bytes:

@@ -199,6 +199,36 @@ def test_wait_returns_what_is_ready_in_the_order_given(tmp_path: Path) -> None:
     assert pa.wait([slow, quick], num_returns=2, timeout=30) == ([slow, quick], [])
 
 
+def test_what_a_task_raised_is_told_once_when_nobody_has_asked_for_it(caplog: pytest.LogCaptureFixture) -> None:
+    @pa.task
+    def fail(text: str) -> None:
+        raise ValueError(text)
+
+    @pa.task
+    def use(value: None) -> None:
+        """Is never run: its argument is an error."""
+
+    fail.remote("nobody asks")
+    heard = fail.remote("somebody asks")
+    with pytest.raises(ValueError, match="somebody asks"):
+        pa.get(heard)
+    used = use.remote(fail.remote("somebody asks through another task"))
+    with pytest.raises(ValueError, match="through another"):
+        pa.get(used)
+    del heard, used
+
+    def told() -> list[str]:
+        return [text for text in caplog.messages if "nobody asked for" in text]
+
+    deadline = time.monotonic() + 60
+    while not told():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    (message,) = told()
+    assert "ValueError: nobody asks" in message
+    assert "in fail" in message
+
+
 def test_a_dropped_ref_does_not_stop_its_task(tmp_path: Path) -> None:
     @pa.task
     def touch(path: str) -> None:

@@ -13,6 +13,7 @@ from partisan_actors.actors.replies import Answer, Reply
 from partisan_actors.errors import ActorStopped, ActorUnavailable, NodeDown
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.peer import Peer
+from partisan_actors.objects.fetching import Fetched
 
 PROCESS = NodeId("p", 1)
 
@@ -36,6 +37,16 @@ async def test_calls_of_an_actor_that_is_gone_fail_with_the_reason() -> None:
     with pytest.raises(ActorStopped, match="signal 9"):
         await call
     assert not process.pending
+
+
+async def test_who_fetches_a_value_of_the_process_hears_that_the_node_is_gone_and_nothing_of_its_actor() -> None:
+    process, fetched = peer(), Fetched(asyncio.get_running_loop())
+    process.pending[1] = fetched
+
+    fail_calls(process, location(can_restart=False), "signal 9")
+
+    assert process.pending == {1: fetched}
+    assert not fetched.done()
 
 
 async def test_calls_of_actors_that_end_with_their_node_say_so_unless_some_are_made_again() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from partisan_actors.actors.reasons import ActorExit, effect_of_exit, exited, raised, reason_of
+from partisan_actors.actors.reasons import ActorExit, effect_of_exit, end_of, exited, raised, reason_of
+from partisan_actors.errors import ActorGroupRemoved, ActorStopped, PlacementGroupRemoved
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,12 @@ def test_exit_signals_do_what_they_do_in_erlang(
     reason: str, traps: bool, is_link: bool, is_itself: bool, effect: str | None
 ) -> None:
     assert effect_of_exit(reason, traps=traps, is_link=is_link, is_itself=is_itself) == effect
+
+
+def test_an_actor_that_ended_with_its_placement_group_says_so_by_its_error_wherever_it_ran() -> None:
+    gone = end_of("A (a)", "its placement group 'g' is over, as it was removed")
+
+    assert type(gone) is ActorGroupRemoved
+    assert isinstance(gone, PlacementGroupRemoved)
+    assert (gone.actor, gone.reason) == ("A (a)", "its placement group 'g' is over, as it was removed")
+    assert type(end_of("A (a)", "it was killed")) is ActorStopped

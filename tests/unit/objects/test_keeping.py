@@ -17,6 +17,7 @@ from partisan_actors.ids import NodeId, ObjectId
 from partisan_actors.objects.keeping import Keeping, is_large
 from partisan_actors.objects.ref import AWAY, ObjectRef
 from partisan_actors.objects.spilling import Spiller
+from partisan_actors.objects.unheard import Unheard
 from partisan_actors.wire.payload import decode, encode_value
 
 KILOBYTE = 1024
@@ -28,6 +29,7 @@ class Store:
     def __init__(self, spill_dir: Path, bytes_max: int) -> None:
         self.loop = asyncio.new_event_loop()
         self.on_failure: list[Any] = []
+        self.unheard = Unheard()
         self._number = 0
         self.spiller = Spiller(NodeId("a", 1), str(spill_dir))
         self.inside: dict[Any, list[Any]] = {}  # what is in a value, by that

@@ -20,7 +20,8 @@ class Reply:
         self.error: BaseException | None = None
         self.waiters: list[Callable[[], object]] = []
 
-    def exception(self) -> BaseException | None:
+    @property
+    def failure(self) -> BaseException | None:
         return self.error
 
     def add_waiter(self, waiter: Callable[[], object]) -> None:

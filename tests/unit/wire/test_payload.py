@@ -187,3 +187,22 @@ def test_a_class_whose_pickling_raises_something_odd_is_an_ordinary_error() -> N
 
     with pytest.raises(SerializationError, match="odd"):
         encode([Odd()], "it")
+
+
+def test_what_cannot_be_imported_here_says_what_to_do() -> None:
+    for text in (b"cno_such_module\nThing\n.", b"cthreading\nNoSuchThing\n."):
+        with pytest.raises((ImportError, AttributeError)) as raised:
+            decode(text)
+
+        assert "py_modules" in "".join(raised.value.__notes__)
+
+
+def test_an_error_of_users_that_unpickling_meets_is_left_as_it_is() -> None:
+    class Breaks:
+        def __reduce__(self) -> Any:
+            return getattr, (1, "nothing")
+
+    with pytest.raises(AttributeError) as raised:
+        decode(pickle.dumps(Breaks()))
+
+    assert not hasattr(raised.value, "__notes__")
