@@ -45,7 +45,7 @@ class Told:
             post=lambda *call: self.posted.append(call),
         )
         location = Location(ActorId(THERE, 7), "Log", None, can_restart=False)
-        location.peer = SimpleNamespace(node=THERE, is_self=False, lanes={CALLS: [self.line]})  # type: ignore[assignment]
+        location.peer = SimpleNamespace(node=THERE, is_self=False, lanes={CALLS: [self.line]})  # type: ignore[assignment]  # stands for one
         self.trace = TellTrace(self.host, self.recorder.begin(), location, "write", CALLS, 1)
 
     def records(self) -> list[Record]:
