@@ -263,17 +263,21 @@ class Streams:
             self.outgoing[peer.node, number] = out
         return out
 
-    def through(self, peer: Peer, task: StreamedTask, result: Any) -> Any:
-        """On a thread: what a task returned; if it is a generator for a stream, run it and count its items."""
+    def through(self, peer: Peer, task: StreamedTask, result: Any, sent: Callable[[int], object]) -> Any:
+        """On a thread: what a task returned; if it is a generator for a stream, run it and count its items.
+
+        `sent` is told how many bytes they were, however it ends.
+        """
         if not task.stream:
             return result
         out = self.open(peer, task.stream, task.ahead, 0, task.name)
         try:
             return run_sync(self.host, out, result)
         finally:
+            sent(out.sent_bytes)
             self.host.post(self.close, out)
 
-    async def through_soon(self, peer: Peer, task: StreamedTask, generator: Any) -> int:
+    async def through_soon(self, peer: Peer, task: StreamedTask, generator: Any, sent: Callable[[int], object]) -> int:
         """The same of an async generator, on the loop."""
         out = self.open(peer, task.stream, task.ahead, 0, task.name)
 
@@ -283,6 +287,7 @@ class Streams:
         try:
             return await run_async(out, begin)
         finally:
+            sent(out.sent_bytes)
             self.close(out)
 
     def close(self, out: Outgoing) -> None:

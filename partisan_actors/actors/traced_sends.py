@@ -110,6 +110,31 @@ class _Sent:
         if is_full or now - self._started_ns > SLOW_ENCODING_NS:
             self._sending = Sending(now, len(message) + sum(map(len, buffers or ())), is_full)
 
+    def _connection(self) -> Any:
+        """What it goes on, if that is known and leads to another node."""
+        peer = self._location.peer
+        return peer.lanes[self._channel][self._lane] if peer is not None and not peer.is_self else None
+
+    def _look_when_written(self, connection: Any, then: Callable[[], object] | None) -> None:
+        since_ns = self._host.recorder.clock()
+        if get_ident() == self._host.thread_id:
+            self._waits_for(connection, since_ns, then)
+        else:
+            self._host.post(self._waits_for, connection, since_ns, then)
+
+    def _waits_for(self, connection: Any, since_ns: int, then: Callable[[], object] | None) -> None:
+        """On the loop: `then` is called when what waits for that connection now is being written, or it is no more."""
+
+        def written(future: object) -> None:
+            self._queue_wait_ns = self._host.recorder.clock() - since_ns
+            if then is not None:
+                then()
+
+        if connection.is_paused:
+            connection.goes_on().add_done_callback(written)
+        elif then is not None:
+            then()
+
 
 class CallTrace(_Sent):
     """The CLIENT span of one ask."""
@@ -153,21 +178,9 @@ class CallTrace(_Sent):
 
     def look_at_queue(self) -> None:
         """The message is about to be queued: note how long it waits, if its connection cannot be written to now."""
-        peer = self._location.peer
-        connection = peer.lanes[self._channel][self._lane] if peer is not None and not peer.is_self else None
-        if connection is None or not connection.is_paused:
-            return
-        if get_ident() == self._host.thread_id:
-            self._waits_for(connection, self._host.recorder.clock())
-        else:
-            self._host.post(self._waits_for, connection, self._host.recorder.clock())
-
-    def _waits_for(self, connection: Any, since_ns: int) -> None:
-        def written(future: object) -> None:
-            self._queue_wait_ns = self._host.recorder.clock() - since_ns
-
-        if connection.is_paused:
-            connection.goes_on().add_done_callback(written)
+        connection = self._connection()
+        if connection is not None and connection.is_paused:
+            self._look_when_written(connection, None)
 
     def _round_trip_s(self, peer: Peer | None) -> float | None:
         connection = self._host.node.first_connection(peer, self._channel, self._lane) if peer is not None else None
@@ -193,14 +206,21 @@ class TellTrace(_Sent):
         return {**super().meta(), "id": self._number}
 
     def sent(self, error: BaseException | None = None) -> None:
-        """It is on its way, or could not be sent."""
-        location, recorder = self._location, self._host.recorder
+        """It is on its way, or could not be sent. Where its connection is full, how long it waits is known later."""
+        ended_ns, connection = self._host.recorder.clock(), self._connection() if error is None else None
+        if connection is not None and connection.is_paused:
+            self._look_when_written(connection, lambda: self._finished(ended_ns, None))
+        else:
+            self._finished(ended_ns, error)
+
+    def _finished(self, ended_ns: int, error: BaseException | None) -> None:
+        location = self._location
         peer = location.peer
-        recorder.finish(
+        self._host.recorder.finish(
             TellSent(
                 self.context,
                 self._started_ns,
-                recorder.clock(),
+                ended_ns,
                 location.actor,
                 location.class_name,
                 self._method,
@@ -211,6 +231,7 @@ class TellTrace(_Sent):
                 self._number,
                 location.name,
                 self._sending,
+                self._queue_wait_ns,
             )
         )
 

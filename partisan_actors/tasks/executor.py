@@ -338,7 +338,8 @@ class TaskExecutor:
         while_blocked.set(partial(self._lending, waiting))
         try:
             args, kwargs = wait_for_arguments(*_arguments(waiting.spec))
-            outcome = self._system.streams.through(waiting.peer, waiting.spec, function(*args, **kwargs)), None
+            result = function(*args, **kwargs)
+            outcome = self._system.streams.through(waiting.peer, waiting.spec, result, waiting.streamed), None
         except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
             outcome = None, error
         self._leave(waiting, function, outcome[1], outcome[0])
@@ -377,7 +378,7 @@ class TaskExecutor:
             named = {key: await value if isinstance(value, Reply) else value for key, value in kwargs.items()}
             value = function(*ready, **named)
             if waiting.spec.stream:
-                value = await self._system.streams.through_soon(waiting.peer, waiting.spec, value)
+                value = await self._system.streams.through_soon(waiting.peer, waiting.spec, value, waiting.streamed)
             else:
                 value = await value
         except asyncio.CancelledError:

@@ -80,6 +80,8 @@ class ServedTask:
         self._hops = hops
         self._arrived_ns = recorder.clock()
         self._begun_ns = 0
+        # Of a generator, once it has ended.
+        self.stream_bytes: int | None = None
 
     def begin(self) -> None:
         """The task leaves the queue; runs in the context of its own that it then has."""
@@ -115,5 +117,6 @@ class ServedTask:
                 items,
                 None,
                 running,
+                self.stream_bytes,
             )
         )

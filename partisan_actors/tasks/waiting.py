@@ -46,6 +46,11 @@ class Waiting:
         # Whether it was cancelled when it had room and had not begun.
         self.is_unwanted = False
 
+    def streamed(self, sent_bytes: int) -> None:
+        """The items of its generator were so many bytes."""
+        if self.trace is not None:
+            self.trace.stream_bytes = sent_bytes
+
 
 class TaskQueue:
     """In order. The loop adds and takes; a thread that has run a task takes the next one. From any thread."""

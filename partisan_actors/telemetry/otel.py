@@ -175,7 +175,7 @@ class Exporting:
         self._clock.follow_steps()
         while taken := recorder.take_as_kept(SLICE_KEPT):
             # A recorder's users should not give it others; processors must not get them. Quick ones are sampled.
-            records = [entry for entry in taken if _is_sampled(entry)]
+            records = [entry for entry in taken if type(entry) is tuple or _is_sampled(entry)]
             self._recent.add_records(records)
             if self._exporter is not None:
                 room = max(0, recorder.records_max - len(self._waiting))
@@ -286,7 +286,7 @@ def _resource(node: NodeId, cluster: str, options: TracingOptions, provider: Tra
 
 
 def _is_sampled(entry: Entry) -> bool:
-    return type(entry) is tuple or bool(in_full(entry).context.flags & SAMPLED)
+    return bool(in_full(entry).context.flags & SAMPLED)
 
 
 def _parent(value: SpanValue) -> SpanContext | None:

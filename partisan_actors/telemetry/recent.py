@@ -88,13 +88,17 @@ class RecentSpans:
         self._add((kept,))
 
     def _add(self, entries: Sequence[Entry | Kept]) -> None:
-        size = sum(map(_size_of, entries))
+        quick = sum([type(entry) is tuple for entry in entries])
+        size = quick * QUICK_RECORD_BYTES
+        if quick < len(entries):
+            size += sum(_size_of(entry) for entry in entries if type(entry) is not tuple)
         with self._lock:
             kept = self._kept
             kept.extend(entries)
             self._bytes += size
             while len(kept) > self._spans_max or (self._bytes > self._bytes_max and len(kept) > 1):
-                self._bytes -= _size_of(kept.popleft())
+                oldest = kept.popleft()
+                self._bytes -= QUICK_RECORD_BYTES if type(oldest) is tuple else _size_of(oldest)
                 self.forgotten += 1
 
     def newest_first(self) -> Iterator[Kept]:

@@ -111,7 +111,7 @@ class AskServed(NamedTuple):
 
 
 class TellSent(NamedTuple):
-    """PRODUCER: a tell has been handed to its channel, or refused."""
+    """PRODUCER: a tell has been handed to its channel, or refused. `queue_wait_ns` as in `AskFinished`."""
 
     context: TraceContext
     started_ns: int
@@ -126,6 +126,7 @@ class TellSent(NamedTuple):
     message_id: object = None
     name: str | None = None
     sending: Sending | None = None
+    queue_wait_ns: int = 0
 
 
 class TellProcessed(NamedTuple):

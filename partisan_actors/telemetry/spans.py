@@ -121,8 +121,7 @@ def _ask_finished(record: AskFinished) -> SpanValue:
     attributes[events.CALL_KIND] = "ask"
     attributes[events.ATTEMPT] = record.attempt
     _add_sending(attributes, record.sending, record.started_ns)
-    if record.queue_wait_ns > QUEUE_WAIT_MIN_NS:
-        attributes[events.CHANNEL_QUEUE_WAIT] = record.queue_wait_ns / _NS_PER_S
+    _add_queue_wait(attributes, record.queue_wait_ns)
     if record.rtt_s is not None:
         attributes[events.PEER_RTT] = record.rtt_s
     _add_address(attributes, record.server, events.SERVER_ADDRESS, events.SERVER_PORT)
@@ -205,6 +204,7 @@ def _tell_sent(record: TellSent) -> SpanValue:
     attributes |= _actor(record) | _route(record)
     attributes[events.ACTOR_METHOD] = record.method
     _add_sending(attributes, record.sending, record.started_ns)
+    _add_queue_wait(attributes, record.queue_wait_ns)
     return _span(record, f"send {record.class_name}", SpanKind.PRODUCER, Scope.CALLS, attributes, record.failure)
 
 
@@ -413,6 +413,11 @@ def _add_sending(attributes: Attributes, sending: Sending | None, started_ns: in
     if sending is not None:
         attributes[events.PAYLOAD_SIZE] = sending.payload_bytes
         attributes[events.SERIALIZE_DURATION] = (sending.encoded_ns - started_ns) / _NS_PER_S
+
+
+def _add_queue_wait(attributes: Attributes, queue_wait_ns: int) -> None:
+    if queue_wait_ns > QUEUE_WAIT_MIN_NS:
+        attributes[events.CHANNEL_QUEUE_WAIT] = queue_wait_ns / _NS_PER_S
 
 
 def _add_late(attributes: Attributes, context: TraceContext) -> None:

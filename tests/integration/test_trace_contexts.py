@@ -120,6 +120,17 @@ def task_that_calls(bank: Any) -> int:
     return int(pa.get(bank.blocking.remote()))
 
 
+@pa.task
+def numbers(count: int) -> Iterator[int]:
+    yield from range(count)
+
+
+@pa.task
+async def numbers_soon(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        yield number
+
+
 class Traced:
     """What the nodes have recorded."""
 
@@ -254,6 +265,20 @@ async def test_a_stream_is_one_pair_of_spans_with_what_is_called_between_its_ite
         assert server["parent_id"] == client["span_id"]
         assert client["attributes"]["partisan.stream.items"] == server["attributes"]["partisan.stream.items"] == 3
         assert server["attributes"]["partisan.stream.bytes"] > 3
+
+
+@pytest.mark.parametrize("generator", [numbers, numbers_soon])
+async def test_a_task_that_is_a_generator_is_one_pair_of_spans_that_says_how_much_it_gave(generator: Any) -> None:
+    async with traced() as (recorded, _, _):
+        stream = generator.options(placement=pa.NodeAffinity("b")).remote(3)
+        assert [await ref async for ref in stream] == [0, 1, 2]
+
+        name = f"task/{generator.__name__}"
+        client, server = [(await recorded.found(name, kind))[0] for kind in ("client", "server")]
+
+        assert client["attributes"]["partisan.stream.items"] == server["attributes"]["partisan.stream.items"] == 3
+        assert server["attributes"]["partisan.stream.bytes"] > 3
+        assert server["parent_id"] == client["span_id"]
 
 
 async def test_a_tell_inside_an_async_method_is_a_child_and_so_is_what_it_does() -> None:
