@@ -34,6 +34,7 @@ class Node:
     def __init__(self) -> None:
         self.closed: Exception | None = None
         self.me = SimpleNamespace(name="node")
+        self.loop = SimpleNamespace(call_later=lambda *_: None)
         self.queue = TaskQueue()
         self.threads = TaskThreads(cast(Any, self), self.queue, self._call, self._ended)
         self.call: Callable[[Waiting], Any] = lambda waiting: waiting.spec.task.number
