@@ -23,6 +23,8 @@ from partisan_actors.tasks.waiting import TaskQueue, Waiting
 if TYPE_CHECKING:
     from partisan_actors.actors.system import ActorSystem
     from partisan_actors.actors.threads import JobThread
+    from partisan_actors.scheduler.room import Room
+    from partisan_actors.tasks.spec import TaskKind
 
 __all__ = ["Outcome", "TaskThreads"]
 
@@ -109,7 +111,7 @@ class TaskThreads:
             return
         self._unheard.append(ended)
         reply = waiting.reply
-        if error is None and type(reply) is LaterAnswer:
+        if error is None and isinstance(reply, LaterAnswer):
             if not reply.succeed_from_thread(value):
                 self._system.post(reply.succeed, value)
             elif self._is_due and not self._queue:
@@ -130,8 +132,26 @@ class TaskThreads:
         while unheard:
             waiting, value, error, following, thread = unheard.popleft()
             if thread is not None:
-                if len(self._idle) < THREADS_KEPT and self._system.closed is None:
-                    self._idle.append(thread)
-                else:
-                    thread.stop()
+                self._keep(thread)
             self._ended(waiting, value, error, following)
+
+    def last_of(self, kind: TaskKind, room: Room) -> tuple[Waiting, Any, BaseException | None] | None:
+        """On the loop: a task that has ended, and what of; it is not heard of otherwise, and the next has its room.
+
+        None unless it is all that has ended, was of that kind, and has room to give. As one after another is called and
+        waited for, each gets the room of the one before.
+        """
+        if len(self._unheard) != 1 or not kind.can_be_followed:
+            return None
+        waiting, value, error, _, thread = self._unheard[0]
+        if thread is None or waiting.spec.kind is not kind or waiting.spec.task not in room:
+            return None
+        self._unheard.popleft()
+        self._keep(thread)
+        return waiting, value, error
+
+    def _keep(self, thread: JobThread) -> None:
+        if len(self._idle) < THREADS_KEPT and self._system.closed is None:
+            self._idle.append(thread)
+        else:
+            thread.stop()
