@@ -17,6 +17,12 @@ __all__ = ["begin", "call_when_ready", "invoke", "wait_for_arguments"]
 
 def wait_for_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments with the value in place of each top-level ref; blocks this thread until they are there."""
+    if not kwargs:
+        for value in args:
+            if isinstance(value, Reply):
+                break
+        else:
+            return args, kwargs
     return (
         tuple(value.result() if isinstance(value, Reply) else value for value in args),
         {name: value.result() if isinstance(value, Reply) else value for name, value in kwargs.items()},

@@ -9,9 +9,8 @@ an eventfd gives the interpreter away meanwhile, as any call into the system doe
 from __future__ import annotations
 
 import os
-import select
 from collections import deque
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Final, Generic, Protocol, TypeVar
 
 try:
@@ -38,10 +37,6 @@ class JobQueue(Protocol[T]):
         """The first one; blocks until there is one."""
         ...
 
-    def get_within(self, seconds: float) -> T | None:
-        """The first one; None if there is none for so long, in whole milliseconds."""
-        ...
-
     def close(self) -> None:
         """From the thread that gets: it will not do so again."""
         ...
@@ -64,8 +59,6 @@ class _Waking(Generic[T]):
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._jobs: deque[T] = deque()
-        self._poll = select.poll()
-        self._poll.register(descriptor, select.POLLIN)
         # Whether the thread sleeps, or is about to look whether it may. Set before it looks, and read after there is
         # something to see, so nobody sleeps beside a job; at worst it is woken for nothing.
         self._sleeps = False
@@ -82,28 +75,16 @@ class _Waking(Generic[T]):
             self._sleeps = True
             if jobs:
                 break
-            self._read()
+            try:
+                os.eventfd_read(self._descriptor)
+            except InterruptedError:  # a signal, which is the main thread's to handle
+                continue
         self._sleeps = False
         return jobs.popleft()
-
-    def get_within(self, seconds: float) -> T | None:
-        jobs = self._jobs
-        if not jobs:
-            self._sleeps = True
-            if not jobs and self._poll.poll(seconds * 1000):
-                self._read()
-            self._sleeps = False
-        return jobs.popleft() if jobs else None
 
     def close(self) -> None:
         self._sleeps = False
         os.close(self._descriptor)
-
-    def _read(self) -> None:
-        try:
-            os.eventfd_read(self._descriptor)
-        except InterruptedError:  # a signal, which is the main thread's to handle
-            return
 
 
 class _Plain(Generic[T]):
@@ -111,12 +92,6 @@ class _Plain(Generic[T]):
         self._jobs: SimpleQueue[T] = SimpleQueue()
         self.put = self._jobs.put
         self.get = self._jobs.get
-
-    def get_within(self, seconds: float) -> T | None:
-        try:
-            return self._jobs.get(timeout=seconds)
-        except Empty:
-            return None
 
     def close(self) -> None:
         """There is nothing to let go of."""

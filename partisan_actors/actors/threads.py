@@ -12,7 +12,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 from partisan_actors.actors.jobs import JobQueue, job_queue
 
@@ -22,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 Job = Callable[[], None]
 
-REST_S: Final = 0.001
-
 
 class JobThread(Protocol):
     """Runs jobs one after another, in a thread of its own: an `ActorThread`, or a simulated one."""
@@ -31,10 +29,6 @@ class JobThread(Protocol):
     @property
     def run(self) -> Callable[[Job], None]:
         """Queue a job; from the loop, or from the thread itself."""
-        ...
-
-    def rest(self, call: Job) -> None:
-        """From the thread itself: call this when the job is over, if no other one comes within REST_S."""
         ...
 
     def stop(self) -> None:
@@ -48,14 +42,9 @@ class ActorThread:
     def __init__(self, name: str) -> None:
         self._jobs: JobQueue[Job] = job_queue()
         self.run = self._jobs.put
-        self._at_rest: Job | None = None
         # A daemon: a method that never returns must not keep the process.
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._thread.start()
-
-    def rest(self, call: Job) -> None:
-        """From the thread itself: call this when the job is over, if no other one comes within REST_S."""
-        self._at_rest = call
 
     def stop(self) -> None:
         """End after the jobs that wait."""
@@ -63,22 +52,12 @@ class ActorThread:
 
     def _main(self) -> None:
         get = self._jobs.get
-        job: Job | None = get()
-        while job is not _end:
-            if job is not None:
-                try:
-                    job()
-                except BaseException:
-                    logger.exception("a job of thread %s failed", self._thread.name)
-            job = get() if self._at_rest is None else self._next_soon(self._at_rest)
+        while (job := get()) is not _end:
+            try:
+                job()
+            except BaseException:
+                logger.exception("a job of thread %s failed", self._thread.name)
         self._jobs.close()
-
-    def _next_soon(self, at_rest: Job) -> Job | None:
-        self._at_rest = None
-        job = self._jobs.get_within(REST_S)
-        if job is None:
-            at_rest()
-        return job
 
 
 def _end() -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from partisan_actors.actors.holding import Holding
 from partisan_actors.actors.signals import Signals
@@ -47,7 +46,6 @@ from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.draining import Draining
 from partisan_actors.tasks.executor import TaskExecutor
 from partisan_actors.tasks.rpc import NodeCalls
-from partisan_actors.tasks.spec import TaskKind
 from partisan_actors.tasks.submit import TaskSubmitter
 from partisan_actors.tasks.waits import TaskWaits
 from partisan_actors.telemetry.recent import RecentSpans
@@ -104,8 +102,6 @@ class Runtime:
         self.objects = ObjectStore(self.system)
         self.executor = TaskExecutor(self.system, self.scheduler)
         self.submitter = TaskSubmitter(self.system, self.scheduler, self.objects)
-        # The kind of each remote function's last task, and what was so when it was submitted.
-        self.kinds: WeakKeyDictionary[object, tuple[tuple[object, ...], TaskKind]] = WeakKeyDictionary()
         self.draining = Draining(self.system, self.scheduler, self.executor)
         self.calls = NodeCalls(self.system, self.objects)
         self.inspection = Inspection(self.system, self.scheduler, self.objects, self.executor, self.submitter)

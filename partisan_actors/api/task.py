@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, Ty
 
 from partisan_actors.actors.actor import arity_of, name_of
 from partisan_actors.actors.consuming import Incoming
-from partisan_actors.actors.context import current_owner
+from partisan_actors.actors.context import current_cell, current_owner
 from partisan_actors.actors.method_options import STREAM_AHEAD, STREAMING
 from partisan_actors.api import session
 from partisan_actors.api.calls import takes_references
@@ -23,6 +23,7 @@ from partisan_actors.api.options import TaskOptions
 from partisan_actors.api.runtime_env import environment_for
 from partisan_actors.errors import ConfigError
 from partisan_actors.objects.stream import ObjectRefGenerator
+from partisan_actors.tasks.running import current_task
 from partisan_actors.tasks.spec import TaskKind
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
     from partisan_actors.api.calls import RemoteCall
     from partisan_actors.api.options import OtherTaskKeywords as Others
     from partisan_actors.api.runtime import Runtime
+    from partisan_actors.ids import NodeId
     from partisan_actors.objects.ref import ObjectRef
+    from partisan_actors.scheduler.environment import Environment
+    from partisan_actors.scheduler.strategies import InPlacementGroup
     from partisan_actors.tasks.retry import Retries
 
 __all__ = ["RemoteFunction", "StreamFunction", "task"]
@@ -58,6 +62,8 @@ class RemoteFunction(Generic[P, R_co]):
         functools.update_wrapper(cast(Any, self), function)
         self.function = function
         self._options = options
+        # Of the last call, and where that was made.
+        self._last_kind: tuple[tuple[object, ...], TaskKind] | None = None
 
     @functools.cached_property
     def _signature(self) -> inspect.Signature | None:
@@ -110,19 +116,24 @@ class RemoteFunction(Generic[P, R_co]):
     def _kind(self, system: ActorSystem, runtime: Runtime) -> TaskKind:
         """What all calls from where this one is made have in common; the last one is remembered."""
         options = self._options
-        captured = captured_placement(runtime.scheduler) if options.is_capturable else None
-        environment = environment_for(runtime, options.runtime_env)
-        where = captured, environment, running_namespace(system), current_owner.get() or system.me
-        known = runtime.kinds.get(self)
+        where: tuple[InPlacementGroup | None, Environment, str, NodeId]
+        if current_task.get() is None and current_cell.get() is None and not options.runtime_env:
+            # A program, and no task or actor: nothing is inherited.
+            where = None, runtime.environment, system.node.config.namespace, current_owner.get() or system.me
+        else:
+            captured = captured_placement(runtime.scheduler) if options.is_capturable else None
+            environment = environment_for(runtime, options.runtime_env)
+            where = captured, environment, running_namespace(system), current_owner.get() or system.me
+        known = self._last_kind
         if known is not None and known[0] == where and system.code.blob(known[1].code) is not None:
             return known[1]
         name = options.name or name_of(self.function)
         code = system.code.add(self.function, f"the function {name}")
-        isolation, request = options.isolated(environment), options.request(captured)
+        isolation, request = options.isolated(where[1]), options.request(where[0])
         kind = TaskKind(
-            name, code, request, where[3], where[2], isolation, environment, options.max_calls, options.tracing
+            name, code, request, where[3], where[2], isolation, where[1], options.max_calls, options.tracing
         )
-        runtime.kinds[self] = where, kind
+        self._last_kind = where, kind
         return kind
 
     @functools.cached_property

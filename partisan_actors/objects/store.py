@@ -146,7 +146,7 @@ class ObjectStore:
     def take_result(self, ref: ObjectRef[Any], value: Any) -> None:
         """`value` is that of `ref`, which is ours; kept as what is put is, if it is large."""
         ref.succeed(value)
-        if is_large(value):
+        if type(value) not in _SMALL and is_large(value):
             try:
                 payload = encode_value(value, "a result")
             except SerializationError:  # then it is a value of this node's own, and stays one
@@ -395,6 +395,7 @@ def _read_only(buffer: Any) -> Any:
     return memoryview(buffer).toreadonly() if isinstance(buffer, bytearray) else buffer
 
 
+_SMALL: Final = frozenset({int, float, bool, type(None)})
 _IMMUTABLE: Final = frozenset({int, float, bool, str, bytes, type(None)})
 
 

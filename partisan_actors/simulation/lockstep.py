@@ -70,10 +70,6 @@ class LockstepThread:
             self._is_idle = False
             self.loop.call_soon(self.take_turn)
 
-    def rest(self, call: Job) -> None:
-        """At once: virtual time does not pass while nothing happens."""
-        call()
-
     def stop(self) -> None:
         """End after the jobs that wait."""
         self.run(None)

@@ -59,7 +59,12 @@ class LaterAnswer:
         """
         if self._is_done:
             return True
-        encoded = self._encoded = self._encode(value)
+        encoded: Encoded | None = None
+        if type(value) in TINY:
+            with suppress(OverflowError):  # beyond 64 bits
+                encoded = pack([_REPLY, self._number, value]), None
+        encoded = encoded or self._encode(value)
+        self._encoded = encoded
         connection = self._peer.calls
         self._is_done = True  # while it is sent, lest the loop sends it, too
         self._is_done = encoded[1] is None and connection is not None and connection.send_from_thread(encoded[0])

@@ -120,6 +120,10 @@ class TaskExecutor:
         spec = TaskSpec(TaskId(peer.node, number), kind, body, NO_BUFFERS, trace)
         if self._system.code.blob(kind.code) is None or not self._takes_work or self._room.is_closed:
             answer.fail(NotTaken())
+        elif not self._queue and (before := self._threads.last_of(kind, self._room)) is not None:
+            waiting = self._waiting(spec, peer, answer, meta, context.copy())
+            self._ended(*before, waiting)
+            self._begin(waiting)
         elif not self._queue and self._room.acquire(spec.task, kind.request):
             self._begin(self._waiting(spec, peer, answer, meta, context.copy()))
         elif self._takes(spec):
@@ -337,9 +341,8 @@ class TaskExecutor:
         outcome: Outcome
         while_blocked.set(partial(self._lending, waiting))
         try:
-            args, kwargs = wait_for_arguments(*_arguments(waiting.spec))
-            result = function(*args, **kwargs)
-            outcome = self._system.streams.through(waiting.peer, waiting.spec, result, waiting.streamed), None
+            args, kwargs = wait_for_arguments(*decode(waiting.spec.body, waiting.spec.buffers))
+            outcome = self._system.streams.through(waiting.peer, waiting.spec, function(*args, **kwargs)), None
         except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
             outcome = None, error
         self._leave(waiting, function, outcome[1], outcome[0])
@@ -373,7 +376,7 @@ class TaskExecutor:
         value: Any = None
         error: Exception | None = None
         try:
-            args, kwargs = _arguments(waiting.spec)
+            args, kwargs = decode(waiting.spec.body, waiting.spec.buffers)
             ready = [await value if isinstance(value, Reply) else value for value in args]
             named = {key: await value if isinstance(value, Reply) else value for key, value in kwargs.items()}
             value = function(*ready, **named)
@@ -391,7 +394,7 @@ class TaskExecutor:
     def _ended(
         self, waiting: Waiting, value: Any, error: BaseException | None, following: Waiting | None = None
     ) -> None:
-        """A task has ended; its room went to `following`, which its thread runs already."""
+        """A task has ended; its room goes to `following`, which its thread runs already, or will at once."""
         self._finished += 1
         spec = waiting.spec
         self._running.pop(spec.task, None)
@@ -441,8 +444,3 @@ def _group_error(record: GroupRecord, spec: TaskSpec) -> PartisanError:
         return PlacementGroupRemoved(str(spec), f"{record} is over, as {record.why}")
     # As if its node had gone: it may run again where the bundle is now.
     return ActorUnavailable(str(spec), f"its bundle of {record} was moved to another node")
-
-
-def _arguments(spec: TaskSpec) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    args, kwargs = decode(spec.body, spec.buffers)
-    return args, kwargs

@@ -86,7 +86,10 @@ class _PlainAnswer(Answer[Any]):
     def __init__(
         self, plain: PlainTasks, work: Submitted, node: NodeId, retries: Retries, trace: SubmittedTask | None
     ) -> None:
-        super().__init__(plain.system.loop)
+        # What `Reply` is made with, spelled out: one is made for each task.
+        self._loop = plain.system.loop
+        self._done = False
+        self._value = self._error = self._waiters = None
         self._heard = plain.heard
         self.work = work
         self.node = node
@@ -133,6 +136,11 @@ class PlainTasks:
         work.host = work.asked = node
         if trace is not None:
             trace.host = node
+        connection = peer.direct
+        if connection is not None and not connection.is_paused:
+            peer.pending[number] = answer
+            connection.send(message)
+            return True
         try:
             outbound._submit(place.location, number, message, None, answer, CALLS, None, place.location.affinity)
         except PartisanError as error:
@@ -150,6 +158,8 @@ class PlainTasks:
             length = queue_at(place.node, place.room, needs)
             if best is None or length < shortest:
                 best, shortest = place, length
+                if not length:
+                    break
         return best
 
     def _places_of(self, choice: Ranking | Verdict) -> list[_Place]:

@@ -61,7 +61,8 @@ class TaskKind:
         return {name: value for name, value in self.__dict__.items() if name not in _WORKED_OUT}
 
 
-@dataclass(frozen=True, slots=True)
+# Never changed. It is not `frozen` because each is made twice for its task, and that would take three times as long.
+@dataclass(slots=True)
 class TaskSpec:
     """One call: its number, what of it others share, and its arguments, encoded as `body` and `buffers`.
 

@@ -6,7 +6,7 @@ a time as before, in the order in which they came. The loop hears of it a little
 one in its books. After CHAIN_MAX tasks in a row it has its say in between.
 
 When nothing follows, the thread writes the answer itself, and the loop is not even woken: it is to `catch_up` before it
-looks at who runs and what is free, and is asked to when the thread has had nothing to do for a moment.
+looks at who runs and what is free, and does so LATE_S after a task began, at the latest.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ from partisan_actors.tasks.waiting import TaskQueue, Waiting
 if TYPE_CHECKING:
     from partisan_actors.actors.system import ActorSystem
     from partisan_actors.actors.threads import JobThread
+    from partisan_actors.scheduler.room import Room
+    from partisan_actors.tasks.spec import TaskKind
 
 __all__ = ["Outcome", "TaskThreads"]
 
 THREADS_KEPT: Final = 32
 CHAIN_MAX: Final = 64
+LATE_S: Final = 0.001
+"""So late may the loop be to hear of a task that has ended before that; of one that takes longer it hears at once."""
 
 Outcome = tuple[Any, BaseException | None]
 _Ended = tuple[Waiting, Any, BaseException | None, Waiting | None, "JobThread | None"]
@@ -54,9 +58,14 @@ class TaskThreads:
         self._made = 0
         # What has ended and the loop has not heard of: what came of it, and what its thread does now.
         self._unheard: deque[_Ended] = deque()
+        # Whether the loop is about to catch up by itself.
+        self._is_due = False
 
     def run(self, waiting: Waiting, function: Callable[..., Any]) -> None:
         """Run a task that has room, on a thread that has nothing to do."""
+        if not self._is_due:
+            self._is_due = True
+            self._system.loop.call_later(LATE_S, self._due)
         thread = self._idle.pop() if self._idle else self._make()
         thread.run(partial(self._run, waiting, function, thread))
 
@@ -102,12 +111,16 @@ class TaskThreads:
             return
         self._unheard.append(ended)
         reply = waiting.reply
-        if error is None and type(reply) is LaterAnswer:
-            if reply.succeed_from_thread(value) and not self._queue:
-                thread.rest(partial(self._system.post, self.catch_up))
+        if error is None and isinstance(reply, LaterAnswer):
+            if not reply.succeed_from_thread(value):
+                self._system.post(reply.succeed, value)
+            elif self._is_due and not self._queue:
                 return
-            self._system.post(reply.succeed, value)
         self._system.post(self.catch_up)
+
+    def _due(self) -> None:
+        self._is_due = False  # first: what ends from now on is told
+        self.catch_up()
 
     def _hear(self, ended: _Ended) -> None:
         self._unheard.append(ended)
@@ -119,8 +132,26 @@ class TaskThreads:
         while unheard:
             waiting, value, error, following, thread = unheard.popleft()
             if thread is not None:
-                if len(self._idle) < THREADS_KEPT and self._system.closed is None:
-                    self._idle.append(thread)
-                else:
-                    thread.stop()
+                self._keep(thread)
             self._ended(waiting, value, error, following)
+
+    def last_of(self, kind: TaskKind, room: Room) -> tuple[Waiting, Any, BaseException | None] | None:
+        """On the loop: a task that has ended, and what of; it is not heard of otherwise, and the next has its room.
+
+        None unless it is all that has ended, was of that kind, and has room to give. As one after another is called and
+        waited for, each gets the room of the one before.
+        """
+        if len(self._unheard) != 1 or not kind.can_be_followed:
+            return None
+        waiting, value, error, _, thread = self._unheard[0]
+        if thread is None or waiting.spec.kind is not kind or waiting.spec.task not in room:
+            return None
+        self._unheard.popleft()
+        self._keep(thread)
+        return waiting, value, error
+
+    def _keep(self, thread: JobThread) -> None:
+        if len(self._idle) < THREADS_KEPT and self._system.closed is None:
+            self._idle.append(thread)
+        else:
+            thread.stop()

@@ -344,9 +344,6 @@ class Held:
         self.jobs: list[Callable[[], None]] = []
         self.run = self.jobs.append
 
-    def rest(self, call: Callable[[], None]) -> None:
-        call()
-
     def stop(self) -> None:
         self.jobs.clear()
 

@@ -29,7 +29,7 @@ def test_what_is_put_is_got_in_that_order(queue: JobQueue[int]) -> None:
     for number in range(3):
         queue.put(number)
 
-    assert [queue.get(), queue.get_within(60), queue.get()] == [0, 1, 2]
+    assert [queue.get() for _ in range(3)] == [0, 1, 2]
     queue.close()
 
 
@@ -58,20 +58,12 @@ def test_two_threads_that_wake_each_other_in_turn_never_both_sleep() -> None:
     thread.start()
     for number in range(2_000):
         there.put(number)
-        assert back.get_within(60_000) == number + 1
+        assert back.get() == number + 1
 
     thread.join(DEADLINE_S)
     assert not thread.is_alive()
     there.close()
     back.close()
-
-
-def test_nothing_comes_within_a_time_in_which_nothing_is_put(queue: JobQueue[int]) -> None:
-    assert queue.get_within(0.001) is None
-
-    queue.put(1)
-    assert queue.get_within(60) == 1
-    queue.close()
 
 
 @pytest.mark.skipif(not hasattr(os, "eventfd"), reason="this system has no eventfd")

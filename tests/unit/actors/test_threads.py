@@ -91,30 +91,6 @@ def test_an_error_in_a_job_is_logged_and_the_next_job_runs(
     thread.stop()
 
 
-def test_a_thread_that_rests_says_so_after_the_job() -> None:
-    thread, said = ActorThread("a thread"), threading.Event()
-
-    thread.run(lambda: thread.rest(said.set))
-
-    assert said.wait(30)
-    assert run(thread, lambda: 5) == 5
-    thread.stop()
-    assert is_over(thread)
-
-
-def test_a_thread_that_has_more_to_do_does_not_rest() -> None:
-    thread, said = ActorThread("a thread"), threading.Event()
-
-    def more() -> None:
-        thread.rest(said.set)
-        thread.run(lambda: None)
-        thread.stop()
-
-    thread.run(more)
-
-    assert is_over(thread) and not said.is_set()
-
-
 def test_an_actor_keeps_its_thread(threads: Threads) -> None:
     tenant = Tenant()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextvars import Context
 from queue import SimpleQueue
@@ -15,6 +16,8 @@ from partisan_actors.actors.threads import ActorThread, JobThread
 from partisan_actors.ids import NodeId, TaskId
 from partisan_actors.scheduler.policy import Request
 from partisan_actors.scheduler.resources import Resources
+from partisan_actors.scheduler.room import Room
+from partisan_actors.tasks.answers import LaterAnswer
 from partisan_actors.tasks.spec import TaskKind, TaskSpec
 from partisan_actors.tasks.threads import CHAIN_MAX, Outcome, TaskThreads
 from partisan_actors.tasks.waiting import TaskQueue, Waiting
@@ -34,6 +37,7 @@ class Node:
     def __init__(self) -> None:
         self.closed: Exception | None = None
         self.me = SimpleNamespace(name="node")
+        self.loop = SimpleNamespace(call_later=lambda *_: None)
         self.queue = TaskQueue()
         self.threads = TaskThreads(cast(Any, self), self.queue, self._call, self._ended)
         self.call: Callable[[Waiting], Any] = lambda waiting: waiting.spec.task.number
@@ -158,6 +162,65 @@ def test_nothing_more_begins_on_a_node_that_has_stopped() -> None:
 )
 def test_room_that_is_more_than_an_amount_goes_back_to_the_loop(work: TaskKind) -> None:
     assert Node().run(work, work) == [0]
+
+
+class Answered(LaterAnswer):
+    """An answer that its thread has written, and nobody reads."""
+
+    def __init__(self) -> None:
+        super().__init__(cast(Any, None), cast(Any, None), 0)
+
+    def succeed_from_thread(self, value: Any) -> bool:
+        return True
+
+
+def ended_unheard(*kinds: TaskKind) -> tuple[Node, list[Waiting]]:
+    """A node whose threads have run and answered one task of each of these kinds, of which its loop has not heard."""
+    node, tasks = Node(), []
+    for number, each in enumerate(kinds):
+        task = node.task(number, each)
+        task.reply = Answered()
+        tasks.append(task)
+        node.threads.run(task, lambda: None)
+        deadline = time.monotonic() + DEADLINE_S
+        while len(node.threads._unheard) <= number:
+            assert time.monotonic() < deadline
+    return node, tasks
+
+
+def holding(*tasks: Waiting) -> Room:
+    room = Room(Resources.of(num_cpus=8))
+    for each in tasks:
+        assert room.acquire(each.spec.task, each.spec.request)
+    return room
+
+
+def test_the_room_of_the_last_task_of_a_kind_is_there_for_the_next() -> None:
+    work = kind(num_cpus=1)
+    node, (task,) = ended_unheard(work)
+
+    assert node.threads.last_of(work, holding(task)) == (task, 0, None)
+
+    assert node.threads.last_of(work, holding(task)) is None
+    node.threads.catch_up()
+    assert node.ended == []
+    node.threads.run(node.task(1, work), lambda: None)
+    assert len(node.made) == 1
+    node.threads.close()
+
+
+def test_it_is_not_when_it_was_of_another_kind_or_has_none_or_others_have_ended() -> None:
+    work = kind(num_cpus=1)
+    node, tasks = ended_unheard(work)
+    assert node.threads.last_of(kind(num_cpus=1), holding(*tasks)) is None
+    assert node.threads.last_of(work, holding()) is None
+    node.threads.catch_up()
+    assert node.ended == [(0, 0, None, None)]
+
+    node, tasks = ended_unheard(work, work)
+    assert node.threads.last_of(work, holding(*tasks)) is None
+    node.threads.catch_up()
+    assert node.ended == [(0, 0, None, None), (1, 1, None, None)]
 
 
 def test_after_many_in_a_row_the_loop_has_its_say() -> None:
