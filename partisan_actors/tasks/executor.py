@@ -342,7 +342,8 @@ class TaskExecutor:
         while_blocked.set(partial(self._lending, waiting))
         try:
             args, kwargs = wait_for_arguments(*decode(waiting.spec.body, waiting.spec.buffers))
-            outcome = self._system.streams.through(waiting.peer, waiting.spec, function(*args, **kwargs)), None
+            result = function(*args, **kwargs)
+            outcome = self._system.streams.through(waiting.peer, waiting.spec, result, waiting.streamed), None
         except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
             outcome = None, error
         self._leave(waiting, function, outcome[1], outcome[0])
