@@ -41,7 +41,7 @@ KINDS: Final = (
     ("malformed hello", "malformed handshake"),
     ("malformed challenge", "malformed handshake"),
     ("a compressed frame", "malformed compressed frame"),
-    ("holds fewer messages", "batch too short"),
+    ("messages than it announced", "batch miscounted"),
     ("out of place", "frame out of place"),
     ("the limit is", "too large"),
     ("no room for", "too large"),

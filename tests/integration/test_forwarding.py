@@ -224,7 +224,7 @@ async def test_what_means_nobody_is_told_or_counted() -> None:
         before = b.dead_letters.count
         pa.forward(("nobody", "b"), 1)
         await until(lambda: b.dead_letters.count == before + 1)
-        assert b.dead_letters.last[-1][0] == "actor named 'nobody'"
+        assert b.dead_letters.last[-1].whom == "actor named 'nobody'"
         with pytest.raises(ActorNotFound, match="named 'nobody'"):
             await pa.forward(("nobody", "b"), 1, ack=True)
         before = a.dead_letters.count
