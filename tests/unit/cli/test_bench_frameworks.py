@@ -12,7 +12,7 @@ from partisan_actors.cli.bench.frameworks import entrants, stage, tournament
 from partisan_actors.cli.bench.frameworks.entrant import Entrant
 from partisan_actors.cli.bench.frameworks.report import aims, page, table
 from partisan_actors.cli.bench.frameworks.tournament import Score
-from partisan_actors.cli.bench.frameworks.work import WORK, piece
+from partisan_actors.cli.bench.frameworks.work import COLD_START, WORK, piece
 
 MACHINE = Machine("2026-01-01", "a processor", 2, 8.0, "Linux x86_64", "CPython 3.11", {}, 0.1)
 
@@ -40,6 +40,8 @@ def test_the_page_says_what_was_reached_and_who_did_not_take_part() -> None:
     text = page(scores(), MACHINE, rounds=3, seconds=1.5)
     assert "| actor calls, one at a time | ray | 40x | 20x | reached |" in text
     assert "| from starting Python to the first answer | ray | 8x | 10x | missed |" in text
+    assert f"*From starting Python to the first answer*: {piece(COLD_START).cost}" in text.replace("\n", " ")
+    assert "*Memory" not in text
     assert "dask did not take part: distributed is not installed; install it." in text
     assert "ray, tasks: OSError: no." in text
     assert all(len(line) <= 120 or line.startswith("|") for line in text.splitlines())

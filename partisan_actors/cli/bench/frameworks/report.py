@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Final
 
 from partisan_actors.cli.bench.environment import Machine
@@ -14,6 +15,7 @@ from partisan_actors.cli.table import plain_table
 __all__ = ["aims", "page", "table"]
 
 ABSENT: Final = "-"
+WIDTH: Final = 118  # of the page's lines
 PREFACE: Final = """\
 # Beside other frameworks
 
@@ -69,6 +71,7 @@ def page(scores: Sequence[Score], machine: Machine, *, rounds: int, seconds: flo
         *_markdown(*_figures_table(scores)),
         AIMS,
         *_markdown(*_aims_table(scores)),
+        *_costs(scores),
         METHOD.format(rounds=rounds, seconds=seconds),
         f"{machine.processor}, {machine.cores} cores, {machine.memory_gib} GiB, {machine.system}, {machine.python};",
         f"load before: {machine.load_before}; {machine.date}. {versions}.",
@@ -92,6 +95,13 @@ def _aims_table(scores: Sequence[Score]) -> tuple[list[str], list[list[str]]]:
             verdict += f": the floor itself is {most:.3g}x"
         rows.append([piece.title, name, f"{times:.3g}x", f"{aim:g}x", verdict])
     return ["work", "beside", "measured", "aim", "verdict"], rows
+
+
+def _costs(scores: Sequence[Score]) -> list[str]:
+    """Of what misses its aim, where ours goes."""
+    missed = {piece.title: piece.cost for piece, _, times, aim in aims(scores) if times < aim and piece.cost}
+    texts = [f"*{title[0].upper()}{title[1:]}*: {cost}" for title, cost in missed.items()]
+    return [line for text in texts for line in ("", *wrap(text, WIDTH))]
 
 
 def _times(scores: Sequence[Score], ours: str, theirs: str, piece: Piece) -> float | None:
