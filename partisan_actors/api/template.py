@@ -159,6 +159,7 @@ class _Template:
                 if os.getppid() != self._pid:
                     os._exit(1)
             control, output, errors = descriptors
+            os.set_inheritable(control, False)  # descriptors that were received are
             os.dup2(output, 1)
             os.dup2(errors, 2)
             os.close(output)

@@ -60,6 +60,8 @@ class TemplateProcess:
         self.on_over: Callable[[], object] = lambda: None
         ours, theirs = socket.socketpair()
         try:
+            for end in (ours, theirs):
+                end.setblocking(True)  # a program may have set another default with `socket.setdefaulttimeout`
             command = [sys.executable, "-m", module, *arguments]
             stdin = theirs.fileno()
             self._process: subprocess.Popen[bytes] = spawner.run(

@@ -224,6 +224,7 @@ class Processes:
     ) -> Process:
         assert self.settings is not None
         ours, theirs = socket.socketpair()
+        theirs.setblocking(True)  # a program may have set another default with `socket.setdefaulttimeout`
         out, out_end = os.pipe()
         errors, errors_end = os.pipe()
         try:

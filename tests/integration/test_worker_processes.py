@@ -29,6 +29,17 @@ class Worker:
         """What a method finds around it: what runs, whether standard input is empty, who handles Ctrl-C."""
         return sys.modules["__main__"].__name__, os.read(0, 1) == b"", signal.getsignal(signal.SIGINT)
 
+    def handed_on(self) -> list[int]:
+        """Which descriptors, beside the standard ones, a program gets that a method starts without closing them."""
+        return [number for number in map(int, os.listdir("/proc/self/fd")) if number > 2 and _is_handed_on(number)]
+
+
+def _is_handed_on(descriptor: int) -> bool:
+    try:
+        return os.get_inheritable(descriptor)
+    except OSError:
+        return False  # the one that the folder was read by
+
 
 @pytest.fixture(params=["forked", "started by itself"])
 def two(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[pa.Session]:
@@ -56,6 +67,11 @@ def test_a_method_finds_an_empty_standard_input_and_ctrl_c_ignored(two: pa.Sessi
     found = pa.get([each.around.remote() for each in spread()], timeout=60)
 
     assert found == [("__main__", True, signal.SIG_IGN)] * 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_worker_hands_no_descriptor_on_to_what_it_starts(two: pa.Session) -> None:
+    assert pa.get([each.handed_on.remote() for each in spread()], timeout=60) == [[]] * 4
 
 
 def test_a_worker_that_is_killed_is_told_of_and_the_other_goes_on(two: pa.Session) -> None:
