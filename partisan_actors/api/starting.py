@@ -79,25 +79,30 @@ async def start_another(begun: Beginning, runtime: Runtime, crew: Crew) -> str:
     """
     if len(begun.workers) >= WORKERS_MAX:
         raise ConfigError("worker", len(begun.workers) + 1, f"at most {WORKERS_MAX} that one process starts")
-    numbers = [int(number) for each in begun.workers if (number := each.name.rpartition("-w")[2]).isdigit()]
-    name = f"{runtime.config.name}-w{max(numbers, default=0) + 1}"
+    name = f"{runtime.config.name}-w{crew.next_number()}"
     try:
         worker = await asyncio.to_thread(crew.start_another, name)
     except OSError as error:
         raise ConfigError("worker", name, f"a process that this machine can start ({error})") from error
-    _configure_workers(begun, runtime, [worker])
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while name not in {record.node.name for record in runtime.node.directory.live()}:
-        epitaph = worker.epitaph()
-        if epitaph is None and time.monotonic() > deadline:
-            worker.kill()
-            epitaph = f"not in the cluster after {START_TIMEOUT_S:g} s"
-        if epitaph is not None:
-            crew.workers.remove(worker)
-            raise NotYetConnected(name, f"{epitaph}; the output of node {runtime.config.name} may say why")
-        await runtime.scheduler.wait_for_news(0.05)
+    try:
+        _configure_workers(begun, runtime, [worker])
+        await _wait_for_another(worker, runtime)
+    except BaseException:
+        crew.drop(worker)
+        raise
     runtime.draining.children.append(name)
     return name
+
+
+async def _wait_for_another(worker: Worker, runtime: Runtime) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while worker.name not in {record.node.name for record in runtime.node.directory.live()}:
+        epitaph = worker.epitaph()
+        if epitaph is None and time.monotonic() > deadline:
+            epitaph = f"not in the cluster after {START_TIMEOUT_S:g} s"
+        if epitaph is not None:
+            raise NotYetConnected(worker.name, f"{epitaph}; the output of node {runtime.config.name} may say why")
+        await runtime.scheduler.wait_for_news(0.05)
 
 
 def _configure_workers(begun: Beginning, runtime: Runtime, workers: Sequence[Worker]) -> None:

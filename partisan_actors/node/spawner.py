@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 __all__ = ["Spawner"]
@@ -24,18 +24,26 @@ class Spawner:
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
+        self._lock = Lock()
+        self._is_closed = False
         # A daemon, and none of concurrent.futures' threads: those are joined before the exit handlers run.
         Thread(target=self._main, name="worker-spawner", daemon=True).start()
 
     def run(self, job: Callable[[], T]) -> T:
-        """Run `job` on the thread. Raises what it raises."""
+        """Run `job` on the thread. Raises what it raises, and OSError when the thread was told to end."""
         done: Future[T] = Future()
-        self._jobs.put((job, done))
+        with self._lock:
+            if self._is_closed:
+                raise OSError("no process is started any more: whoever would have is closed")
+            self._jobs.put((job, done))
         return done.result()
 
     def close(self) -> None:
-        """End the thread; the processes it started must have ended."""
-        self._jobs.put(None)
+        """End the thread; the processes it started must have ended. May be called twice."""
+        with self._lock:
+            if not self._is_closed:
+                self._is_closed = True
+                self._jobs.put(None)
 
     def _main(self) -> None:
         if sys.platform != "win32":

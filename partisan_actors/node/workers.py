@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -147,6 +148,7 @@ class Crew:
         Raises OSError when that cannot be; then none is left.
         """
         self.workers: list[Worker] = []
+        self._numbers = itertools.count(len(names) + 1)
         self._module = module
         self._outputs = outputs
         self._spawner = Spawner() if names else None
@@ -165,6 +167,10 @@ class Crew:
             self.kill()
             raise
 
+    def next_number(self) -> int:
+        """For the name of one more: no two get the same, though they start at the same time."""
+        return next(self._numbers)
+
     def start_another(self, name: str) -> Worker:
         """One more, which is started by itself: there is no template any more. Raises OSError when that cannot be."""
         if self._spawner is None:
@@ -172,6 +178,12 @@ class Crew:
         worker = Worker(name, _starting(self._module, self._spawner), self._outputs())
         self.workers.append(worker)
         return worker
+
+    def drop(self, worker: Worker) -> None:
+        """End one now, and forget it."""
+        worker.kill()
+        with contextlib.suppress(ValueError):  # it was forgotten already
+            self.workers.remove(worker)
 
     async def stop(self, patience_s: float) -> None:
         """Let all of them leave; kill those that take longer than `patience_s`."""
@@ -217,11 +229,13 @@ class _Forks:
     def hear_until(self, condition: Callable[[], bool], timeout_s: float) -> None:
         """Wait for `condition`, or the end of the template, but no longer than about that."""
         self.hear()
+        waiting = select.poll()  # and not `select`, which can wait for the first 1,024 descriptors only
+        with contextlib.suppress(ValueError):  # it has been closed: then it is over
+            waiting.register(self._template.fileno(), select.POLLIN)
         for _ in range(int(timeout_s / LOOK_S)):
             if condition() or self._template.is_over:
                 return
-            with contextlib.suppress(OSError, ValueError):  # another thread may hear it, or close it
-                select.select([self._template.fileno()], [], [], LOOK_S)
+            waiting.poll(LOOK_S * 1000)  # another thread may hear it meanwhile, or close it
             self.hear()
 
     def close(self) -> None:

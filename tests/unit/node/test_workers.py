@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +20,8 @@ from partisan_actors.node.printed import Line
 from partisan_actors.node.workers import SPAWN, Crew, TemplateKind, Worker, forks_workers
 
 SOON_S = 60.0
+# What `select` can wait for.
+FD_SETSIZE = 1024
 
 # Each is told settings first, then a number and three descriptors for each worker, then that there are no more.
 REFUSING = """
@@ -182,3 +186,65 @@ def test_when_a_pipe_cannot_be_made_the_others_are_closed(monkeypatch: pytest.Mo
     for end in made[0]:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(end)
+
+
+def test_a_default_time_out_of_sockets_is_none_of_a_template(
+    crew_of: Callable[[str], Crew],
+) -> None:
+    socket.setdefaulttimeout(0.05)
+    try:
+        crew = crew_of(FORKING)
+        assert all(worker.pid for worker in crew.workers)
+        assert [worker.epitaph() for worker in crew.workers] == [None, None]
+    finally:
+        socket.setdefaulttimeout(None)
+
+
+def test_forks_are_waited_for_in_a_process_with_very_many_descriptors(
+    crew_of: Callable[[str], Crew],
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    many = FD_SETSIZE + 200
+    if hard != resource.RLIM_INFINITY and hard < many:
+        pytest.skip(f"this process may have {hard} descriptors only")
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        if soft != resource.RLIM_INFINITY and soft < many:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (many, hard))
+        while taken[-1] < FD_SETSIZE:
+            taken.append(os.dup(taken[0]))
+
+        pids = [worker.pid for worker in crew_of(FORKING).workers]
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert all(pids)
+
+
+def test_workers_that_are_added_get_numbers_of_their_own(crew_of: Callable[[str], Crew]) -> None:
+    crew = crew_of(FORKING)
+
+    assert [crew.next_number(), crew.next_number()] == [3, 4]
+
+
+def test_a_worker_that_is_dropped_has_ended_and_is_forgotten(crew_of: Callable[[str], Crew]) -> None:
+    crew = crew_of(FORKING)
+    another = crew.start_another("c")
+
+    crew.drop(another)
+    crew.drop(another)
+
+    assert another.epitaph() is not None and another not in crew.workers
+    with pytest.raises(NotYetConnected):
+        another.configure({"name": "c"})
+
+
+def test_a_crew_that_was_killed_starts_nobody_and_says_so(crew_of: Callable[[str], Crew]) -> None:
+    crew = crew_of(FORKING)
+
+    crew.kill()
+
+    with pytest.raises(OSError, match="no process is started any more"):
+        crew.start_another("c")
