@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
+import shutil
 import signal
 import sys
 import uuid
@@ -83,6 +85,29 @@ def test_a_worker_that_is_killed_is_told_of_and_the_other_goes_on(two: pa.Sessio
     assert list(ended.values()) == [f"worker process {victim} ended with exit status -9"]
     wait_until(lambda: [row["state"] for row in pa.nodes()].count("up") == 2, "the nodes to know")
     assert pa.get(Worker.remote().drawn.remote(), timeout=60)[2] == other
+
+
+def test_workers_that_are_added_at_once_are_nodes_with_names_of_their_own() -> None:
+    with pa.init(workers=1) as session:
+        loop = session.runtime.node.loop
+
+        adding = [asyncio.run_coroutine_threadsafe(session.add_worker(), loop) for _ in range(2)]
+
+        added = {each.result(60) for each in adding}
+        assert added == {f"{session.node_name}-w2", f"{session.node_name}-w3"}
+        assert added < {row["name"] for row in pa.nodes()}
+    assert all(map(is_gone, session.worker_pids))
+
+
+def test_a_worker_that_is_added_and_is_no_node_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pa.init(workers=1) as session:
+        monkeypatch.setattr(sys, "executable", shutil.which("false"))
+
+        adding = asyncio.run_coroutine_threadsafe(session.add_worker(), session.runtime.node.loop)
+
+        with pytest.raises(pa.NotYetConnected):
+            adding.result(60)
+        assert len(session.worker_pids) == 1
 
 
 def test_workers_that_were_forked_end_with_what_is_left_of_their_template(monkeypatch: pytest.MonkeyPatch) -> None:
