@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from queue import SimpleQueue
+from threading import RLock
 from typing import Final, Generic, Protocol, TypeVar
 
 try:
@@ -58,6 +59,9 @@ def job_queue() -> JobQueue[T]:
 class _Waking(Generic[T]):
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        # Who puts may have looked before the thread that gets has closed it, and then it may be another's already.
+        self._lock = RLock()
+        self._is_closed = False
         self._jobs: deque[T] = deque()
         # Whether the thread sleeps, or is about to look whether it may. Set before it looks, and read after there is
         # something to see, so nobody sleeps beside a job; at worst it is woken for nothing.
@@ -67,7 +71,9 @@ class _Waking(Generic[T]):
         self._jobs.append(job)
         if self._sleeps:
             self._sleeps = False
-            os.eventfd_write(self._descriptor, 1)
+            with self._lock:
+                if not self._is_closed:
+                    os.eventfd_write(self._descriptor, 1)
 
     def get(self) -> T:
         jobs = self._jobs
@@ -83,8 +89,9 @@ class _Waking(Generic[T]):
         return jobs.popleft()
 
     def close(self) -> None:
-        self._sleeps = False
-        os.close(self._descriptor)
+        with self._lock:
+            self._is_closed = True
+            os.close(self._descriptor)
 
 
 class _Plain(Generic[T]):

@@ -57,7 +57,7 @@ class ObjectStore:
         self._passed_on: set[ObjectId] = set()  # of what is borrowed
         self._readiness: weakref.WeakKeyDictionary[ObjectRef[Any], Reply[None]] = weakref.WeakKeyDictionary()
         self.on_failure: list[Callable[[], None]] = []
-        self.unheard = Unheard()
+        self.unheard = Unheard(system.post)
         # Refs that are kept here for a moment after their last use: what is mapped already is not mapped again.
         self._recent = RecentRefs()
         # Values of other nodes that were wanted: those that were here already, and those that were fetched.

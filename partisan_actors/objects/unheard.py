@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+from collections.abc import Callable
 from typing import Any, Final
 
 from partisan_actors.actors.replies import Reply
@@ -25,7 +26,9 @@ TEXT_CHARS_MAX: Final = 4_000
 class Unheard:
     """Of one node. From any thread: each step is one of a dict's own."""
 
-    def __init__(self) -> None:
+    def __init__(self, post: Callable[..., object]) -> None:
+        """`post` has something called on the loop, from any thread."""
+        self._post = post
         # By ref: the identity of its error, which lives as long as it does, and the text. The error itself is not kept,
         # for its traceback may lead to the ref.
         self._errors: dict[weakref.ref[Reply[Any]], tuple[int, str]] = {}
@@ -36,7 +39,8 @@ class Unheard:
             return
         self._errors[weakref.ref(ref, self._gone)] = id(error), str(error)[:TEXT_CHARS_MAX]
         if len(self._errors) > UNHEARD_MAX:
-            self._errors.pop(next(iter(list(self._errors))), None)
+            for oldest in list(self._errors)[:1]:  # it may be gone by now
+                self._errors.pop(oldest, None)
 
     def heard(self, error: BaseException) -> None:
         """Somebody has this error now."""
@@ -51,9 +55,11 @@ class Unheard:
         error, text = self._errors.pop(watched, (0, ""))
         if error:
             self._forget(error)  # of several results, each has it
-            logger.error("nobody asked for the result of work that failed: %s", text)
+            # Not here: the collector may be at work, on a thread that has the lock of whoever takes what is logged.
+            self._post(logger.error, "nobody asked for the result of work that failed: %s", text)
 
     def _forget(self, error: int) -> None:
-        for watched, (known, _) in list(self._errors.items()):
-            if known == error:
+        # Not `items()`: the pairs it makes may have the collector look just then, and that may take refs out of here.
+        for watched in list(self._errors):
+            if self._errors.get(watched, (0, ""))[0] == error:
                 self._errors.pop(watched, None)

@@ -33,7 +33,8 @@ class RecentLogs:
     """At most ROWS_MAX rows of about BYTES_MAX; the oldest is forgotten first. Safe from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # To be had again by who has it: the collector may run meanwhile, and what it ends may log.
+        self._lock = threading.RLock()
         self._rows: deque[dict[str, Any]] = deque()
         self._bytes = 0
         self._seq = 0
@@ -41,6 +42,8 @@ class RecentLogs:
     def add(self, record: logging.LogRecord, who: Mapping[str, Any]) -> None:
         """Keep a record, with what is known of who made it."""
         row = {
+            "seq": 0,
+            "levelno": record.levelno,
             "time": record.created,
             "level": record.levelname,
             "logger": record.name,
@@ -49,7 +52,8 @@ class RecentLogs:
         }
         with self._lock:
             self._seq += 1
-            self._rows.append({"seq": self._seq, "levelno": record.levelno, **row})
+            row["seq"] = self._seq
+            self._rows.append(row)
             self._bytes += _size(row)
             while len(self._rows) > ROWS_MAX or self._bytes > BYTES_MAX:
                 self._bytes -= _size(self._rows.popleft())

@@ -80,6 +80,20 @@ def test_what_is_closed_gives_its_descriptor_back(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.skipif(not hasattr(os, "eventfd"), reason="this system has no eventfd")
+def test_who_saw_a_thread_asleep_that_has_closed_since_writes_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue: JobQueue[int] = job_queue()
+    assert isinstance(queue, jobs._Waking)
+    queue.close()
+    written: list[int] = []
+    monkeypatch.setattr(os, "eventfd_write", lambda descriptor, value: written.append(descriptor))
+
+    queue._sleeps = True  # as it was when the other one looked
+    queue.put(1)
+
+    assert not written
+
+
+@pytest.mark.skipif(not hasattr(os, "eventfd"), reason="this system has no eventfd")
 def test_where_descriptors_are_scarce_a_queue_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "DESCRIPTORS_SHARE", 10**9)
 

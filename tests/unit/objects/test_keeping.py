@@ -29,7 +29,7 @@ class Store:
     def __init__(self, spill_dir: Path, bytes_max: int) -> None:
         self.loop = asyncio.new_event_loop()
         self.on_failure: list[Any] = []
-        self.unheard = Unheard()
+        self.unheard = Unheard(lambda call, *args: call(*args))
         self._number = 0
         self.spiller = Spiller(NodeId("a", 1), str(spill_dir))
         self.inside: dict[Any, list[Any]] = {}  # what is in a value, by that

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import pickle
 from typing import Any
@@ -22,7 +23,7 @@ class Store:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.on_failure: list[Any] = []
-        self.unheard = Unheard()
+        self.unheard = Unheard(lambda call, *args: call(*args))
         self._numbers = itertools.count(1)
 
     def new_id(self) -> ObjectId:
@@ -113,3 +114,44 @@ async def test_the_oldest_of_too_many_and_all_after_the_end_are_not_told(
     refs.clear()
 
     assert len(caplog.messages) == 1
+
+
+async def test_it_is_told_on_the_loop_and_not_in_the_middle_of_whatever_let_go_of_the_ref(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, posted = Store(), []
+    store.unheard = Unheard(lambda *call: posted.append(call))
+    ref = store.failed(error())
+
+    del ref
+    assert not caplog.messages
+    ((call, *args),) = posted
+    call(*args)
+
+    assert len(caplog.messages) == 1
+
+
+async def test_the_collector_may_find_such_refs_while_somebody_hears_of_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, known = Store(), error("known")
+    before = gc.get_threshold()
+    gc.disable()
+    try:
+        for _ in range(900):
+            circle: list[Any] = [store.failed(error())]
+            circle.append(circle)
+        del circle
+        ref = store.failed(known)
+        pairs = [(number, number) for number in range(4_000)]  # no pair is ready to be used again, which costs nothing
+        gc.set_threshold(gc.get_count()[0] + 300, *before[1:])  # so it looks when it is in the middle of them
+        gc.enable()
+
+        assert ref.exception() is known
+    finally:
+        gc.set_threshold(*before)
+        gc.enable()
+
+    del ref, pairs
+    gc.collect()
+    assert len(caplog.messages) == 900

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 import pytest
 
 from partisan_actors.errors import ConfigError
+from partisan_actors.telemetry import recent_logs
 from partisan_actors.telemetry.recent_logs import BYTES_MAX, MESSAGE_CHARS_MAX, ROWS_MAX, RecentLogs
 
 
@@ -97,3 +99,22 @@ def test_a_traceback_is_part_of_the_message_and_arguments_that_do_not_fit_are_no
 def test_a_query_that_makes_no_sense_is_an_error(query: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         kept("a").tail(query)
+
+
+def test_what_is_logged_while_a_record_is_kept_is_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    recent, sizes = RecentLogs(), iter([1])
+    size = recent_logs._size
+
+    def interrupted(row: dict[str, Any]) -> int:
+        if next(sizes, None):  # as when the collector ends something that logs, in the middle of this
+            recent.add(record("inner"), {})
+        return size(row)
+
+    monkeypatch.setattr(recent_logs, "_size", interrupted)
+    thread = threading.Thread(target=recent.add, args=(record("outer"), {}), daemon=True)
+    thread.start()
+    thread.join(30.0)
+
+    assert not thread.is_alive()
+    assert messages(recent.tail({})) == ["outer", "inner"]
+    assert [row["seq"] for row in recent.tail({})["rows"]] == [1, 2]

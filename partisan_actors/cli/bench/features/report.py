@@ -34,10 +34,10 @@ of them lie apart, for whichever of the two times it is more. `CPU` is what both
 in flight: where the machine has other work to do, times vary, and this hardly does."""
 
 _TRACING: Final = """\
-The budget: a call may take 3 % longer with 1 % of them traced, and 25 % longer with all. With `tracing=True` it is met,
-with 1 % it is within what such runs differ by, and with all of them about so for calls made one at a time. It cannot be
-met with a thousand in flight, where a plain call computes 3 us on both sides together: what no tracer can leave out is
-a third of that already. Measured by themselves, in one run:
+The budget: a call may take 3 % longer with 1 % of them traced, and 25 % longer with all. The table says where it is
+met. With all of them traced it cannot be met with a thousand in flight, where a plain call computes 3 us on both sides
+together: what no tracer can leave out is a third of that already. Measured by themselves, once, in November 2026, and
+not anew with the table:
 
 | of each traced call, both sides together | us |
 | --- | --- |
