@@ -89,6 +89,7 @@ class Session:
         self._thread: LoopThread | None = None
         self._runtime: Runtime | None = None
         self._begun: Beginning | None = None
+        self._naming = asyncio.Lock()
         self._closed = False
         # Interpreters take their time to start: begin before anything else.
         self._crew = start_workers(workers, config, self._output, is_traced=tracing is not None)
@@ -222,7 +223,7 @@ class Session:
 
         self._check_open()
         assert self._begun is not None, "start first"
-        return await start_another(self._begun, self.runtime, self._crew)
+        return await start_another(self._begun, self.runtime, self._crew, self._naming)
 
     async def _start(self) -> None:
         # Now, and not above: the workers import the same meanwhile, and a program with decorators may never get here.

@@ -71,20 +71,14 @@ async def start(begun: Beginning) -> Runtime:
     return runtime
 
 
-async def start_another(begun: Beginning, runtime: Runtime, crew: Crew) -> str:
+async def start_another(begun: Beginning, runtime: Runtime, crew: Crew, naming: asyncio.Lock) -> str:
     """One more worker of `crew` while the session runs: its name, once it is a member.
 
     Raises ConfigError when there are WORKERS_MAX or no process can be started, and NotYetConnected when it does not
-    come up; then it has ended.
+    come up; then it has ended. Several may come up at a time; `naming` is held until the one has its name.
     """
-    if len(begun.workers) >= WORKERS_MAX:
-        raise ConfigError("worker", len(begun.workers) + 1, f"at most {WORKERS_MAX} that one process starts")
-    numbers = [int(number) for each in begun.workers if (number := each.name.rpartition("-w")[2]).isdigit()]
-    name = f"{runtime.config.name}-w{max(numbers, default=0) + 1}"
-    try:
-        worker = await asyncio.to_thread(crew.start_another, name)
-    except OSError as error:
-        raise ConfigError("worker", name, f"a process that this machine can start ({error})") from error
+    async with naming:
+        name, worker = await _one_more(begun, runtime, crew)
     _configure_workers(begun, runtime, [worker])
     deadline = time.monotonic() + START_TIMEOUT_S
     while name not in {record.node.name for record in runtime.node.directory.live()}:
@@ -98,6 +92,18 @@ async def start_another(begun: Beginning, runtime: Runtime, crew: Crew) -> str:
         await runtime.scheduler.wait_for_news(0.05)
     runtime.draining.children.append(name)
     return name
+
+
+async def _one_more(begun: Beginning, runtime: Runtime, crew: Crew) -> tuple[str, Worker]:
+    if len(begun.workers) >= WORKERS_MAX:
+        raise ConfigError("worker", len(begun.workers) + 1, f"at most {WORKERS_MAX} that one process starts")
+    numbers = [int(number) for each in begun.workers if (number := each.name.rpartition("-w")[2]).isdigit()]
+    name = f"{runtime.config.name}-w{max(numbers, default=0) + 1}"
+    try:
+        worker = await asyncio.to_thread(crew.start_another, name)
+    except OSError as error:
+        raise ConfigError("worker", name, f"a process that this machine can start ({error})") from error
+    return name, worker
 
 
 def _configure_workers(begun: Beginning, runtime: Runtime, workers: Sequence[Worker]) -> None:
