@@ -60,17 +60,19 @@ class Sampler:
         me = threading.get_ident()
         began = now = time.monotonic()
         self._clocks.passed(threading.enumerate())
-        while now < began + seconds and not self._is_over.wait(self._interval_s):
-            threads = {thread.ident: thread for thread in threading.enumerate()}
-            cpu = self._clocks.passed(threads.values())
-            for ident, frame in sys._current_frames().items():
-                if ident != me:
-                    thread = threads.get(ident)
-                    self._add(thread.name if thread is not None else f"thread {ident}", frame, cpu.get(ident, 0))
-            self.samples += 1
-            now = time.monotonic()
-        self.took_s = now - began
-        self._clocks.close()
+        try:
+            while now < began + seconds and not self._is_over.wait(self._interval_s):
+                threads = {thread.ident: thread for thread in threading.enumerate()}
+                cpu = self._clocks.passed(threads.values())
+                for ident, frame in sys._current_frames().items():
+                    if ident != me:
+                        thread = threads.get(ident)
+                        self._add(thread.name if thread is not None else f"thread {ident}", frame, cpu.get(ident, 0))
+                self.samples += 1
+                now = time.monotonic()
+        finally:
+            self.took_s = now - began
+            self._clocks.close()
 
     def plain(self) -> dict[str, Any]:
         """What was seen. A row of `frames` stands behind the one that calls it, whose place in the list is `parent`."""
@@ -147,6 +149,7 @@ class _Clocks:
                 now = self._read(thread.native_id)
                 found[thread.ident] = now - self._before.get(thread.native_id, now)
                 self._before[thread.native_id] = now
+        self._forget(self._files.keys() - {thread.native_id for thread in threads})
         return found
 
     def _read(self, native_id: int) -> int:
@@ -155,10 +158,14 @@ class _Clocks:
             file = self._files[native_id] = os.open(f"/proc/self/task/{native_id}/schedstat", os.O_RDONLY)
         return int(os.pread(file, 64, 0).split()[0])
 
+    def _forget(self, ended: Collection[int]) -> None:
+        """Threads that are no more: their files would stay open, and not serve another one that has the number."""
+        for native_id in ended:
+            os.close(self._files.pop(native_id))
+            self._before.pop(native_id, None)
+
     def close(self) -> None:
-        for file in self._files.values():
-            os.close(file)
-        self._files.clear()
+        self._forget(list(self._files))
 
 
 def _described(code: CodeType) -> dict[str, Any]:

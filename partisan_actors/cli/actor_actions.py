@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +11,10 @@ import click
 from partisan_actors.api.observer import Observer
 from partisan_actors.api.steering import STEERING
 from partisan_actors.cli.actor_rows import find_actor
+from partisan_actors.cli.asker import asker
 from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.tame import tame
-from partisan_actors.node.config import host_name
 
 __all__ = ["kill", "restart", "stop"]
 
@@ -64,7 +63,7 @@ def restart(target: Target, which: str, yes: bool, as_json: bool) -> None:
 
 
 def _act(target: Target, which: str, method: str, done: str, *, ask_first: bool, as_json: bool) -> None:
-    who = f"{getpass.getuser()} on {host_name()}"
+    who = asker()
 
     async def question(observer: Observer) -> dict[str, Any]:
         found, row = await find_actor(observer, which)
@@ -73,7 +72,9 @@ def _act(target: Target, which: str, method: str, done: str, *, ask_first: bool,
             raise Failure(f"{what} is {row['state']} already", ExitCode.OTHER)
         if ask_first and not _is_sure(f"{method.capitalize()} {what} on node {row['node']}?"):
             raise Failure("nothing was done", ExitCode.OTHER)
-        host = next(member for member in found.rows if member["name"] == row["node"])
+        host = next((member for member in found.rows if member["name"] == row["node"]), None)
+        if host is None:
+            raise Failure(f"{what} is {row['state']}, and no node has it now", ExitCode.OTHER)
         answer = await observer.ask_row(host, STEERING, method, row["id"], who)
         if answer.why is not None:
             raise Failure(f"node {row['node']}: {answer.why}", ExitCode.OTHER)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from collections.abc import Sequence
 from typing import Any, Final
@@ -12,11 +11,11 @@ import click
 from partisan_actors.api.inspection import LIVE
 from partisan_actors.api.observer import Observer
 from partisan_actors.api.settings import CHANGEABLE, SETTINGS
+from partisan_actors.cli.asker import asker
 from partisan_actors.cli.asking import Survey, Target, ask, check_node, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.table import counted, show_table
 from partisan_actors.cli.tame import tame
-from partisan_actors.node.config import host_name
 
 __all__ = ["config", "in_lines"]
 
@@ -64,7 +63,7 @@ def set_(target: Target, name: str, value: str, node_name: str | None, as_json: 
     tracing.traces_per_second (a number, or none). It lasts until the node ends; processes that it starts later have it
     as well, other nodes that join later do not. Each node logs who has changed what.
     """
-    found = _survey(target, node_name, "change", name, value, f"{getpass.getuser()} on {host_name()}")
+    found = _survey(target, node_name, "change", name, value, asker())
     if as_json:
         show_json({**found.facts(), "changed": [{"node": answer.name, **answer.value} for answer in found.answered]})
     else:

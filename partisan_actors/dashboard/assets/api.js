@@ -28,7 +28,7 @@ export async function act(path, parameters = {}) {
 
 export async function signOut() {
   const { csrf } = await whoami();
-  await fetch("/logout", { method: "POST", headers: { "X-Partisan-Csrf": csrf ?? "" } });
+  await answered(await fetch("/logout", { method: "POST", headers: { "X-Partisan-Csrf": csrf ?? "" } })); // refused is not signed out
   location.assign("/");
 }
 

@@ -33,7 +33,7 @@ function showProfile(path) {
       zoomed = 0;
       for (const option of clocks.options) option.disabled = option.value === "cpu_s" && !told.has_cpu;
       if (!told.has_cpu) clocks.value = "samples";
-      fill(status, `node ${told.node}, ${count(told.samples)} looks in ${seconds(told.seconds)}${told.cut ? `, ${count(told.cut)} too deep to be shown` : ""}`);
+      fill(status, `node ${told.node}, ${count(told.samples)} looks in ${seconds(told.seconds)}${told.cut ? `, ${count(told.cut)} at more places than are kept` : ""}`);
       draw();
     } catch (error) {
       fill(status, h("span", { className: "bad", role: "alert" }, error.message));

@@ -73,3 +73,20 @@ def test_beyond_the_most_places_what_is_seen_counts_where_it_was_called(monkeypa
 
     assert len(told["frames"]) == 2 and told["frames"][1]["samples"] == told["frames"][0]["samples"]
     assert told["cut"] >= 1
+
+
+def test_files_of_threads_that_have_ended_are_closed_and_all_are_in_the_end() -> None:
+    clocks = sampling._Clocks()
+    if not clocks.exist:
+        pytest.skip("the system does not tell the processor time of threads")
+    goes_on = threading.Event()
+    brief = threading.Thread(target=goes_on.wait, args=(60,))
+    brief.start()
+    clocks.passed([brief, threading.current_thread()])
+    assert set(clocks._files) == {brief.native_id, threading.get_native_id()}
+    goes_on.set()
+    brief.join()
+    clocks.passed([threading.current_thread()])
+    assert set(clocks._files) == {threading.get_native_id()}
+    clocks.close()
+    assert not clocks._files
