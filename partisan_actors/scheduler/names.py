@@ -3,7 +3,7 @@
 Each name has a *home*: the node that rendezvous hashing prefers for it among those that are up. A claim is decided by
 the home alone, so two claims of one name meet there. When a home goes down the next one decides from what it knows.
 During a partition each side may give out the same name once; when it heals the older claim stays, and the other actor
-keeps running unnamed.
+keeps running unnamed, which its host tells as the event ``name.taken``.
 
 A name is meant in its namespace: what this module calls a name is the key of both (see `namespaces`).
 
@@ -58,6 +58,8 @@ class Names:
         self._unsettled_until = 0.0
         # Whether this node runs an actor; the scheduler knows.
         self.runs: Callable[[ActorId], bool] = lambda actor: False
+        # The actors that run here and have their names, by name: no more than the map has entries of names.
+        self._held: dict[str, ActorId] = {}
         self._node.on_entry[PREFIX] = self._entry_changed
         system.serve(SERVICE, self)
         self._node.directory.on_down.append(self._node_down)
@@ -190,11 +192,17 @@ class Names:
     # ---- names that nobody else frees -------------------------------------------------------------------------
 
     def _entry_changed(self, key: str, stamp: tuple[int, ...], value: Any) -> None:
+        name = key.removeprefix(PREFIX)
+        held = self._held.pop(name, None)
         if not isinstance(value, dict):
             return
-        name, host = key.removeprefix(PREFIX), value["host"]
+        host, actor = value["host"], ActorId(NodeId(*value["actor"][:2]), value["actor"][2])
+        if held is not None and held != actor and self.runs(held):
+            self._node.feed.tell("name.taken", name_of(name)[1], actor=str(held), by=str(actor))
         if host == list(self._node.me):
-            if not self.runs(ActorId(NodeId(*value["actor"][:2]), value["actor"][2])):
+            if self.runs(actor):
+                self._held[name] = actor
+            else:
                 self._system.loop.call_soon(self._free, name)  # gossip came later than its end
         elif self._is_orphaned(value) or (host is not None and not self._node.directory.is_up(NodeId(*host))):
             self._unsettled_until = self._system.loop.time() + UNSETTLED_S

@@ -111,6 +111,13 @@ _ALL: Final[tuple[EventKind, ...]] = (
         {"what": str, "who": str, "did": str},
     ),
     EventKind("name.lost", WARNING, "the name {about} is free again: its actor is lost", "a name"),
+    EventKind(
+        "name.taken",
+        WARNING,
+        "{actor} runs on without the name {about}: the older claim of {by} has it",
+        "a name",
+        {"actor": str, "by": str},
+    ),
     # Processes of isolated work.
     EventKind(
         "process.crashed",

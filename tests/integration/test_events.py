@@ -132,6 +132,41 @@ async def test_a_name_is_told_to_be_free_whose_actor_went_down_with_its_node() -
     assert row["about"] == "shop"
 
 
+async def test_an_actor_that_loses_its_name_to_an_older_claim_is_told_by_its_host_and_runs_on() -> None:
+    async with nodes("a", "b") as cluster:
+        with cluster.at("a"):
+            loser = Named.options(name="shop", scheduling_strategy=pa.NodeAffinity("a")).remote()
+            assert await loser.hello.remote() == "hello"
+        with cluster.at("b"):
+            winner = Named.options(scheduling_strategy=pa.NodeAffinity("b")).remote()
+            assert await winner.hello.remote() == "hello"
+        driver = cluster["b"].node.driver
+
+        def settled() -> list[tuple[str, Any]]:
+            exchange = driver.stack.exchange
+            assert exchange is not None
+            return [item for item in exchange.items("name/") if item[1].value and item[1].value["host"]]
+
+        ((key, entry),) = await until(settled)
+        # What the other side of a partition, where the name was given out earlier, brings when it heals.
+        older = (entry.stamp[0] + 1_000_000, 1)
+        other = winner._location.actor
+        theirs = {
+            "actor": [*other.node, other.number], "handle": entry.value["handle"], "host": list(cluster["b"].node.me),
+        }  # fmt: skip
+        driver.write(key, older, entry.value | theirs)
+
+        row = await first(cluster, "a", "name.taken", "shop")
+        assert row["fields"] == {"actor": str(loser._location.actor), "by": str(other)}
+        assert await loser.hello.remote() == "hello"
+        driver.write(key, (older[0], 2), entry.value | theirs)  # the same winner, in its second life
+        with cluster.at("a"):
+            second = Named.options(name="kiosk").remote()
+            assert await second.hello.remote() == "hello"
+        assert len(await told(cluster, "a", "name.taken")) == 1
+        assert await told(cluster, "b", "name.taken") == []
+
+
 async def test_placement_groups_and_faults_are_told() -> None:
     async with nodes("a", "b") as cluster:
         with cluster.at("a"):
