@@ -1,4 +1,7 @@
-"""Traced calls of a cell on their usual way: begun, answered and written down in one go, as `Cell.call` does others."""
+"""Traced calls of a cell on their usual way: begun, answered and written down in one go, as `Cell.call` does others.
+
+The steps are those of `Cell.call`, written out again: a function for both would cost each plain call one more call.
+"""
 
 from __future__ import annotations
 
