@@ -117,7 +117,7 @@ class Cell(TakingTraced):
         self._copy_context = context.copy
         self.meters = system.meters.of_class(definition.interface.class_name)
         self._quick = self.meters.quick(definition.coroutines)
-        self._sites = None
+        self._sites = self.times = None
         self._is_pumping = False
         # Whether a coroutine must not be started at once, for reasons other than a blocking method.
         self._is_closed = True
@@ -375,7 +375,7 @@ class Cell(TakingTraced):
         """A message was handled: it is answered."""
         self.processed += 1
         if message.timing is not None:
-            message.timing.end(error)
+            self.timed(message.timing, error)
         if isinstance(error, ActorExit):
             self.stop(raised(error), finishes=True)
             self.refuse(message, self.stopped_error())

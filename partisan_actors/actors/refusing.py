@@ -10,6 +10,7 @@ from partisan_actors.actors.parcels import packed_again
 from partisan_actors.actors.reasons import NODE_STOPPED, end_of
 from partisan_actors.actors.tracing import refuse_serving
 from partisan_actors.errors import MailboxFull
+from partisan_actors.telemetry.actor_times import ActorTimes
 
 if TYPE_CHECKING:
     from partisan_actors.actors.actor import Definition
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from partisan_actors.errors import PartisanError
     from partisan_actors.ids import ActorId
     from partisan_actors.node.router import Peer
-    from partisan_actors.telemetry.meters import ClassMeters
+    from partisan_actors.telemetry.meters import ClassMeters, Timing
 
 __all__ = ["STOPPED", "STOPPING", "Refusing"]
 
@@ -31,7 +32,7 @@ STOPPED: Final = "stopped"
 class Refusing:
     """A part of `Cell`, which has the state."""
 
-    __slots__ = ()
+    __slots__ = ("times",)
 
     if TYPE_CHECKING:
         system: Host
@@ -47,6 +48,8 @@ class Refusing:
         cause: PartisanError | None
         mailbox: deque[Message] | tuple[()]
         stepper: Stepper
+        # What is known of calls that were timed, once one was.
+        times: ActorTimes | None
         runs_alone: bool
         _inbox: Inbox | None
 
@@ -71,6 +74,12 @@ class Refusing:
     def count_error(self, message: Message) -> None:
         """It has failed, or is not handled."""
         self.meters.of(message.number, message.method.name).errors += 1
+
+    def timed(self, timing: Timing, error: BaseException | None) -> None:
+        """A message that is timed was handled."""
+        if self.times is None:
+            self.times = ActorTimes()
+        timing.end(error, self.times)
 
     def overflow(self, message: Message) -> None:
         """There is no room for it."""

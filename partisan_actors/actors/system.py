@@ -236,7 +236,7 @@ class ActorSystem:
         """
         cell.processed += 1
         if message.timing is not None:
-            message.timing.end(error)
+            cell.timed(message.timing, error)
         if error is not None and not cell.is_ending:
             cell.count_error(message)
         number = message.number

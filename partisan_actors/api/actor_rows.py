@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import deque
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from partisan_actors.actors.cell import ALIVE, FINISHING, STARTING, Cell
@@ -16,6 +18,7 @@ from partisan_actors.actors.system import ActorSystem
 from partisan_actors.ids import ActorId
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.scheduler.spec import ActorSpec
+from partisan_actors.telemetry.actor_times import NOT_TIMED
 
 __all__ = ["ENDED_MAX", "INSPECT", "STATES", "ActorRows", "merge_rows", "shown_state"]
 
@@ -41,6 +44,8 @@ class ActorRows:
     def __init__(self, system: ActorSystem, scheduler: Scheduler) -> None:
         self._system = system
         self._scheduler = scheduler
+        # Whether this process is for one actor, whose memory is that of the process then.
+        self._is_alone = bool(system.node.config.hosted_by)
         self._signals: Signals | None = system.extensions.get(SERVICE)
         self._ended: deque[dict[str, Any]] = deque(maxlen=ENDED_MAX)
         system.on_cell_stopped.append(self._cell_stopped)
@@ -81,6 +86,8 @@ class ActorRows:
             **row,
             "mailbox": cell.mailbox_size,
             "processed": cell.processed,
+            **(NOT_TIMED if cell.times is None else cell.times.figures()),
+            "memory_bytes": _resident_bytes() if self._is_alone and state != STOPPED else None,
             "held_by": [str(node) for node in self._scheduler.scope.holders.of(cell.actor)],
             "guardians": [node.name for node in self._scheduler.guardian.guardians_of(cell.actor)],
             "links": [str(tie.subject) for tie in ties if tie.is_link][:TIES_SHOWN_MAX],
@@ -108,6 +115,8 @@ class ActorRows:
             "kind": kind_of(reason) if is_over else "",
             "mailbox": 0,
             "processed": 0,
+            **NOT_TIMED,
+            "memory_bytes": None,
             "restarts": life,
             "owner": str(made.owner) if made.owner is not None else None,
             "held_by": [],
@@ -117,6 +126,16 @@ class ActorRows:
             "links": [],
             "monitors": [],
         }
+
+
+def _resident_bytes() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:  # not on Linux; there it is read by itself, because loading psutil would hold the actor up
+        import psutil
+
+        return int(psutil.Process().memory_info().rss)
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def shown_state(cell: Cell) -> str:

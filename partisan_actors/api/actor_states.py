@@ -25,7 +25,10 @@ def list_actors(
     """A row for each actor of the cluster, as its nodes tell; of those with everything that is given.
 
     A row has the keys id, class, name, namespace, node, state ("pending", "starting", "alive", "restarting", "stopping"
-    or "stopped"), reason and kind (of an end), mailbox, processed, restarts, owner, held_by, made_by (an actor, "task
+    or "stopped"), reason and kind (of an end), mailbox, processed, wait_p95_s, run_p95_s, latency_p95_s
+    and slowest_s (how long 95 % of its calls waited in the mailbox and ran, both together, and the longest of all, in
+    seconds, of those that were timed: of a busy method, each n-th; None before the first), memory_bytes (of the process
+    of an isolated actor, while it runs; None for others), restarts, owner, held_by, made_by (an actor, "task
     NAME", or "" for a program), max_restarts, guardians (nodes that would make it again), and links and monitors (the
     actors whose ends it hears of). Each node remembers its last 1000 ends. A node that does not answer within five
     seconds is left out. Blocks; raises ConfigError for a state that there is not, CallTimeout, and RuntimeError on the

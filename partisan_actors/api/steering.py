@@ -91,7 +91,7 @@ class Steering:
         self._system.node.feed.tell("node.steered", me, who=who, did=did)
 
     async def look(self, peer: Any, actor: str) -> dict[str, Any]:
-        """What an actor is at: the methods that wait in front of its mailbox and those that run, and its options."""
+        """What an actor is at: what waits in front of its mailbox and what runs, how long calls took, its options."""
         cell = self._cell(actor)
         waiting = [message.method.name for message, _ in zip(list(cell.mailbox), range(HEAD_MAX), strict=False)]
         running = [
@@ -103,6 +103,7 @@ class Steering:
             "waiting": cell.mailbox_size,
             "head": waiting,
             "running": running,
+            "times": cell.times.plain() if cell.times is not None else None,
             "is_thread_busy": cell.is_thread_busy,
             "may_restart": may_restart(options.life, options.max_restarts),
             "max_restarts": options.max_restarts,

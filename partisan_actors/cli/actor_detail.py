@@ -18,10 +18,11 @@ from partisan_actors.api.tracing_service import TRACES
 from partisan_actors.cli import events, logs
 from partisan_actors.cli.actor_rows import find_actor
 from partisan_actors.cli.asking import Survey, Target, ask, json_option, show_json, target_options
-from partisan_actors.cli.measured import method_rows, ordered, with_quantiles
+from partisan_actors.cli.measured import bytes_text, method_rows, ordered, seconds_text, with_quantiles
 from partisan_actors.cli.methods import METHOD_HEADINGS, METHOD_NAMES, method_line
 from partisan_actors.cli.table import counted, show_table
 from partisan_actors.cli.tame import tame
+from partisan_actors.telemetry.actor_times import NOT_TIMED
 from partisan_actors.telemetry.trace_query import TraceQuery
 from partisan_actors.telemetry.trace_summary import summary
 
@@ -29,6 +30,8 @@ __all__ = ["show"]
 
 LAST: Final = 5
 ACTOR_TAG: Final = "partisan.actor.id"
+_TIMES: Final = (("waited", "wait"), ("ran", "run"))
+_PARTS: Final = ("p50", "p95", "p99")
 
 
 @click.command()
@@ -38,16 +41,22 @@ ACTOR_TAG: Final = "partisan.actor.id"
 def show(target: Target, which: str, as_json: bool) -> None:
     """Tell all that is known of the actor ID, which may be its name, or how its id ends.
 
-    What it runs and what waits in front of its mailbox now; the calls of its class on its node; the last events and
-    records of log that are its own, and the last traces in which it was called, as far as nodes still have them.
+    What it runs and what waits in front of its mailbox now; how long its calls waited and ran; the calls of its class
+    on its node; the last events and records of log that are its own, and the last traces in which it was called, as far
+    as nodes still have them.
     """
     found, detail = ask(target, lambda observer: _question(observer, which))
     if as_json:
         show_json({**found.facts(), **detail})
         return
     known = detail["actor"]
-    _show_facts(known)
-    _show_facts({name: value for name, value in (detail["now"] or {}).items() if name not in {*known, "actor"}})
+    now = detail["now"] or {}
+    _show_facts({name: value for name, value in known.items() if name not in {*NOT_TIMED, "memory_bytes"}})
+    if known["memory_bytes"] is not None:
+        _show_facts({"memory": bytes_text(known["memory_bytes"])})
+    _show_facts({name: value for name, value in now.items() if name not in {*known, "actor", "times"}})
+    if now.get("times"):
+        _show_times(now["times"])
     if detail["methods"]:
         click.echo(f"\ncalls of class {tame(detail['actor']['class'])} on node {detail['actor']['node']}")
         show_table((*METHOD_NAMES, *METHOD_HEADINGS), [method_line(row) for row in detail["methods"]])
@@ -87,6 +96,14 @@ async def _question(observer: Observer, which: str) -> tuple[Survey, dict[str, A
         "logs": await rows_of(LOGS, {"actor_id": row["id"]}),
         "traces": [summary(trace) for trace in traces.traces],
     }
+
+
+def _show_times(times: Mapping[str, Any]) -> None:
+    told = with_quantiles(times)
+    slowest = seconds_text(times["slowest_s"])
+    click.echo(f"\nits own calls, as far as they were timed; the slowest took {slowest}")
+    lines = [[what, *(seconds_text(told[f"{name}_{part}_s"]) for part in _PARTS)] for what, name in _TIMES]
+    show_table(("", *_PARTS), lines)
 
 
 def _show_facts(facts: Mapping[str, Any]) -> None:

@@ -10,23 +10,28 @@ import click
 
 from partisan_actors.api.actor_rows import STATES
 from partisan_actors.api.inspection import INSPECT, LIVE
-from partisan_actors.api.metering import METRICS_SERVICE
 from partisan_actors.api.observer import Observer
 from partisan_actors.cli.actor_actions import kill, restart, stop
 from partisan_actors.cli.actor_detail import show
 from partisan_actors.cli.actor_rows import rows_of
 from partisan_actors.cli.asking import Survey, Target, ask, check_node, json_option, show_json, target_options
-from partisan_actors.cli.measured import ordered, run_p95_by_class, seconds_text
+from partisan_actors.cli.measured import bytes_text, ordered, seconds_text
 from partisan_actors.cli.table import counted, show_table
 
 __all__ = ["actors"]
 
-_COLUMNS: Final = ("class", "name", "node", "state", "mailbox", "processed", "calls/s", "run p95", "restarts", "id")
+_COLUMNS: Final = (
+    *("class", "name", "node", "state", "mailbox", "processed"),
+    *("calls/s", "wait p95", "run p95", "restarts", "id"),
+)
 _NAMES: Final = ("class", "node", "id")
 _SORTS: Final = {
     **{name: name for name in ("mailbox", "processed", "restarts")},
     "calls": "calls_per_s",
+    "latency": "latency_p95_s",
+    "wait": "wait_p95_s",
     "run": "run_p95_s",
+    "memory": "memory_bytes",
     **{name: name for name in _NAMES},
 }
 # For how long calls are looked at.
@@ -58,8 +63,10 @@ def actors(context: click.Context, /, **given: Any) -> None:
     """Which actors there are, where, in which state, and how busy they are.
 
     `mailbox` is how many messages wait, `processed` how many calls have ended, and `calls/s` how many do, within half a
-    second. 95 % of the calls of its class ran no longer than `run p95`. `restarts` is how often the actor was made
-    again. `state` is pending (it waits for a place), starting, alive, restarting, stopping or stopped.
+    second. 95 % of its calls waited in the mailbox no longer than `wait p95`, and ran no longer than `run p95`;
+    `--sort latency` goes by both together. Of a busy method each n-th call is timed, and those that run have not ended
+    yet. `memory` is that of the process of an isolated actor; others share theirs. `restarts` is how often the actor
+    was made again. `state` is pending (it waits for a place), starting, alive, restarting, stopping or stopped.
 
     `partisan actors ls` is the same, and `partisan actors show ID` tells all that is known of one of them.
     """
@@ -88,11 +95,11 @@ def _list(
     sort: str,
     as_json: bool,
 ) -> None:
-    found, timed, earlier = ask(target, _question)
+    found, earlier = ask(target, _question)
     check_node(found.rows, node_name)
     columns = (("node", node_name), ("class", class_name), ("name", actor_name), ("state", state))
     rows = rows_of(found, {column: value for column, value in columns if value is not None})
-    _add_rates(rows, timed, earlier)
+    _add_rates(rows, earlier)
     rows = ordered(rows, _SORTS[sort], names=_NAMES)
     if not with_ended and state is None:
         rows = [row for row in rows if row["state"] != "stopped"]
@@ -101,31 +108,33 @@ def _list(
         return
     hosts = {row["node"] for row in rows}
     click.echo(f"cluster {found.cluster}: {counted(len(rows), 'actor')} on {counted(len(hosts), 'node')}")
-    headings = [*_COLUMNS, "reason"] if any(row["reason"] for row in rows) else [*_COLUMNS]
-    show_table(headings, [_line(row)[: len(headings)] for row in rows])
+    _show(rows)
     found.remark()
 
 
-async def _question(observer: Observer) -> tuple[Survey, Survey, Survey]:
-    """The actors now, what the methods took, and the actors half a second ago."""
+async def _question(observer: Observer) -> tuple[Survey, Survey]:
+    """The actors now, and half a second ago."""
     rows = await observer.members()
     live = [row for row in rows if row["state"] in LIVE]
     earlier = Survey(observer.cluster, rows, await observer.ask_all(live, INSPECT, "all_actors"))
     await asyncio.sleep(LOOK_S)
-    found, timed = await asyncio.gather(
-        observer.ask_all(live, INSPECT, "all_actors"), observer.ask_all(live, METRICS_SERVICE, "methods")
-    )
-    return Survey(observer.cluster, rows, found), Survey(observer.cluster, rows, timed), earlier
+    return Survey(observer.cluster, rows, await observer.ask_all(live, INSPECT, "all_actors")), earlier
 
 
-def _add_rates(rows: list[dict[str, Any]], timed: Survey, earlier: Survey) -> None:
-    """`calls_per_s` and `run_p95_s`: None where nobody can tell."""
-    p95 = run_p95_by_class(timed.answered)
+def _add_rates(rows: list[dict[str, Any]], earlier: Survey) -> None:
+    """`calls_per_s`: None where nobody can tell."""
     before = {(row["id"], row["restarts"]): row["processed"] for row in rows_of(earlier, {})}
     for row in rows:
         was = before.get((row["id"], row["restarts"]))
         row["calls_per_s"] = None if was is None else max(0, row["processed"] - was) / LOOK_S
-        row["run_p95_s"] = p95.get(row["class"])
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    """The table; memory and reason where there is any."""
+    texts = {"memory": [_memory_text(row) for row in rows], "reason": [row["reason"] for row in rows]}
+    more = {name: column for name, column in texts.items() if any(column)}
+    lines = zip((_line(row) for row in rows), *more.values(), strict=True)
+    show_table([*_COLUMNS, *more], [[*line, *rest] for line, *rest in lines])
 
 
 def _line(row: dict[str, Any]) -> list[Any]:
@@ -133,6 +142,11 @@ def _line(row: dict[str, Any]) -> list[Any]:
     return [
         *(row[column] for column in ("class", "name", "node", "state", "mailbox", "processed")),
         "" if rate is None else round(rate, 1),
+        seconds_text(row["wait_p95_s"]),
         seconds_text(row["run_p95_s"]),
-        *(row[column] for column in ("restarts", "id", "reason")),
+        *(row[column] for column in ("restarts", "id")),
     ]
+
+
+def _memory_text(row: dict[str, Any]) -> str:
+    return "" if row["memory_bytes"] is None else bytes_text(row["memory_bytes"])

@@ -13,7 +13,6 @@ __all__ = [
     "calls_text",
     "method_rows",
     "ordered",
-    "run_p95_by_class",
     "seconds_text",
     "since",
     "with_quantiles",
@@ -48,15 +47,6 @@ def with_quantiles(row: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("wait", "run"):
         told |= {f"{name}_{share}_s": quantile(row[name]["buckets"], part) for share, part in _SHARES.items()}
     return told
-
-
-def run_p95_by_class(answered: Iterable[Answer]) -> dict[str, float]:
-    """How long 95 % of the calls of each class ran at most, of those that are timed."""
-    runs: dict[str, list[Mapping[str, Any]]] = {}
-    for row in method_rows(answered):
-        runs.setdefault(row["class"], []).append(row["run"])
-    told = {class_name: quantile(merged(same)["buckets"], 0.95) for class_name, same in runs.items()}
-    return {class_name: run_s for class_name, run_s in told.items() if run_s is not None}
 
 
 def since(

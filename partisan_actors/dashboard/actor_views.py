@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,7 +11,6 @@ from partisan_actors.api.inspection import INSPECT
 from partisan_actors.api.pending import PENDING_WORK
 from partisan_actors.api.steering import STEERING
 from partisan_actors.dashboard.endpoints import Desk, Endpoint
-from partisan_actors.dashboard.measures import METRICS, run_p95_by_class
 from partisan_actors.dashboard.paging import page, paging
 from partisan_actors.dashboard.parameters import Choice, Flag, Parameter, Text
 from partisan_actors.dashboard.problems import Problem
@@ -32,7 +30,11 @@ _ACTOR_COLUMNS: Final = {
     "mailbox": "integer: how many messages wait",
     "processed": "integer: how many calls have ended",
     "calls_per_s": "number?: how many a second, lately",
-    "run_p95_s": "number?: 95 % of the calls of its class, on all nodes, ran no longer",
+    "wait_p95_s": "number?: 95 % of its calls that were timed waited in the mailbox no longer",
+    "run_p95_s": "number?: 95 % of them ran no longer",
+    "latency_p95_s": "number?: both together",
+    "slowest_s": "number?: the longest that one of them waited and ran",
+    "memory_bytes": "integer?: memory of its process, if it is isolated; others share theirs",
     "restarts": "integer: how often it was made again",
     "owner": "text?: the node whose end ends it",
     "reason": "text: why it has ended, or waits",
@@ -63,14 +65,12 @@ async def _rows(desk: Desk) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 async def actors(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     """Every actor, wherever it is; those that have ended only when they are asked for."""
-    (facts, rows), timed = await asyncio.gather(_rows(desk), desk.watcher.survey(METRICS, "methods"))
-    p95 = run_p95_by_class(timed)
+    facts, rows = await _rows(desk)
     if not given["ended"] and given["state"] != "stopped":
         rows = [row for row in rows if row["state"] != "stopped"]
     now = desk.now()
     for row in rows:
         row["calls_per_s"] = desk.rates.of((row["id"], row["restarts"]), row["processed"], now)
-        row["run_p95_s"] = p95.get(row["class"])
     return {**facts, "classes": sorted({row["class"] for row in rows}), **page(rows, given, ("class", "node", "state"))}
 
 

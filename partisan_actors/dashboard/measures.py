@@ -12,7 +12,7 @@ from partisan_actors.dashboard.schemas import table
 from partisan_actors.dashboard.watching import Survey
 from partisan_actors.telemetry.histogram import BOUNDS_S, merged, quantile
 
-__all__ = ["MEASURE_ENDPOINTS", "METRICS", "calls_of", "method_rows", "process_facts", "run_p95_by_class"]
+__all__ = ["MEASURE_ENDPOINTS", "METRICS", "calls_of", "method_rows", "process_facts"]
 
 METRICS: Final = "metrics"
 KINDS: Final = ("ask", "tell", "task")
@@ -83,15 +83,6 @@ def _method_row(key: tuple[str, str, str], rows: Sequence[Mapping[str, Any]]) ->
         "wait": wait,
         "run": run,
     }
-
-
-def run_p95_by_class(found: Survey) -> dict[str, float | None]:
-    """How long 95 % of the calls of each class ran at most, on all nodes."""
-    runs: dict[str, list[Mapping[str, Any]]] = {}
-    for answer in found.answered:
-        for row in answer.value:
-            runs.setdefault(row["class"], []).append(row["run"])
-    return {name: quantile(merged(each)["buckets"], 0.95) for name, each in runs.items()}
 
 
 def calls_of(desk: Desk, found: Survey) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from partisan_actors.telemetry.actor_times import ActorTimes
 from partisan_actors.telemetry.events import CallStatus
 from partisan_actors.telemetry.failure import status_of_user_code
 from partisan_actors.telemetry.histogram import Histogram
@@ -26,7 +27,8 @@ TASK: Final = "task"
 
 # So often is a busy method timed, and so many of its calls does one stand for at most.
 TIMED_EVERY_NS: Final = 5_000_000
-PERIOD_MAX: Final = 256
+# A prime, so that calls that come to several actors by turns are not always timed for the same one.
+PERIOD_MAX: Final = 251
 # A method that was busy, and was not called for so long, has its next call timed.
 QUIET_NS: Final = 200_000_000
 
@@ -136,14 +138,16 @@ class Timing:
         """It is its turn; without this, it was at once."""
         self._begun = self._clock()
 
-    def end(self, error: BaseException | None = None) -> None:
-        """It has ended; `error` is what it raised, if it did."""
-        begun = self._begun
+    def end(self, error: BaseException | None = None, actor: ActorTimes | None = None) -> None:
+        """It has ended, in `actor` if that is one; `error` is what it raised, if it did."""
+        wait_ns, run_ns = self._begun - self._arrived, self._clock() - self._begun
         failed: Failed = None
         if error is not None:
             status, cause = status_of_user_code(error)
             failed = status, type(cause)  # the exception itself would keep the frames of the user's code
-        self._meter.ended(begun - self._arrived, self._clock() - begun, failed, self._weight)
+        self._meter.ended(wait_ns, run_ns, failed, self._weight)
+        if actor is not None:
+            actor.timed(wait_ns, run_ns, self._weight)
 
 
 class ClassMeters:

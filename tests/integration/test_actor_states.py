@@ -12,6 +12,7 @@ import partisan_actors as pa
 from tests.integration.nodes import nodes, until
 
 gate = threading.Event()
+begun = threading.Event()
 
 
 @pa.actor
@@ -117,3 +118,37 @@ async def test_who_asks_wrongly_is_told_what_is_allowed() -> None:
                 pa.list_actors(state="dead")
             with pytest.raises(RuntimeError, match="to_thread"):
                 pa.list_actors()
+
+
+@pa.actor
+class Slow:
+    """Of two of its actors, one is kept waiting, on the loop and on a thread."""
+
+    async def answer(self, opened: bool) -> bool:
+        begun.set()
+        while not opened and not gate.is_set():
+            await asyncio.sleep(0.001)
+        return opened
+
+    def work(self, opened: bool) -> bool:
+        begun.set()
+        return opened or gate.wait(120)
+
+
+@pytest.mark.parametrize("method", ["answer", "work"])
+async def test_how_long_calls_took_is_told_of_each_actor_and_not_of_its_class_alone(method: str) -> None:
+    gate.clear()
+    begun.clear()
+    async with nodes("a", "b") as cluster:
+        with cluster.at("a"):
+            quick, slow = (Slow.options(name=name).remote() for name in ("quick", "slow"))
+            held = getattr(slow, method).remote(False)
+            assert await asyncio.to_thread(begun.wait, 60)
+            assert await getattr(quick, method).remote(True)
+            gate.set()
+            await held
+            rows = {row["name"]: row for row in await listed(class_name="Slow")}
+
+    assert rows["slow"]["slowest_s"] > rows["quick"]["slowest_s"] > 0
+    assert rows["slow"]["latency_p95_s"] == rows["slow"]["wait_p95_s"] + rows["slow"]["run_p95_s"]
+    assert {row["memory_bytes"] for row in rows.values()} == {None}

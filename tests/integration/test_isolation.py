@@ -59,6 +59,12 @@ class Alone:
         return os.environ.get(name)
 
 
+@pa.actor
+class Together:
+    def here(self) -> int:
+        return 1
+
+
 @pa.actor(isolation="process")
 class Unmakeable:
     def __init__(self) -> None:
@@ -137,6 +143,16 @@ class TestActors:
         assert not set(pids) & {os.getpid(), *cluster.worker_pids}
         assert pa.get([actor.add.remote(1) for actor in actors]) == [1, 2, 3, 4]
         assert pa.get([actor.add.remote(1) for actor in actors]) == [2, 3, 4, 5]
+
+    def test_the_memory_of_its_process_is_told_while_it_runs(self) -> None:
+        actor, shared = Alone.options(name="large").remote(), Together.options(name="shared").remote()
+        pa.get([actor.add.remote(1), shared.here.remote()])
+
+        (row,), (other,) = pa.list_actors(name="large"), pa.list_actors(name="shared")
+
+        # An interpreter takes more than 5 MiB, and a test should not care for how much.
+        assert 5 << 20 < row["memory_bytes"] < 1 << 40 and row["slowest_s"] > 0
+        assert other["memory_bytes"] is None
 
     def test_an_exit_code_and_the_last_words_are_told_to_callers_of_then_and_later(self) -> None:
         actor = Alone.remote()

@@ -3,7 +3,7 @@ import { get } from "/assets/api.js";
 import { waitAndRun } from "/assets/charts.js";
 import { confirmAction } from "/assets/dialogs.js";
 import { h, fill } from "/assets/dom.js";
-import { NONE, clock, count, plural, rate, seconds, state } from "/assets/format.js";
+import { NONE, bytes, clock, count, plural, rate, seconds, state } from "/assets/format.js";
 import { profileButton } from "/assets/flames.js";
 import { stacksButton } from "/assets/stacks.js";
 import { ServerTable } from "/assets/tables.js";
@@ -21,7 +21,9 @@ export function actorsView() {
       { key: "mailbox", label: "Mailbox", num: true, show: (row) => h("span", { className: row.mailbox > 100 ? "hot" : "" }, count(row.mailbox)) },
       { key: "processed", label: "Calls", num: true, show: (row) => count(row.processed) },
       { key: "calls_per_s", label: "a second", num: true, show: (row) => rate(row.calls_per_s) },
-      { key: "run_p95_s", label: "Ran p95", num: true, about: "of the calls of its class", show: (row) => seconds(row.run_p95_s) },
+      { key: "run_p95_s", label: "Ran p95", num: true, about: "of its calls that were timed", show: (row) => seconds(row.run_p95_s) },
+      { key: "latency_p95_s", label: "Waited and ran", num: true, about: "in the mailbox, and then: 95 % of each", show: (row) => seconds(row.latency_p95_s) },
+      { key: "memory_bytes", label: "Memory", num: true, about: "of the process of an isolated actor", show: (row) => bytes(row.memory_bytes) },
       { key: "restarts", label: "Restarts", num: true },
       { key: "id", label: "Id", mono: true },
       { key: "reason", label: "Why", wide: true },
@@ -56,7 +58,7 @@ export function actorView(id, { readOnly, refresh }) {
     const over = row.state === "stopped" || row.state === "stopping";
     for (const button of [restart, stop, kill]) button.disabled = over;
     if (at) { restart.disabled = over || !at.may_restart; restart.title = at.may_restart ? "" : "It was made without a restart left (max_restarts)."; }
-    fill(facts, h("h2", {}, "Actor"), pairs([["id", h("code", {}, row.id)], ["node", h("a", { href: `#/nodes/${encodeURIComponent(row.node)}` }, row.node)], ["owner", row.owner ?? "nobody: it is detached"], ["made by", row.made_by?.startsWith("actor:") ? h("a", { href: `#/actors/${encodeURIComponent(row.made_by)}` }, row.made_by) : row.made_by || "a program"], ["guarded by", (row.guardians ?? []).join(", ")], ["links", (row.links ?? []).join(", ")], ["monitors", (row.monitors ?? []).join(", ")], ["calls ended", count(row.processed)], ["restarts", `${row.restarts}${at ? ` of ${at.max_restarts < 0 ? "any number" : at.max_restarts}` : ""}`], ["namespace", row.namespace], ["held by", (row.held_by ?? []).length ? plural(row.held_by.length, "node") : null], ["end", row.kind]]));
+    fill(facts, h("h2", {}, "Actor"), pairs([["id", h("code", {}, row.id)], ["node", h("a", { href: `#/nodes/${encodeURIComponent(row.node)}` }, row.node)], ["owner", row.owner ?? "nobody: it is detached"], ["made by", row.made_by?.startsWith("actor:") ? h("a", { href: `#/actors/${encodeURIComponent(row.made_by)}` }, row.made_by) : row.made_by || "a program"], ["guarded by", (row.guardians ?? []).join(", ")], ["links", (row.links ?? []).join(", ")], ["monitors", (row.monitors ?? []).join(", ")], ["calls ended", count(row.processed)], ["waited, p95", seconds(row.wait_p95_s)], ["ran, p95", seconds(row.run_p95_s)], ["slowest", seconds(row.slowest_s)], ["memory", bytes(row.memory_bytes)], ["restarts", `${row.restarts}${at ? ` of ${at.max_restarts < 0 ? "any number" : at.max_restarts}` : ""}`], ["namespace", row.namespace], ["held by", (row.held_by ?? []).length ? plural(row.held_by.length, "node") : null], ["end", row.kind]]));
     fill(now, h("h2", {}, "At this moment"), at ? pairs([["mailbox", `${plural(at.waiting, "message")} of at most ${count(at.mailbox_max)}`], ["next", at.head.join(", ") || "nothing waits"], ["running", at.running.join(", ") || (at.is_thread_busy ? "a blocking method" : "nothing")], ["at once", at.max_concurrency ?? "as many coroutines as there are"], ["methods", at.methods.join(", ")]]) : h("p", { className: "soft" }, "It does not run, or its node does not answer."));
     const most = Math.max(...methods.rows.map((each) => (each.wait_p95_s ?? 0) + (each.run_p95_s ?? 0)), 1e-6);
     fill(calls, h("h2", {}, `Methods of ${row.class}, on all nodes`), methods.rows.length ? h("div", { className: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["Method", "Calls", "Errors", "Waited p95", "Ran p50", "Ran p95", "Ran p99", "Waited and ran, p95"].map((label, place) => h("th", { className: place && place < 7 ? "num" : "" }, label)))),
