@@ -218,7 +218,7 @@ def test_traces_are_listed_and_one_is_a_waterfall(page: Any, site: Site) -> None
     page.locator(".waterfall .name").nth(1).click()
     page.get_by_text("partisan.actor.id").first.wait_for()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save as jaeger").click()
+        page.get_by_role("link", name="Save as jaeger").click()
     assert '"traceID"' in Path(download.value.path()).read_text()
 
 
@@ -312,7 +312,7 @@ def test_events_come_by_themselves_and_are_filtered_and_the_tree_shows_who_made_
     go(page, site, "tree")
     page.get_by_role("link", name="Counter counter-2").wait_for()
     page.get_by_text("restarts 0 of 2").first.wait_for()
-    page.locator("summary").first.press("Enter")
+    page.locator(".fold").first.press("Enter")
     page.get_by_role("link", name="Counter counter-2").wait_for(state="hidden")
 
 

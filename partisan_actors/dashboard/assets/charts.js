@@ -10,7 +10,8 @@ export class Line {
   }
 
   push(value) {
-    this.values.push(value ?? 0);
+    if (value === null || value === undefined) return;
+    this.values.push(value);
     if (this.values.length > this.most) this.values.shift();
   }
 

@@ -25,6 +25,33 @@ export function fill(element, ...children) {
   return element;
 }
 
+// The same, for what is drawn every few seconds: a child that has not changed stays, with the focus and the text that
+// somebody has marked in it. What is not to be seen, such as a listener's row, has to follow from what is.
+export function refill(element, ...children) {
+  const made = flat(children).map((each) => (each instanceof Node ? each : document.createTextNode(each)));
+  const before = [...element.childNodes];
+  made.forEach((child, place) => {
+    const old = before[place];
+    if (!old) element.append(child);
+    else if (!old.isEqualNode(child)) exchange(old, child);
+  });
+  before.slice(made.length).forEach((old) => old.remove());
+  return element;
+}
+
+const FOCUSABLE = "a[href], button, input, select, summary, [tabindex]";
+
+function exchange(old, made) {
+  const place = old.contains(document.activeElement) ? [old, ...(old.querySelectorAll?.(FOCUSABLE) ?? [])].indexOf(document.activeElement) : -1;
+  old.replaceWith(made);
+  if (place >= 0) [made, ...(made.querySelectorAll?.(FOCUSABLE) ?? [])][place]?.focus({ preventScroll: true });
+}
+
+// What looks like a button and leads somewhere.
+export function leading(href, label, attributes = {}) {
+  return h("a", { href, className: "button", ...attributes }, label);
+}
+
 function flat(children) {
   return children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false).map((each) => (each instanceof Node ? each : String(each)));
 }

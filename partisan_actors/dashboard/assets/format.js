@@ -9,8 +9,10 @@ export function count(value) {
   return new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
 }
 
+// Always with one digit behind the point, so that those below each other can be compared.
 export function rate(value) {
-  return value === null || value === undefined ? NONE : value === 0 ? "0" : value < 0.01 ? "<0.01" : count(value);
+  if (value === null || value === undefined) return NONE;
+  return value === 0 ? "0" : value < 0.05 ? "<0.1" : value < 10000 ? value.toFixed(1) : count(value);
 }
 
 export function bytes(value) {
@@ -44,10 +46,19 @@ function trim(value) {
   return value >= 99.5 ? String(Math.round(value)) : value.toPrecision(2).replace(/\.0+$/, "").replace(/(\.\d*?)0+$/, "$1");
 }
 
+const two = (number) => String(number).padStart(2, "0");
+
 export function clock(unixSeconds) {
   const at = new Date(unixSeconds * 1000);
-  const two = (number) => String(number).padStart(2, "0");
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, "0")}`;
+}
+
+// A time of the day, with the day unless that is today; all of it where somebody points at it.
+export function moment(unixSeconds, className = "faint mono") {
+  const at = new Date(unixSeconds * 1000);
+  const isToday = at.toDateString() === new Date().toDateString();
+  const day = isToday ? "" : `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} `;
+  return h("time", { className: `moment ${className}`, dateTime: at.toISOString(), title: at.toString() }, `${day}${clock(unixSeconds)}`);
 }
 
 export function plural(number, noun) {
@@ -57,7 +68,7 @@ export function plural(number, noun) {
 // Each state has a shape of its own, so that nobody has to tell them by colour.
 const STATES = {
   up: ["\u25cf", "ok"], alive: ["\u25cf", "ok"], created: ["\u25cf", "ok"], suspect: ["\u25c6", "warn"], down: ["\u2715", "bad"], left: ["\u25cb", "off"],
-  draining: ["\u25bc", "warn"], starting: ["\u25d4", "warn"], restarting: ["\u21bb", "warn"], pending: ["\u2026", "warn"],
+  process: ["\u25aa", "ok"], draining: ["\u25bc", "warn"], starting: ["\u25d4", "warn"], restarting: ["\u21bb", "warn"], pending: ["\u2026", "warn"],
   stopping: ["\u25bd", "warn"], stopped: ["\u25a0", "off"], removed: ["\u25a0", "off"], infeasible: ["\u2715", "bad"], "no answer": ["?", "bad"],
   error: ["\u2715", "bad"], warning: ["\u25b2", "warn"], ok: ["\u25cf", "ok"],
 };

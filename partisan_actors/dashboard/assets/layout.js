@@ -8,6 +8,7 @@ export class Layout {
     this.nodes = new Map();
     this.links = [];
     this.heat = 0;
+    this.wide = 1; // how much wider than high the place is
   }
 
   // Takes over who is there; whoever is new stands beside somebody it is linked with.
@@ -29,7 +30,9 @@ export class Layout {
       this.nodes.set(node.name, { x: place.x, y: place.y, dx: 0, dy: 0, held: known?.held ?? false, centre: centres[node.part ?? -1] ?? { x: 0, y: 0 }, name: node.name });
     });
     this.links = links.map(({ from, to }) => [this.nodes.get(from), this.nodes.get(to)]).filter(([one, other]) => one && other);
-    this.heat = before.size ? Math.max(this.heat, 0.35) : 1;
+    // Who is new has to find a place; the larger the map, the less the others should move for it.
+    const news = nodes.filter((node) => !before.has(node.name)).length;
+    this.heat = before.size ? Math.max(this.heat, Math.min(0.35, 0.08 + (2 + news) / nodes.length)) : 1;
   }
 
   warm(heat = 0.4) {
@@ -42,8 +45,8 @@ export class Layout {
     const all = [...this.nodes.values()];
     const cells = new Map();
     for (const node of all) {
-      node.dx = (node.centre.x - node.x) * 0.012;
-      node.dy = (node.centre.y - node.y) * 0.012;
+      node.dx = ((node.centre.x - node.x) * 0.012) / this.wide;
+      node.dy = (node.centre.y - node.y) * 0.012 * this.wide;
       const key = `${Math.floor(node.x / REACH)},${Math.floor(node.y / REACH)}`;
       if (cells.has(key)) cells.get(key).push(node);
       else cells.set(key, [node]);

@@ -33,6 +33,7 @@ const PERIOD_MS = 2000;
 
 let current = null;
 let timer = 0;
+let round = 0; // counts: whoever asks again is the only one that goes on asking
 let paused = false;
 let readOnly = false;
 
@@ -43,11 +44,12 @@ function show() {
   const found = VIEWS.find(([each]) => each === name) ?? VIEWS[0];
   const make = argument && DETAILS[name] ? DETAILS[name] : found[2];
   current?.close?.();
-  current = make(argument, { readOnly, refresh });
+  current = make(argument, { readOnly, refresh, isPaused: () => paused });
   document.title = `${found[1]} - partisan dashboard`;
   for (const link of document.querySelectorAll("#nav a")) {
-    if (link.dataset.name === found[0]) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.dataset.name !== found[0]) { link.removeAttribute("aria-current"); continue; }
+    link.setAttribute("aria-current", "page");
+    link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.offsetLeft - (link.parentElement.clientWidth - link.clientWidth) / 2;
   }
   const main = document.getElementById("main");
   fill(main, current.element);
@@ -62,13 +64,14 @@ function decoded(text) {
 async function refresh() {
   clearTimeout(timer);
   const asked = current;
+  const mine = ++round;
   try {
     const answer = await asked.update();
-    if (asked !== current) return;
+    if (mine !== round) return;
     tell(answer);
     fill(document.getElementById("freshness"), paused ? "paused" : clock(Date.now() / 1000).slice(0, 8));
   } catch (error) {
-    if (asked !== current) return;
+    if (mine !== round) return;
     banner(error instanceof Refusal ? error.message : "The dashboard itself does not answer. It is asked again every few seconds.", true);
     fill(document.getElementById("freshness"), "no answer");
   }
@@ -77,7 +80,8 @@ async function refresh() {
 
 function refreshWhenSeen() {
   // A page that nobody sees asks nobody.
-  document.addEventListener("visibilitychange", () => refresh(), { once: true });
+  const mine = round;
+  document.addEventListener("visibilitychange", () => { if (mine === round && !paused) refresh(); }, { once: true });
 }
 
 function tell(answer) {
@@ -99,6 +103,7 @@ function pause() {
   const button = document.getElementById("pause");
   button.textContent = paused ? "Go on" : "Pause";
   button.classList.toggle("on", paused);
+  button.setAttribute("aria-pressed", String(paused));
   if (paused) { clearTimeout(timer); fill(document.getElementById("freshness"), "paused"); } else refresh();
 }
 

@@ -20,7 +20,7 @@ export class Painter {
   fit(bounds) {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     // Buttons stand above, and the legend below.
-    const scale = Math.min(1.6, width / (bounds.right - bounds.left + 120), (height - 80) / (bounds.bottom - bounds.top + 70));
+    const scale = Math.min(1.6, width / (bounds.right - bounds.left + 120), (height - 100) / (bounds.bottom - bounds.top + 70));
     this.view = { scale, x: width / 2 - (scale * (bounds.left + bounds.right)) / 2, y: height / 2 + 4 - (scale * (bounds.top + bounds.bottom)) / 2 };
   }
 
@@ -41,12 +41,47 @@ export class Painter {
     this.drawLinks(picture, places, shown, selected, news, now);
     for (const node of picture.nodes) {
       const place = places.get(node.name);
-      if (place) this.drawNode(node, place, node.name === selected, news.get(node.name), now, shown.names);
+      if (place) this.drawNode(node, place, node.name === selected, news.get(node.name), now);
+    }
+    pen.setTransform(dots, 0, 0, dots, 0, 0);
+    this.drawNames(picture, places, shown.names, selected);
+  }
+
+  // Names have one size however far away the map is, and stand where there is room for them: that of the node that is
+  // looked at first, then of those that are not well, then of those with most links. More come with a closer look.
+  drawNames(picture, places, withNames, selected) {
+    const { pen, colour, view, canvas } = this;
+    pen.font = "12px system-ui, 'DejaVu Sans', sans-serif";
+    pen.textAlign = "center";
+    pen.lineWidth = 3.5;
+    pen.strokeStyle = colour.panel;
+    const links = new Map();
+    for (const { from, to } of picture.links) for (const end of [from, to]) links.set(end, (links.get(end) ?? 0) + 1);
+    const isWell = (node) => node.state === "up" && node.answered && !node.draining;
+    const rank = (node) => (node.name === selected ? 1e9 : 0) + (isWell(node) ? 0 : 1e6) + (links.get(node.name) ?? 0);
+    const boxes = picture.nodes.filter((node) => places.has(node.name)).map((node) => {
+      const { x, y } = places.get(node.name);
+      return { node, x: view.x + x * view.scale, y: view.y + y * view.scale, size: sizeOf(node) * view.scale };
+    });
+    const taken = boxes.map(({ x, y, size }) => [x - size, y - size, x + size, y + size]);
+    for (const { node, x, y, size } of boxes.sort((one, other) => rank(other.node) - rank(one.node))) {
+      if (!withNames && node.name !== selected) continue;
+      const text = short(node.name);
+      const half = pen.measureText(text).width / 2 + 2;
+      const places = [[x, y + size + 14], [x, y - size - 6], [x + size + half + 4, y + 4], [x - size - half - 4, y + 4]];
+      const free = places.find(([left, line]) => left - half > 0 && left + half < canvas.clientWidth && !taken.some((box) => left - half < box[2] && left + half > box[0] && line - 11 < box[3] && line + 3 > box[1]));
+      const place = free ?? (node.name === selected ? places[0] : null);
+      if (!place) continue;
+      taken.push([place[0] - half, place[1] - 11, place[0] + half, place[1] + 3]);
+      pen.strokeText(text, ...place);
+      pen.fillStyle = node.state === "down" ? colour.bad : colour.text;
+      pen.fillText(text, ...place);
     }
   }
 
   drawLinks(picture, places, shown, selected, news, now) {
     const { colour } = this;
+    const some = Math.max(0.28, Math.min(0.8, 110 / picture.links.length)); // many of them would hide each other
     if (shown.passive || selected) {
       for (const [name, others] of Object.entries(picture.passive)) {
         if (!shown.passive && name !== selected) continue;
@@ -57,7 +92,7 @@ export class Painter {
       const isMine = link.from === selected || link.to === selected;
       const isNew = now - (news.get(`${link.from}|${link.to}`)?.at ?? -Infinity) < NEWS_MS;
       const [ink, dash] = link.mutual ? [isNew || isMine ? colour.accent : colour.soft, []] : [colour.warn, [7, 5]];
-      this.line(places.get(link.from), places.get(link.to), ink, isNew ? 3.2 : isMine ? 2.6 : 1.5, dash, selected && !isMine ? 0.35 : 0.8);
+      this.line(places.get(link.from), places.get(link.to), ink, isNew ? 3.2 : isMine ? 2.6 : 1.5, dash, isNew || isMine ? 0.9 : selected ? Math.min(0.35, some) : link.mutual ? some : 0.8);
     }
     if (shown.tree) for (const [one, other] of picture.tree) this.line(places.get(one), places.get(other), colour.tree, 4.5, [], 0.55);
     if (shown.ways) {
@@ -84,11 +119,11 @@ export class Painter {
     pen.setLineDash([]);
   }
 
-  drawNode(node, place, isSelected, news, now, withName) {
+  drawNode(node, place, isSelected, news, now) {
     const { pen, colour } = this;
     const { x, y } = place;
     const ink = node.state === "down" ? colour.bad : node.state === "suspect" || !node.answered ? colour.warn : node.draining ? colour.warn : colour.ok;
-    const size = node.hosted_by ? NODE * 0.62 : NODE + Math.min(5, Math.sqrt(node.actors) * 0.5);
+    const size = sizeOf(node);
     const age = now - (news?.at ?? -Infinity);
     if (age < NEWS_MS) {
       pen.globalAlpha = 1 - age / NEWS_MS;
@@ -127,17 +162,13 @@ export class Painter {
       pen.arc(x, y, size + 7, 0, 7);
       pen.stroke();
     }
-    if (withName || isSelected) {
-      pen.font = "12px system-ui, 'DejaVu Sans', sans-serif";
-      pen.textAlign = "center";
-      pen.lineWidth = 3.5;
-      pen.strokeStyle = colour.panel;
-      pen.strokeText(node.name, x, y + size + 15);
-      pen.fillStyle = node.state === "down" ? colour.bad : colour.text;
-      pen.fillText(node.name, x, y + size + 15);
-    }
   }
 }
+
+const sizeOf = (node) => (node.hosted_by ? NODE * 0.62 : NODE + Math.min(5, Math.sqrt(node.actors) * 0.5));
+
+// The end of a name tells more than its middle: workers are numbered.
+const short = (name) => (name.length > 24 ? `${name.slice(0, 12)}\u2026${name.slice(-10)}` : name);
 
 function corners(pen, x, y, size, number, turn) {
   for (let each = 0; each < number; each += 1) {

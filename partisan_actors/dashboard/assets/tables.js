@@ -1,6 +1,6 @@
 // Tables that are chosen, sorted and cut by the server: the page asks for a screenful and keeps what it asked in the address.
 import { get } from "/assets/api.js";
-import { h, fill } from "/assets/dom.js";
+import { h, fill, refill } from "/assets/dom.js";
 import { NONE, plural } from "/assets/format.js";
 
 const LIMIT = 100;
@@ -19,7 +19,7 @@ export class ServerTable {
     this.pager = h("div", { className: "pager" });
     this.element = h("div", {},
       h("div", { className: "filters" }, this.search, this.selects.map(({ label }) => label), this.count),
-      h("div", { className: "scroll" }, h("table", {}, h("thead", {}, this.heads), this.body)), this.pager);
+      h("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `Table of ${noun}s` }, h("table", {}, h("thead", {}, this.heads), this.body)), this.pager);
     this.drawHeads();
   }
 
@@ -47,11 +47,11 @@ export class ServerTable {
   drawHeads() {
     const column = this.asked.sort.replace(/^-/, "");
     const isDown = this.asked.sort.startsWith("-");
-    fill(this.heads, this.columns.map((each) => {
+    refill(this.heads, this.columns.map((each) => {
       const isMine = each.key === column;
       const next = isMine ? (isDown ? each.key : `-${each.key}`) : each.num ? `-${each.key}` : each.key;
       const head = h("th", { scope: "col", className: each.num ? "num" : "", title: each.about ?? "", "aria-sort": isMine ? (isDown ? "descending" : "ascending") : null },
-        each.sort === false ? each.label : h("button", { type: "button", onclick: () => this.change({ sort: next, offset: 0 }) }, each.label));
+        each.sort === false ? each.label || h("span", { className: "visually-hidden" }, "Actions") : h("button", { type: "button", onclick: () => this.change({ sort: next, offset: 0 }) }, each.label));
       return head;
     }));
   }
@@ -76,14 +76,13 @@ export class ServerTable {
       select.value = value;
     }
     fill(this.count, plural(answer.total, this.noun));
-    const focused = this.body.contains(document.activeElement) ? [...this.body.rows].indexOf(document.activeElement.closest("tr")) : -1;
-    if (answer.rows.length) fill(this.body, answer.rows.map((row) => this.line(row)));
-    else fill(this.body, h("tr", {}, h("td", { colSpan: this.columns.length, className: "empty" }, this.asked.q ? `No ${this.noun} matches.` : this.empty)));
-    if (focused >= 0) this.body.rows[Math.min(focused, this.body.rows.length - 1)]?.focus();
+    const isChosen = this.asked.q || this.filters.some(({ key }) => this.asked[key]);
+    if (answer.rows.length) refill(this.body, answer.rows.map((row) => this.line(row)));
+    else refill(this.body, h("tr", {}, h("td", { colSpan: this.columns.length, className: "empty" }, isChosen && !answer.total ? `No ${this.noun} is like that.` : this.empty)));
     const last = answer.offset + answer.rows.length;
-    const back = h("button", { type: "button", disabled: !answer.offset, onclick: () => this.change({ offset: Math.max(0, answer.offset - LIMIT) }) }, "Back");
-    const on = h("button", { type: "button", disabled: last >= answer.total, onclick: () => this.change({ offset: last }) }, "On");
-    fill(this.pager, answer.total > LIMIT || answer.offset ? [back, on, `${answer.offset + 1} to ${last} of ${answer.total}`] : []);
+    const turn = (label, offset, isOff) => h("button", { type: "button", disabled: isOff, onclick: () => { this.change({ offset }); this.element.scrollIntoView({ block: "nearest" }); } }, label);
+    const pages = [turn("Previous", Math.max(0, answer.offset - LIMIT), !answer.offset), turn("Next", last, last >= answer.total), `${answer.offset + 1} to ${last} of ${answer.total}`];
+    refill(this.pager, answer.total > LIMIT || answer.offset ? pages : []);
   }
 
   line(row) {

@@ -1,7 +1,7 @@
 // Logs of all nodes, the newest at the bottom; they follow until somebody scrolls up.
 import { get } from "/assets/api.js";
-import { h, fill } from "/assets/dom.js";
-import { clock, plural } from "/assets/format.js";
+import { h, fill, refill } from "/assets/dom.js";
+import { moment, plural } from "/assets/format.js";
 
 const LIMIT = 500;
 
@@ -42,15 +42,15 @@ export function logsView() {
     if (now === shown) return found;
     shown = now;
     const follows = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
-    if (found.rows.length) fill(lines, found.rows.map(line));
-    else fill(lines, h("p", { className: "empty" }, "Nothing was logged that is like that."));
+    if (found.rows.length) refill(lines, found.rows.map(line));
+    else refill(lines, h("p", { className: "empty" }, "Nothing was logged that is like that."));
     if (follows) lines.scrollTop = lines.scrollHeight;
     return found;
   }
 
   function line(row) {
     const who = row.actor_id ? h("a", { href: `#/actors/${encodeURIComponent(row.actor_id)}`, title: row.actor_id }, row.actor_class) : h("span", { className: "faint", title: row.logger }, row.logger);
-    return h("div", { className: `line ${row.level}` }, h("span", { className: "faint" }, clock(row.time)), h("span", {}, row.level), h("span", {}, h("a", { href: `#/nodes/${encodeURIComponent(row.node)}` }, row.node), " ", who),
+    return h("div", { className: `line ${row.level}` }, moment(row.time, "faint"), h("span", {}, row.level), h("span", {}, h("a", { href: `#/nodes/${encodeURIComponent(row.node)}` }, row.node), " ", who),
       h("span", {}, row.message, row.trace_id ? h("a", { href: `#/traces/${row.trace_id}`, title: "its trace" }, " \u2197") : null));
   }
   return { element, update };

@@ -2,7 +2,7 @@
 import { get } from "/assets/api.js";
 import { confirmAction } from "/assets/dialogs.js";
 import { h, fill } from "/assets/dom.js";
-import { bytes, clock, plural, seconds, state } from "/assets/format.js";
+import { bytes, moment, plural, seconds, state } from "/assets/format.js";
 import { ServerTable } from "/assets/tables.js";
 
 const PARTS = [["tasks", "Waiting work"], ["groups", "Placement groups"], ["deadlocks", "Deadlocks"], ["objects", "Objects"], ["dead-letters", "Dead letters"]];
@@ -41,7 +41,7 @@ function letters(readOnly, refresh) {
     return h("button", { type: "button", onclick: () => confirmAction("Send this message again?", text, "Send it", `nodes/${encodeURIComponent(row.node)}/dead-letters/${row.number}/resend`, () => ({ to: to.value.trim() }), refresh) }, "Send again");
   };
   const count = h("p", { className: "soft" });
-  const made = new ServerTable({ path: "dead-letters", noun: "letter", order: "-time", empty: "Every message has reached somebody.", filters: [{ key: "reason", label: "Reason", choices: (answer) => Object.keys(answer.reasons) }], columns: [{ key: "time", label: "When", num: true, show: (row) => clock(row.time) }, { key: "node", label: "Node" }, { key: "whom", label: "For whom", wide: true }, { key: "method", label: "What" }, { key: "sender", label: "From" }, { key: "reason", label: "Reason" }, { key: "why", label: "Why it reached nobody", wide: true }, ...(readOnly ? [] : [{ key: "number", label: "", sort: false, show: (row) => (row.may_resend ? again(row) : h("span", { className: "faint", title: "What it held was too large to be kept, or cannot be read" }, "not kept")) }])] });
+  const made = new ServerTable({ path: "dead-letters", noun: "letter", order: "-time", empty: "Every message has reached somebody.", filters: [{ key: "reason", label: "Reason", choices: (answer) => Object.keys(answer.reasons) }], columns: [{ key: "time", label: "When", show: (row) => moment(row.time, "") }, { key: "node", label: "Node" }, { key: "whom", label: "For whom", wide: true }, { key: "method", label: "What" }, { key: "sender", label: "From" }, { key: "reason", label: "Reason" }, { key: "why", label: "Why it reached nobody", wide: true }, ...(readOnly ? [] : [{ key: "number", label: "", sort: false, show: (row) => (row.may_resend ? again(row) : h("span", { className: "faint", title: "What it held was too large to be kept, or cannot be read" }, "not kept")) }])] });
   async function update() {
     const found = await made.update();
     const reasons = Object.entries(found.reasons).map(([reason, number]) => `${number} ${reason}`).join(", ");

@@ -1,7 +1,7 @@
 // Nodes, and one of them.
 import { get } from "/assets/api.js";
 import { confirmAction } from "/assets/dialogs.js";
-import { h, fill } from "/assets/dom.js";
+import { h, fill, leading, refill } from "/assets/dom.js";
 import { NONE, bytes, count, plural, seconds, span, state } from "/assets/format.js";
 import { profileButton } from "/assets/flames.js";
 import { showSettings } from "/assets/settings.js";
@@ -46,8 +46,8 @@ export function nodeView(name, { readOnly, refresh }) {
     open: (row) => `#/actors/${encodeURIComponent(row.id)}`,
     columns: [{ key: "class", label: "Class" }, { key: "name", label: "Name" }, { key: "state", label: "State", show: (row) => state(row.state) }, { key: "mailbox", label: "Mailbox", num: true }, { key: "processed", label: "Calls", num: true, show: (row) => count(row.processed) }, { key: "restarts", label: "Restarts", num: true }, { key: "id", label: "Id", mono: true }] });
   const path = `nodes/${encodeURIComponent(name)}`;
-  const logs = h("a", { href: `#/logs?node=${encodeURIComponent(name)}` }, h("button", { type: "button", tabIndex: -1 }, "Logs"));
-  const events = h("a", { href: `#/events?about=${encodeURIComponent(name)}` }, h("button", { type: "button", tabIndex: -1 }, "Events"));
+  const logs = leading(`#/logs?node=${encodeURIComponent(name)}`, "Logs");
+  const events = leading(`#/events?about=${encodeURIComponent(name)}`, "Events");
   const settings = h("button", { type: "button", onclick: () => showSettings(name, readOnly) }, "Settings");
   const actions = readOnly ? [logs, events, stacksButton(path), profileButton(path), settings] : [logs, events, stacksButton(path), profileButton(path), settings,
     h("button", { type: "button", title: "Another node beside this one", onclick: () => confirmAction(`Start another node beside ${name}?`, `It runs on ${name}'s host as one more process of its partisan start, with the same settings and the same offer of resources, and ends with it.`, "Start it", `${path}/start`, {}, ({ text }) => { fill(told, text); refresh(); }) }, "Start another"),
@@ -60,13 +60,13 @@ export function nodeView(name, { readOnly, refresh }) {
   async function update() {
     const [found] = await Promise.all([get(path), actors.update()]);
     const { row, status, process, member } = found;
-    fill(sub, state(shown(row)), row.why ? ` ${row.why}` : "");
-    fill(facts, h("h2", {}, "Process"), pairs([["address", row.address], ["host", row.host], ["process", row.pid], ["up for", span(row.uptime_s)], ["Python", row.python ?? status?.python], ["version", row.version],
+    refill(sub, state(shown(row)), row.why ? ` ${row.why}` : "");
+    refill(facts, h("h2", {}, "Process"), pairs([["address", row.address], ["host", row.host], ["process", row.pid], ["up for", span(row.uptime_s)], ["Python", row.python ?? status?.python], ["version", row.version],
       ["CPU", row.cpu === null ? null : `${Math.round(row.cpu * 100)} % of one`], ["memory", bytes(row.rss_bytes)], ["open files", count(row.fds)], ["threads", count(row.threads)],
       ["loop lag p99", seconds(row.loop_lag_p99_s)], ["incarnation", process?.incarnation ?? member.id.split("~")[1]], ["hosted by", row.hosted_by]]));
     const link = (other) => h("a", { href: `#/nodes/${encodeURIComponent(other)}` }, other);
-    fill(views, h("h2", {}, `Overlay: ${row.overlay}`), pairs([["active", list(found.neighbours.map(link))], ...Object.entries(found.views).filter(([view]) => view !== "active").map(([view, names]) => [view, list(names.map(link))]), ["labels", Object.entries(member.labels).map(([key, value]) => `${key}=${value}`).join(", ")], ["suspected by", member.suspected_by.join(", ")]]));
-    fill(said, h("h2", {}, "Work"), status ? pairs([["actors", count(status.actors)], ["tasks running", count(status.tasks_running)], ["tasks waiting", count(status.tasks_queued)], ["tasks finished", count(status.tasks_finished)], ["restarts", count(status.restarts)], ["dead letters", count(status.dead_letters)], ["objects lent", count(status.objects_lent)], ["connected peers", count(status.connected_peers)], ["resumed lanes", count(status.resumed_lanes)], ["broken connections", count(status.broken_connections)], ["refused connections", count(status.refused_connections)], ["encrypted", status.tls ? "TLS" : "no"]]) : h("p", { className: "soft" }, "It has not answered. What is shown is what other nodes know of it."));
+    refill(views, h("h2", {}, `Overlay: ${row.overlay}`), pairs([["active", list(found.neighbours.map(link))], ...Object.entries(found.views).filter(([view]) => view !== "active").map(([view, names]) => [view, list(names.map(link))]), ["labels", Object.entries(member.labels).map(([key, value]) => `${key}=${value}`).join(", ")], ["suspected by", member.suspected_by.join(", ")]]));
+    refill(said, h("h2", {}, "Work"), status ? pairs([["actors", count(status.actors)], ["tasks running", count(status.tasks_running)], ["tasks waiting", count(status.tasks_queued)], ["tasks finished", count(status.tasks_finished)], ["restarts", count(status.restarts)], ["dead letters", count(status.dead_letters)], ["objects lent", count(status.objects_lent)], ["connected peers", count(status.connected_peers)], ["resumed lanes", count(status.resumed_lanes)], ["broken connections", count(status.broken_connections)], ["refused connections", count(status.refused_connections)], ["encrypted", status.tls ? "TLS" : "no"]]) : h("p", { className: "soft" }, "It has not answered. What is shown is what other nodes know of it."));
     return { asked: 1, answered: 1, unanswered: [] };
   }
   return { element, update };

@@ -1,15 +1,15 @@
 // The live map of the overlay: who is linked with whom, the broadcast tree, ways through others, and what changes.
 import { get } from "/assets/api.js";
-import { h, fill } from "/assets/dom.js";
+import { h, fill, refill } from "/assets/dom.js";
 import { clock, plural, state } from "/assets/format.js";
 import { Layout } from "/assets/layout.js";
 import { NODE, Painter } from "/assets/painter.js";
+import { Stream } from "/assets/stream.js";
 
 const FEED_MAX = 200;
-const NAMES_MAX = 80; // with more nodes, names are shown for the one that is looked at
 const feed = [];
 
-export function overlayView() {
+export function overlayView(_, { isPaused }) {
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const layout = new Layout();
   const news = new Map();
@@ -45,7 +45,7 @@ export function overlayView() {
     return button;
   });
   const fit = h("button", { type: "button", onclick: () => { painter.fit(layout.bounds()); draw(); } }, "Fit");
-  const legend = h("div", { className: "legend", "aria-hidden": "true" }, [["active", "active"], ["passive", "passive"], ["tree", "tree"], ["way", "relayed"], ["loose", "one-sided"]].map(([kind, label]) => h("span", { className: kind }, h("i"), label)), state("up"), state("suspect"), state("draining"), state("down"));
+  const legend = h("div", { className: "legend", "aria-hidden": "true" }, [["active", "active"], ["passive", "passive"], ["tree", "tree"], ["way", "relayed"], ["loose", "one-sided"]].map(([kind, label]) => h("span", { className: kind }, h("i"), label)), state("up"), state("suspect"), state("draining"), state("down"), state("process"));
   const stage = h("div", { className: "panel stage" }, canvas, h("div", { className: "controls" }, toggles, channels, roots, fit), legend, summary);
   const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Overlay"), sub), h("div", { className: "map" }, stage, h("div", { className: "side" }, side, list)));
   const painter = new Painter(canvas);
@@ -62,6 +62,7 @@ export function overlayView() {
     feed.length = Math.min(feed.length, FEED_MAX);
     picture = { ...found, tree: root && isLive ? picture.tree : found.tree };
     if (isOther) {
+      layout.wide = Math.min(2.2, Math.max(0.6, (canvas.clientWidth || 1) / (canvas.clientHeight || 1) / Math.max(1, picture.parts.length)));
       layout.set(picture.nodes, picture.links, picture.parts);
       if (isStill || !isFitted) layout.settle();
       if (!isFitted && canvas.clientWidth) { painter.fit(layout.bounds()); isFitted = true; }
@@ -82,9 +83,9 @@ export function overlayView() {
       fill(roots, h("option", { value: "" }, "tree of all"), names.map((name) => h("option", { value: name }, `tree of ${name}`)));
       roots.value = root;
     }
-    fill(list, h("h2", {}, "What has changed"), feed.length ? h("ul", { className: "plain" }, feed.map((each) => h("li", {}, h("span", { className: "faint mono" }, clock(each.time).slice(0, 8)), " ", each.text))) : h("p", { className: "soft" }, "Nothing since this page was opened."));
+    refill(list, h("h2", {}, "What has changed"), feed.length ? h("ul", { className: "plain" }, feed.map((each) => h("li", {}, h("span", { className: "faint mono" }, clock(each.time).slice(0, 8)), " ", each.text))) : h("p", { className: "soft" }, "Nothing since this page was opened."));
     const node = picture.nodes.find((each) => each.name === selected);
-    fill(side, node ? about(node) : everybody());
+    refill(side, node ? about(node) : everybody());
   }
 
   function about(node) {
@@ -113,9 +114,8 @@ export function overlayView() {
 
   function draw() {
     if (!isFitted && canvas.clientWidth && picture.nodes.length) { painter.fit(layout.bounds()); isFitted = true; }
-    const withNames = shown.names && picture.nodes.length <= NAMES_MAX;
     const links = channel ? connections.map(({ from, to, ends }) => ({ from, to, mutual: ends === 2 })) : picture.links;
-    painter.draw({ ...picture, links }, layout.nodes, { ...shown, names: withNames }, selected, isStill ? new Map() : news, performance.now());
+    painter.draw({ ...picture, links }, layout.nodes, shown, selected, isStill ? new Map() : news, performance.now());
     canvas.dataset.nodes = picture.nodes.length; // for whoever tests this
     canvas.dataset.links = links.length;
   }
@@ -206,10 +206,12 @@ export function overlayView() {
   // ---- the stream ----
 
   let last = null;
-  let failure = null;
-  const stream = new EventSource("/api/v1/changes");
-  stream.addEventListener("overlay", (event) => { failure = null; last = JSON.parse(event.data); take(last, true); });
-  stream.addEventListener("problem", (event) => { failure = new Error(JSON.parse(event.data).detail); });
+  const stream = new Stream("/api/v1/changes", {
+    overlay: (told) => {
+      last = told;
+      if (!isPaused()) take(last, true);
+    },
+  });
 
   async function refreshTree() {
     if (!shown.tree && !root) return;
@@ -240,9 +242,9 @@ export function overlayView() {
   async function update() {
     await refreshChannel();
     if (channel) describe();
-    if (stream.readyState === EventSource.OPEN && last) {
+    if (stream.isOpen && last) {
       if (root) await refreshTree();
-      if (failure) throw failure;
+      if (stream.failure) throw stream.failure;
       return last;
     }
     const found = await get("overlay", { root });

@@ -1,7 +1,7 @@
 // Traces: a list of the newest, and one of them as a waterfall.
 import { get, whoami } from "/assets/api.js";
-import { h, fill } from "/assets/dom.js";
-import { NONE, clock, count, plural, seconds, state } from "/assets/format.js";
+import { h, fill, leading, refill } from "/assets/dom.js";
+import { NONE, clock, count, moment, plural, seconds, state } from "/assets/format.js";
 
 export function tracesView() {
   const asked = { limit: 50 };
@@ -11,12 +11,12 @@ export function tracesView() {
   const operation = h("select", {}, h("option", { value: "" }, "all"));
   const input = (key, placeholder, label, id = null) => h("input", { type: "search", id, placeholder, "aria-label": label, oninput: (event) => ask({ [key]: event.target.value }) });
   const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Traces"), h("span", { className: "sub" }, "as the nodes remember them, newest first"),
-      h("span", { className: "actions" }, h("a", { href: "/api/v1/timeline", download: "timeline.json", title: "The last spans of all nodes, for Perfetto or chrome://tracing" }, h("button", { type: "button", tabIndex: -1 }, "Save timeline")))),
+      h("span", { className: "actions" }, leading("/api/v1/timeline", "Save timeline", { download: "timeline.json", title: "The last spans of all nodes, for Perfetto or chrome://tracing" }))),
     h("div", { className: "panel" }, h("div", { className: "filters" },
       h("label", {}, "Service", service), h("label", {}, "Span", operation), input("tags", "error=true", "Attributes of a span", "filter"), input("min_duration", "at least 10ms", "Shortest duration"),
       h("label", {}, h("input", { type: "checkbox", onchange: (event) => ask({ failed: event.target.checked ? "true" : "" }) }), "failed"),
       h("label", {}, "Begun", h("select", { onchange: (event) => ask({ since: event.target.value }) }, [["", "at any time"], ["60", "last minute"], ["900", "last 15 minutes"], ["3600", "last hour"]].map(([value, label]) => h("option", { value }, label)))), status),
-    h("div", { className: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["Began", "Trace", "Took", "", "Spans", "Errors", "Nodes", "Id"].map((label, place) => h("th", { scope: "col", className: [2, 4, 5].includes(place) ? "num" : "" }, label)))), rows))));
+    h("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Table of traces" }, h("table", {}, h("thead", {}, h("tr", {}, ["Began", "Trace", "Took", h("span", { className: "visually-hidden" }, "Took, as a bar"), "Spans", "Errors", "Nodes", "Id"].map((label, place) => h("th", { scope: "col", className: [2, 4, 5].includes(place) ? "num" : "" }, label)))), rows))));
   service.addEventListener("change", () => ask({ service: service.value, operation: "" }));
   operation.addEventListener("change", () => ask({ operation: operation.value }));
   let timer = 0;
@@ -41,8 +41,8 @@ export function tracesView() {
     choices(operation, [...new Set(names.operations.map((each) => each.name))], asked.operation);
     fill(status, plural(found.rows.length, "trace"), found.cut ? ", and there are more" : "");
     const most = Math.max(...found.rows.map((row) => row.duration_ns), 1);
-    if (found.rows.length) fill(rows, found.rows.map((row) => line(row, most)));
-    else fill(rows, h("tr", {}, h("td", { colSpan: 8, className: "empty" }, found.tracing ? "No trace is like that." : "No node traces. Start nodes with --tracing, or pa.init(tracing=True); no other server is needed.")));
+    if (found.rows.length) refill(rows, found.rows.map((row) => line(row, most)));
+    else refill(rows, h("tr", {}, h("td", { colSpan: 8, className: "empty" }, found.tracing ? "No trace is like that." : "No node traces. Start nodes with --tracing, or pa.init(tracing=True); no other server is needed.")));
     return found;
   }
 
@@ -50,7 +50,7 @@ export function tracesView() {
     const href = `#/traces/${row.trace_id}`;
     const width = Math.max(1, (100 * Math.log10(1 + row.duration_ns / 1e4)) / Math.log10(1 + most / 1e4));
     return h("tr", { className: "link", tabIndex: 0, onclick: () => { location.hash = href; }, onkeydown: (event) => { if (event.key === "Enter") location.hash = href; } },
-      h("td", { className: "mono" }, clock(row.start_ns / 1e9)), h("td", {}, h("a", { href }, row.root_name), row.orphans ? h("span", { className: "chip warn", title: "spans whose parent no node remembers" }, `${row.orphans} without parent`) : null),
+      h("td", {}, moment(row.start_ns / 1e9, "mono")), h("td", {}, h("a", { href }, row.root_name), row.orphans ? h("span", { className: "chip warn", title: "spans whose parent no node remembers" }, `${row.orphans} without parent`) : null),
       h("td", { className: "num" }, seconds(row.duration_ns / 1e9)), h("td", { style: { width: "160px" } }, h("span", { className: "bars" }, h("span", { className: "track" }, h("i", { className: "run-bg", style: { left: "0", width: `${width}%` } })))),
       h("td", { className: "num" }, count(row.spans)), h("td", { className: "num" }, h("span", { className: row.errors ? "bad" : "faint" }, row.errors || NONE)), h("td", {}, row.nodes.join(", ")), h("td", { className: "mono faint" }, row.trace_id.slice(0, 12)));
   }
@@ -61,9 +61,10 @@ export function traceView(id) {
   const title = h("h1", {}, id);
   const sub = h("span", { className: "sub" });
   const links = h("span", { className: "actions" });
-  const lanes = h("div", { className: "waterfall", role: "table", "aria-label": "Spans" });
+  const lanes = h("div", { className: "waterfall", role: "group", "aria-label": "Spans" });
+  const legend = h("div", { className: "legend" }, [["run", "on the node where it began"], ["tree", "on another node"], ["wait", "waited in a mailbox"], ["bad", "failed"]].map(([colour, label]) => h("span", {}, h("i", { className: "block", style: { color: `var(--${colour})` } }), label)));
   const details = h("div", { className: "panel" });
-  const element = h("div", {}, h("div", { className: "head" }, title, sub, links), h("div", { className: "panel" }, lanes), details);
+  const element = h("div", {}, h("div", { className: "head" }, title, sub, links), h("div", { className: "panel" }, legend, lanes), details);
   let selected = null;
   let shape = "";
 
@@ -76,7 +77,7 @@ export function traceView(id) {
     const { jaeger_url: jaeger } = await whoami();
     fill(title, summary.root_name);
     fill(sub, `${clock(summary.start_ns / 1e9)}, ${seconds(summary.duration_ns / 1e9)}, ${plural(summary.spans, "span")} on ${summary.nodes.join(", ")}`, summary.errors ? [" ", state("error")] : "");
-    fill(links, ["jaeger", "otlp", "chrome"].map((form) => h("a", { href: `/api/v1/traces/${encodeURIComponent(id)}/export?format=${form}`, download: `${id}.${form}.json` }, h("button", { type: "button", tabIndex: -1 }, `Save as ${form}`))), h("a", { href: `#/logs?trace=${id}` }, h("button", { type: "button", tabIndex: -1 }, "Logs")), jaeger ? h("a", { href: `${jaeger.replace(/\/$/, "")}/trace/${id}`, target: "_blank", rel: "noopener" }, h("button", { type: "button", tabIndex: -1 }, "Open in Jaeger")) : null);
+    fill(links, ["jaeger", "otlp", "chrome"].map((form) => leading(`/api/v1/traces/${encodeURIComponent(id)}/export?format=${form}`, `Save as ${form}`, { download: `${id}.${form}.json` })), leading(`#/logs?trace=${id}`, "Logs"), jaeger ? leading(`${jaeger.replace(/\/$/, "")}/trace/${id}`, "Open in Jaeger", { target: "_blank", rel: "noopener" }) : null);
     draw(found);
     return found;
   }
@@ -84,8 +85,9 @@ export function traceView(id) {
   function draw({ spans, summary }) {
     const length = Math.max(summary.duration_ns, 1);
     const nodes = [...new Set(spans.map((span) => nodeOf(span)))];
-    fill(lanes, inOrder(spans).map(([span, depth]) => {
-      const name = h("button", { type: "button", className: `name ${span.span_id === selected ? "on" : ""}`, style: { paddingLeft: `${8 + depth * 15}px` }, title: `${span.name} on ${nodeOf(span)}`, onclick: () => { selected = span.span_id; draw({ spans, summary }); show(span); } },
+    const ticks = h("span", { className: "ticks", "aria-hidden": "true" }, [0, 0.25, 0.5, 0.75, 1].map((part) => h("span", { style: { left: `${100 * part}%` } }, part ? seconds((part * length) / 1e9) : "0")));
+    refill(lanes, h("span", { className: "soft" }, "Span"), ticks, h("span", { className: "time soft" }, "Took"), inOrder(spans).map(([span, depth]) => {
+      const name = h("button", { type: "button", className: `name ${span.span_id === selected ? "on" : ""}`, style: { paddingLeft: `${8 + depth * 15}px` }, title: `${span.name} on ${nodeOf(span)}`, "aria-pressed": String(span.span_id === selected), onclick: () => { selected = span.span_id; draw({ spans, summary }); } },
         span.status === "error" ? h("span", { className: "bad", title: "failed" }, "\u2715 ") : null, span.name, h("span", { className: "faint" }, ` ${nodeOf(span)}`));
       const left = (100 * (span.start_ns - summary.start_ns)) / length;
       const width = Math.min(100 - left, (100 * (span.end_ns - span.start_ns)) / length);

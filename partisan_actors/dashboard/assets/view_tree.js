@@ -1,6 +1,6 @@
 // The tree of actors: who has made whom, and who makes whom again. What was folded stays so while the page is open.
 import { get } from "/assets/api.js";
-import { h, fill } from "/assets/dom.js";
+import { h, fill, refill } from "/assets/dom.js";
 import { count, plural, state } from "/assets/format.js";
 
 const folded = new Set();
@@ -8,7 +8,7 @@ const folded = new Set();
 export function treeView() {
   const asked = { ...Object.fromEntries(new URLSearchParams(location.hash.split("?")[1] ?? "")) };
   const status = h("span", { className: "count", role: "status" });
-  const forest = h("div", { className: "treeview" });
+  const forest = h("ul", { className: "treeview" });
   const search = h("input", { type: "search", id: "filter", placeholder: "Filter", "aria-label": "Filter actors", value: asked.q ?? "", oninput: (event) => { asked.q = event.target.value; keep(); draw(); } });
   const ended = h("input", { type: "checkbox", checked: asked.ended === "true", onchange: (event) => { asked.ended = event.target.checked ? "true" : ""; keep(); update().catch((error) => fill(status, error.message)); } });
   const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Supervision"), h("span", { className: "sub" }, "who has made whom, whose end ends whom, and who makes whom again")),
@@ -34,10 +34,8 @@ export function treeView() {
     if (now === shown) return;
     shown = now;
     const needle = (asked.q ?? "").toLowerCase();
-    const focus = document.activeElement?.closest?.("[data-id]")?.dataset.id;
     const items = found.roots.map((root) => item(root, needle)).filter(Boolean);
-    fill(forest, items.length ? h("ul", {}, items) : h("p", { className: "empty" }, needle ? "No actor matches." : "No actor runs in this cluster."));
-    if (focus && forest.contains(document.activeElement) === false) [...forest.querySelectorAll("[data-id]")].find((each) => each.dataset.id === focus)?.querySelector("summary, a")?.focus();
+    refill(forest, items.length ? items : h("li", { className: "empty" }, needle ? "No actor matches." : "No actor runs in this cluster."));
   }
 
   // An element for whoever matches, or has somebody below that does.
@@ -47,10 +45,16 @@ export function treeView() {
     const isMeant = !needle || [each.class, each.name, each.id, each.node, each.label].some((text) => text?.toLowerCase().includes(needle));
     if (!isMeant && !below.length) return null;
     const id = each.id ?? each.label;
-    if (!below.length) return h("li", { "data-id": id }, h("span", { className: "leaf" }, line));
-    const fold = h("details", { open: Boolean(needle) || !folded.has(id) }, h("summary", {}, line), h("ul", {}, below));
-    fold.addEventListener("toggle", () => { if (fold.open) folded.delete(id); else folded.add(id); });
-    return h("li", { "data-id": id }, fold);
+    if (!below.length) return h("li", { className: "leaf" }, line);
+    const inside = h("ul", { hidden: !needle && folded.has(id) }, below);
+    const fold = h("button", { type: "button", className: "fold", "aria-expanded": String(!inside.hidden), "aria-label": `Whom ${each.name || each.class || each.label} has made` });
+    fold.addEventListener("click", () => {
+      const list = fold.parentElement.querySelector("ul");
+      list.hidden = !list.hidden;
+      fold.setAttribute("aria-expanded", String(!list.hidden));
+      if (list.hidden) folded.add(id); else folded.delete(id);
+    });
+    return h("li", {}, fold, line, inside);
   }
   return { element, update };
 }
