@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final
 
 from partisan_actors.api.event_rows import Merging, merge_events
@@ -43,7 +43,7 @@ async def events(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     return {**found.facts(), "cut": is_cut, "rows": rows[-given["limit"] :]}
 
 
-async def happenings(desk: Desk) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+async def happenings(desk: Desk) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
     """What comes from now on, as often as there is any, and how complete that is; and a word when nobody answers.
 
     When nothing happens there is a word about that, too, every QUIET_S, so that a reader who has gone is noticed.

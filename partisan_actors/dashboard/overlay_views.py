@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final
 
 from partisan_actors.api.inspection import INSPECT
@@ -30,7 +30,7 @@ async def overlay(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     return {**views.facts(), "root": root, **graph_of(views.rows, _values(views), _values(trees), _values(ways))}
 
 
-async def changes(desk: Desk) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+async def changes(desk: Desk) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
     """A picture first, then one whenever it is another one, with what has changed; and a word when nobody answers.
 
     When nothing changes there is a word about that, too, every QUIET_S, so that a reader who has gone is noticed.

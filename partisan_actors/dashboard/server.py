@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
 from importlib.resources import files
 from types import TracebackType
@@ -16,6 +18,7 @@ from aiohttp import web
 
 from partisan_actors.dashboard.access import CSRF_HEADER, SECURITY_HEADERS, SESSION_S, Access, Asked
 from partisan_actors.dashboard.catalogue import ENDPOINTS
+from partisan_actors.dashboard.doors import Doors, Patience
 from partisan_actors.dashboard.endpoints import Desk, Endpoint, Raw
 from partisan_actors.dashboard.event_views import happenings
 from partisan_actors.dashboard.https import Certificate
@@ -34,8 +37,9 @@ _protocol_log: Final = logging.getLogger(f"{__name__}.protocol")
 _protocol_log.setLevel(logging.CRITICAL)
 
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
-STREAMS_MAX: Final = 64
 CLOSE_S: Final = 2.0
+HANDSHAKE_S: Final = 15.0
+_FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\nRetry-After: 5\r\n\r\n"
 ASSET_TYPES: Final = {
     ".css": "text/css",
     ".html": "text/html",
@@ -44,7 +48,7 @@ ASSET_TYPES: Final = {
 }
 
 WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Stream = Callable[[Desk], AsyncIterator[tuple[str, Any]]]
+Stream = Callable[[Desk], AsyncGenerator[tuple[str, Any], None]]
 # What pages are told without asking: by path.
 STREAMS: Final[dict[str, Stream]] = {"/api/v1/changes": changes, "/api/v1/events/stream": happenings}
 
@@ -52,9 +56,13 @@ STREAMS: Final[dict[str, Stream]] = {"/api/v1/changes": changes, "/api/v1/events
 class Server:
     """Serves one dashboard on the running loop, from `start` to `close`."""
 
-    def __init__(self, desk: Desk, certificate: Certificate | None = None) -> None:
+    def __init__(self, desk: Desk, certificate: Certificate | None = None, *, patience: Patience | None = None) -> None:
         """With a certificate it speaks HTTPS, and nothing else."""
         self._desk = desk
+        self._patience = patience or Patience()
+        self._doors = Doors(self._patience, time.monotonic)
+        self._sweeper: asyncio.Task[None] | None = None
+        self._listener: asyncio.Server | None = None
         self._certificate = certificate
         self._access = Access(desk.options, time.monotonic)
         self._assets = _load_assets()
@@ -79,18 +87,26 @@ class Server:
         await self._runner.setup()
         options = self._desk.options
         context = self._certificate.context if self._certificate is not None else None
-        site = web.TCPSite(self._runner, options.host, options.port, ssl_context=context)
+        secure: dict[str, Any] = {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_S} if context is not None else {}
         try:
-            await site.start()
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._welcome, options.host, options.port, **secure
+            )
         except OSError as error:
             await self._runner.cleanup()
             address = format_address(options.host, options.port)
             taken = " that is free: another one with --port, or 0 for any" if error.errno == errno.EADDRINUSE else ""
             raise ConfigError("dashboard address", address, f"one of this machine{taken} ({error.strerror})") from error
-        self.port = self._runner.addresses[0][1]
+        self.port = self._listener.sockets[0].getsockname()[1]
+        self._sweeper = asyncio.create_task(self._sweep(), name="dashboard closes doors")
 
     async def close(self) -> None:
         """Listen no more; who is being answered has CLOSE_S."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -107,6 +123,32 @@ class Server:
     def url(self) -> str:
         """Where a browser finds it, with the token."""
         return self._desk.options.url(self.port, "http" if self._certificate is None else "https")
+
+    # ---- who comes in -----------------------------------------------------------------------------------------
+
+    def _welcome(self) -> asyncio.Protocol:
+        assert self._runner is not None and self._runner.server is not None
+        server = self._runner.server
+        return _TurnedAway() if self._doors.is_full(len(server.connections)) else server()
+
+    async def _sweep(self) -> None:
+        """Close, every now and then, what has been waited for long enough."""
+        assert self._runner is not None and self._runner.server is not None
+        server = self._runner.server
+        while True:
+            await asyncio.sleep(self._patience.sweep_s)
+            late = set(self._doors.overdue(server.connections))
+            for connection in server.connections:
+                if connection in late and connection.transport is not None:
+                    connection.transport.abort()
+
+    async def _body(self, request: web.Request) -> bytes:
+        """All of it, up to BODY_BYTES_MAX. Raises Problem when it does not come."""
+        try:
+            async with asyncio.timeout(self._patience.body_s):
+                return await request.read()
+        except TimeoutError:
+            raise Problem(408, f"the request did not end within {self._patience.body_s:g} s") from None
 
     # ---- the table of endpoints -------------------------------------------------------------------------------
 
@@ -126,7 +168,7 @@ class Server:
             given["may_act"] = self._access.may_act(asked, session)
             given["who"] = f"the dashboard, for somebody at {request.remote or 'an unknown address'},"
             if endpoint.takes_body:
-                given["body"] = await request.read()
+                given["body"] = await self._body(request)
             value = await endpoint.handler(self._desk, given)
             if isinstance(value, Raw):
                 return web.Response(body=value.body, status=value.status, headers={"Content-Type": value.content_type})
@@ -154,6 +196,7 @@ class Server:
     @web.middleware
     async def _guard(self, request: web.Request, handler: WebHandler) -> web.StreamResponse:
         """Every answer has the headers that browsers need, and every failure is a Problem."""
+        self._doors.asked(request.protocol)
         try:
             response = await handler(request)
         except Problem as problem:
@@ -170,6 +213,8 @@ class Server:
         except Exception:  # top of a request: whatever is wrong with one must not end the others
             logger.exception("the dashboard failed at %s %s", request.method, request.path)
             response = _problem(Problem(500, "the dashboard has a bug: its log says where"))
+        finally:
+            self._doors.answered(request.protocol)
         if not response.prepared:
             response.headers.update(SECURITY_HEADERS)
         return response
@@ -191,6 +236,7 @@ class Server:
         asked = self._asked(request)
         self._access.check_host(asked)
         self._access.check_same_origin(asked)
+        await self._body(request)  # from there the form is read
         form = await request.post()
         response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
         began = self._begin(response, str(form.get("token", "")))
@@ -234,27 +280,46 @@ class Server:
         async def handle(request: web.Request) -> web.StreamResponse:
             asked = self._asked(request)
             self._access.check(asked)
-            if self._streams >= STREAMS_MAX:
-                raise Problem(503, f"{STREAMS_MAX} pages are told of what changes already")
+            if self._streams >= self._patience.streams_max:
+                raise Problem(503, f"{self._patience.streams_max} pages are told of what changes already")
             headers = {**SECURITY_HEADERS, "Content-Type": "text/event-stream"}
             response = web.StreamResponse(headers=headers)
             self._streams += 1
+            self._doors.streams(request.protocol)
             try:
                 await response.prepare(request)
-                async for kind, value in tell(self._desk):
-                    self._access.check(asked)
-                    await response.write(_event(kind, value))
+                # Closed here, and not when somebody collects garbage: what it waits for is given up at once.
+                async with contextlib.aclosing(tell(self._desk)) as told:
+                    async for kind, value in told:
+                        self._access.check(asked)
+                        await self._write(response, kind, value)
             except Problem as problem:  # the session has ended
                 if not response.prepared:
                     raise
-                await response.write(_event("problem", problem.plain()))
+                await self._write(response, "problem", problem.plain())
             except ConnectionError:  # the page was closed
                 pass
+            except TimeoutError:  # it is there, and does not read
+                if request.transport is not None:
+                    request.transport.abort()
             finally:
                 self._streams -= 1
             return response
 
         return handle
+
+    async def _write(self, response: web.StreamResponse, kind: str, value: Any) -> None:
+        async with asyncio.timeout(self._patience.write_s):
+            await response.write(_event(kind, value))
+
+
+class _TurnedAway(asyncio.Protocol):
+    """Says that there is no room, and hangs up."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        transport.write(_FULL)
+        transport.close()
 
 
 def _load_assets() -> dict[str, tuple[bytes, str]]:

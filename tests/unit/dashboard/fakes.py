@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import ClientSession
 
 from partisan_actors.api.observer import Answer
+from partisan_actors.dashboard.doors import Patience
 from partisan_actors.dashboard.endpoints import Desk
 from partisan_actors.dashboard.options import DashboardOptions
 from partisan_actors.dashboard.server import Server
@@ -117,14 +118,22 @@ class FakeCluster:
 
 @asynccontextmanager
 async def served(
-    cluster: FakeCluster, *, token: str = "", read_only: bool = False, cookies: bool = True
+    cluster: FakeCluster,
+    *,
+    token: str = "",
+    read_only: bool = False,
+    cookies: bool = True,
+    patience: Patience | None = None,
 ) -> AsyncIterator[tuple[ClientSession, Server]]:
     """A dashboard of that cluster on a free port, and a client whose requests go to it."""
     options = DashboardOptions("127.0.0.1", 0, token, read_only)
     watcher = Watcher(cluster, lambda: [f"{row['name']}:1" for row in cluster.rows], asyncio.get_running_loop().time)
     await watcher.start()
     desk = Desk(watcher, options, lambda: 1000.0)
-    async with Server(desk) as server, ClientSession(f"http://127.0.0.1:{server.port}", **_jar(cookies)) as client:
+    async with (
+        Server(desk, patience=patience) as server,
+        ClientSession(f"http://127.0.0.1:{server.port}", **_jar(cookies)) as client,
+    ):
         yield client, server
     await desk.close()
     await watcher.close()
