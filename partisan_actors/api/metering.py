@@ -16,7 +16,7 @@ import partisan_actors
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.api.actor_rows import shown_state
-from partisan_actors.api.metric_points import call_points, channel_points, protocol_points, sent_points
+from partisan_actors.api.metric_points import broadcast_row, call_points, channel_points, protocol_points, sent_points
 from partisan_actors.objects.store import ObjectStore
 from partisan_actors.scheduler.scheduler import Scheduler
 from partisan_actors.tasks.executor import TaskExecutor
@@ -67,6 +67,10 @@ class Metering:
         sums = {name: sum(row[name] for row in rest) for name in rest[0] if name not in ("channel", "peer")}
         sums["oldest_wait_s"] = max(row["oldest_wait_s"] for row in rest)
         return [*rows[: ROWS_MAX - 1], {"channel": OTHERS, "peer": OTHERS, **sums}]
+
+    async def broadcasts(self, peer: Any = None) -> dict[str, Any]:
+        """What the broadcasts that arrived here have cost: payloads, those that came once more, control, and hops."""
+        return broadcast_row(self._system.node)
 
     async def process(self, peer: Any = None) -> dict[str, Any]:
         """What the process of this node uses, and how late its loop is."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from partisan_actors.node.node import Node
+from partisan_actors.node.protocol_counts import ProtocolCounts
 from partisan_actors.node.traffic import Traffics
 from partisan_actors.telemetry.events import SYSTEM
 from partisan_actors.telemetry.histogram import merged
@@ -13,7 +14,7 @@ from partisan_actors.telemetry.meters import TELL, Meters
 from partisan_actors.telemetry.metrics import Point, point
 from partisan_actors.telemetry.sent_meters import SentMeters
 
-__all__ = ["asymmetric_links", "call_points", "channel_points", "protocol_points", "sent_points"]
+__all__ = ["asymmetric_links", "broadcast_row", "call_points", "channel_points", "protocol_points", "sent_points"]
 
 # By which way of the broadcast tree a message of that kind comes.
 PATHS: Final[Mapping[str, str]] = {
@@ -88,9 +89,6 @@ def protocol_points(node: Node) -> list[Point]:
         "frame_damaged": node.sessions.damaged_frames,
         "broadcast_dropped": node.driver.dropped,
     }
-    payloads = sum(counts.heard[kind] for kind in _PAYLOADS)
-    # What a payload was for another neighbour, or for the replicated map, is among those that were new.
-    repeated = max(0, payloads - counts.delivered)
     return [
         *(point("partisan.overlay.view.size", len(view), name) for name, view in node.driver.stack.views.items()),
         point("partisan.overlay.asymmetric_links", asymmetric_links(node)),
@@ -98,8 +96,25 @@ def protocol_points(node: Node) -> list[Point]:
         *(point("partisan.overlay.messages", count, kind, "received") for kind, count in counts.heard.items()),
         *(point("partisan.overlay.failures", count, kind) for kind, count in failures.items()),
         *(point("partisan.broadcast.messages", counts.heard[kind], path) for kind, path in PATHS.items()),
-        point("partisan.broadcast.redundancy", repeated / counts.delivered if counts.delivered else 0.0),
+        point("partisan.broadcast.redundancy", _repeated(counts) / counts.delivered if counts.delivered else 0.0),
     ]
+
+
+def broadcast_row(node: Node) -> dict[str, Any]:
+    """What the broadcasts of others have cost this node: how many came, how often, and over how many links."""
+    counts = node.driver.counts
+    return {
+        "delivered": counts.delivered,
+        "repeated": _repeated(counts),
+        "payloads": sum(counts.heard[kind] for kind in _PAYLOADS),
+        **{path: counts.heard[kind] for kind, path in PATHS.items() if kind not in _PAYLOADS},
+        "hops": {str(hops): count for hops, count in sorted(counts.hops.items())},
+    }
+
+
+def _repeated(counts: ProtocolCounts) -> int:
+    # What a payload was for another neighbour, or for the replicated map, is among those that were new.
+    return max(0, sum(counts.heard[kind] for kind in _PAYLOADS) - counts.delivered)
 
 
 def asymmetric_links(node: Node) -> int:

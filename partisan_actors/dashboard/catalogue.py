@@ -8,6 +8,7 @@ from typing import Any, Final
 import partisan_actors
 from partisan_actors.dashboard.action_views import ACTION_ENDPOINTS
 from partisan_actors.dashboard.actor_views import ACTOR_ENDPOINTS
+from partisan_actors.dashboard.broadcast_views import BROADCAST_ENDPOINTS
 from partisan_actors.dashboard.endpoints import Desk, Endpoint
 from partisan_actors.dashboard.event_views import EVENT_ENDPOINTS
 from partisan_actors.dashboard.exposition_view import EXPOSITION_ENDPOINTS
@@ -48,6 +49,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *HEALTH_ENDPOINTS,
     *NODE_ENDPOINTS,
     *OVERLAY_ENDPOINTS,
+    *BROADCAST_ENDPOINTS,
     *ACTOR_ENDPOINTS,
     *TREE_ENDPOINTS,
     *MEASURE_ENDPOINTS,

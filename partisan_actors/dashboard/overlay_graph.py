@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["changes_between", "graph_of", "parts_of"]
+__all__ = ["changes_between", "graph_of", "parts_of", "tree_of"]
 
 CHANGES_MAX: Final = 500
 
@@ -36,7 +36,7 @@ def graph_of(rows: Sequence[Mapping[str, Any]], views: Views, trees: Views, ways
             for name, view in sorted(views.items())
             if name in names
         },
-        "tree": _tree(trees),
+        "tree": tree_of(trees),
         "ways": sorted(
             ([name, to, by] for name, known in ways.items() for to, by in known.items() if name in near and to in names)
         ),
@@ -72,7 +72,8 @@ def _links(near: Mapping[str, Collection[str]], views: Views) -> list[dict[str, 
     return links
 
 
-def _tree(trees: Views) -> list[list[str]]:
+def tree_of(trees: Views) -> list[list[str]]:
+    """The pairs of nodes of which at least one passes payloads on to the other."""
     eager = {
         (min(name, other), max(name, other)) for name, links in trees.items() for other, is_on in links.items() if is_on
     }

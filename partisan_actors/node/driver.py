@@ -264,7 +264,7 @@ class Driver:
                     self.counts.lost_neighbours += failed
                     self._host.neighbour_down(peer, failed)
                 case Deliver():
-                    self.counts.delivered += effect.hops > 0
+                    self.counts.arrived(effect.hops)
                     self._host.delivered(effect)
                 case JoinRefused(NodeId() as contact, reason):
                     self._host.join_refused(contact, reason)

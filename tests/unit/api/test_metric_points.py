@@ -77,3 +77,15 @@ async def test_at_rest_no_link_is_counted() -> None:
             lambda: all(runtime.node.neighbours() and asymmetric_links(runtime.node) == 0 for runtime in made),
             "all have told of the neighbours that they have",
         )
+
+
+async def test_a_broadcast_is_counted_where_it_arrives_with_the_links_it_crossed() -> None:
+    network = MemoryNetwork()
+    async with runtimes(network, "a", "b") as (one, other):
+        await until(lambda: one.node.neighbours() and other.node.neighbours())
+        one.node.broadcast("news", "something")
+        await until(lambda: other.node.driver.counts.delivered > 0)
+        row = await other.metering.broadcasts()
+
+    assert row["delivered"] >= 1 and row["payloads"] >= row["delivered"]
+    assert set(row["hops"]) == {"1"} and sum(row["hops"].values()) == row["delivered"]
