@@ -25,9 +25,9 @@ def number(text: str) -> float:
 
 def of_cost(label: str) -> list[str]:
     """The cells of a row of the README's table of costs."""
-    found = re.search(rf"\| {re.escape(label)} \| ([^|]*) \| ([^|]*) \|", README)
+    found = re.search(rf"\| {re.escape(label)} \|([^|]*)\|([^|]*)\|", README)
     assert found is not None, label
-    return [found[1], found[2]]
+    return [found[1].strip(), found[2].strip()]
 
 
 def test_the_costs_are_those_of_the_benchmarks() -> None:
