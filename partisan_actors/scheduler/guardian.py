@@ -23,7 +23,7 @@ from partisan_actors.actors.refusing import STOPPED, STOPPING
 from partisan_actors.actors.restart import choose_guardians, may_restart, should_act
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import LifeTrace
-from partisan_actors.errors import ActorStopped, ActorUnavailable, NodeError, PartisanError
+from partisan_actors.errors import ActorStopped, ActorUnavailable, NodeDown, NodeError, PartisanError
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import LEFT, NodeRecord
 from partisan_actors.node.node import Node
@@ -112,6 +112,8 @@ class Guardian:
                 await self._system.request(
                     node, SERVICE, "keep", spec, host, guardians, self._system.code.blob_for(peer, spec.code)
                 )
+            except NodeDown as error:  # that happens, most of all when a program ends; the others guard it
+                logger.info("node %s could not be made a guardian of %s: %s", node, spec, error)
             except PartisanError as error:
                 logger.warning("node %s could not be made a guardian of %s: %s", node, spec, error)
 
@@ -224,7 +226,7 @@ class Guardian:
                 self._consider(kept)
         for actor, guardians in list(self._guarded.items()):
             spec = self._scheduler.hosted.get(actor)
-            if spec is not None and record.node in guardians:
+            if spec is not None and record.node in guardians and spec.owner != record.node:
                 guarding = self.guard(spec, self._node.me)
                 self._system.background.start(guarding, f"find another guardian of {spec}")
         in_need = [spec for spec in self._scheduler.hosted.values() if spec.quorum]

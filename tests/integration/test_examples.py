@@ -54,3 +54,5 @@ def test_an_example_prints_what_it_promises(programs: Programs, example: Path) -
     for text in EXPECTED[example.stem]:
         assert text in output
     assert "Traceback" not in output and "without a cluster: False" not in output
+    # Nobody looks for another guardian of what ends with the program.
+    assert "could not be made a guardian" not in output
