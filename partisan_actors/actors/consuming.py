@@ -16,6 +16,7 @@ from partisan_actors.actors.host import Host, Running
 from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.producing import KEY, Outgoing, run_async, run_sync
 from partisan_actors.actors.replies import Reply
+from partisan_actors.actors.stream_sizes import item_bytes
 from partisan_actors.errors import PartisanError, ProtocolError, SerializationError, TaskCancelled
 from partisan_actors.ids import NodeId
 from partisan_actors.node.router import Peer
@@ -58,6 +59,9 @@ class Incoming:
         self._is_over = False
         self._changed: Reply[None] = Reply(streams.host.loop)
         self._taken = self._told = 0
+        # Of what came, if somebody wants to know: see `count_bytes`.
+        self._bytes: int | None = None
+        self._then: Callable[[], object] | None = None
         # Done when the generator has ended; it fails with what the generator raised.
         self.outcome: Any = make_ref()
 
@@ -97,6 +101,27 @@ class Incoming:
         if not self._is_over:
             self._streams.host.post(self._drop)
 
+    def count_bytes(self) -> None:
+        """Count the bytes of the messages that items come in. Call it before the generator is called."""
+        self._bytes = 0
+
+    @property
+    def came_bytes(self) -> int | None:
+        """How many there were, in all attempts; None if they are not counted."""
+        return self._bytes
+
+    @property
+    def came_items(self) -> int:
+        """How many items have come, in order and without a gap."""
+        return self._next
+
+    def when_over(self, then: Callable[[], object]) -> None:
+        """Call `then` once the call is answered and all items have come, or nobody wants them any more."""
+        if self._is_over:
+            then()
+        else:
+            self._then = then
+
     # ---- on the loop ----------------------------------------------------------------------------------------------
 
     def begin(self, number: int) -> None:
@@ -108,6 +133,11 @@ class Incoming:
         self._early.clear()
         if not self._is_over:
             self._streams.incoming[number] = self
+
+    def arrived(self, args: Any, meta: dict[str, Any]) -> None:
+        """The message of an item is here, as it came; from then on, `came` has the item."""
+        if self._bytes is not None:
+            self._bytes += item_bytes(args, meta)
 
     def came(self, peer: Peer, index: int, value: Any, error: BaseException | None) -> None:
         """An item arrived."""
@@ -160,12 +190,15 @@ class Incoming:
     def _finish(self, error: BaseException | None) -> None:
         self._is_over = True
         self._streams.incoming.pop(self.number, None)
-        if self._peer is not None:
-            self._peer.pending.pop(self.number, None)
+        if self._peer is not None and isinstance(self._peer.pending.get(self.number), _Guard):
+            del self._peer.pending[self.number]  # the reply itself is still awaited, if nobody wanted the rest
         if error is not None:
             self.outcome.fail(error)
         else:
             self.outcome.succeed(None)
+        then, self._then = self._then, None
+        if then is not None:
+            then()
         self._tell_change()
 
     def _drop(self) -> None:
@@ -356,4 +389,5 @@ class Streams:
         if incoming is None:
             self.say(peer, "stop", number)
         else:
+            incoming.arrived(args, meta)
             incoming.came(peer, index, value, error)

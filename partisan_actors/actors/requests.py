@@ -8,8 +8,9 @@ so every attempt has them as they were at the call.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from threading import get_ident
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from partisan_actors.actors.cancelling import Cancelling
 from partisan_actors.actors.host import Host
@@ -32,6 +33,9 @@ from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import INLINE_BYTES_MAX, Kind
 from partisan_actors.wire.payload import KeptBuffers, encode_call, is_scalars
+
+if TYPE_CHECKING:
+    from partisan_actors.actors.consuming import Incoming
 
 __all__ = ["Request", "Retrying"]
 
@@ -65,6 +69,8 @@ class Request:
         self._scalars = args if not kwargs and is_scalars(args) else None
         # Whether somebody looks after it who may send it again, and says when it is over.
         self.is_retried = False
+        # Where the items of a generator go.
+        self.incoming: Incoming | None = None
         self._trace: CallTrace | None = None
         self._timed: Callable[[BaseException | None], None] | None = None
         self._body = b""
@@ -90,7 +96,7 @@ class Request:
         if trace is not None:
             meta.update(trace.meta())
         if not self.is_retried:
-            reply.add_waiter(lambda: self.ended(reply.failure, reply))
+            reply.add_waiter(lambda: self.ended(reply.failure))
         message, buffers = self._encoded(number, meta)
         if trace is not None and attempt == 1:
             trace.encoded(message, buffers)
@@ -101,18 +107,22 @@ class Request:
         recorder, location = self._outbound.host.recorder, self.location
         if attempt == 1 and recorder.enabled and (context := recorder.begin_traced(location.tracing)) is not None:
             self._trace = CallTrace(self._outbound.host, context, location, self.method, self._how[0], number)
+            if self.incoming is not None:
+                self.incoming.count_bytes()
         if self._trace is not None:
             self._trace.attempt = attempt
         return self._trace
 
-    def ended(self, error: BaseException | None, reply: Reply[Any] | None) -> None:
-        """It is over for good; `reply` is the last one there was."""
+    def ended(self, error: BaseException | None) -> None:
+        """It is answered for good. The span of a stream goes on until its last item is here, too."""
         trace, timed = self._trace, self._timed
         if timed is not None:
             timed(error)
         if trace is not None:
-            trace.items = reply.result() if error is None and reply is not None and "stream" in self._extras else None
-            trace.finished(error)
+            if self.incoming is None:
+                trace.finished(error)
+            else:
+                self.incoming.when_over(partial(trace.finished, error, self.incoming))
 
     def tell(self) -> None:
         """Send it as a tell; from any thread."""
@@ -172,7 +182,6 @@ class Retrying:
         self._host = host
         self._request = request
         request.is_retried = True
-        self._last: Reply[Any] | None = None
         self._finish = finish
         self._retries = retries
         self._kinds: tuple[type[BaseException], ...] = ()
@@ -205,7 +214,6 @@ class Retrying:
             self._end(None, TaskCancelled(str(self._request)))
 
     def _ended(self, reply: Reply[Any]) -> None:
-        self._last = reply
         if get_ident() != self._host.thread_id:
             self._host.post(self._ended, reply)  # it failed before it left the caller's thread
             return
@@ -231,6 +239,6 @@ class Retrying:
     def _end(self, value: Any, error: BaseException | None) -> None:
         if not self._is_over:
             self._is_over = True
-            self._request.ended(error, self._last)
+            self._request.ended(error)
             self._request.release(is_read_once=self._attempt == 1 and has_read(error))
             self._finish(value, error)

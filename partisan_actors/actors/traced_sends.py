@@ -25,6 +25,7 @@ from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.payload import is_scalars
 
 if TYPE_CHECKING:
+    from partisan_actors.actors.consuming import Incoming
     from partisan_actors.actors.encoding import Encoded
     from partisan_actors.actors.host import Host
     from partisan_actors.actors.ref import Location
@@ -58,7 +59,6 @@ class _Sent:
         "_started_ns",
         "attempt",
         "context",
-        "items",
         "reply",
     )
 
@@ -86,10 +86,9 @@ class _Sent:
         self._sending: Sending | None = None
         self._queue_wait_ns = 0
         self._started_ns = host.recorder.clock()
-        # Of an ask: its future, how often it was sent, and how many items a generator gave.
+        # Of an ask: its future, and how often it was sent.
         self.reply: Reply[Any] | None = None
         self.attempt = 1
-        self.items: int | None = None
 
     def meta(self) -> dict[str, Any]:
         """What travels with the message."""
@@ -146,8 +145,8 @@ class CallTrace(_Sent):
         assert self.reply is not None
         self.finished(self.reply.failure)
 
-    def finished(self, error: BaseException | None) -> None:
-        """The call has ended; of a generator, `items` says with how many."""
+    def finished(self, error: BaseException | None, stream: Incoming | None = None) -> None:
+        """The call has ended; that of a generator, with what has come through `stream`."""
         host, location = self._host, self._location
         recorder, peer = host.recorder, location.peer
         is_elsewhere = peer is not None and not peer.is_self
@@ -168,11 +167,12 @@ class CallTrace(_Sent):
             server,
             first_hop,
             self._number,
-            self.items,
+            None if stream is None else stream.came_items,
             location.name,
             self._sending,
             self._queue_wait_ns,
             self._round_trip_s(peer) if recorder.hops_enabled and is_elsewhere else None,
+            None if stream is None else stream.came_bytes,
         )
         recorder.finish(tuple.__new__(AskFinished, fields))
 

@@ -181,6 +181,7 @@ class ConfiguredMethod(Generic[P, R_co]):
         ahead = self._options.generator_backpressure or STREAM_AHEAD
         incoming = Incoming(self._system.streams, self._where, ahead, new_ref)
         incoming.where = lambda: self._location.peer
+        request.incoming = incoming
         attempts = self._send(request, [incoming.outcome], incoming.ended, incoming.begin)
         incoming.cancel = partial(attempts.cancel, recursive=True)
         count = self._options.num_returns

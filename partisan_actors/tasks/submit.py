@@ -106,7 +106,9 @@ class TaskSubmitter:
         spec = TaskSpec(task, kind, body, buffers, context)
         system.outbound.sent.task(kind.name, ref)
         if trace is not None:
-            ref.add_waiter(functools.partial(_finished, trace, task, ref, incoming is not None))
+            if incoming is not None:
+                incoming.count_bytes()
+            ref.add_waiter(functools.partial(_finished, trace, task, ref, incoming))
         work = Submitted(system, SERVICE, spec, ref, held, incoming, ahead)
         system.cancelling.watch([ref], work)
         if has_run and (made := made_calls.get()) is not None:
@@ -322,9 +324,11 @@ class TaskSubmitter:
             work.is_in_process = False
 
 
-def _finished(trace: SubmittedTask, task: TaskId, ref: ObjectRef[Any], is_stream: bool) -> None:
-    error = ref.failure
-    trace.finished(task, error, ref.result() if is_stream and error is None else None)
+def _finished(trace: SubmittedTask, task: TaskId, ref: ObjectRef[Any], incoming: Incoming | None) -> None:
+    if incoming is None:
+        trace.finished(task, ref.failure)
+    else:
+        incoming.when_over(functools.partial(trace.finished, task, ref.failure, incoming))
 
 
 def _length(queue: tuple[int, NodeId]) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 
+from partisan_actors.actors.consuming import Incoming
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import is_full_for
 from partisan_actors.errors import TaskCancelled
@@ -36,8 +37,8 @@ class SubmittedTask:
         self._name = name
         self._started_ns = recorder.clock()
 
-    def finished(self, task: TaskId, error: BaseException | None, items: int | None = None) -> None:
-        """The result is there; of a generator, how many items it gave."""
+    def finished(self, task: TaskId, error: BaseException | None, stream: Incoming | None = None) -> None:
+        """The result is there; that of a generator came through `stream`."""
         recorder, host = self._system.recorder, self.host
         peer = self._system.node.router.peer(host) if host is not None and host != self._system.me else None
         server, first_hop = self._system.addresses_for(peer, CALLS, 0) if peer is not None else (None, None)
@@ -60,8 +61,9 @@ class SubmittedTask:
                 server,
                 first_hop,
                 None,
-                items,
+                None if stream is None else stream.came_items,
                 rtt_s=connection.round_trip_s if connection is not None else None,
+                stream_bytes=None if stream is None else stream.came_bytes,
             )
         )
 

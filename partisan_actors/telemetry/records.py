@@ -54,9 +54,9 @@ class AskFinished(NamedTuple):
     """CLIENT: an ask is over, on the caller's node. All attempts are one span; `attempt` counts them.
 
     `peer` is the node of the actor and `server` its address, `first_hop` the address of the connection used.
-    `stream_items` counts what a generator method gave; it is None for a plain one. `queue_wait_ns` is how long the
-    message waited for a connection that could not be written to, `rtt_s` the round trip of that connection, where it
-    was looked at.
+    `stream_items` and `stream_bytes` are what came of a generator method; None for a plain one. `queue_wait_ns` is how
+    long the message waited for a connection that could not be written to, `rtt_s` the round trip of that connection,
+    where it was looked at.
     """
 
     context: TraceContext
@@ -78,6 +78,7 @@ class AskFinished(NamedTuple):
     sending: Sending | None = None
     queue_wait_ns: int = 0
     rtt_s: float | None = None
+    stream_bytes: int | None = None
 
 
 class AskServed(NamedTuple):

@@ -131,8 +131,6 @@ def _ask_finished(record: AskFinished) -> SpanValue:
 
 def _ask_served(record: AskServed) -> SpanValue:
     attributes = _rpc(record)
-    if record.stream_bytes is not None:
-        attributes[events.STREAM_BYTES] = record.stream_bytes
     _add_handling(attributes, record, record.started_ns)
     dequeued = SpanEvent("dequeued", record.dequeued_ns)
     # There is no event for the reply: the end of the span is when it was written.
@@ -361,6 +359,8 @@ def _rpc(record: AskFinished | AskServed) -> Attributes:
         attributes[events.MESSAGE_ID] = str(record.message_id)
     if record.stream_items is not None:
         attributes[events.STREAM_ITEMS] = record.stream_items
+    if record.stream_bytes is not None:
+        attributes[events.STREAM_BYTES] = record.stream_bytes
     return attributes
 
 

@@ -260,6 +260,27 @@ def test_a_producer_whose_items_nobody_takes_stops_at_the_bound(source: Any) -> 
 # ---- waiting, cancelling, dropping -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["endless", "endless_soon"])
+def test_a_stream_that_nobody_wants_any_more_is_no_unanswered_call(name: str, tmp_path: Path) -> None:
+    source = Source.options(max_pending_calls=1).remote(str(tmp_path))
+    stream = getattr(source, name).remote()
+    pa.get(next(stream))
+    with pytest.raises(pa.TooManyCalls):
+        source.how_many.remote()
+
+    stream.close()
+
+    def is_heard() -> bool:
+        try:
+            pa.get(source.how_many.remote())
+        except pa.TooManyCalls:
+            return False
+        return True
+
+    wait_until(is_heard, "the call of the generator to be answered")
+    pa.kill(source)
+
+
 def test_wait_takes_streams_beside_refs(source: Any, tmp_path: Path) -> None:
     stream = source.held_soon.remote("go")
     pa.get(next(stream))

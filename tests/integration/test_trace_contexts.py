@@ -98,6 +98,31 @@ class Till:
         raise ValueError("no")
 
 
+# One for each way in which an item travels: inside the envelope, as a pickle in it, and beside it.
+ITEMS = (7, "text", {"key": (1, 2)}, bytes(100_000), ["x" * 100_000])
+
+
+@pa.actor(num_cpus=0)
+class Source:
+    def give(self, fails: bool) -> Iterator[Any]:
+        yield from ITEMS
+        if fails:
+            raise ValueError("no more")
+
+    async def give_soon(self, fails: bool) -> AsyncIterator[Any]:
+        for item in ITEMS:
+            yield item
+        if fails:
+            raise ValueError("no more")
+
+    async def give_for_ever(self) -> AsyncIterator[int]:
+        number = 0
+        while True:
+            yield number
+            number += 1
+            await asyncio.sleep(0)
+
+
 @pa.actor(num_cpus=0, tracing="off")
 class Quiet:
     def __init__(self, ledger: Any) -> None:
@@ -267,6 +292,50 @@ async def test_a_stream_is_one_pair_of_spans_with_what_is_called_between_its_ite
         assert server["attributes"]["partisan.stream.bytes"] > 3
 
 
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("method", ["give", "give_soon"])
+@pytest.mark.parametrize("place", ["a", "b"])
+async def test_both_spans_of_a_stream_say_how_many_items_and_bytes_there_were(
+    method: str, fails: bool, place: str
+) -> None:
+    async with traced() as (recorded, _, _):
+        source = Source.options(placement=pa.NodeAffinity(place)).remote()
+        refs = [ref async for ref in getattr(source, method).remote(fails)]
+        items = await asyncio.gather(*refs, return_exceptions=True)
+
+        assert tuple(items[: len(ITEMS)]) == ITEMS and len(items) == len(ITEMS) + fails
+        client, server = [(await recorded.found(f"Source/{method}", kind))[0] for kind in ("client", "server")]
+        for span in (client, server):
+            assert span["attributes"]["partisan.stream.items"] == len(ITEMS)
+            assert span["status"] == ("error" if fails else "unset")
+        assert 200_000 < client["attributes"]["partisan.stream.bytes"] < 202_000
+        assert server["attributes"]["partisan.stream.bytes"] == client["attributes"]["partisan.stream.bytes"]
+
+
+async def test_the_span_of_a_stream_that_nobody_wants_any_more_says_what_has_come_of_it() -> None:
+    async with traced() as (recorded, _, _):
+        source = Source.options(placement=pa.NodeAffinity("b")).remote()
+        stream = source.give_for_ever.options(generator_backpressure=4).remote()
+        for number in range(10):
+            assert await (await anext(stream)) == number
+        stream.close()
+
+        client, server = [(await recorded.found("Source/give_for_ever", kind))[0] for kind in ("client", "server")]
+        came, given = client["attributes"], server["attributes"]
+        assert 10 <= came["partisan.stream.items"] <= given["partisan.stream.items"] <= 20
+        assert 10 <= came["partisan.stream.bytes"] <= given["partisan.stream.bytes"]
+        assert server["parent_id"] == client["span_id"]
+
+
+async def test_a_plain_call_says_nothing_of_a_stream() -> None:
+    async with traced() as (recorded, bank, _):
+        assert await bank.blocking.remote() == 1
+
+        for kind in ("client", "server"):
+            (span,) = await recorded.found("Bank/blocking", kind)
+            assert not [key for key in span["attributes"] if key.startswith("partisan.stream")]
+
+
 @pytest.mark.parametrize("generator", [numbers, numbers_soon])
 async def test_a_task_that_is_a_generator_is_one_pair_of_spans_that_says_how_much_it_gave(generator: Any) -> None:
     async with traced() as (recorded, _, _):
@@ -277,7 +346,7 @@ async def test_a_task_that_is_a_generator_is_one_pair_of_spans_that_says_how_muc
         client, server = [(await recorded.found(name, kind))[0] for kind in ("client", "server")]
 
         assert client["attributes"]["partisan.stream.items"] == server["attributes"]["partisan.stream.items"] == 3
-        assert server["attributes"]["partisan.stream.bytes"] > 3
+        assert server["attributes"]["partisan.stream.bytes"] == client["attributes"]["partisan.stream.bytes"] > 3
         assert server["parent_id"] == client["span_id"]
 
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
+import pytest
+
 from partisan_actors.actors.consuming import ENDED, Incoming, Streams
+from partisan_actors.actors.inbound import _load
+from partisan_actors.actors.producing import Outgoing
 from partisan_actors.actors.replies import Reply
 from partisan_actors.errors import ActorUnavailable, TaskCancelled
+from partisan_actors.wire.codec import unpack
+from partisan_actors.wire.frames import Kind
 from tests.unit.actors.stream_ends import Host, Wire
 
 
@@ -121,6 +128,48 @@ async def test_a_stream_that_is_dropped_tells_its_producer_or_cancels_its_call()
     assert peer.take() == [("stop", [7])] and cancelled == [True]
     assert isinstance(stream.outcome.exception(), TaskCancelled)
     assert not streams.count
+
+
+async def test_the_reply_to_a_call_whose_stream_is_dropped_is_still_awaited() -> None:
+    stream, peer, streams = incoming()
+    reply = peer.pending[7] = Reply[Any](streams.host.loop)
+    streams.deliver(peer, None, "item", [7, 0, 0])
+
+    stream.dropped()
+
+    assert peer.pending == {7: reply}
+
+
+async def test_what_waits_for_the_end_of_a_stream_waits_for_its_reply_and_its_last_item_or_for_nothing() -> None:
+    stream, peer, streams = incoming()
+    over: list[str] = []
+    stream.ended(1, None)
+    stream.when_over(lambda: over.append("then"))
+    assert not over
+    streams.deliver(peer, None, "item", [7, 0, "a"])
+    stream.when_over(lambda: over.append("at once"))
+
+    assert over == ["then", "at once"]
+
+
+@pytest.mark.parametrize("value", [1, "text", (1, 2), bytes(100_000), ["x" * 100_000], bytearray(100_000)])
+async def test_the_bytes_of_an_item_are_those_that_its_producer_counts(value: Any) -> None:
+    stream, peer, streams = incoming()
+    stream.count_bytes()
+    host: Any = streams.host
+    out, sent = Outgoing(host, peer, 7, 4, 0, "Source.count"), []
+    host.post = lambda send, encoded: sent.append(encoded)
+
+    out.give(value, is_on_loop=False)
+    ((message, buffers),) = sent
+    kind, _, what, *rest = unpack(message)
+    if kind == Kind.TELL:
+        streams.deliver(peer, None, what, rest)
+    else:
+        streams.deliver(peer, None, what, partial(_load, rest[1], buffers), None, rest[0])
+
+    assert stream.came_items == 1 and stream.came_bytes == out.sent_bytes > 0
+    assert values(stream) == [value]
 
 
 async def test_items_of_a_stream_that_nobody_knows_stop_whoever_sends_them() -> None:
