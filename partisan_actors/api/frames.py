@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import linecache
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
 import partisan_actors
 
-__all__ = ["FRAMES_MAX", "Place", "await_chain", "described", "is_users", "thread_places"]
+__all__ = ["FRAMES_MAX", "Place", "await_chain", "described", "is_users", "nothing_collected", "thread_places"]
 
 # Of a deeper stack, those in which it stands are told.
 FRAMES_MAX: Final = 100
@@ -29,9 +31,26 @@ class Place(NamedTuple):
     function: str
 
 
+@contextmanager
+def nothing_collected() -> Iterator[None]:
+    """In such a block the calls of other threads may be looked at, by `f_back`.
+
+    That makes an object, and a collection which this begins may run a finalizer, which may give the interpreter to the
+    very thread whose stack it is. CPython (3.11 at least) then writes to a call that is over, and crashes.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def thread_places() -> dict[int, list[Place]]:
     """For each thread, by its number, where it stands: the outermost call first."""
-    return {ident: _places_of(frame) for ident, frame in sys._current_frames().items()}
+    with nothing_collected():
+        return {ident: _places_of(frame) for ident, frame in sys._current_frames().items()}
 
 
 def _places_of(frame: FrameType | None) -> list[Place]:

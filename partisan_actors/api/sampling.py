@@ -1,7 +1,9 @@
 """A sampling profile of this process: where its threads are, many times a second, and the processor time they take.
 
-Nothing that runs is stopped or changed: a thread of our own looks at the others' frames, as often as the interpreter
-gives it a turn, and adds up what it sees.
+Nothing that runs is stopped: a thread of our own looks at the others' frames, as often as the interpreter gives it a
+turn, and adds up what it sees. Meanwhile threads give the interpreter away after SWITCH_S, if another one wants it, and
+not after Python's 5 ms: whatever runs for less than that at a time would be over whenever our turn comes, and never be
+seen. What runs for less than SWITCH_S still seldom is; its processor time is counted where its thread waits then.
 
 Rules kept here:
 
@@ -23,13 +25,14 @@ from collections.abc import Collection
 from types import CodeType, FrameType
 from typing import Any, Final
 
-from partisan_actors.api.frames import Place, is_users
+from partisan_actors.api.frames import Place, is_users, nothing_collected
 
 __all__ = ["ROWS_MAX", "Sampler"]
 
 ROWS_MAX: Final = 3000
 FRAMES_MAX: Final = 100
 NS: Final = 1e-9
+SWITCH_S: Final = 0.0002
 
 
 class Sampler:
@@ -57,6 +60,10 @@ class Sampler:
 
     def run(self, seconds: float) -> None:
         """On a thread of its own: look at the others for so long."""
+        with _short_turns:
+            self._run(seconds)
+
+    def _run(self, seconds: float) -> None:
         me = threading.get_ident()
         began = now = time.monotonic()
         self._clocks.passed(threading.enumerate())
@@ -64,10 +71,9 @@ class Sampler:
             while now < began + seconds and not self._is_over.wait(self._interval_s):
                 threads = {thread.ident: thread for thread in threading.enumerate()}
                 cpu = self._clocks.passed(threads.values())
-                for ident, frame in sys._current_frames().items():
-                    if ident != me:
-                        thread = threads.get(ident)
-                        self._add(thread.name if thread is not None else f"thread {ident}", frame, cpu.get(ident, 0))
+                for ident, codes in _stacks(me).items():
+                    thread = threads.get(ident)
+                    self._add(thread.name if thread is not None else f"thread {ident}", codes, cpu.get(ident, 0))
                 self.samples += 1
                 now = time.monotonic()
         finally:
@@ -84,25 +90,20 @@ class Sampler:
             "frames": [{**row, "cpu_s": row["cpu_s"] * NS} for row in self._rows],
         }
 
-    def _add(self, name: str, frame: FrameType | None, cpu_ns: int) -> None:
-        frames: list[FrameType] = []
-        while frame is not None:
-            frames.append(frame)
-            frame = frame.f_back
-        frames.reverse()
+    def _add(self, name: str, codes: list[CodeType], cpu_ns: int) -> None:
         if self._codes:
-            first = next((place for place, each in enumerate(frames) if each.f_code in self._codes), None)
+            first = next((place for place, each in enumerate(codes) if each in self._codes), None)
             if first is None:
                 return
-            frames = frames[first:]
+            codes = codes[first:]
         self._count(0, cpu_ns)
         at = 0
         if not self._codes:
             at = self._child(0, name, {"function": name, "file": "", "line": 0, "is_users": False}, cpu_ns)
-        for each in frames[:FRAMES_MAX]:
+        for each in codes[:FRAMES_MAX]:
             if at < 0:
                 return
-            at = self._child(at, each.f_code, None, cpu_ns)
+            at = self._child(at, each, None, cpu_ns)
 
     def _child(self, parent: int, what: object, row: dict[str, Any] | None, cpu_ns: int) -> int:
         """Count something that `parent` calls; its number, or -1 when there are too many."""
@@ -127,6 +128,31 @@ class Sampler:
         row = self._rows[number]
         row["samples"] += 1
         row["cpu_s"] += cpu_ns
+
+
+class _ShortTurns:
+    """While anybody is within it, threads of this process give the interpreter away after SWITCH_S."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before_s = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before_s = sys.getswitchinterval()
+                sys.setswitchinterval(min(SWITCH_S, self._before_s))
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                sys.setswitchinterval(self._before_s)
+
+
+_short_turns: Final = _ShortTurns()  # of the process, as the interval is
 
 
 class _Clocks:
@@ -166,6 +192,21 @@ class _Clocks:
 
     def close(self) -> None:
         self._forget(list(self._files))
+
+
+def _stacks(but: int) -> dict[int, list[CodeType]]:
+    """What each thread but that one runs, the outermost call first."""
+    found: dict[int, list[CodeType]] = {}
+    with nothing_collected():
+        for ident, innermost in sys._current_frames().items():
+            frame: FrameType | None = innermost
+            found[ident] = codes = []
+            while frame is not None and ident != but:
+                codes.append(frame.f_code)
+                frame = frame.f_back
+            codes.reverse()
+        del innermost, frame
+    return {ident: codes for ident, codes in found.items() if codes}
 
 
 def _described(code: CodeType) -> dict[str, Any]:

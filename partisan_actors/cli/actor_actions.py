@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from partisan_actors.api.steering import STEERING
 from partisan_actors.cli.actor_rows import find_actor
 from partisan_actors.cli.asker import asker
 from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
+from partisan_actors.cli.confirming import confirm, is_somebody_there, yes_option
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.tame import tame
 
@@ -23,7 +23,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         target_options,
         json_option,
-        click.option("--yes", "-y", is_flag=True, help="Do not ask, which only happens at a terminal anyway."),
+        yes_option,
         click.argument("which", metavar="ID"),
     ):
         command = option(command)
@@ -65,27 +65,29 @@ def restart(target: Target, which: str, yes: bool, as_json: bool) -> None:
 def _act(target: Target, which: str, method: str, done: str, *, ask_first: bool, as_json: bool) -> None:
     who = asker()
 
-    async def question(observer: Observer) -> dict[str, Any]:
-        found, row = await find_actor(observer, which)
+    async def look(observer: Observer, meant: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        found, row = await find_actor(observer, meant)
         what = f"{row['class']} {row['id']}"
         if row["state"] in ("stopped", "stopping"):
             raise Failure(f"{what} is {row['state']} already", ExitCode.OTHER)
-        if ask_first and not _is_sure(f"{method.capitalize()} {what} on node {row['node']}?"):
-            raise Failure("nothing was done", ExitCode.OTHER)
         host = next((member for member in found.rows if member["name"] == row["node"]), None)
         if host is None:
             raise Failure(f"{what} is {row['state']}, and no node has it now", ExitCode.OTHER)
+        return row, host
+
+    async def act(observer: Observer) -> dict[str, Any]:
+        row, host = await look(observer, which)
         answer = await observer.ask_row(host, STEERING, method, row["id"], who)
         if answer.why is not None:
             raise Failure(f"node {row['node']}: {answer.why}", ExitCode.OTHER)
         return {"cluster": observer.cluster, "actor": row["id"], "class": row["class"], "node": row["node"]}
 
-    facts = ask(target, question)
+    if ask_first and is_somebody_there():
+        row, _ = ask(target, lambda observer: look(observer, which))
+        confirm(f"{method.capitalize()} {row['class']} {row['id']} on node {row['node']}?")
+        which = row["id"]
+    facts = ask(target, act)
     if as_json:
         show_json({**facts, "did": method})
     else:
         click.echo(tame(f"{facts['class']} {facts['actor']} on node {facts['node']} {done}"))
-
-
-def _is_sure(question: str) -> bool:
-    return not (sys.stdin.isatty() and sys.stdout.isatty()) or click.confirm(tame(question))

@@ -10,7 +10,7 @@ from partisan_actors.api.observer import Observer
 from partisan_actors.cli.asking import Survey
 from partisan_actors.cli.failure import ExitCode, Failure
 
-__all__ = ["find_actor", "rows_of", "the_one"]
+__all__ = ["find_actor", "find_node_or_actor", "rows_of", "the_one"]
 
 
 def rows_of(found: Survey, wanted: dict[str, str]) -> list[dict[str, Any]]:
@@ -39,3 +39,27 @@ async def find_actor(observer: Observer, which: str) -> tuple[Survey, dict[str, 
     live = [row for row in rows if row["state"] in LIVE]
     found = Survey(observer.cluster, rows, await observer.ask_all(live, INSPECT, "all_actors"))
     return found, the_one(rows_of(found, {}), which)
+
+
+async def find_node_or_actor(
+    observer: Observer, which: str
+) -> tuple[dict[str, Any], dict[str, Any] | None, list[dict[str, Any]]]:
+    """The row of the node that has that name or id; else of the one on which the actor is that is meant, and its own.
+
+    With these, in the second case, the rows of all actors. A node that is taken for down is found, too: one whose loop
+    is stuck is, and is what somebody wants to see. Raises Failure.
+    """
+    members = await observer.members()
+    node = next((row for row in members if which in (row["name"], row["id"]) and row["state"] != "left"), None)
+    if node is not None:
+        return node, None, []
+    live = [row for row in members if row["state"] in LIVE]
+    found = Survey(observer.cluster, members, await observer.ask_all(live, INSPECT, "all_actors"))
+    actors = rows_of(found, {})
+    actor = the_one(actors, which)
+    if actor["state"] == "stopped":
+        raise Failure(f"{actor['class']} {actor['id']} has ended", ExitCode.OTHER)
+    host = next((row for row in live if row["name"] == actor["node"]), None)
+    if host is None:
+        raise Failure(f"{actor['class']} {actor['id']} is {actor['state']}, and on no node now", ExitCode.OTHER)
+    return host, actor, actors

@@ -11,14 +11,15 @@ import click
 from partisan_actors.actors.dead_letters import REASONS
 from partisan_actors.api.inspection import INSPECT
 from partisan_actors.cli.asking import Target, check_node, json_option, show_json, survey, target_options
+from partisan_actors.cli.resending import resend
 from partisan_actors.cli.table import counted, show_table
 
 __all__ = ["dead_letters"]
 
-_COLUMNS: Final = ("when", "node", "whom", "method", "from", "why")
+_COLUMNS: Final = ("when", "node", "number", "kept", "whom", "method", "from", "why")
 
 
-@click.command("dead-letters")
+@click.group("dead-letters", invoke_without_command=True)
 @click.option(
     "-n", "--limit", default=100, show_default=True, type=click.IntRange(1), help="How many of the last to show."
 )
@@ -26,13 +27,20 @@ _COLUMNS: Final = ("when", "node", "whom", "method", "from", "why")
 @click.option("--reason", type=click.Choice(REASONS), help="Those that got lost for this reason only.")
 @json_option
 @target_options
-def dead_letters(target: Target, limit: int, node_name: str | None, reason: str | None, as_json: bool) -> None:
+@click.pass_context
+def dead_letters(
+    context: click.Context, target: Target, limit: int, node_name: str | None, reason: str | None, as_json: bool
+) -> None:
     """Show messages that reached nobody: from whom, and why.
 
     These are tells, for which nobody waits; the last of them stand at the bottom.
     `node` is where a message got lost, `from` the node that has sent it. Each node counts them all, and keeps the last
     200. Calls are no dead letters: whoever called is told.
+
+    What is `kept` can be sent again, by its node and its number: `partisan dead-letters resend NODE NUMBER`.
     """
+    if context.invoked_subcommand is not None:
+        return
     found = survey(target, INSPECT, "dead_letters")
     check_node(found.rows, node_name)
     answers = [answer for answer in found.answered if node_name in (None, answer.name)]
@@ -53,6 +61,10 @@ def dead_letters(target: Target, limit: int, node_name: str | None, reason: str 
     found.remark()
 
 
+dead_letters.add_command(resend)
+
+
 def _line(row: dict[str, Any]) -> list[Any]:
     at = datetime.fromtimestamp(row["time"]).isoformat(sep=" ", timespec="seconds")
-    return [at, row["node"], row["whom"], row["method"], row["sender"], row["why"]]
+    kept = "yes" if row["may_resend"] else "no"
+    return [at, row["node"], row["number"], kept, row["whom"], row["method"], row["sender"], row["why"]]

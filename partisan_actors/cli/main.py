@@ -54,6 +54,7 @@ SUBCOMMANDS: Final = {
     "stack": Subcommand(
         "partisan_actors.cli.stack", "stack", "Show what a node or an actor runs now, and what it waits for."
     ),
+    "profile": Subcommand("partisan_actors.cli.profile", "profile", "Record where a node or an actor spends its time."),
     "deadlocks": Subcommand(
         "partisan_actors.cli.deadlocks",
         "deadlocks",

@@ -10,11 +10,10 @@ import click
 from partisan_actors.actors.keys import described_key
 from partisan_actors.actors.ref import actor_key
 from partisan_actors.api.dumps import dump_of
-from partisan_actors.api.inspection import INSPECT, LIVE
 from partisan_actors.api.observer import Answer, Observer
 from partisan_actors.api.stacks import STACKS
-from partisan_actors.cli.actor_rows import rows_of, the_one
-from partisan_actors.cli.asking import Survey, Target, ask, json_option, show_json, target_options
+from partisan_actors.cli.actor_rows import find_node_or_actor
+from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.table import counted
 from partisan_actors.cli.tame import tame
@@ -66,18 +65,12 @@ def stack(target: Target, which: str, full: bool, as_json: bool) -> None:
 
 
 async def _question(observer: Observer, which: str) -> dict[str, Any]:
-    members = await observer.members()
-    # Whose loop is stuck is taken for down by the others, and is what somebody wants to see.
-    node = next((row for row in members if which in (row["name"], row["id"]) and row["state"] != "left"), None)
-    if node is not None:
-        answer = await observer.ask_row(node, STACKS, "node")
-        return dict(answer.value) if answer.why is None else _stuck(node, answer)
-    rows = [row for row in members if row["state"] in LIVE]
-    found = Survey(observer.cluster, rows, await observer.ask_all(rows, INSPECT, "all_actors"))
-    actor = the_one(rows_of(found, {}), which)
-    host = next(row for row in rows if row["name"] == actor["node"])
-    answer = await observer.ask_row(host, STACKS, "actor", actor["id"])
-    return named(answer.value, rows_of(found, {})) if answer.why is None else _stuck(host, answer)
+    host, actor, actors = await find_node_or_actor(observer, which)
+    if actor is None:
+        answer = await observer.ask_row(host, STACKS, "node")
+    else:
+        answer = await observer.ask_row(host, STACKS, "actor", actor["id"])
+    return named(answer.value, actors) if answer.why is None else _stuck(host, answer)
 
 
 def named(told: dict[str, Any], actors: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from partisan_actors.api.trace_search import Ask, Found, find_traces, get_traces
 from partisan_actors.api.tracing_service import SPANS_MAX, TRACES
 from partisan_actors.cli.asking import Survey, Target, ask, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.cli.files import output_option, write_file
 from partisan_actors.cli.progress import steps
 from partisan_actors.cli.table import counted, show_table
 from partisan_actors.cli.tame import tame
@@ -41,10 +42,6 @@ TIMELINE_SPANS: Final = 4_096
 _NOTHING: Final = (
     "no spans are kept. Who calls decides what is traced: give it pa.init(tracing=True), or OTEL_* variables. "
     "Each node keeps its last 4,096 spans"
-)
-
-output_option = click.option(
-    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="The file to write. [default: print it]"
 )
 
 
@@ -223,10 +220,7 @@ def _write(document: dict[str, Any], output: Path | None, cluster: str, found: F
     if output is None:
         click.echo(text)
     else:
-        try:
-            output.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise Failure(f"cannot write {output}: {error.strerror}", ExitCode.OTHER) from error
+        write_file(output, text + "\n")
         if as_json:
             show_json({**_facts(cluster, found), "file": str(output), "traces": len(found.traces), "spans": spans})
             return

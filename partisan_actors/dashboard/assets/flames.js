@@ -15,7 +15,7 @@ function showProfile(path) {
   const clocks = h("select", { "aria-label": "Which time" }, h("option", { value: "cpu_s" }, "processor time"), h("option", { value: "samples" }, "time by the clock, waiting too"));
   const take = h("button", { type: "button", className: "primary", onclick: () => record() }, "Record");
   const status = h("span", { className: "count", role: "status" });
-  const picture = h("div", { className: "flames" }, h("p", { className: "empty" }, "Nothing is stopped or changed: its threads are looked at a hundred times a second."));
+  const picture = h("div", { className: "flames" }, h("p", { className: "empty" }, "Nothing is stopped: its threads are looked at a hundred times a second."));
   const about = h("p", { className: "soft flame-about", "aria-live": "polite" });
   let told = null;
   let zoomed = 0;

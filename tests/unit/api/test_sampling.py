@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from partisan_actors.api import sampling
 from partisan_actors.api.sampling import Sampler
+from tests.integration.programs import wait_until
 
 LONG_S = 60.0
 
@@ -90,3 +92,19 @@ def test_files_of_threads_that_have_ended_are_closed_and_all_are_in_the_end() ->
     assert set(clocks._files) == {threading.get_native_id()}
     clocks.close()
     assert not clocks._files
+
+
+def test_while_anybody_looks_threads_give_the_interpreter_away_sooner() -> None:
+    usual = sys.getswitchinterval()
+    samplers = [Sampler(0.001), Sampler(0.001)]
+    threads = [threading.Thread(target=each.run, args=(LONG_S,), daemon=True) for each in samplers]
+    for each in threads:
+        each.start()
+    wait_until(lambda: all(each.samples for each in samplers), "both look")
+
+    within = sys.getswitchinterval()
+    for sampler, thread in zip(samplers, threads, strict=True):
+        sampler.stop()
+        thread.join(LONG_S)
+
+    assert within == pytest.approx(sampling.SWITCH_S) and sys.getswitchinterval() == usual

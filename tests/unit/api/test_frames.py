@@ -1,0 +1,33 @@
+"""Looking at the stacks of other threads."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from partisan_actors.api.frames import nothing_collected, thread_places
+
+
+@pytest.fixture(autouse=True)
+def _collected_afterwards() -> Iterator[None]:
+    yield
+    gc.enable()
+
+
+def test_nothing_is_collected_while_stacks_are_looked_at() -> None:
+    with nothing_collected():
+        assert not gc.isenabled()
+
+    assert gc.isenabled()
+
+
+def test_whoever_has_switched_collection_off_finds_it_off_afterwards() -> None:
+    gc.disable()
+
+    functions = [place.function for place in thread_places()[threading.get_ident()]]
+
+    assert "test_whoever_has_switched_collection_off_finds_it_off_afterwards" in functions
+    assert not gc.isenabled()
