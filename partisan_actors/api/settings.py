@@ -55,7 +55,7 @@ class Settings:
         self._node = system.node
         self._change_tracing = change_tracing
         self._tracing = tracing or TracingOptions(level=OFF)
-        self._sampler = Sampler.from_environment(os.environ)
+        self._sampler = Sampler.from_environment(os.environ, logs=False)
         self._was_traced = tracing is not None
         # One change of tracing after the other: the next one begins with what the last has left.
         self._changing = asyncio.Lock()

@@ -156,7 +156,7 @@ class Exporting:
         """See `tracing.Tracing.close`."""
         self.begin_close()
         if not self._finished.wait(timeout_s):
-            self._complaints.say("tracing could not be flushed within %g s; the last spans are lost", timeout_s)
+            self._complaints.say("tracing could not be flushed in time; the last spans are lost")
         return self._finished.is_set()
 
     # ---- the first thread -------------------------------------------------------------------------------------

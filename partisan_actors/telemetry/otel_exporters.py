@@ -21,6 +21,7 @@ from partisan_actors.telemetry.complaints import Complaints, FirstOfItsKind
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.otlp_json import TraceFile, to_line
 from partisan_actors.telemetry.recorder import Recorder
+from partisan_actors.telemetry.sdk_variables import otlp_transport
 
 __all__ = ["QUEUE_SPANS_MAX", "QuietExporter", "TraceFileExporter", "batching", "exporters_of", "queue_spans_max"]
 
@@ -52,7 +53,7 @@ def _exporters_from_environment() -> list[SpanExporter]:
     for name in (os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp").split(","):
         if name.strip() == "none":
             continue
-        exporter = name.strip() if name.strip() != "otlp" else f"otlp_proto_{_otlp_transport()}"
+        exporter = name.strip() if name.strip() != "otlp" else f"otlp_proto_{otlp_transport(os.environ, 'TRACES')}"
         try:
             exporters.append(_load(exporter)())
         except Exception as error:  # noqa: BLE001 - any installed package; a program must not fail for want of traces
@@ -67,11 +68,6 @@ def _load(name: str) -> Callable[[], SpanExporter]:
         raise LookupError(remedy)
     load: Callable[[], SpanExporter] = found.load()
     return load
-
-
-def _otlp_transport() -> str:
-    protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    return "grpc" if protocol == "grpc" else "http"
 
 
 def batching(exporter: SpanExporter, recorder: Recorder) -> BatchSpanProcessor:

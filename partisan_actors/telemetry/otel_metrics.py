@@ -40,6 +40,7 @@ from partisan_actors.telemetry.complaints import Complaints
 from partisan_actors.telemetry.metrics import COUNTER, GAUGE, HISTOGRAM, Point
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.resource import package_version, resource_attributes
+from partisan_actors.telemetry.sdk_variables import otlp_transport
 
 __all__ = ["MetricExporting", "exporters_from", "metrics_data", "start"]
 
@@ -82,10 +83,11 @@ def exporters_from(environ: Mapping[str, str]) -> list[MetricExporter]:
         name = given.strip()
         if name == "none":
             continue
-        transport = environ.get("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-        entry = name if name != "otlp" else f"otlp_proto_{'grpc' if transport == 'grpc' else 'http'}"
+        entry = name if name != "otlp" else f"otlp_proto_{otlp_transport(environ, 'METRICS')}"
         try:
-            (found, *_) = metadata.entry_points(group="opentelemetry_metrics_exporter", name=entry)
+            found = next(iter(metadata.entry_points(group="opentelemetry_metrics_exporter", name=entry)), None)
+            if found is None:
+                raise LookupError("its package is not installed")
             exporter = found.load()()
             if not isinstance(exporter, MetricExporter):
                 raise TypeError("it reads instruments of the SDK, and takes nothing that is ready")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider, sampling
 from opentelemetry.trace import SpanContext
 
 from partisan_actors.telemetry.events import Scope
 from partisan_actors.telemetry.plain_span import PlainSpan, span_id_text, trace_id_text
 from partisan_actors.telemetry.recent import Kept, RecentSpans
+from partisan_actors.telemetry.sampler import Sampler
 
 __all__ = ["AdoptingProvider", "KeepingUserSpans", "adopt_user_spans", "disown_user_spans"]
 
@@ -98,9 +100,16 @@ class AdoptingProvider(TracerProvider):
     """The global provider of a process that has not installed its own. OpenTelemetry lets it be set once only."""
 
     def __init__(self, resource: Resource) -> None:
-        super().__init__(resource=resource, shutdown_on_exit=False)
+        super().__init__(sampler=_sampler(), resource=resource, shutdown_on_exit=False)
         self.adopted = _AdoptedSpans()
         self.add_span_processor(self.adopted)
+
+
+def _sampler() -> sampling.Sampler:
+    """The one that the environment names, of which the SDK would log again what it does not understand."""
+    ours = Sampler.from_environment(os.environ, logs=False)
+    root = sampling.TraceIdRatioBased(ours.ratio)
+    return sampling.ParentBased(root) if ours.follows_parent else root
 
 
 def adopt_user_spans(resource: Resource, targets: Sequence[SpanProcessor]) -> None:

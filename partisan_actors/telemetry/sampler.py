@@ -55,17 +55,19 @@ class Sampler:
         return (trace_id & _LOW_64) < self._bound
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Sampler:
+    def from_environment(cls, environ: Mapping[str, str], *, logs: bool = True) -> Sampler:
         """The sampler that ``OTEL_TRACES_SAMPLER`` and ``OTEL_TRACES_SAMPLER_ARG`` describe.
 
-        As OpenTelemetry asks, a value that is not understood is logged and treated as if it were not set.
+        As OpenTelemetry asks, a value that is not understood is logged and treated as if it were not set. Whoever
+        reads them again does without `logs`.
         """
         name = environ.get(SAMPLER_VARIABLE, "").strip().lower() or _DEFAULT
         if name.removeprefix(_PARENT_BASED) not in _KNOWN:
-            _logger.warning("%s=%r is not a sampler known here; using %s", SAMPLER_VARIABLE, name, _DEFAULT)
+            if logs:
+                _logger.warning("%s=%r is not a sampler known here; using %s", SAMPLER_VARIABLE, name, _DEFAULT)
             name = _DEFAULT
         root = name.removeprefix(_PARENT_BASED)
-        ratio = _ratio(environ) if root == _RATIO else float(root == "always_on")
+        ratio = _ratio(environ, logs) if root == _RATIO else float(root == "always_on")
         return cls(ratio, follows_parent=name.startswith(_PARENT_BASED))
 
 
@@ -94,14 +96,15 @@ class RateLimit:
         return True
 
 
-def _ratio(environ: Mapping[str, str]) -> float:
+def _ratio(environ: Mapping[str, str], logs: bool) -> float:
     text = environ.get(SAMPLER_ARGUMENT_VARIABLE, "").strip()
     if not text:
         return 1.0
     try:
         return Sampler(float(text)).ratio
     except ValueError:  # ConfigError is one
-        _logger.warning("%s=%r is not a number from 0 to 1; using 1", SAMPLER_ARGUMENT_VARIABLE, text)
+        if logs:
+            _logger.warning("%s=%r is not a number from 0 to 1; using 1", SAMPLER_ARGUMENT_VARIABLE, text)
         return 1.0
 
 

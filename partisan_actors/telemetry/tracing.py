@@ -14,6 +14,7 @@ from partisan_actors.telemetry.options import TRACES_PER_SECOND, TracingOptions
 from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.sampler import SAMPLER_VARIABLE, Sampler
+from partisan_actors.telemetry.sdk_variables import set_aside_what_makes_no_sense
 
 __all__ = [
     "DISABLED_VARIABLE",
@@ -117,6 +118,7 @@ def start_tracing(
         return None
     if not recorder.enabled:
         begin_recording(recorder, options)
+    set_aside_what_makes_no_sense(os.environ)
     try:
         from partisan_actors.telemetry import otel  # not above: a node that does not trace never pays for this import
 

@@ -19,6 +19,7 @@ import cloudpickle
 
 from partisan_actors.errors import SerializationError
 from partisan_actors.portable import portable
+from partisan_actors.wire.by_value import dump_by_value
 from partisan_actors.wire.frames import INLINE_BYTES_MAX
 
 __all__ = [
@@ -91,7 +92,7 @@ def _dump(value: Any, what: str, buffers: list[pickle.PickleBuffer] | None) -> b
         if buffers is not None:
             buffers.clear()
         try:
-            body = cloudpickle.dumps(value, 5, buffer_callback=beside)
+            body = dump_by_value(value, beside)
         except Exception as error:
             path, why = _culprit(value, error)
             raise SerializationError(what, path, why) from error
@@ -148,11 +149,10 @@ def decode(body: bytes | memoryview, buffers: Iterable[Any] = ()) -> Any:
 def encode_code(code: Any, what: str) -> bytes:
     """A class or function as bytes: by reference when it can be imported, else by value."""
     try:
-        encoded: bytes = cloudpickle.dumps(code, 5)
+        return dump_by_value(code)
     except Exception as error:
         path, why = _culprit(code, error)
         raise SerializationError(what, path, why) from error
-    return encoded
 
 
 def is_by_value(module: ModuleType) -> bool:
@@ -236,7 +236,7 @@ def _culprit(value: Any, error: Exception) -> tuple[str, str]:
 
 def _failure(part: Any) -> Exception | None:
     try:
-        cloudpickle.dumps(part, 5)
+        dump_by_value(part)
     except Exception as error:  # noqa: BLE001 - it is what was asked for
         return error
     return None
