@@ -15,8 +15,10 @@ from partisan_actors.actors.refusing import Refusing
 from partisan_actors.actors.stepping import UNSHARED, enter_task, leave_task
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
+from partisan_actors.telemetry.context import CONTEXT_BYTES, SAMPLED
 from partisan_actors.telemetry.meters import NEVER_QUICK, Meter
-from partisan_actors.telemetry.quick_records import ServedSite, context_of, is_quick_wire
+from partisan_actors.telemetry.quick_records import ServedSite, context_of
+from partisan_actors.telemetry.roots import SPAN_ID_BITS
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
@@ -80,12 +82,14 @@ class TakingTraced(Refusing):
             or (self._inbox is not None and self.is_blocked())
             or place is None
             or self.options.tracing is not None
-            or not is_quick_wire(wire)
+            or len(wire) != CONTEXT_BYTES  # and what else `is_quick_wire` asks
+            or wire[0]
+            or not wire[-1] & SAMPLED
         ):
             self.deliver(peer, m[1], name, m[5:], None, {"tc": wire})
             return
         meter.left = left - 1
-        arrived_ns, span_id = recorder.clock(), recorder.new_span_id()
+        arrived_ns, span_id = recorder.clock(), recorder.random_bits(SPAN_ID_BITS)
         try:
             method = getattr(self.instance, name)
             coroutine = method(m[5]) if len(m) == 6 else method(*m[5:])
@@ -119,7 +123,10 @@ class TakingTraced(Refusing):
                     site = sites.get(name) if sites is not None else None
                     if site is None:
                         site = self._site(peer, name)
-                    recorder.record_quick(site, wire, span_id, arrived_ns, recorder.clock(), m[1])
+                    if len(recorder.records) < recorder.room:  # as `record_quick` does
+                        recorder.records.extend((site, wire, span_id, arrived_ns, recorder.clock(), m[1]))
+                    else:
+                        recorder.dropped += 1
             else:
                 self.finished(self._traced(peer, m, span_id, arrived_ns), value, None)
         except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from partisan_actors.actors.encoding import Encoded
     from partisan_actors.actors.host import Host
     from partisan_actors.actors.ref import Location
-    from partisan_actors.actors.replies import Reply
+    from partisan_actors.actors.replies import Reply, Trace
     from partisan_actors.node.router import Peer
     from partisan_actors.telemetry.recorder import Recorder
     from partisan_actors.telemetry.records import Address
@@ -290,23 +289,21 @@ class QuickCalls:
             return None
         if len(message) >= QUICK_BYTES:
             return None
-        # As `add_waiter` does, while nobody else knows of this reply.
-        over = partial(self._over, reply, site, wire, parent_span_id, started_ns, number)
-        if reply._waiters is None:
-            reply._waiters = [over]
-        else:
-            reply._waiters.append(over)
+        reply.note((self._over, site, wire, parent_span_id, started_ns, number))
         return message
 
 
-def _make_over(recorder: Recorder) -> Callable[[Reply[Any], AskedSite, bytes, int, int, int], None]:
+def _make_over(recorder: Recorder) -> Callable[[Reply[Any], Trace], None]:
     """What is called with the reply of a quick call. A closure, as `_make_on_call` is."""
-    record_quick, clock = recorder.record_quick, recorder.clock
+    records, room, clock = recorder.records, recorder.room, recorder.clock
 
-    def over(reply: Reply[Any], site: AskedSite, wire: bytes, span_id: int, started_ns: int, number: int) -> None:
+    def over(reply: Reply[Any], trace: Trace) -> None:
+        _, site, wire, span_id, started_ns, number = trace
         error = reply._error
-        if error is None:
-            record_quick(site, wire, span_id, started_ns, clock(), number)
+        if error is None and len(records) < room:
+            records.extend((site, wire, span_id, started_ns, clock(), number))  # as `record_quick` does
+        elif error is None:
+            recorder.dropped += 1
         else:
             quick = in_full(QuickEntry(site, wire, span_id, started_ns, clock(), number))
             recorder.record(quick._replace(failure=Failure.of_call(error)))  # type: ignore[call-arg]  # an ask

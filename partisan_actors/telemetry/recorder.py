@@ -83,10 +83,7 @@ class Recorder:
         "_has_unshared",
         "_inherited",
         "_is_refreshed",
-        "_items_max",
         "_late",
-        "_random_bits",
-        "_records",
         "_roots",
         "_sampler",
         "_takes_all",
@@ -106,7 +103,10 @@ class Recorder:
         "objects_enabled",
         "overlay_enabled",
         "quick_place",
+        "random_bits",
+        "records",
         "records_max",
+        "room",
         "unasked",
         "under",
         "wall_clock",
@@ -151,15 +151,16 @@ class Recorder:
         self.export_failed = 0
         self._sampler = sampler
         self._follows_parent = sampler.follows_parent
-        self._records: Flat = []
+        self.records: Flat = []
         self.records_max = records_max
-        self._items_max = records_max * FIELDS
+        # How long `records` may become, for those who append by themselves.
+        self.room = records_max * FIELDS
         self._users = UserSpans()
         if random_bits is None:
             generator = random.Random()
             random_bits = generator.getrandbits
             os.register_at_fork(after_in_child=_after_fork(weakref.ref(self), weakref.ref(generator)))
-        self._random_bits = random_bits
+        self.random_bits = random_bits
         self._roots = Roots(sampler, None, clock, random_bits)
         self._takes_all = self._begins_all = sampler.ratio >= 1.0
         # Makes a quick wire current in a `contextvars.Context` that is new; None: it has to be done by `attach`.
@@ -182,7 +183,7 @@ class Recorder:
         self._follows_parent = sampler.follows_parent
         rate = options.traces_per_second
         limit = RateLimit(rate, self.clock()) if rate is not None else None
-        self._roots = Roots(sampler, limit, self.clock, self._random_bits)
+        self._roots = Roots(sampler, limit, self.clock, self.random_bits)
         self._takes_all = sampler.ratio >= 1.0 and limit is None
         self._begins_all = self._takes_all and self._inherited is None
         self._late = Late.of(options)
@@ -260,7 +261,7 @@ class Recorder:
         """
         if self._begins_all and override is None and current_context.get() is None and self.under() is self.nothing:
             # Once in 2**64 one of the ids is 0, and what that one belongs to leaves no spans.
-            return (self._random_bits(_ROOT_BITS) << 8 | _ROOT_FLAGS).to_bytes(CONTEXT_BYTES)
+            return (self.random_bits(_ROOT_BITS) << 8 | _ROOT_FLAGS).to_bytes(CONTEXT_BYTES)
         due = self.due
         if override is not None and override == OFF:
             return None
@@ -313,7 +314,7 @@ class Recorder:
             _, high, low, span_id, flags = unpack_layout(wire)
             trace_id = high << 64 | low
             if trace_id and span_id:
-                fields = (trace_id, self._random_bits(SPAN_ID_BITS) or 1, flags, span_id, "")
+                fields = (trace_id, self.random_bits(SPAN_ID_BITS) or 1, flags, span_id, "")
                 return tuple.__new__(TraceContext, fields)
         parent = TraceContext.unpack(wire)
         if parent is None:
@@ -336,17 +337,17 @@ class Recorder:
         if not (flags | parent.flags) & SAMPLED:
             return parent
         # As in TraceContext.unpack: the same value for half the time.
-        fields = (trace_id, self._random_bits(SPAN_ID_BITS) or 1, flags, parent_span_id, trace_state)
+        fields = (trace_id, self.random_bits(SPAN_ID_BITS) or 1, flags, parent_span_id, trace_state)
         return tuple.__new__(TraceContext, fields)
 
     def linked_root(self, cause: TraceContext) -> TraceContext:
         """The context of a new trace, sampled exactly when `cause` is; give `cause` to the record as its link."""
         flags = RANDOM_TRACE_ID | cause.flags & SAMPLED
-        return TraceContext(self._random_bits(TRACE_ID_BITS) or 1, self.new_span_id(), flags)
+        return TraceContext(self.random_bits(TRACE_ID_BITS) or 1, self.new_span_id(), flags)
 
     def new_span_id(self) -> int:
         """A random span id; never 0, which means "none"."""
-        return self._random_bits(SPAN_ID_BITS) or 1
+        return self.random_bits(SPAN_ID_BITS) or 1
 
     def finish(self, record: Record) -> None:
         """Keep `record` if it is sampled, or if something has come of it that is kept late."""
@@ -358,8 +359,8 @@ class Recorder:
 
     def record(self, record: Record) -> None:
         """Keep `record` until it is taken, or count it as dropped. Only records of sampled contexts belong here."""
-        records = self._records
-        if len(records) >= self._items_max:
+        records = self.records
+        if len(records) >= self.room:
             self.dropped += 1  # from several threads at once a few may be missed; the log line says "about"
             return
         records.extend(flat(record))  # as one, whatever other threads do
@@ -368,8 +369,8 @@ class Recorder:
         self, site: AskedSite | ServedSite, wire: bytes, span_id: int, began_ns: int, ended_ns: int, number: int
     ) -> None:
         """As `record`, in the short form that `quick_records` explains; of a sampled context, and while `is_quick`."""
-        records = self._records
-        if len(records) < self._items_max:
+        records = self.records
+        if len(records) < self.room:
             records += (site, wire, span_id, began_ns, ended_ns, number)
         else:
             self.dropped += 1
@@ -380,7 +381,7 @@ class Recorder:
 
     def take_flat(self, records_max: int) -> Flat:
         """As `take`, as they lie there."""
-        records = self._records
+        records = self.records
         taken = records[: records_max * FIELDS]
         del records[: len(taken)]
         return taken
@@ -398,7 +399,7 @@ class Recorder:
     @property
     def waiting(self) -> int:
         """How many records wait to be taken. Not `__len__`: an empty recorder must not be a false value."""
-        return len(self._records) // FIELDS
+        return len(self.records) // FIELDS
 
     def attach(self, context: TraceContext) -> Attachment:
         """Make `context` the current one here; when this process has OpenTelemetry loaded, there as well.
@@ -422,7 +423,7 @@ class Recorder:
         return self._roots.sampled(None) or self._roots.unsampled()
 
     def _forget(self) -> None:
-        self._records.clear()
+        self.records.clear()
         self.dropped = 0
 
 
