@@ -117,8 +117,7 @@ class Cell(TakingTraced):
         self._copy_context = context.copy
         self.meters = system.meters.of_class(definition.interface.class_name)
         self._quick = self.meters.quick(definition.coroutines)
-        self._sites = NO_SITES
-        self.times = None
+        self._sites, self.times = NO_SITES, None
         self._is_pumping = False
         # Whether a coroutine must not be started at once, for reasons other than a blocking method.
         self._is_closed = True
