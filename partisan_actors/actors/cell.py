@@ -36,7 +36,7 @@ from partisan_actors.actors.ref import described
 from partisan_actors.actors.refusing import STOPPED, STOPPING
 from partisan_actors.actors.stepping import UNSHARED, Stepper, enter_task, leave_task
 from partisan_actors.actors.threads import JobThread
-from partisan_actors.actors.traced_calls import TINY, TakingTraced
+from partisan_actors.actors.traced_calls import NO_SITES, TINY, TakingTraced
 from partisan_actors.actors.tracing import ActivationTrace, begin_serving, finish_serving
 from partisan_actors.errors import PartisanError
 from partisan_actors.ids import ActorId
@@ -117,7 +117,7 @@ class Cell(TakingTraced):
         self._copy_context = context.copy
         self.meters = system.meters.of_class(definition.interface.class_name)
         self._quick = self.meters.quick(definition.coroutines)
-        self._sites = self.times = None
+        self._sites, self.times = NO_SITES, None
         self._is_pumping = False
         # Whether a coroutine must not be started at once, for reasons other than a blocking method.
         self._is_closed = True

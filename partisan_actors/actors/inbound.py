@@ -100,7 +100,7 @@ class Inbound:
         self._cells = system.cells
         dispatch = system.dispatch
         dispatch[Kind.CALL] = _make_on_call(system)
-        dispatch[Kind.CALL_META] = self.on_call_meta
+        dispatch[Kind.CALL_META] = _make_on_call_meta(system)
         dispatch[Kind.CALL_PICKLED] = self.on_call_pickled
         dispatch[Kind.TELL] = self.on_tell
         dispatch[Kind.TELL_META] = self.on_tell_meta
@@ -108,16 +108,6 @@ class Inbound:
         dispatch[Kind.REPLY] = self.on_reply
         dispatch[Kind.REPLY_PICKLED] = self.on_reply_pickled
         dispatch[Kind.REPLY_ERROR] = self.on_reply_error
-
-    def on_call_meta(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
-        cell = self._cells.get(m[2])
-        if cell is not None:
-            if isinstance(cell, TakingTraced):
-                cell.call_with_extras(peer, m)
-            else:  # a service, for example
-                cell.deliver(peer, m[1], m[3], m[5:], None, m[4])
-        else:
-            self._system.refuse(peer, m[1], m[2])
 
     def on_call_pickled(self, peer: Peer, m: list[Any], buffers: Any = None) -> None:
         cell = self._cells.get(m[2])
@@ -199,6 +189,24 @@ def _make_on_call(system: Host) -> Callable[..., None]:
             refuse(peer, m[1], m[2])
 
     return on_call
+
+
+def _make_on_call_meta(system: Host) -> Callable[..., None]:
+    """The handler of plain calls with extras: mostly traced ones, which have nothing but their context."""
+    find, refuse = system.cells.get, system.refuse
+
+    def on_call_meta(peer: Peer, m: list[Any], buffers: Any = None) -> None:
+        cell = find(m[2])
+        if cell is None:
+            refuse(peer, m[1], m[2])
+        elif type(m[4]) is not bytes:
+            cell.deliver(peer, m[1], m[3], m[5:], None, m[4])
+        elif isinstance(cell, TakingTraced):
+            cell.call_traced(peer, m)
+        else:  # a service, for example
+            cell.deliver(peer, m[1], m[3], m[5:], None, {"tc": m[4]})
+
+    return on_call_meta
 
 
 def _undecodable(error: Exception) -> PartisanError:

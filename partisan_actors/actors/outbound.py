@@ -91,9 +91,14 @@ class Outbound:
             and (number >= recorder.due or recorder.under() is not recorder.nothing or location.tracing is not None)
             and (context := recorder.begin_numbered(number, location.tracing)) is not None
         ):
-            is_quick = recorder.is_quick and channel is CALLS and partition is None and not kwargs and is_scalars(args)
-            quick = self._quick.encode(context, number, location, method, args, reply) if is_quick else None
-            if quick is not None:
+            if (
+                recorder.is_quick
+                and channel is CALLS
+                and partition is None
+                and not kwargs
+                and (_are_tiny(map(type, args)) or is_scalars(args))
+                and (quick := self._quick.encode(context, number, location, method, args, reply)) is not None
+            ):
                 message = quick
             else:
                 trace = CallTrace(self._system, context, location, method, channel, number, partition)

@@ -19,6 +19,7 @@ from partisan_actors.ids import ActorId
 if TYPE_CHECKING:
     from partisan_actors.actors.actor import Interface
     from partisan_actors.node.router import Peer, Pending
+    from partisan_actors.telemetry.quick_records import AskedSite
 
 __all__ = ["ALIVE", "PENDING", "RESTARTING", "STOPPED", "UNREACHABLE", "Location", "Parked", "actor_key", "described"]
 
@@ -85,7 +86,7 @@ class Location:
         # For spans: a connection of `peer`, and the addresses of its ends.
         self.ends: tuple[object, tuple[Any, Any]] | None = None
         # The same, for spans of the short form: a connection, and what is the same of all calls of a method on it.
-        self.sites: tuple[object, dict[str, str]] | None = None
+        self.sites: tuple[object, dict[str, AskedSite]] | None = None
         self.state = PENDING
         self.peer: Peer | None = None
         self.parked: deque[Parked] = deque()

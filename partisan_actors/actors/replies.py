@@ -20,9 +20,12 @@ from partisan_actors.actors.blocking import gate
 from partisan_actors.actors.self_waits import refuse_to_wait
 from partisan_actors.errors import CallTimeout
 
-__all__ = ["Answer", "Reply", "while_blocked"]
+__all__ = ["Answer", "Reply", "Trace", "while_blocked"]
 
 T_co = TypeVar("T_co", covariant=True)
+
+# What is called when a traced call is over, and whatever that has to know.
+Trace = tuple[Any, ...]
 
 # Entered around every blocking wait of the running code, if set: a task lends its CPUs meanwhile.
 while_blocked: ContextVar[Callable[[], AbstractContextManager[None]] | None] = ContextVar(
@@ -44,7 +47,8 @@ class Reply(Generic[T_co]):
         self._done = False
         self._value: Any = None
         self._error: BaseException | None = None
-        self._waiters: list[Any] | None = None
+        # A list of them, or in its place the trace of the call, as long as nobody else waits: see `note`.
+        self._waiters: list[Any] | Trace | None = None
 
     # ---- for those who wait -----------------------------------------------------------------------------------
 
@@ -124,11 +128,9 @@ class Reply(Generic[T_co]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         if loop is self._loop:
-            # On the loop that resolves replies, nothing can happen between the caller's look and this line.
-            if self._waiters is None:
-                self._waiters = [future]
-            else:
-                self._waiters.append(future)
+            # On the loop that resolves replies, it cannot have come between the caller's look and this line.
+            waiters = self._waiters
+            (waiters if type(waiters) is list else self._published()).append(future)
         else:
             self.add_waiter(lambda: _resolve_elsewhere(loop, future))
         return future
@@ -174,27 +176,31 @@ class Reply(Generic[T_co]):
     def add_waiter(self, waiter: Callable[[], object]) -> None:
         """Call `waiter` once done, from any thread."""
         waiters = self._waiters
-        if waiters is None:
-            # Two threads may get here at once: setdefault semantics by checking again after publishing.
-            with _publishing:
-                if self._waiters is None:
-                    self._waiters = []
-                waiters = self._waiters
+        if type(waiters) is not list:
+            waiters = self._published()
         waiters.append(waiter)
         if self._done:
             self._tell(waiters)
 
-    def add_first_waiter(self, waiter: Callable[[], object]) -> None:
-        """As `add_waiter`, for less, while no other thread knows of this reply."""
-        if self._waiters is None:
-            self._waiters = [waiter]
-        else:
-            self._waiters.append(waiter)
+    def _published(self) -> list[Any]:
+        """The list of who waits, made if there is none. Several threads may get here at once."""
+        with _publishing:
+            waiters = self._waiters
+            if type(waiters) is not list:
+                waiters = self._waiters = [] if waiters is None else [waiters]
+            return waiters
+
+    def note(self, trace: Trace) -> None:
+        """Call ``trace[0](self, trace)`` once done. For whoever made this reply, before anybody else knows of it.
+
+        As `add_waiter`, with one object for Python's collector to look at in the place of three.
+        """
+        self._waiters = trace if self._waiters is None else [*self._waiters, trace]
 
     def remove_waiter(self, waiter: Callable[[], object]) -> None:
         """Do not call `waiter` any more, if it was not called yet."""
         waiters = self._waiters
-        if waiters is not None and waiter in waiters:
+        if type(waiters) is list and waiter in waiters:
             try:
                 waiters.remove(waiter)
             except ValueError:  # it was called meanwhile
@@ -216,7 +222,14 @@ class Reply(Generic[T_co]):
             if self._waiters is not None:
                 self._tell(self._waiters)
 
-    def _tell(self, waiters: list[Any]) -> None:
+    def _tell(self, waiters: list[Any] | Trace) -> None:
+        if type(waiters) is not list:
+            with _publishing:  # another thread may have put it into a list
+                found, self._waiters = self._waiters, None
+            if type(found) is not list:
+                waiters[0](self, waiters)
+                return
+            waiters = found
         while waiters:
             try:
                 waiter = waiters.pop(0)
@@ -225,6 +238,8 @@ class Reply(Generic[T_co]):
             if isinstance(waiter, asyncio.Future):
                 if not waiter.done():
                     waiter.set_result(None)
+            elif type(waiter) is tuple:
+                waiter[0](self, waiter)
             else:
                 waiter()
 

@@ -14,21 +14,24 @@ from partisan_actors.actors.mailbox import Message
 from partisan_actors.actors.refusing import Refusing
 from partisan_actors.actors.stepping import UNSHARED, enter_task, leave_task
 from partisan_actors.errors import PartisanError
-from partisan_actors.telemetry.context import SAMPLED, TraceContext
+from partisan_actors.ids import NodeId
+from partisan_actors.telemetry.context import CONTEXT_BYTES, SAMPLED
 from partisan_actors.telemetry.meters import NEVER_QUICK, Meter
-from partisan_actors.telemetry.quick_records import served_site
+from partisan_actors.telemetry.quick_records import ServedSite, context_of
+from partisan_actors.telemetry.roots import SPAN_ID_BITS
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 
 if TYPE_CHECKING:
-    from partisan_actors.ids import NodeId
     from partisan_actors.node.router import Peer
 
-__all__ = ["TINY", "TakingTraced"]
+__all__ = ["NO_SITES", "TINY", "TakingTraced"]
 
 # Of how many nodes' calls what is the same for all is kept, for one actor.
 CALLERS_MAX: Final = 64
+# Of an actor that was not called so.
+NO_SITES: Final[dict[NodeId, dict[str, ServedSite]]] = {}
 
 TINY: Final = frozenset({int, float, bool, type(None)})
 _REPLY: Final = Kind.REPLY
@@ -43,7 +46,7 @@ class TakingTraced(Refusing):
         _copy_context: Callable[[], Context]
         _is_closed: bool
         _quick: dict[str, Meter]
-        _sites: dict[NodeId, tuple[str, dict[str, str]]] | None
+        _sites: dict[NodeId, dict[str, ServedSite]]
 
         def deliver(
             self,
@@ -65,39 +68,41 @@ class TakingTraced(Refusing):
     else:  # a type checker would miss those of `Cell` here
         __slots__ = ("_sites",)
 
-    def call_with_extras(self, peer: Peer, m: list[Any]) -> None:
-        """A call with extras, ``[kind, number, key, method, extras, *arguments]``, which may be that it is traced."""
-        name, meta = m[3], m[4]
+    def call_traced(self, peer: Peer, m: list[Any]) -> None:
+        """A plain call with nothing but its context, ``[kind, number, key, method, context, *arguments]``."""
+        name, wire = m[3], m[4]
         recorder, stepper = self.system.recorder, self.stepper
         meter = self._quick.get(name, NEVER_QUICK)
+        left, place = meter.left, recorder.quick_place
         if (
-            not meter.left
+            not left
             or self._is_closed
             or self.mailbox
             or (stepper.active and len(stepper.active) >= self._concurrency)
             or (self._inbox is not None and self.is_blocked())
-            or not recorder.is_quick
+            or place is None
             or self.options.tracing is not None
-            or len(meta) != 1
-            or type(wire := meta.get("tc")) is not bytes
-            or (trace := recorder.serve(wire)) is None
-            or not trace.flags & SAMPLED
+            or len(wire) != CONTEXT_BYTES  # and what else `is_quick_wire` asks
+            or wire[0]
+            or not wire[-1] & SAMPLED
         ):
-            self.deliver(peer, m[1], name, m[5:], None, meta)
+            self.deliver(peer, m[1], name, m[5:], None, {"tc": wire})
             return
-        meter.left -= 1
-        arrived_ns = recorder.clock()
+        meter.left = left - 1
+        arrived_ns, span_id = recorder.clock(), recorder.random_bits(SPAN_ID_BITS)
         try:
             method = getattr(self.instance, name)
             coroutine = method(m[5]) if len(m) == 6 else method(*m[5:])
         except BaseException as error:  # noqa: BLE001 - arguments that do not fit, or a decorator of the user's
-            self.finished(self._traced(peer, m, trace, arrived_ns), None, error)
+            self.finished(self._traced(peer, m, span_id, arrived_ns), None, error)
             return
         steps = stepper.steps
         step = steps.spare or steps.make_spare()
         loop = steps.loop
+        span = place.make()
+        span.wire, span.span_id = wire, span_id
         context = self._copy_context()
-        context.run(recorder.enter, trace)
+        context.run(place.enter, span)
         enter_task(loop, step)
         try:
             yielded = context.run(coroutine.send, None)
@@ -111,39 +116,41 @@ class TakingTraced(Refusing):
                 try:
                     connection.send(pack([_REPLY, m[1], value]))
                 except (OverflowError, PartisanError):  # beyond 64 bits, or a caller that does not read
-                    self.finished(self._traced(peer, m, trace, arrived_ns), value, None)
+                    self.finished(self._traced(peer, m, span_id, arrived_ns), value, None)
                 else:
                     self.processed += 1
-                    caller, sites = self._caller(peer)
-                    site = sites.get(name) or self._site(sites, name)
-                    recorder.record_quick((*trace, site, arrived_ns, m[1], caller, recorder.clock()))
+                    sites = self._sites.get(peer.node)
+                    site = sites.get(name) if sites is not None else None
+                    if site is None:
+                        site = self._site(peer, name)
+                    if len(recorder.records) < recorder.room:  # as `record_quick` does
+                        recorder.records.extend((site, wire, span_id, arrived_ns, recorder.clock(), m[1]))
+                    else:
+                        recorder.dropped += 1
             else:
-                self.finished(self._traced(peer, m, trace, arrived_ns), value, None)
+                self.finished(self._traced(peer, m, span_id, arrived_ns), value, None)
         except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the caller's
             leave_task(loop, step)
             steps.retire(step)
-            self.finished(self._traced(peer, m, trace, arrived_ns), None, error)
+            self.finished(self._traced(peer, m, span_id, arrived_ns), None, error)
         else:
             leave_task(loop, step)
-            step.adopt(stepper, self._traced(peer, m, trace, arrived_ns), coroutine, context, yielded)
+            step.adopt(stepper, self._traced(peer, m, span_id, arrived_ns), coroutine, context, yielded)
 
-    def _traced(self, peer: Peer, m: list[Any], trace: TraceContext, arrived_ns: int) -> Message:
-        meta = m[4]
-        meta["context"] = trace
-        meta["arrived"] = meta["dequeued"] = arrived_ns
+    def _traced(self, peer: Peer, m: list[Any], span_id: int, arrived_ns: int) -> Message:
+        wire = m[4]
+        context = context_of(wire, span_id)
+        meta = {"tc": wire, "context": context, "arrived": arrived_ns, "dequeued": arrived_ns}
         return Message(peer, m[1], self.definition.interface.methods[m[3]], m[5:], None, meta)
 
-    def _caller(self, peer: Peer) -> tuple[str, dict[str, str]]:
-        known = self._sites
-        if known is None or len(known) > CALLERS_MAX:
-            known = self._sites = {}
-        caller = known.get(peer.node)
-        if caller is None:
-            caller = known[peer.node] = (str(peer.node), {})
-        return caller
-
-    def _site(self, sites: dict[str, str], method: str) -> str:
+    def _site(self, peer: Peer, method: str) -> ServedSite:
+        """What is the same of all calls of that method from that node."""
+        if self._sites is NO_SITES or len(self._sites) >= CALLERS_MAX:
+            self._sites = {}
+        sites = self._sites.setdefault(peer.node, {})
         definition = self.definition
-        class_name, channel = definition.interface.class_name, CALLS
-        site = sites[method] = served_site(self.actor, class_name, method, channel, definition.cls, self.options.name)
+        class_name = definition.interface.class_name
+        function = f"{definition.cls.__module__}.{class_name}.{method}"
+        site = ServedSite(self.actor, class_name, method, CALLS, peer.node, function, self.options.name)
+        sites[method] = site
         return site

@@ -2,22 +2,22 @@
 
 A traced message carries its context in the map of extras, beside the arguments and never among them: ``tc`` is the
 context in wire form, ``channel`` and ``lane`` say how it came when that is not the usual way, ``id`` numbers a tell.
+A plain call on its usual way carries nothing but its context, and that stands in the place of the map.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from partisan_actors.actors.tracing import is_full_for
 from partisan_actors.actors.unready import awaiting
 from partisan_actors.errors import PartisanError
-from partisan_actors.telemetry.context import SAMPLED, TraceContext
+from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.telemetry.failure import Failure
-from partisan_actors.telemetry.quick_records import asked_site, in_full
+from partisan_actors.telemetry.quick_records import AskedSite, QuickEntry, context_of, in_full, is_quick_wire
 from partisan_actors.telemetry.records import AskFinished, Sending, TellSent
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from partisan_actors.actors.encoding import Encoded
     from partisan_actors.actors.host import Host
     from partisan_actors.actors.ref import Location
-    from partisan_actors.actors.replies import Reply
+    from partisan_actors.actors.replies import Reply, Trace
     from partisan_actors.node.router import Peer
-    from partisan_actors.telemetry.quick_records import QuickRecord
+    from partisan_actors.telemetry.recorder import Recorder
     from partisan_actors.telemetry.records import Address
 
 __all__ = ["CallTrace", "QuickCalls", "TellTrace", "encode_traced_call", "encode_traced_tell"]
@@ -65,14 +65,14 @@ class _Sent:
     def __init__(
         self,
         host: Host,
-        context: TraceContext,
+        context: TraceContext | bytes,
         location: Location,
         method: str,
         channel: str,
         number: int,
         partition: int | None = None,
     ) -> None:
-        self.context = context
+        self.context = context_of(context) if isinstance(context, bytes) else context
         self._host = host
         self._location = location
         self._method = method
@@ -242,56 +242,73 @@ class QuickCalls:
     Whatever else there may be to say is said by a `CallTrace`.
     """
 
-    __slots__ = ("_host", "_recorder")
+    __slots__ = ("_host", "_over", "_recorder")
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._recorder = host.recorder
+        self._over = _make_over(host.recorder)
 
     def encode(
         self,
-        context: TraceContext,
+        context: TraceContext | bytes,
         number: int,
         location: Location,
         method: str,
         args: tuple[Any, ...],
         reply: Reply[Any],
     ) -> bytes | None:
-        """The message of a call whose span ends with its reply; None, and nothing done, for another kind of call."""
-        peer = location.peer
+        """The message of a call whose span ends with its reply; None, and nothing done, for another kind of call.
+
+        A context in wire form is that of a root that is sampled.
+        """
+        peer, sites = location.peer, location.sites
         connection = peer.direct if peer is not None else None
-        if connection is None or connection.is_paused or location.tracing is not None or not context.flags & SAMPLED:
+        if peer is None or connection is None or connection.is_paused:
             return None
-        sites = location.sites
+        if isinstance(context, bytes):
+            wire, parent_span_id = context, 0
+        elif location.tracing is None and is_quick_wire(wire := context.pack()):
+            parent_span_id = context.parent_span_id
+        else:
+            return None
         if sites is None or sites[0] is not connection:
             sites = location.sites = (connection, {})
         site = sites[1].get(method)
         if site is None:
-            if peer is None or peer.is_self or self._host.node.lanes[CALLS] != 1:
+            if peer.is_self or self._host.node.lanes[CALLS] != 1:
                 return None
             ends = self._host.addresses_for(peer, CALLS, 0)
-            site = sites[1][method] = asked_site(
+            site = sites[1][method] = AskedSite(
                 location.actor, location.class_name, method, CALLS, 0, peer.node, *ends, location.name
             )
         started_ns = self._recorder.clock()
         try:
-            message = pack([_CALL_META, number, location.key, method, {"tc": context.pack()}, *args])
+            message = pack([_CALL_META, number, location.key, method, wire, *args])
         except (OverflowError, ValueError):  # beyond 64 bits, or text that UTF-8 cannot carry
             return None
         if len(message) >= QUICK_BYTES:
             return None
-        # Text and numbers, and no objects: see `telemetry.quick_records`.
-        begun = (*context, site, started_ns, number)
-        reply.add_first_waiter(partial(self._over, begun, reply))
+        reply.note((self._over, site, wire, parent_span_id, started_ns, number))
         return message
 
-    def _over(self, begun: QuickRecord, reply: Reply[Any]) -> None:
-        recorder = self._recorder
-        error, record = reply.failure, (*begun, recorder.clock())
-        if error is None:
-            recorder.record_quick(record)
+
+def _make_over(recorder: Recorder) -> Callable[[Reply[Any], Trace], None]:
+    """What is called with the reply of a quick call. A closure, as `_make_on_call` is."""
+    records, room, clock = recorder.records, recorder.room, recorder.clock
+
+    def over(reply: Reply[Any], trace: Trace) -> None:
+        _, site, wire, span_id, started_ns, number = trace
+        error = reply._error
+        if error is None and len(records) < room:
+            records.extend((site, wire, span_id, started_ns, clock(), number))  # as `record_quick` does
+        elif error is None:
+            recorder.dropped += 1
         else:
-            recorder.record(in_full(record)._replace(failure=Failure.of_call(error)))  # type: ignore[call-arg]  # an ask
+            quick = in_full(QuickEntry(site, wire, span_id, started_ns, clock(), number))
+            recorder.record(quick._replace(failure=Failure.of_call(error)))  # type: ignore[call-arg]  # an ask
+
+    return over
 
 
 def encode_traced_call(

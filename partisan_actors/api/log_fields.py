@@ -33,7 +33,8 @@ _EXTRA_CHARS_MAX: Final = 2_000
 
 def running_fields(default_node: str = "") -> dict[str, str]:
     """Those of FIELDS that the running code has: of an actor, of a trace, and of the node, if it has one."""
-    system, running, trace = current_system.get(), current_cell.get(), current_context.get()
+    system, running = current_system.get(), current_cell.get()
+    trace = current_context.get() if system is None else system.recorder.current()
     fields = {"node": system.me.name if system is not None else default_node}
     if isinstance(running, Cell):
         fields |= {"actor_id": str(running.actor), "actor_class": running.definition.interface.class_name}

@@ -37,7 +37,7 @@ from partisan_actors.telemetry.otel_users import (
     adopt_user_spans,
     disown_user_spans,
 )
-from partisan_actors.telemetry.quick_records import Entry, in_full
+from partisan_actors.telemetry.quick_records import FIELDS, Entry, Flat, entries_of, in_full
 from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.resource import package_version, resource_attributes
@@ -48,10 +48,12 @@ __all__ = ["Exporting", "start"]
 
 # A slice holds the interpreter for about a millisecond; the pause after it lets the loop run before the next.
 SLICE_RECORDS: Final = 64
-# What is only kept takes a tenth of that each.
-SLICE_KEPT: Final = 512
+# What is only kept takes a sixtieth of that each.
+SLICE_KEPT: Final = 4_096
 SLICE_PAUSE_S: Final = 0.001
 DRAIN_PERIOD_S: Final = 0.2
+# While a whole slice comes in that time, it is looked for sooner.
+BUSY_PERIOD_S: Final = 0.02
 
 _KINDS: Final = {
     SpanKind.INTERNAL: trace.SpanKind.INTERNAL,
@@ -130,7 +132,9 @@ class Exporting:
         self._closing = threading.Event()
         self._finished = threading.Event()
         self._kept_all = threading.Event()
-        self._waiting: deque[Entry] = deque()
+        # What waits to be exported, and how many records came into it, and have left it: each is one thread's to count.
+        self._waiting: deque[Flat] = deque()
+        self._came = self._left = 0
         self._keeper = threading.Thread(target=self._keep, name="partisan-telemetry", daemon=True)
         self._exporter: threading.Thread | None = None
         if self._given or self._owned:
@@ -162,29 +166,33 @@ class Exporting:
     # ---- the first thread -------------------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        while not self._closing.wait(DRAIN_PERIOD_S):
-            self._keep_waiting()
+        kept = 0
+        while not self._closing.wait(BUSY_PERIOD_S if kept >= SLICE_KEPT else DRAIN_PERIOD_S):
+            kept = self._keep_waiting()
         self._keep_waiting()
         self._kept_all.set()
         if self._exporter is None:
             self._finish()
 
-    def _keep_waiting(self) -> None:
-        recorder = self._recorder
+    def _keep_waiting(self) -> int:
+        """Returns how many there were."""
+        recorder, kept = self._recorder, 0
         recorder.refresh()
         self._clock.follow_steps()
-        while taken := recorder.take_as_kept(SLICE_KEPT):
-            # A recorder's users should not give it others; processors must not get them. Quick ones are sampled.
-            records = [entry for entry in taken if type(entry) is tuple or _is_sampled(entry)]
-            self._recent.add_records(records)
+        while taken := recorder.take_flat(SLICE_KEPT):
+            count = len(taken) // FIELDS
+            kept += count
             if self._exporter is not None:
-                room = max(0, recorder.records_max - len(self._waiting))
-                self._waiting.extend(records[:room])
-                recorder.dropped += len(records[room:])
-            if len(taken) == SLICE_KEPT:
+                room = min(count, max(0, recorder.records_max - (self._came - self._left)))
+                self._waiting.append(taken[: room * FIELDS])
+                self._came += room
+                recorder.dropped += count - room
+            self._recent.add_flat(taken)
+            if count == SLICE_KEPT:
                 self._closing.wait(SLICE_PAUSE_S)
         if recorder.dropped:
             self._complaints.say("tracing falls behind: about %d spans were not recorded", recorder.dropped)
+        return kept
 
     # ---- the second -------------------------------------------------------------------------------------------
 
@@ -198,14 +206,21 @@ class Exporting:
     def _export_waiting(self) -> None:
         waiting = self._waiting
         while waiting:
-            for _ in range(min(SLICE_RECORDS, len(waiting))):
-                record = waiting.popleft()
-                try:
-                    for value in spans_of(in_full(record)):
-                        self._export(self._readable(value))
-                except Exception as error:  # noqa: BLE001 - a bad record or a user's processor costs its span only
-                    self._complaints.say("a span could not be exported: %r", error)
-            self._closing.wait(SLICE_PAUSE_S)
+            records = waiting.popleft()
+            for start in range(0, len(records), SLICE_RECORDS * FIELDS):
+                for entry in entries_of(records[start : start + SLICE_RECORDS * FIELDS]):
+                    self._export_entry(entry)
+                self._left += min(SLICE_RECORDS, (len(records) - start) // FIELDS)
+                self._closing.wait(SLICE_PAUSE_S)
+
+    def _export_entry(self, entry: Entry) -> None:
+        try:
+            record = in_full(entry)
+            if record.context.flags & SAMPLED:  # a recorder's users should not give it others; nobody must get them
+                for value in spans_of(record):
+                    self._export(self._readable(value))
+        except Exception as error:  # noqa: BLE001 - a bad record or a user's processor costs its span only
+            self._complaints.say("a span could not be exported: %r", error)
 
     def _finish(self) -> None:
         for processor in self._owned:
@@ -283,10 +298,6 @@ def _resource(node: NodeId, cluster: str, options: TracingOptions, provider: Tra
     base = provider.resource if provider is not None else Resource.create()
     ours = resource_attributes(node, cluster, options, base.attributes)
     return base.merge(Resource(ours, base.schema_url or events.SCHEMA_URL))
-
-
-def _is_sampled(entry: Entry) -> bool:
-    return bool(in_full(entry).context.flags & SAMPLED)
 
 
 def _parent(value: SpanValue) -> SpanContext | None:

@@ -1,135 +1,150 @@
-"""Records of calls of which nothing special is to be said, as tuples of atoms: most calls, where all are traced.
+"""Records of calls of which nothing special is to be said, laid flat: most calls, where all are traced.
 
 A record of the usual kind costs what making it costs, and as much again because Python's collector looks at it for as
-long as it is kept: it holds objects that could be part of a cycle. A plain tuple of numbers and texts cannot, so the
-collector lets go of it at its first look. What is the same for all calls of a method through one connection is one
-text for all of them, the *site*; only readers take it apart.
+long as it is kept: it holds objects that could be part of a cycle. So a recorder keeps one list, in which each record
+is FIELDS items in a row, and of a quick one they are bytes and numbers: nothing for the collector to count, and nothing
+to be made but a tuple that is gone at once. Only readers take them apart:
 
-Two layouts, told apart by their length; both begin with the fields of a `TraceContext`:
+    site, wire, span id, began, ended, number
 
-- asked:  trace, span, flags, parent, state, site, started, number, ended
-- served: trace, span, flags, parent, state, site, arrived, number, peer, ended
+`site` is what is the same for all calls of a method through one connection. Of a call that leaves, `wire` is its own
+context in wire form, and `span id` its parent's, or 0; of one that is served, `wire` is the context it came with, and
+`span id` its own. A record of the usual kind stands in the place of `wire`, where there is no site.
 """
 
 from __future__ import annotations
 
-import json
-from functools import lru_cache
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from partisan_actors.telemetry.context import TraceContext
+from partisan_actors.telemetry.context import CONTEXT_BYTES, SAMPLED, TraceContext
 from partisan_actors.telemetry.records import Address, AskFinished, AskServed, Record
 
-__all__ = ["Entry", "QuickRecord", "asked_site", "in_full", "served_site"]
+__all__ = [
+    "FIELDS",
+    "AskedSite",
+    "Flat",
+    "QuickEntry",
+    "ServedSite",
+    "context_of",
+    "entries_of",
+    "flat",
+    "in_full",
+    "is_quick_wire",
+]
 
-# See the head of this module.
-QuickRecord = tuple[Any, ...]
-# What a recorder holds: a quick record is a tuple and nothing more, the others are of classes of their own.
-Entry = Record | QuickRecord
+# How many items a record is in a flat list.
+FIELDS: Final = 6
 
-_CONTEXT_FIELDS: Final = len(TraceContext._fields)
-_ASKED_FIELDS: Final = _CONTEXT_FIELDS + 4
-
-# Sites that are kept taken apart, for readers.
-SITES_MAX: Final = 1_024
+# Records, one after another.
+Flat = list[Any]
 
 
-class _Asked(NamedTuple):
-    actor: str
+class AskedSite(NamedTuple):
+    """What `AskFinished` says of all calls of a method that leave by one connection."""
+
+    actor: object
     class_name: str
     method: str
     channel: str
     lane: int
-    peer: str
+    peer: object
     server: Address | None
     first_hop: Address | None
     name: str | None
 
 
-class _Served(NamedTuple):
-    actor: str
+class ServedSite(NamedTuple):
+    """What `AskServed` says of all calls of a method that come from one node."""
+
+    actor: object
     class_name: str
     method: str
     channel: str
+    peer: object
     function: str
     name: str | None
 
 
-def asked_site(
-    actor: object,
-    class_name: str,
-    method: str,
-    channel: str,
-    lane: int,
-    peer: object,
-    server: Address | None,
-    first_hop: Address | None,
-    name: str | None,
-) -> str:
-    """The site of calls that leave: what `AskFinished` says of all of them."""
-    return json.dumps((str(actor), class_name, method, channel, lane, str(peer), server, first_hop, name))
+class QuickEntry(NamedTuple):
+    """A quick record, taken out of its list."""
+
+    site: AskedSite | ServedSite
+    wire: bytes
+    span_id: int
+    began_ns: int
+    ended_ns: int
+    number: int
 
 
-def served_site(actor: object, class_name: str, method: str, channel: str, cls: type, name: str | None) -> str:
-    """The site of calls that are served: what `AskServed` says of all of them, whoever calls."""
-    function = f"{cls.__module__}.{class_name}.{method}"
-    return json.dumps((str(actor), class_name, method, channel, function, name))
+# What readers are given: a quick record, or one of the usual kind.
+Entry = QuickEntry | Record
+
+
+def is_quick_wire(wire: bytes) -> bool:
+    """Whether `wire` is a sampled context of this version with nothing behind; `entries_of` asks whether it has ids."""
+    return len(wire) == CONTEXT_BYTES and wire[-1] & SAMPLED != 0 and not wire[0]
+
+
+def context_of(wire: bytes, own_span_id: int = 0) -> TraceContext:
+    """The context in a quick `wire`; with `own_span_id` that of a child of it."""
+    trace_id, span_id, flags = int.from_bytes(wire[1:17]), int.from_bytes(wire[17:25]), wire[25]
+    if own_span_id:
+        return TraceContext(trace_id, own_span_id, flags, span_id)
+    return TraceContext(trace_id, span_id, flags)
+
+
+def flat(record: Record) -> tuple[Any, ...]:
+    """A record of the usual kind as FIELDS items."""
+    return (None, record, 0, 0, 0, 0)
+
+
+def entries_of(records: Flat, newest_first: bool = False) -> Iterator[Entry]:
+    """Take a list of records apart; quick ones without a trace or a span are left out: their sender made them up."""
+    starts = range(0, len(records), FIELDS)
+    for start in reversed(starts) if newest_first else starts:
+        site, what, *rest = records[start : start + FIELDS]
+        if site is None:
+            yield what
+        elif any(what[1:17]) and any(what[17:25]):
+            yield QuickEntry(site, what, *rest)
 
 
 def in_full(entry: Entry) -> Record:
     """The record that a quick one stands for; any other as it is."""
-    if type(entry) is not tuple:
-        return entry  # type: ignore[return-value]  # only quick records are plain tuples
-    context = TraceContext(*entry[:_CONTEXT_FIELDS])
-    if len(entry) == _ASKED_FIELDS:
-        site, started_ns, number, ended_ns = entry[_CONTEXT_FIELDS:]
-        asked = _asked(site)
+    if not isinstance(entry, QuickEntry):
+        return entry
+    site, wire, span_id, began_ns, ended_ns, number = entry
+    if isinstance(site, AskedSite):
         return AskFinished(
-            context,
-            started_ns,
+            context_of(wire)._replace(parent_span_id=span_id),
+            began_ns,
             ended_ns,
-            asked.actor,
-            asked.class_name,
-            asked.method,
+            site.actor,
+            site.class_name,
+            site.method,
             None,
-            asked.channel,
-            asked.lane,
-            asked.peer,
-            server=asked.server,
-            first_hop=asked.first_hop,
+            site.channel,
+            site.lane,
+            site.peer,
+            server=site.server,
+            first_hop=site.first_hop,
             message_id=number,
-            name=asked.name,
+            name=site.name,
         )
-    site, arrived_ns, number, peer, ended_ns = entry[_CONTEXT_FIELDS:]
-    served = _served(site)
     return AskServed(
-        context,
-        arrived_ns,
-        arrived_ns,
+        context_of(wire, span_id),
+        began_ns,
+        began_ns,
         ended_ns,
-        served.actor,
-        served.class_name,
-        served.method,
+        site.actor,
+        site.class_name,
+        site.method,
         None,
-        served.channel,
+        site.channel,
         0,
-        peer,
-        function=served.function,
+        site.peer,
+        function=site.function,
         message_id=number,
-        name=served.name,
+        name=site.name,
     )
-
-
-@lru_cache(SITES_MAX)
-def _asked(site: str) -> _Asked:
-    known = _Asked(*json.loads(site))
-    return known._replace(server=_address(known.server), first_hop=_address(known.first_hop))
-
-
-@lru_cache(SITES_MAX)
-def _served(site: str) -> _Served:
-    return _Served(*json.loads(site))
-
-
-def _address(pair: Address | None) -> Address | None:
-    return None if pair is None else (pair[0], pair[1])  # JSON knows lists only

@@ -32,7 +32,6 @@ import os
 import random
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable
 from contextvars import Token
 from typing import Any, Final
@@ -49,16 +48,20 @@ from partisan_actors.telemetry.context import (
 )
 from partisan_actors.telemetry.late import Late
 from partisan_actors.telemetry.options import CALLS, FULL, HOPS, OFF, TRACES_PER_SECOND, TracingOptions
-from partisan_actors.telemetry.quick_records import Entry, QuickRecord, in_full
+from partisan_actors.telemetry.quick_records import FIELDS, AskedSite, Flat, ServedSite, entries_of, flat, in_full
 from partisan_actors.telemetry.records import Record
 from partisan_actors.telemetry.roots import EACH, NEVER, SPAN_ID_BITS, TRACE_ID_BITS, UNDRAWN, Roots
 from partisan_actors.telemetry.sampler import ALWAYS_ON, RateLimit, Sampler
-from partisan_actors.telemetry.user_spans import UserSpans
+from partisan_actors.telemetry.user_spans import QuickPlace, UserSpans
 
 __all__ = ["RECORDS_MAX", "Attachment", "Recorder"]
 
-# At about 600 bytes a record this is 20 MB, and a third of a second of the fastest traced calls.
-RECORDS_MAX: Final = 32_768
+# At 250 bytes a quick record this is 16 MB, and a quarter of a second of the fastest traced calls; others have 600.
+RECORDS_MAX: Final = 65_536
+
+# A root that is sampled, but for its random ids: the version before them, and the flags behind.
+_ROOT_BITS: Final = TRACE_ID_BITS + SPAN_ID_BITS
+_ROOT_FLAGS: Final = RANDOM_TRACE_ID | SAMPLED
 
 
 # What `Recorder.attach` changed, for `Recorder.detach` to put back.
@@ -75,14 +78,12 @@ class Recorder:
 
     __slots__ = (
         "__weakref__",
-        "_enter_users",
+        "_begins_all",
         "_follows_parent",
         "_has_unshared",
         "_inherited",
         "_is_refreshed",
         "_late",
-        "_random_bits",
-        "_records",
         "_roots",
         "_sampler",
         "_takes_all",
@@ -101,7 +102,11 @@ class Recorder:
         "nothing",
         "objects_enabled",
         "overlay_enabled",
+        "quick_place",
+        "random_bits",
+        "records",
         "records_max",
+        "room",
         "unasked",
         "under",
         "wall_clock",
@@ -146,17 +151,20 @@ class Recorder:
         self.export_failed = 0
         self._sampler = sampler
         self._follows_parent = sampler.follows_parent
-        self._records: deque[Entry] = deque()
+        self.records: Flat = []
         self.records_max = records_max
+        # How long `records` may become, for those who append by themselves.
+        self.room = records_max * FIELDS
         self._users = UserSpans()
-        self._enter_users: Callable[[TraceContext], object] | None = None
         if random_bits is None:
             generator = random.Random()
             random_bits = generator.getrandbits
             os.register_at_fork(after_in_child=_after_fork(weakref.ref(self), weakref.ref(generator)))
-        self._random_bits = random_bits
+        self.random_bits = random_bits
         self._roots = Roots(sampler, None, clock, random_bits)
-        self._takes_all = sampler.ratio >= 1.0
+        self._takes_all = self._begins_all = sampler.ratio >= 1.0
+        # Makes a quick wire current in a `contextvars.Context` that is new; None: it has to be done by `attach`.
+        self.quick_place: QuickPlace | None = None
 
     def configure(
         self,
@@ -175,12 +183,12 @@ class Recorder:
         self._follows_parent = sampler.follows_parent
         rate = options.traces_per_second
         limit = RateLimit(rate, self.clock()) if rate is not None else None
-        self._roots = Roots(sampler, limit, self.clock, self._random_bits)
+        self._roots = Roots(sampler, limit, self.clock, self.random_bits)
         self._takes_all = sampler.ratio >= 1.0 and limit is None
+        self._begins_all = self._takes_all and self._inherited is None
         self._late = Late.of(options)
         self.due = UNDRAWN
         self._is_refreshed = False
-        self._look_under()
         # The usual limit is there for the collector, and not to choose: what begins without a trace may begin one.
         is_thinned = sampler.ratio < 1.0 or rate not in (None, TRACES_PER_SECOND)
         self.unasked = NOT_SAMPLED if enabled and is_thinned else None
@@ -192,6 +200,7 @@ class Recorder:
         self.overlay_enabled = enabled and "overlay" in options.scopes
         self.enabled = enabled and "calls" in options.scopes
         self.is_quick = self.enabled and not self.hops_enabled
+        self._look_under()
 
     def refresh(self) -> None:
         """To be called a few times a second: OpenTelemetry may be loaded by now, and more traces be allowed."""
@@ -202,7 +211,7 @@ class Recorder:
 
     def _look_under(self) -> None:
         place = self._users.place()
-        self._enter_users = self._users.enterer()
+        self.quick_place = self._users.quick_place() if self.is_quick and self._follows_parent else None
         if place is None:
             self.under, self.nothing = current_context.get, None
         else:
@@ -220,6 +229,7 @@ class Recorder:
     @inherited.setter
     def inherited(self, context: TraceContext | None) -> None:
         self._inherited = context
+        self._begins_all = self._takes_all and context is None
         self.due = UNDRAWN
 
     def current(self) -> TraceContext | None:
@@ -244,14 +254,15 @@ class Recorder:
         root = self._roots.sampled(override)
         return root if root is not None or self._late is None else self._roots.unsampled()
 
-    def begin_numbered(self, number: int, override: object) -> TraceContext | None:
-        """As `begin_traced`, for what is numbered by whoever sends it, and came through the gate."""
+    def begin_numbered(self, number: int, override: object) -> TraceContext | bytes | None:
+        """As `begin_traced`, for what is numbered by whoever sends it, and came through the gate.
+
+        A root is sampled, and in wire form, where all is traced.
+        """
+        if self._begins_all and override is None and current_context.get() is None and self.under() is self.nothing:
+            # Once in 2**64 one of the ids is 0, and what that one belongs to leaves no spans.
+            return (self.random_bits(_ROOT_BITS) << 8 | _ROOT_FLAGS).to_bytes(CONTEXT_BYTES)
         due = self.due
-        if self._takes_all and due == EACH and override is None and self._is_bare():
-            # The usual case where all is traced, spelled out.
-            bits = self._random_bits
-            fields = (bits(TRACE_ID_BITS) or 1, bits(SPAN_ID_BITS) or 1, RANDOM_TRACE_ID | SAMPLED, 0, "")
-            return tuple.__new__(TraceContext, fields)
         if override is not None and override == OFF:
             return None
         if due < number and due != EACH:
@@ -275,10 +286,6 @@ class Recorder:
             if self._is_refreshed and self._late is None:
                 self.due = NEVER
         return root if root is not None or self._late is None else roots.unsampled()
-
-    def _is_bare(self) -> bool:
-        """Whether what begins here begins a trace."""
-        return self.under() is self.nothing and current_context.get() is None and self._inherited is None
 
     def _next_due(self, first: int) -> float:
         inherited = self._inherited
@@ -307,7 +314,7 @@ class Recorder:
             _, high, low, span_id, flags = unpack_layout(wire)
             trace_id = high << 64 | low
             if trace_id and span_id:
-                fields = (trace_id, self._random_bits(SPAN_ID_BITS) or 1, flags, span_id, "")
+                fields = (trace_id, self.random_bits(SPAN_ID_BITS) or 1, flags, span_id, "")
                 return tuple.__new__(TraceContext, fields)
         parent = TraceContext.unpack(wire)
         if parent is None:
@@ -330,54 +337,54 @@ class Recorder:
         if not (flags | parent.flags) & SAMPLED:
             return parent
         # As in TraceContext.unpack: the same value for half the time.
-        fields = (trace_id, self._random_bits(SPAN_ID_BITS) or 1, flags, parent_span_id, trace_state)
+        fields = (trace_id, self.random_bits(SPAN_ID_BITS) or 1, flags, parent_span_id, trace_state)
         return tuple.__new__(TraceContext, fields)
 
     def linked_root(self, cause: TraceContext) -> TraceContext:
         """The context of a new trace, sampled exactly when `cause` is; give `cause` to the record as its link."""
         flags = RANDOM_TRACE_ID | cause.flags & SAMPLED
-        return TraceContext(self._random_bits(TRACE_ID_BITS) or 1, self.new_span_id(), flags)
+        return TraceContext(self.random_bits(TRACE_ID_BITS) or 1, self.new_span_id(), flags)
 
     def new_span_id(self) -> int:
         """A random span id; never 0, which means "none"."""
-        return self._random_bits(SPAN_ID_BITS) or 1
+        return self.random_bits(SPAN_ID_BITS) or 1
 
     def finish(self, record: Record) -> None:
         """Keep `record` if it is sampled, or if something has come of it that is kept late."""
         context = record.context
         if context.flags & SAMPLED:
-            records = self._records
-            if len(records) < self.records_max:  # as `record` does it
-                records.append(record)
-            else:
-                self.dropped += 1
+            self.record(record)
         elif self._late is not None and self._late.keeps(record):
             self.record(record._replace(context=context._replace(flags=context.flags | SAMPLED | LATE)))
 
     def record(self, record: Record) -> None:
         """Keep `record` until it is taken, or count it as dropped. Only records of sampled contexts belong here."""
-        records = self._records
-        if len(records) >= self.records_max:
+        records = self.records
+        if len(records) >= self.room:
             self.dropped += 1  # from several threads at once a few may be missed; the log line says "about"
             return
-        records.append(record)
+        records.extend(flat(record))  # as one, whatever other threads do
 
-    def record_quick(self, record: QuickRecord) -> None:
-        """As `record`, for one in the short form; of a sampled context, and while `is_quick`."""
-        records = self._records
-        if len(records) < self.records_max:
-            records.append(record)
+    def record_quick(
+        self, site: AskedSite | ServedSite, wire: bytes, span_id: int, began_ns: int, ended_ns: int, number: int
+    ) -> None:
+        """As `record`, in the short form that `quick_records` explains; of a sampled context, and while `is_quick`."""
+        records = self.records
+        if len(records) < self.room:
+            records += (site, wire, span_id, began_ns, ended_ns, number)
         else:
             self.dropped += 1
 
     def take(self, records_max: int) -> list[Record]:
         """Remove and return up to `records_max` records, the oldest first. For one reader only."""
-        return [in_full(entry) for entry in self.take_as_kept(records_max)]
+        return [in_full(entry) for entry in entries_of(self.take_flat(records_max))]
 
-    def take_as_kept(self, records_max: int) -> list[Entry]:
-        """As `take`, without making records of what is kept in the short form."""
-        records = self._records
-        return [records.popleft() for _ in range(min(records_max, len(records)))]
+    def take_flat(self, records_max: int) -> Flat:
+        """As `take`, as they lie there."""
+        records = self.records
+        taken = records[: records_max * FIELDS]
+        del records[: len(taken)]
+        return taken
 
     def facts(self) -> dict[str, Any]:
         """What has become of what was recorded, as plain data."""
@@ -392,7 +399,7 @@ class Recorder:
     @property
     def waiting(self) -> int:
         """How many records wait to be taken. Not `__len__`: an empty recorder must not be a false value."""
-        return len(self._records)
+        return len(self.records) // FIELDS
 
     def attach(self, context: TraceContext) -> Attachment:
         """Make `context` the current one here; when this process has OpenTelemetry loaded, there as well.
@@ -405,14 +412,6 @@ class Recorder:
             self._has_unshared = True
         return current_context.set(context), users
 
-    def enter(self, context: TraceContext) -> None:
-        """As `attach`, in a `contextvars.Context` that is new, runs under no span, and is let go of afterwards."""
-        current_context.set(context)
-        if self._enter_users is not None:
-            self._enter_users(context)
-        elif self._users.attach(context) is None:
-            self._has_unshared = True
-
     def detach(self, attachment: Attachment) -> None:
         """Undo `attach`. Attachments are undone in the reverse order of their making."""
         ours, users = attachment
@@ -424,7 +423,7 @@ class Recorder:
         return self._roots.sampled(None) or self._roots.unsampled()
 
     def _forget(self) -> None:
-        self._records.clear()
+        self.records.clear()
         self.dropped = 0
 
 

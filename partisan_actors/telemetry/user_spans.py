@@ -15,8 +15,9 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from partisan_actors.telemetry.context import TraceContext
+from partisan_actors.telemetry.quick_records import context_of
 
-__all__ = ["OPENTELEMETRY", "UserSpans"]
+__all__ = ["OPENTELEMETRY", "QuickPlace", "UserSpans"]
 
 # The module by which one sees that somebody uses it.
 OPENTELEMETRY: Final = "opentelemetry.trace"
@@ -40,6 +41,16 @@ _LOOKS: Final = (
     "keys",
     "values",
 )
+
+
+class QuickPlace(NamedTuple):
+    """How a call with a quick wire becomes the current span, with nothing made but one object of no content.
+
+    `make()` gets `wire` and `span_id` as attributes, and `enter(made)` is called in a new `contextvars.Context`.
+    """
+
+    make: Callable[[], Any]
+    enter: Callable[[Any], object]
 
 
 class _OpenTelemetry(NamedTuple):
@@ -108,19 +119,10 @@ class UserSpans:
             return api.attach_quickly(made)
         return api.attach(api.set_span_in_context(api.our_span(context)))
 
-    def enterer(self) -> Callable[[TraceContext], object] | None:
+    def quick_place(self) -> QuickPlace | None:
         """What does as `attach` where nothing is current and nothing will be undone; None while nobody uses it."""
         api = self._api or self._find()
-        if api is None or api.our_context is None:
-            return None
-        our_context, attach = api.our_context, api.attach_quickly
-
-        def enter(context: TraceContext) -> None:
-            made = our_context()
-            made.ours = context
-            attach(made)
-
-        return enter
+        return None if api is None or api.our_context is None else QuickPlace(api.our_context, api.attach_quickly)
 
     def detach(self, token: object) -> None:
         """Undo one `attach`; does nothing for one made before opentelemetry was loaded."""
@@ -157,9 +159,18 @@ def _our_context_class(trace: ModuleType, context: ModuleType, our_span: type[An
     (key,) = keys
 
     class OurContext(context.Context):  # type: ignore[misc,name-defined]  # a class that is found at run time
-        """Most are never looked at, so to make one costs a third of what it does with its span."""
+        """Most are never looked at, so to make one costs a third of what it does with its span.
 
-        __slots__ = ("ours",)
+        One has either `ours` or, until somebody asks for that, the wire and the span id that it is made of.
+        """
+
+        __slots__ = ("ours", "span_id", "wire")
+
+        def __getattr__(self, name: str) -> Any:
+            if name != "ours":
+                raise AttributeError(name)
+            self.ours = context_of(self.wire, self.span_id)
+            return self.ours
 
     def looking(name: str) -> Callable[..., Any]:
         look = getattr(dict, name)

@@ -80,10 +80,12 @@ def inner_of(plain: list[Any]) -> list[Any]:
 
 
 def meta_of(plain: list[Any]) -> dict[str, Any] | None:
-    """The extras of an unpacked message."""
+    """The extras of an unpacked message: from then on a map, even where there was nothing but a trace context."""
     plain = without_turn(plain)
     position = _META_POSITIONS.get(plain[0])
     meta = plain[position] if position is not None else None
+    if position is not None and type(meta) is bytes:
+        meta = plain[position] = {"tc": meta}
     return meta if isinstance(meta, dict) else None
 
 

@@ -102,7 +102,7 @@ class Kind:
     """What a message is, as small ints because every message starts with one. The fields that follow are listed.
 
     `actor` is the 12-byte key of an actor on the receiving node, `call` the caller's number for the reply,
-    `meta` a map of optional extras (trace context, deadline), or nil.
+    `meta` a map of optional extras (trace context, deadline), or nil; bytes are a trace context and no more.
     """
 
     CONTROL: Final = 0  # body: a tagged control message, see codec

@@ -16,7 +16,7 @@ import partisan_actors as pa
 from partisan_actors.api.runtime import Runtime
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.plain_span import PlainSpan
-from partisan_actors.telemetry.quick_records import in_full
+from partisan_actors.telemetry.quick_records import QuickEntry, entries_of, in_full
 from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.sampler import ALWAYS_ON, Sampler
 from partisan_actors.telemetry.spans import spans_of
@@ -227,8 +227,8 @@ async def test_most_of_many_calls_are_written_down_briefly_and_say_what_the_othe
             calls = [till.count.remote(number) for number in range(200)] + [till.count.remote([7])]
             await asyncio.wait_for(asyncio.gather(*calls), 30)
             for name, entries in kept.items():
-                entries += recorded.cluster[name].recorder.take_as_kept(10_000)
-            return all(any(type(entry) is tuple for entry in entries) for entries in kept.values())
+                entries += entries_of(recorded.cluster[name].recorder.take_flat(10_000))
+            return all(any(isinstance(entry, QuickEntry) for entry in entries) for entries in kept.values())
 
         async with asyncio.timeout(60):
             while not await are_brief():
@@ -236,8 +236,8 @@ async def test_most_of_many_calls_are_written_down_briefly_and_say_what_the_othe
 
     for entries in kept.values():
         calls = [entry for entry in entries if getattr(in_full(entry), "method", "") == "count"]
-        brief = [spans_of(in_full(entry))[0] for entry in calls if type(entry) is tuple]
-        long = [spans_of(entry)[0] for entry in calls if type(entry) is not tuple]
+        brief = [spans_of(in_full(entry))[0] for entry in calls if isinstance(entry, QuickEntry)]
+        long = [spans_of(entry)[0] for entry in calls if not isinstance(entry, QuickEntry)]
         assert {span.name for span in brief + long} == {"Till/count"} and brief and long
         keys = [{frozenset(span.attributes) for span in spans} for spans in (brief, long)]
         assert keys[0] == keys[1] and len(keys[0]) == 1

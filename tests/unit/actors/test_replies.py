@@ -260,3 +260,73 @@ def test_a_reply_that_nobody_keeps_is_freed(loop: asyncio.AbstractEventLoop) -> 
 
     gc.collect()
     assert not [each for each in gc.get_objects() if isinstance(each, Value)]
+
+
+def heard() -> tuple[list[Any], tuple[Any, ...]]:
+    """What will be told of a call, and the trace that tells it."""
+    told: list[Any] = []
+    return told, (lambda reply, trace: told.append((reply, trace[1])), "what it has to know")
+
+
+@pytest.mark.parametrize("error", [None, ValueError("no")])
+def test_a_trace_is_told_once_whoever_waits_beside_it(
+    loop: asyncio.AbstractEventLoop, error: BaseException | None
+) -> None:
+    async def outcomes(reply: Reply[Any]) -> None:
+        waiting = [asyncio.ensure_future(reply.settled()), asyncio.ensure_future(reply.settled())]
+        await asyncio.sleep(0)
+        reply.add_waiter(lambda: order.append("call-back"))
+        reply.succeed(7) if error is None else reply.fail(error)
+        await asyncio.wait(waiting, timeout=30)
+
+    async def on_the_loop(with_waiters: bool) -> Reply[Any]:
+        reply: Reply[Any] = Reply(asyncio.get_running_loop())
+        reply.note(trace)
+        if with_waiters:
+            await outcomes(reply)
+        else:
+            reply.succeed(7) if error is None else reply.fail(error)
+        return reply
+
+    order: list[str] = []
+    told, trace = heard()
+    replies = [
+        asyncio.run_coroutine_threadsafe(on_the_loop(with_waiters), loop).result(30) for with_waiters in (False, True)
+    ]
+
+    assert told == [(reply, "what it has to know") for reply in replies] and order == ["call-back"]
+    assert all(reply.failure is error for reply in replies)
+
+
+def test_a_trace_is_told_beside_who_waits_already(loop: asyncio.AbstractEventLoop) -> None:
+    reply: Reply[int] = Reply(loop)
+    told, trace = heard()
+    waited: list[str] = []
+    reply.add_waiter(lambda: waited.append("first"))
+
+    reply.note(trace)
+    reply.succeed(1)
+
+    assert len(told) == 1 and waited == ["first"]
+
+
+def test_threads_that_begin_to_wait_meanwhile_neither_miss_a_reply_nor_have_its_trace_told_twice(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    for _ in range(300):
+        reply: Reply[int] = Reply(loop)
+        told, trace = heard()
+        reply.note(trace)
+        begin = threading.Barrier(3)
+
+        def wait(reply: Reply[int] = reply, begin: threading.Barrier = begin) -> int:
+            begin.wait(30)
+            return reply.result(timeout=30)
+
+        with concurrent.futures.ThreadPoolExecutor(2) as threads:
+            found = [threads.submit(wait) for _ in range(2)]
+            begin.wait(30)
+            loop.call_soon_threadsafe(reply.succeed, 5)
+            assert [each.result(60) for each in found] == [5, 5]
+
+        assert len(told) == 1

@@ -14,6 +14,7 @@ import pytest
 
 from partisan_actors.telemetry.context import NOT_SAMPLED, RANDOM_TRACE_ID, SAMPLED, TraceContext
 from partisan_actors.telemetry.options import TracingOptions
+from partisan_actors.telemetry.quick_records import context_of
 from partisan_actors.telemetry.recorder import Recorder
 from partisan_actors.telemetry.records import BroadcastSent, Record
 from partisan_actors.telemetry.sampler import Sampler
@@ -131,7 +132,7 @@ def through_the_gate(ours: Recorder, numbers: Iterable[int], override: object = 
         if number >= ours.due or ours.under() is not ours.nothing or override is not None:
             context = ours.begin_numbered(number, override)
             if context is not None:
-                begun.append(context)
+                begun.append(context_of(context) if isinstance(context, bytes) else context)
     return begun
 
 

@@ -41,7 +41,7 @@ def test_the_callers_side_of_an_ask_costs_a_quarter_of_an_sdk_span_at_most() -> 
         context.pack()
         if context.flags & SAMPLED:
             recorder.record(AskFinished(context, started_ns, recorder.clock(), 7, "Bank", "pay", None, "default", 0))
-        recorder.take(1)
+        recorder.take_flat(1)
 
     ours, theirs = per_call_us(ask), sdk_span_us()
     print(f"caller {ours:.2f} µs, an SDK span {theirs:.2f} µs")
@@ -60,7 +60,7 @@ def test_the_actors_side_of_an_ask_costs_a_third_of_an_sdk_span_at_most() -> Non
         recorder.detach(attachment)
         if context.flags & SAMPLED:
             recorder.record(AskServed(context, started_ns, dequeued_ns, recorder.clock(), 7, "Bank", "pay"))
-        recorder.take(1)
+        recorder.take_flat(1)
 
     ours, theirs = per_call_us(serve), sdk_span_us()
     print(f"actor {ours:.2f} µs, an SDK span {theirs:.2f} µs")

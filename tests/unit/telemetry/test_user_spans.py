@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from partisan_actors.telemetry.context import RANDOM_TRACE_ID, SAMPLED, TraceContext
+from partisan_actors.telemetry.quick_records import context_of
 from partisan_actors.telemetry.recorder import Recorder
 
 
@@ -136,16 +137,23 @@ def test_what_is_entered_is_the_parent_however_a_program_looks_at_it(
     recorder: Recorder, tracer: trace.Tracer, finished: InMemorySpanExporter
 ) -> None:
     recorder.refresh()
-    ours = recorder.begin()
+    wire = recorder.begin().pack()
+    ours = context_of(wire, own_span_id=7)
+
+    def enter() -> None:
+        assert recorder.quick_place is not None
+        place = recorder.quick_place.make()
+        place.wire, place.span_id = wire, 7
+        recorder.quick_place.enter(place)
 
     def inside() -> None:
-        recorder.enter(ours)
+        enter()
         assert recorder.current() == ours
         with tracer.start_as_current_span("query"):
             pass
 
     def by_value() -> None:
-        recorder.enter(ours)
+        enter()
         context = otel_context.get_current()
         (key,) = context
         assert len(context) == 1 and key in context and context[key] is context.get(key)
@@ -162,11 +170,11 @@ def test_what_is_entered_is_the_parent_however_a_program_looks_at_it(
     assert span.parent is not None and span.parent.span_id == ours.span_id
 
 
-def test_what_is_entered_before_opentelemetry_is_there_is_the_parent_of_calls(recorder: Recorder) -> None:
-    ours = recorder.begin()  # not refreshed, so it has not looked
+def test_nothing_is_entered_where_calls_have_more_to_say_than_that_they_were_made(recorder: Recorder) -> None:
+    recorder.configure(enabled=False)
+    before = recorder.quick_place
+    recorder.configure(enabled=True, hops_enabled=True)
+    with_hops = recorder.quick_place
+    recorder.configure(enabled=True)
 
-    def inside() -> TraceContext | None:
-        recorder.enter(ours)
-        return recorder.current()
-
-    assert contextvars.Context().run(inside) == ours
+    assert before is None and with_hops is None and recorder.quick_place is not None
