@@ -11,7 +11,9 @@ from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
 from partisan_actors.node.overlay_options import options_from
 from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
-from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptions
+from partisan_actors.protocols.broadcast.plumtree import Plumtree
+from partisan_actors.protocols.broadcast.plumtree_options import PlumtreeOptions
+from partisan_actors.protocols.stack import is_state
 
 __all__ = ["BROADCASTS", "make_broadcast"]
 
@@ -20,7 +22,7 @@ BROADCASTS: Final = ("plumtree", "flood")
 # Calls to an actor that moved wait for the broadcast that tells where to: a tree that a dead node has cut is mended in
 # a quarter of a second. Where a message often takes longer than that, it is sent twice now and then.
 PLUMTREE: Final = PlumtreeOptions(
-    new_links="lazy", lazy_tick_s=0.05, graft_timeout_s=0.15, graft_timeout_max_s=1.5, graft_retry_s=0.15
+    new_links="lazy", lazy_tick_s=0.05, graft_timeout_s=0.15, graft_timeout_max_s=1.5, graft_retry_s=0.15, lately_s=10.0
 )
 FLOOD: Final = FloodOptions()
 
@@ -31,4 +33,4 @@ def make_broadcast(me: NodeId, name: str, options: Mapping[str, Any], rng: rando
         raise ConfigError("broadcast", name, " or ".join(BROADCASTS))
     defaults = PLUMTREE if name == "plumtree" else FLOOD
     chosen = options_from(type(defaults), {**asdict(defaults), **options}, "broadcast_options")
-    return Plumtree(me, chosen, rng) if isinstance(chosen, PlumtreeOptions) else Flood(me, chosen, rng)
+    return Plumtree(me, chosen, rng, is_state) if isinstance(chosen, PlumtreeOptions) else Flood(me, chosen, rng)

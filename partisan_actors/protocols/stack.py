@@ -47,7 +47,7 @@ from partisan_actors.protocols.machine import (
 )
 from partisan_actors.protocols.membership.strategy import Evict, Evicting, MembershipStrategy, Superseding
 
-__all__ = ["STATE_PREFIX", "Broadcast", "ProtocolStack", "ReplicatedMap", "StackEffect", "state_topic"]
+__all__ = ["STATE_PREFIX", "Broadcast", "ProtocolStack", "ReplicatedMap", "StackEffect", "is_state", "state_topic"]
 
 StackEffect: TypeAlias = Effect | Changed | Refused | HandlerFailed | DetectorEffect
 
@@ -61,6 +61,11 @@ STATE_PREFIX = "state/"
 def state_topic(handler_topic: str, channel: str) -> str:
     """The topic under which a handler's payloads travel."""
     return f"{STATE_PREFIX}{channel}/{handler_topic}"
+
+
+def is_state(topic: str) -> bool:
+    """Whether broadcasts of that topic are of state, so that who misses one gets it later, by comparing notes."""
+    return topic == EXCHANGE_TOPIC or topic.startswith(STATE_PREFIX)
 
 
 class Broadcast(Protocol):

@@ -19,160 +19,41 @@ it names; where links may lose messages, announcements can be repeated until the
 tree, the paper's cheaper variant, or each has its own: see `trees`. The paper's own experiments have
 `announcements_max=1` and thresholds of 3 (one sender) and 7 (many).
 
+With `lately_s`, new neighbours tell each other what came to them lately, which the paper does not: a node whose
+neighbours are exchanged while a message goes round would get it from none of them.
+
 What is not promised: an order between messages, though those of one origin come in order while the tree stands; and
-that a node that had no neighbours while a message went round gets it later (`exchange` is for state that everybody must
-end up with).
+that a node that had no neighbours for longer while a message went round gets it later (`exchange` is for state that
+everybody must end up with).
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import field
+from itertools import islice
+from math import inf
 from typing import ClassVar
 
-from partisan_actors.errors import ConfigError
-from partisan_actors.messages import Carried, Sealed, message
 from partisan_actors.protocols.broadcast.announcements import Announcement, Announcements, MessageId
+from partisan_actors.protocols.broadcast.held import LATELY_MAX, Held
 from partisan_actors.protocols.broadcast.lateness import Lateness
+from partisan_actors.protocols.broadcast.plumtree_messages import Gossip, Graft, Have, IHave, Lately, Prune
+from partisan_actors.protocols.broadcast.plumtree_options import EAGER, PlumtreeOptions
 from partisan_actors.protocols.broadcast.seen import SeenIds
-from partisan_actors.protocols.broadcast.trees import SHARED, TREES, Links, Trees
+from partisan_actors.protocols.broadcast.trees import Links, Trees
 from partisan_actors.protocols.machine import CancelTimer, Deliver, Effect, Peer, Send, SetTimer
 from partisan_actors.values import dataclass
 
-__all__ = ["HEARTBEAT_TOPIC", "Gossip", "Graft", "Have", "IHave", "Plumtree", "PlumtreeOptions", "Prune"]
+__all__ = ["HEARTBEAT_TOPIC", "Gossip", "Graft", "Have", "IHave", "Lately", "Plumtree", "PlumtreeOptions", "Prune"]
 
 # Heartbeats are broadcasts under this topic, with nothing in them.
 HEARTBEAT_TOPIC = "heartbeat"
 
-EAGER = "eager"
-LAZY = "lazy"
-
 _LAZY_TIMER = "lazy"
 _REPEAT_TIMER = "repeat"
 _HEARTBEAT_TIMER = "heartbeat"
-
-
-@message("plumtree.gossip")
-@dataclass(frozen=True, slots=True)
-class Gossip:
-    """A payload on its way. `hops` is the number of links crossed on arrival: 1 at the origin's neighbours."""
-
-    origin: Peer
-    counter: int
-    topic: str
-    hops: int
-    payload: Carried
-
-
-@message("plumtree.ihave")
-@dataclass(frozen=True, slots=True)
-class IHave:
-    """The sender holds these messages: (origin, counter, hops its Gossip would carry)."""
-
-    announcements: tuple[tuple[Peer, int, int], ...]
-
-
-@message("plumtree.have")
-@dataclass(frozen=True, slots=True)
-class Have:
-    """The sender holds these messages too, (origin, counter): they need not be announced to it again."""
-
-    message_ids: tuple[tuple[Peer, int], ...]
-
-
-@message("plumtree.prune")
-@dataclass(frozen=True, slots=True)
-class Prune:
-    """Stop sending me payloads of the tree of `root`, announce them: I get them from somebody else."""
-
-    root: Peer
-
-
-@message("plumtree.graft")
-@dataclass(frozen=True, slots=True)
-class Graft:
-    """Send me payloads of the tree of `root` from now on, and now its message of that counter, unless it is None."""
-
-    root: Peer
-    wanted: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class PlumtreeOptions:
-    """The bounds and times of `Plumtree`. Raises ConfigError when a value makes no sense.
-
-    `graft_timeout_s` (timeout1 of the paper) is how long an announced message may take to come by itself; 0 asks at
-    once. `graft_retry_s` (timeout2) is how long an asked announcer has before the next one is asked.
-
-    Where nodes are busy, a message may take longer than that, and whoever asks for it gets it twice. So a node waits as
-    long and a half as such a message took at worst of late (see `lateness`), `graft_timeout_max_s` at most.
-
-    `new_links` is what a new neighbour is at first: "eager", as in the paper, which costs a payload too many for each
-    message that is under way, in both directions; or "lazy", but eager for a node without an eager link, which says so
-    by a graft for no message. Where a lazy link takes the place of a broken one, the next message comes by a graft.
-
-    `repeat_s` is for links that lose messages without going down, as none over TCP does: every so often a message is
-    announced again to each neighbour, lazy or eager, that has not said it holds it, while it is kept here. With it a
-    message reaches everybody over any links that let something through. The same on all nodes.
-
-    `heartbeat_period_s` makes a node broadcast something empty now and then (give or take a quarter), so that its tree
-    is grown and mended while nobody broadcasts. Off by default: the records that nodes keep in the replicated map are
-    broadcast as often as they change, which keeps a shared tree warm.
-    """
-
-    trees: str = SHARED  # or "per_root": see `trees`
-    roots_max: int = 64  # roots with a tree of their own, when trees are per root
-    root_idle_s: float = 60.0  # a root that was silent for so long gives its tree up when another needs one
-    new_links: str = EAGER
-    lazy_tick_s: float = 0.1  # how long announcements wait for others to share their message; longer among late nodes
-    announcements_max: int = 512  # in one IHave; a fuller batch leaves before the tick, and 1 never waits
-    graft_timeout_s: float = 0.5
-    graft_timeout_max_s: float = 5.0
-    graft_retry_s: float = 0.25
-    optimise_threshold: int | None = 7  # hops to be saved before a link is swapped; None never swaps
-    repeat_s: float | None = None
-    heartbeat_period_s: float | None = None
-    store_max: int = 1024  # messages kept for grafts; the oldest goes first, and its grafts stay unanswered
-    store_bytes_max: int = 64 * 1024 * 1024  # of payloads that are bytes, kept for grafts; as above
-    missing_max: int = 4096  # announced messages waited for; further announcements are ignored and counted
-    origins_max: int = 16384  # see SeenIds
-    intervals_max: int = 64  # see SeenIds
-
-    def __post_init__(self) -> None:
-        for name in ("lazy_tick_s", "graft_timeout_s"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(name, getattr(self, name), "seconds, 0 or more")
-        for name in ("graft_timeout_max_s", "graft_retry_s", "root_idle_s"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(name, getattr(self, name), "seconds, more than 0")
-        for name in ("repeat_s", "heartbeat_period_s"):
-            if getattr(self, name) is not None and not getattr(self, name) > 0:
-                raise ConfigError(name, getattr(self, name), "None or seconds, more than 0")
-        if self.new_links not in (EAGER, LAZY):
-            raise ConfigError("new_links", self.new_links, f"{EAGER} or {LAZY}")
-        if self.trees not in TREES:
-            raise ConfigError("trees", self.trees, " or ".join(TREES))
-        if self.optimise_threshold is not None and self.optimise_threshold < 1:
-            raise ConfigError("optimise_threshold", self.optimise_threshold, "None or a number of hops, 1 or more")
-        for name in (
-            "roots_max",
-            "announcements_max",
-            "store_max",
-            "store_bytes_max",
-            "missing_max",
-            "origins_max",
-            "intervals_max",
-        ):
-            if getattr(self, name) < 1:
-                raise ConfigError(name, getattr(self, name), "1 or more")
-
-
-@dataclass(slots=True)
-class _Held:
-    """A message kept for grafts, and where it came from."""
-
-    gossip: Gossip
-    sender: Peer
 
 
 @dataclass(slots=True)
@@ -188,17 +69,29 @@ class _Missing:
 class Plumtree:
     """The broadcast tree as seen by one node. Effects: Send, SetTimer, CancelTimer, Deliver."""
 
-    messages: ClassVar[tuple[type, ...]] = (Gossip, IHave, Have, Prune, Graft)
+    messages: ClassVar[tuple[type, ...]] = (Gossip, IHave, Have, Lately, Prune, Graft)
 
-    def __init__(self, me: Peer, options: PlumtreeOptions, rng: random.Random) -> None:
+    def __init__(
+        self,
+        me: Peer,
+        options: PlumtreeOptions,
+        rng: random.Random,
+        repaired: Callable[[str], bool] = lambda topic: False,
+    ) -> None:
+        """`repaired`: whether what a node missed of that topic comes to it by other means than `lately_s`."""
         self._me = me
         self._options = options
         self._rng = rng
         self._counter = 0
         self._trees = Trees(options.trees, options.roots_max, options.root_idle_s)
         self._seen = SeenIds(options.origins_max, options.intervals_max)
-        self._held: dict[MessageId, _Held] = {}
-        self._held_bytes = 0
+        self._held = Held(
+            options.store_max,
+            options.store_bytes_max,
+            options.lately_s,
+            lambda topic: topic == HEARTBEAT_TOPIC or repaired(topic),
+        )
+        self._in_since = inf  # when this node had its first neighbour
         self._missing: dict[MessageId, _Missing] = {}
         self._graft_timers: dict[str, MessageId] = {}
         self._timers_made = 0
@@ -239,19 +132,20 @@ class Plumtree:
 
     def neighbour_up(self, peer: Peer, now: float) -> list[Effect]:
         """`peer` is a neighbour now. If it is eager, payloads go to it until it prunes this node."""
+        self._in_since = min(self._in_since, now)
+        lately = self._held.lately(now)
+        effects: list[Effect] = [] if lately is None else [Send(peer, lately)]
         if self._options.new_links == EAGER:
             self._trees.up(peer, eager=True)
-            return []
+            return effects
         needs_it = not any(self._trees.common.values())
         self._trees.up(peer, eager=needs_it)
-        return [Send(peer, Graft(self._me, None))] if needs_it else []
+        return [Send(peer, Graft(self._me, None)), *effects] if needs_it else effects
 
     def neighbour_down(self, peer: Peer, now: float) -> list[Effect]:
-        """`peer` is no neighbour any more. What only it announced is given up when its timer runs out."""
+        """`peer` is no neighbour any more. It may be there still, so what only it announced is asked of it yet."""
         self._trees.down(peer)
         self._announcements.forget(peer)
-        for missing in self._missing.values():
-            missing.announcers.pop(peer, None)
         return []
 
     def leave(self, now: float) -> list[Effect]:
@@ -259,16 +153,16 @@ class Plumtree:
 
         So its last words reach every neighbour, though the tree may lead through others that go with it.
         """
-        held = self._held
+        self._in_since = inf
         last_words = [
-            (peer, held[origin, counter].gossip, hops)
+            (peer, self._held.get((origin, counter)), hops)
             for peer, batch in self._announcements.take()
             for origin, counter, hops in batch
-            if (origin, counter) in held
         ]
         return [
-            Send(peer, Gossip(gossip.origin, gossip.counter, gossip.topic, hops, gossip.payload))
-            for peer, gossip, hops in last_words
+            Send(peer, Gossip(held.gossip.origin, held.gossip.counter, held.gossip.topic, hops, held.gossip.payload))
+            for peer, held, hops in last_words
+            if held is not None
         ]
 
     def receive(self, sender: Peer, message: object, now: float) -> list[Effect]:
@@ -278,6 +172,8 @@ class Plumtree:
                 return self._gossip(sender, message, now)
             case IHave():
                 return self._ihave(sender, message, now)
+            case Lately():
+                return self._lately(sender, message, now)
             case Have():
                 self._announcements.confirmed(sender, message.message_ids)
             case Prune():
@@ -332,7 +228,7 @@ class Plumtree:
 
     def _push(self, gossip: Gossip, sender: Peer, links: Links, now: float) -> list[Effect]:
         """Keep the message for grafts; send it to the eager neighbours, queue its announcement to the lazy ones."""
-        self._keep(gossip, sender)
+        self._held.keep(gossip, sender, now)
         onward = Gossip(gossip.origin, gossip.counter, gossip.topic, gossip.hops + 1, gossip.payload)
         announcement = (gossip.origin, gossip.counter, gossip.hops + 1)
         effects: list[Effect] = []
@@ -345,15 +241,6 @@ class Plumtree:
             else:
                 effects += self._announce(peer, announcement, now)
         return effects
-
-    def _keep(self, gossip: Gossip, sender: Peer) -> None:
-        held, options = self._held, self._options
-        message_id = (gossip.origin, gossip.counter)
-        forgotten = held.pop(message_id, None)  # seen before, but no longer remembered as seen
-        held[message_id] = _Held(gossip, sender)
-        self._held_bytes += _size(gossip) - (_size(forgotten.gossip) if forgotten is not None else 0)
-        while len(held) > options.store_max or (self._held_bytes > options.store_bytes_max and len(held) > 1):
-            self._held_bytes -= _size(held.pop(next(iter(held))).gossip)
 
     def _announce(self, peer: Peer, announcement: Announcement, now: float) -> list[Effect]:
         was_waiting = bool(self._announcements)
@@ -381,20 +268,41 @@ class Plumtree:
                 if held is not None:
                     links = self._trees.of(origin, now)
                     effects += self._optimise(held.gossip, held.sender, sender, hops, links)
-            elif len(self._missing) >= self._options.missing_max:
-                self.ignored += 1
             else:
-                effects.append(self._wait_for(message_id, sender, hops, now))
+                effects += self._wait_for(message_id, sender, hops, now)
         if have and self._options.repeat_s is not None:
             effects.append(Send(sender, Have(tuple(have))))
         return effects
 
-    def _wait_for(self, message_id: MessageId, announcer: Peer, hops: int, now: float) -> SetTimer:
+    def _lately(self, sender: Peer, lately: Lately, now: float) -> list[Effect]:
+        """A new neighbour says what came before it: what was missed between two neighbours is asked for.
+
+        A newcomer leaves alone what was broadcast before it was there.
+        """
+        messages = (
+            (origin, counter, hops)
+            for origin, first, last, hops, age_s in lately.runs
+            if now - age_s >= self._in_since
+            for counter in range(first, last + 1)
+        )
+        effects: list[Effect] = []
+        for origin, counter, hops in islice(messages, LATELY_MAX):
+            missing = self._missing.get((origin, counter))
+            if missing is not None:
+                missing.announcers.setdefault(sender, hops)
+            elif (origin, counter) not in self._seen:
+                effects += self._wait_for((origin, counter), sender, hops, now)
+        return effects
+
+    def _wait_for(self, message_id: MessageId, announcer: Peer, hops: int, now: float) -> list[Effect]:
+        if len(self._missing) >= self._options.missing_max:
+            self.ignored += 1
+            return []
         self._timers_made += 1
         missing = _Missing(f"graft {self._timers_made}", now, {announcer: hops})
         self._missing[message_id] = missing
         self._graft_timers[missing.timer] = message_id
-        return SetTimer(missing.timer, self._patient(self._options.graft_timeout_s, now))
+        return [SetTimer(missing.timer, self._patient(self._options.graft_timeout_s, now))]
 
     def _patient(self, timeout_s: float, now: float) -> float:
         longer_s = min(1.5 * self._lateness.worst_s(now), self._options.graft_timeout_max_s)
@@ -407,11 +315,12 @@ class Plumtree:
             del self._graft_timers[missing.timer]
             self.unrecovered += 1
             return []
-        first = next(iter(missing.announcers))
+        root, counter = message_id
+        links = self._trees.of(root, now)
+        first = next((peer for peer in missing.announcers if peer in links), next(iter(missing.announcers)))
         del missing.announcers[first]
         missing.asked.append(first)
-        root, counter = message_id
-        _move(self._trees.of(root, now), first, eager=True)
+        _move(links, first, eager=True)
         return [
             Send(first, Graft(root, counter)),
             SetTimer(missing.timer, self._patient(self._options.graft_retry_s, now)),
@@ -444,7 +353,3 @@ class Plumtree:
 def _move(links: Links, peer: Peer, *, eager: bool) -> None:
     if peer in links:
         links[peer] = eager
-
-
-def _size(gossip: Gossip) -> int:
-    return len(gossip.payload) if isinstance(gossip.payload, bytes | Sealed) else 0

@@ -8,12 +8,14 @@ import pytest
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.ids import NodeId
+from partisan_actors.protocols.broadcast.held import LATELY_MAX
 from partisan_actors.protocols.broadcast.plumtree import (
     HEARTBEAT_TOPIC,
     Gossip,
     Graft,
     Have,
     IHave,
+    Lately,
     Plumtree,
     PlumtreeOptions,
     Prune,
@@ -187,6 +189,70 @@ def test_when_new_links_are_lazy_only_a_node_without_an_eager_one_asks_for_paylo
     assert machine.eager == ["a", "b"]
 
 
+def test_a_new_neighbour_is_told_what_came_lately_in_runs_of_one_origin() -> None:
+    machine = tree("a", lately_s=10.0)
+    for counter, at in ((1, 0.0), (2, 5.0), (3, 5.01), (5, 5.02), (6, 7.0)):
+        machine.receive("a", gossip(counter, hops=counter), at)
+    machine.broadcast("news", "mine", 8.0)
+
+    effects = machine.neighbour_up("b", 12.0)
+
+    ((peer, lately),) = [(effect.peer, effect.message) for effect in effects if isinstance(effect, Send)]
+    assert peer == "b" and isinstance(lately, Lately)
+    assert [run[:4] for run in lately.runs] == [(ME, 1, 1, 1), ("o", 2, 3, 4), ("o", 5, 5, 6), ("o", 6, 6, 7)]
+    assert [run[4] for run in lately.runs] == pytest.approx([4.0, 6.99, 6.98, 5.0])
+
+
+def test_a_new_neighbour_is_told_nothing_where_nothing_came_or_what_came_is_repaired_otherwise() -> None:
+    quiet, papers = tree("a", lately_s=10.0), tree("a")
+    machine = Plumtree(ME, PlumtreeOptions(lately_s=10.0), random.Random(1), lambda topic: topic == "news")
+    machine.neighbour_up("a", 0.0)
+    for each in (papers, machine):
+        each.receive("a", gossip(), 0.0)
+    machine.receive("a", Gossip("o", 2, HEARTBEAT_TOPIC, 1, None), 0.0)
+
+    assert quiet.neighbour_up("b", 1.0) == papers.neighbour_up("b", 1.0) == machine.neighbour_up("b", 1.0) == []
+
+
+def test_what_a_new_neighbour_had_lately_and_this_node_has_not_is_asked_for() -> None:
+    machine = tree("a", graft_timeout_s=0.5, lately_s=10.0)
+    machine.receive("a", gossip(2), 5.0)
+    machine.neighbour_up("b", 6.0)
+
+    effects = machine.receive("b", Lately((("o", 1, 3, 4, 0.5),)), 6.0)
+    asked = [machine.timer_fired(timer.name, 6.5)[0] for timer in timers(effects)]
+
+    assert asked == [Send("b", Graft("o", 1)), Send("b", Graft("o", 3))]
+
+
+def test_a_newcomer_leaves_alone_what_came_before_it_did() -> None:
+    machine = Plumtree(ME, PlumtreeOptions(lately_s=10.0), random.Random(1))
+    before = machine.receive("a", Lately((("o", 1, 1, 1, 0.0),)), 4.0)
+    machine.neighbour_up("a", 5.0)
+
+    effects = machine.receive("a", Lately((("o", 1, 1, 1, 2.0), ("o", 2, 2, 1, 0.5))), 6.0)
+
+    assert before == []
+    assert [machine.timer_fired(timer.name, 7.0)[0] for timer in timers(effects)] == [Send("a", Graft("o", 2))]
+
+
+def test_who_left_and_comes_back_is_a_newcomer() -> None:
+    machine = tree("a", lately_s=10.0)
+    machine.leave(1.0)
+    machine.neighbour_down("a", 1.0)
+    machine.neighbour_up("b", 5.0)
+
+    assert machine.receive("b", Lately((("o", 1, 1, 1, 2.0),)), 5.5) == []
+
+
+def test_whoever_claims_very_many_messages_makes_this_node_wait_for_a_bounded_number() -> None:
+    machine = tree("a", lately_s=10.0, missing_max=10_000)
+
+    effects = machine.receive("a", Lately((("o", 1, 10**15, 1, 0.0), ("p", 1, 10**15, 1, 0.0))), 1.0)
+
+    assert len(timers(effects)) == LATELY_MAX
+
+
 def test_when_no_announcer_answers_the_message_is_given_up_and_counted() -> None:
     machine = tree("a")
     (timer,) = timers(machine.receive("a", IHave((("o", 1, 3),)), 0.0))
@@ -241,17 +307,29 @@ def test_a_graft_for_a_message_no_longer_kept_is_not_answered() -> None:
     assert machine.receive("b", Graft("o", 2), 1.0) != []
 
 
-def test_a_lost_neighbour_is_asked_and_told_nothing_more() -> None:
+def test_a_lost_neighbour_is_told_nothing_more() -> None:
     machine = tree("a", "b")
     machine.receive("b", Prune("o"), 0.0)
-    (timer,) = timers(machine.receive("b", IHave((("o", 9, 3),)), 0.0))
     machine.receive("a", gossip(), 0.0)
 
     machine.neighbour_down("b", 0.1)
 
     assert machine.timer_fired("lazy", 0.1) == []
-    assert machine.timer_fired(timer.name, 0.5) == []
     assert machine.broadcast("news", 1, 0.6) == [Send("a", Gossip(ME, 1, "news", 1, 1))]
+
+
+def test_an_announcer_that_is_no_neighbour_any_more_is_asked_after_those_that_are() -> None:
+    machine = tree("a", "b", graft_retry_s=0.2)
+    (timer,) = timers(machine.receive("b", IHave((("o", 9, 3),)), 0.0))
+    machine.receive("a", IHave((("o", 9, 3),)), 0.1)
+    machine.neighbour_down("b", 0.2)
+
+    first = machine.timer_fired(timer.name, 0.5)
+    second = machine.timer_fired(timer.name, 0.7)
+
+    assert first == [Send("a", Graft("o", 9)), SetTimer(timer.name, 0.2)]
+    assert second == [Send("b", Graft("o", 9)), SetTimer(timer.name, 0.2)]
+    assert "b" not in machine.links()
 
 
 def test_peers_that_are_not_neighbours_do_not_get_into_the_tree() -> None:
@@ -412,6 +490,7 @@ def test_a_hundred_thousand_heartbeats_are_remembered_as_one_interval() -> None:
         ("lazy_tick_s", -1.0),
         ("graft_timeout_s", float("nan")),
         ("graft_timeout_max_s", 0.0),
+        ("lately_s", -1.0),
         ("new_links", "sleepy"),
         ("graft_retry_s", 0.0),
         ("optimise_threshold", 0),
@@ -445,6 +524,7 @@ class _NoAddresses:
         Prune(NodeId("a", 1)),
         Graft(NodeId("a", 1), None),
         Have(((NodeId("a", 1), 7),)),
+        Lately(((NodeId("a", 1), 7, 9, 3, 0.5),)),
         Graft(NodeId("a", 1), 7),
     ],
 )
