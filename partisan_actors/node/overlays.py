@@ -32,7 +32,8 @@ def make_stack(
     """
     streams = [random.Random(rng.getrandbits(64)) for _ in range(4)]
     strategy = Contained(me, make_strategy(me, config.overlay, config.overlay_options, streams[0]), is_known)
-    broadcast = make_broadcast(me, config.broadcast, config.broadcast_options, streams[1])
+    in_mesh = config.overlay == "full_mesh"
+    broadcast = make_broadcast(me, config.broadcast, config.broadcast_options, streams[1], in_mesh=in_mesh)
     handlers = Handlers(me, HandlerOptions(), streams[3], lambda: broadcast.lazy)
     options = ExchangeOptions(neighbours_only=config.routing == "relay")
     return ProtocolStack(me, strategy, broadcast, Exchange(me, options, streams[2]), handlers)

@@ -19,8 +19,9 @@ it names; where links may lose messages, announcements can be repeated until the
 tree, the paper's cheaper variant, or each has its own: see `trees`. The paper's own experiments have
 `announcements_max=1` and thresholds of 3 (one sender) and 7 (many).
 
-With `lately_s`, new neighbours tell each other what came to them lately, which the paper does not: a node whose
-neighbours are exchanged while a message goes round would get it from none of them.
+With `announcers_max`, not all lazy neighbours announce: see `announcers`. With `lately_s`, new neighbours tell each
+other what came to them lately: in the paper, a node whose neighbours are exchanged while a message goes round may get
+it from none of them.
 
 What is not promised: an order between messages, though those of one origin come in order while the tree stands; and
 that a node that had no neighbours for longer while a message went round gets it later (`exchange` is for state that
@@ -37,16 +38,28 @@ from math import inf
 from typing import ClassVar
 
 from partisan_actors.protocols.broadcast.announcements import Announcement, Announcements, MessageId
+from partisan_actors.protocols.broadcast.announcers import Announcers
 from partisan_actors.protocols.broadcast.held import LATELY_MAX, Held
 from partisan_actors.protocols.broadcast.lateness import Lateness
-from partisan_actors.protocols.broadcast.plumtree_messages import Gossip, Graft, Have, IHave, Lately, Prune
+from partisan_actors.protocols.broadcast.plumtree_messages import Announce, Gossip, Graft, Have, IHave, Lately, Prune
 from partisan_actors.protocols.broadcast.plumtree_options import EAGER, PlumtreeOptions
 from partisan_actors.protocols.broadcast.seen import SeenIds
 from partisan_actors.protocols.broadcast.trees import Links, Trees
 from partisan_actors.protocols.machine import CancelTimer, Deliver, Effect, Peer, Send, SetTimer
 from partisan_actors.values import dataclass
 
-__all__ = ["HEARTBEAT_TOPIC", "Gossip", "Graft", "Have", "IHave", "Lately", "Plumtree", "PlumtreeOptions", "Prune"]
+__all__ = [
+    "HEARTBEAT_TOPIC",
+    "Announce",
+    "Gossip",
+    "Graft",
+    "Have",
+    "IHave",
+    "Lately",
+    "Plumtree",
+    "PlumtreeOptions",
+    "Prune",
+]
 
 # Heartbeats are broadcasts under this topic, with nothing in them.
 HEARTBEAT_TOPIC = "heartbeat"
@@ -69,7 +82,7 @@ class _Missing:
 class Plumtree:
     """The broadcast tree as seen by one node. Effects: Send, SetTimer, CancelTimer, Deliver."""
 
-    messages: ClassVar[tuple[type, ...]] = (Gossip, IHave, Have, Lately, Prune, Graft)
+    messages: ClassVar[tuple[type, ...]] = (Gossip, IHave, Have, Lately, Announce, Prune, Graft)
 
     def __init__(
         self,
@@ -99,6 +112,7 @@ class Plumtree:
         self._announcements = Announcements(
             options.announcements_max, options.store_max if options.repeat_s is not None else 0
         )
+        self._announcers = Announcers(options.announcers_max, rng)
         self.unrecovered = 0  # announced messages that no announcer sent
         self.ignored = 0  # announcements beyond missing_max
 
@@ -144,9 +158,13 @@ class Plumtree:
 
     def neighbour_down(self, peer: Peer, now: float) -> list[Effect]:
         """`peer` is no neighbour any more. It may be there still, so what only it announced is asked of it yet."""
-        self._trees.down(peer)
+        was_eager = self._trees.down(peer)
         self._announcements.forget(peer)
-        return []
+        instead = self._announcers.down(peer)
+        effects: list[Effect] = [] if instead is None else [Send(instead, Announce(True))]
+        untold = self._announcers.some_not_told() if was_eager else []
+        lately = self._held.lately(now) if untold else None
+        return effects if lately is None else [*effects, *(Send(each, lately) for each in untold)]
 
     def leave(self, now: float) -> list[Effect]:
         """This node goes, and will answer no graft: what it was about to announce goes out whole.
@@ -174,6 +192,8 @@ class Plumtree:
                 return self._ihave(sender, message, now)
             case Lately():
                 return self._lately(sender, message, now)
+            case Announce():
+                return self._announce_to(sender, message, now)
             case Have():
                 self._announcements.confirmed(sender, message.message_ids)
             case Prune():
@@ -238,7 +258,7 @@ class Plumtree:
             if eager:
                 effects.append(Send(peer, onward))
                 self._announcements.expect(peer, announcement)
-            else:
+            elif self._announcers.tells(peer):
                 effects += self._announce(peer, announcement, now)
         return effects
 
@@ -256,6 +276,9 @@ class Plumtree:
 
     def _ihave(self, sender: Peer, ihave: IHave, now: float) -> list[Effect]:
         effects: list[Effect] = []
+        silenced = self._announcers.announced(sender) if sender in self._trees.common else None
+        if silenced is not None:
+            effects.append(Send(silenced, Announce(False)))
         have: list[MessageId] = []
         for origin, counter, hops in ihave.announcements:
             message_id = (origin, counter)
@@ -273,6 +296,13 @@ class Plumtree:
         if have and self._options.repeat_s is not None:
             effects.append(Send(sender, Have(tuple(have))))
         return effects
+
+    def _announce_to(self, sender: Peer, announce: Announce, now: float) -> list[Effect]:
+        if sender not in self._trees.common:
+            return []
+        self._announcers.asked(sender, wanted=announce.wanted)
+        lately = self._held.lately(now) if announce.wanted else None
+        return [] if lately is None else [Send(sender, lately)]
 
     def _lately(self, sender: Peer, lately: Lately, now: float) -> list[Effect]:
         """A new neighbour says what came before it: what was missed between two neighbours is asked for.

@@ -6,7 +6,7 @@ from partisan_actors.messages import Carried, message
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.values import dataclass
 
-__all__ = ["Gossip", "Graft", "Have", "IHave", "Lately", "Prune"]
+__all__ = ["Announce", "Gossip", "Graft", "Have", "IHave", "Lately", "Prune"]
 
 
 @message("plumtree.gossip")
@@ -52,6 +52,14 @@ class Graft:
 
     root: Peer
     wanted: int | None
+
+
+@message("plumtree.announce")
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Whether the sender wants announcements of the receiver: see `announcers`."""
+
+    wanted: bool
 
 
 @message("plumtree.lately")

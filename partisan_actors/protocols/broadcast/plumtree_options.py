@@ -32,6 +32,9 @@ class PlumtreeOptions:
     announced again to each neighbour, lazy or eager, that has not said it holds it, while it is kept here. With it a
     message reaches everybody over any links that let something through. The same on all nodes.
 
+    `announcers_max` is for overlays in which everybody is a neighbour of everybody: see `announcers`. Not together with
+    `repeat_s`, which is for links that lose what nodes say of that, too.
+
     With `lately_s` new neighbours tell each other what came to them within that time, before they were neighbours. So
     a node that has lost one neighbour and not yet found the next one misses nothing for that. The paper does not.
 
@@ -46,6 +49,7 @@ class PlumtreeOptions:
     new_links: str = EAGER
     lazy_tick_s: float = 0.1  # how long announcements wait for others to share their message; longer among late nodes
     announcements_max: int = 512  # in one IHave; a fuller batch leaves before the tick, and 1 never waits
+    announcers_max: int | None = None  # neighbours that announce to a node; None: all lazy ones
     graft_timeout_s: float = 0.5
     graft_timeout_max_s: float = 5.0
     graft_retry_s: float = 0.25
@@ -75,6 +79,10 @@ class PlumtreeOptions:
             raise ConfigError("trees", self.trees, " or ".join(TREES))
         if self.optimise_threshold is not None and self.optimise_threshold < 1:
             raise ConfigError("optimise_threshold", self.optimise_threshold, "None or a number of hops, 1 or more")
+        if self.announcers_max is not None and self.announcers_max < 2:
+            raise ConfigError("announcers_max", self.announcers_max, "None or a number of neighbours, 2 or more")
+        if self.announcers_max is not None and self.repeat_s is not None:
+            raise ConfigError("announcers_max", self.announcers_max, "None where repeat_s is set")
         for name in (
             "roots_max",
             "announcements_max",

@@ -64,11 +64,13 @@ class Trees:
         for links in self._roots.values():
             links.setdefault(peer, eager)
 
-    def down(self, peer: Peer) -> None:
-        """`peer` is no neighbour any more."""
+    def down(self, peer: Peer) -> bool:
+        """`peer` is no neighbour any more; returns whether it was eager in any tree."""
+        was_eager = any(links.get(peer, False) for links in (self.common, *self._roots.values()))
         self.common.pop(peer, None)
         for links in self._roots.values():
             links.pop(peer, None)
+        return was_eager
 
     def _make_room(self, now: float) -> bool:
         quietest, used = next(iter(self._used.items()))

@@ -11,6 +11,7 @@ from partisan_actors.ids import NodeId
 from partisan_actors.protocols.broadcast.held import LATELY_MAX
 from partisan_actors.protocols.broadcast.plumtree import (
     HEARTBEAT_TOPIC,
+    Announce,
     Gossip,
     Graft,
     Have,
@@ -253,6 +254,65 @@ def test_whoever_claims_very_many_messages_makes_this_node_wait_for_a_bounded_nu
     assert len(timers(effects)) == LATELY_MAX
 
 
+def test_a_neighbour_beyond_those_that_announce_is_asked_to_be_silent_and_is_told_of_in_the_same_breath() -> None:
+    machine = tree("a", "b", "c", announcers_max=2)
+    machine.receive("a", IHave((("o", 1, 2),)), 0.0)
+    machine.receive("b", IHave((("o", 1, 2),)), 0.0)
+
+    effects = machine.receive("c", IHave((("o", 2, 2),)), 0.1)
+
+    (asked,) = [effect for effect in effects if isinstance(effect, Send)]
+    assert asked.message == Announce(False)
+    assert len(timers(effects)) == 1  # what it announced counts all the same
+
+
+def test_who_was_asked_to_be_silent_announces_nothing_until_it_is_asked_again_and_then_what_came_lately() -> None:
+    machine = tree("a", "b", lately_s=10.0, announcements_max=1)
+    machine.receive("b", Prune(ME), 0.0)
+
+    machine.receive("b", Announce(False), 0.0)
+    silent = machine.broadcast("news", 1, 1.0)
+    again = machine.receive("b", Announce(True), 2.0)
+    spoken = machine.broadcast("news", 2, 3.0)
+
+    assert [effect.peer for effect in silent if isinstance(effect, Send)] == ["a"]
+    assert again == [Send("b", Lately(((ME, 1, 1, 1, 1.0),)))]
+    assert Send("b", IHave(((ME, 2, 1),))) in spoken
+
+
+def test_a_stranger_silences_nobody() -> None:
+    machine = tree("a", announcers_max=2)
+
+    for stranger in ("x", "y", "z"):
+        machine.receive(stranger, IHave((("o", 1, 2),)), 0.0)
+        machine.receive(stranger, Announce(False), 0.0)
+    machine.neighbour_up("x", 1.0)
+    machine.receive("x", Prune(ME), 1.0)
+
+    assert [effect for effect in machine.receive("a", IHave((("o", 2, 2),)), 1.0) if isinstance(effect, Send)] == []
+    assert any(isinstance(effect, SetTimer) for effect in machine.broadcast("news", 1, 2.0))
+
+
+def test_who_loses_a_neighbour_that_it_sent_payloads_tells_some_to_which_it_announces_nothing() -> None:
+    machine = tree("a", "b", "c", "d", announcers_max=2, lately_s=10.0)
+    for silent in ("b", "c", "d"):
+        machine.receive(silent, Prune(ME), 0.0)
+        machine.receive(silent, Announce(False), 0.0)
+    machine.broadcast("news", "sent to a, who is dead", 1.0)
+
+    lazy_lost = machine.neighbour_down("d", 2.0)
+    eager_lost = machine.neighbour_down("a", 2.0)
+
+    assert lazy_lost == []
+    assert sorted(effect.peer for effect in eager_lost if isinstance(effect, Send)) == ["b", "c"]
+    assert all(isinstance(effect, Send) and isinstance(effect.message, Lately) for effect in eager_lost)
+
+
+def test_announcers_are_not_few_where_announcements_are_repeated() -> None:
+    with pytest.raises(ConfigError, match="announcers_max"):
+        PlumtreeOptions(announcers_max=8, repeat_s=1.0)
+
+
 def test_when_no_announcer_answers_the_message_is_given_up_and_counted() -> None:
     machine = tree("a")
     (timer,) = timers(machine.receive("a", IHave((("o", 1, 3),)), 0.0))
@@ -491,6 +551,7 @@ def test_a_hundred_thousand_heartbeats_are_remembered_as_one_interval() -> None:
         ("graft_timeout_s", float("nan")),
         ("graft_timeout_max_s", 0.0),
         ("lately_s", -1.0),
+        ("announcers_max", 1),
         ("new_links", "sleepy"),
         ("graft_retry_s", 0.0),
         ("optimise_threshold", 0),
@@ -525,6 +586,7 @@ class _NoAddresses:
         Graft(NodeId("a", 1), None),
         Have(((NodeId("a", 1), 7),)),
         Lately(((NodeId("a", 1), 7, 9, 3, 0.5),)),
+        Announce(False),
         Graft(NodeId("a", 1), 7),
     ],
 )
