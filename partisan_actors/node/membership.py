@@ -237,6 +237,7 @@ class Membership:
         try:
             self._presence.publish(state=LEFT)
             self._host.driver.leave()
+            self._host.router.hurry_broadcasts()
             self._host.flusher.flush()
             await asyncio.sleep(LAST_WORDS_S)
             await self._be_alone("this node has left the cluster")

@@ -205,6 +205,7 @@ class Node:
         if graceful:
             self._presence.publish(state=LEFT, why=why)
             self.driver.leave()
+            self.router.hurry_broadcasts()
             self.flusher.flush()
             # One turn for what the others answer, then everything queued is written before closing.
             await asyncio.sleep(0)

@@ -359,6 +359,13 @@ class Router:
             return False
         return bool(waiting)
 
+    def hurry_broadcasts(self) -> None:
+        """Send what waits for lanes of the broadcast channel over others: this node goes before those are open."""
+        for peer in self.peers.values():
+            for key in [key for key in peer.waiting if key[0] == BROADCAST]:
+                for message, _ in peer.waiting.pop(key):
+                    _send_aside(peer, message)
+
     def mark_down(self, node: NodeId, why: str) -> None:
         """That life of that node is over."""
         self._host.went_down(node)

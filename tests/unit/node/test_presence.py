@@ -15,6 +15,8 @@ from partisan_actors.ids import NodeId
 from partisan_actors.node import presence as presence_module
 from partisan_actors.node.directory import DOWN, LEFT, PREFIX, UP
 from partisan_actors.transport.memory import MemoryNetwork
+from partisan_actors.transport.superseding import Waiting
+from partisan_actors.wire.channels import BROADCAST
 from partisan_actors.wire.codec import pack
 from tests.nodes import TestNode, config_of, nodes, overlay, quiet, until
 
@@ -72,6 +74,21 @@ async def test_a_node_that_leaves_says_so() -> None:
         await until(lambda: record_of(a, b).state_name == record_of(c, b).state_name == "left")
         assert whys == ["it left the cluster"]
         assert a.peer(b).down == "it left the cluster"
+
+
+@pytest.mark.parametrize("stops", [True, False])
+async def test_a_node_that_leaves_says_so_although_its_broadcast_lane_is_still_being_opened(stops: bool) -> None:
+    async with overlay("a", "b") as (a, b):
+        whys: list[str] = []
+        a.directory.on_down.append(lambda record, why: whys.append(why))
+        to_a = b.peer(a)
+        to_a.lanes[BROADCAST] = [None] * len(to_a.lanes[BROADCAST])
+        to_a.waiting[BROADCAST, 0] = Waiting()  # the dial that never ends
+
+        await (b.close() if stops else b.membership.leave())
+
+        await until(lambda: whys)
+        assert whys == ["it left the cluster"]
 
 
 async def test_a_node_that_dies_is_found_out_by_its_neighbours_and_told_to_everybody() -> None:
