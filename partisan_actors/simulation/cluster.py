@@ -34,6 +34,7 @@ from partisan_actors.node.overlays import with_own_options
 from partisan_actors.node.world import World
 from partisan_actors.simulation.clock import nanoseconds
 from partisan_actors.simulation.judging import judging
+from partisan_actors.simulation.lives import FirstNames
 from partisan_actors.simulation.loop import Loops, where
 from partisan_actors.simulation.network import Latency, uniform_latency
 from partisan_actors.simulation.plans import PlanRun
@@ -328,7 +329,7 @@ class SimulatedCluster:
             if kinds:
                 raise ConfigError(f"operations[{index}].kinds", kinds, "none: between whole nodes there are only bytes")
         joining = sum(each.count for each in plan.operations if isinstance(each, Join))
-        plan.check([*self.lives, *itertools.islice(self._free_names(), joining)], (DRIVER,))
+        plan.check(FirstNames(joining, self.lives), (DRIVER,))
         self._plans.append(PlanRun(self, plan))
 
     def replay(self, path: str | Path, *, patience: float = PATIENCE_S) -> AbstractContextManager[None]:

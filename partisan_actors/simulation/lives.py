@@ -7,6 +7,7 @@ each further life adds LIFE to it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import chain, count, islice
 from typing import Final
 
 from partisan_actors.ids import NodeId
@@ -15,6 +16,7 @@ from partisan_actors.protocols.machine import Peer
 __all__ = ["LIFE", "FirstNames", "first_life", "name_of", "next_life"]
 
 LIFE: Final = 10**9
+DIGITS_MAX: Final = 9
 
 
 def first_life(number: int) -> NodeId:
@@ -39,17 +41,32 @@ def next_life(node: Peer) -> Peer:
 
 
 class FirstNames(Collection[str]):
-    """The names of the first `count` nodes, without a list of them: a plan may let millions join."""
+    """The names that are `there`, and the first `count` of others. No list is made: a plan may let very many join."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, there: Collection[str] = ()) -> None:
         self._count = count
+        self._there = there
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._there) + self._count
 
     def __iter__(self) -> Iterator[str]:
-        return (first_life(number).name for number in range(self._count))
+        free = (name for number in count() if (name := first_life(number).name) not in self._there)
+        return chain(self._there, islice(free, self._count))
 
     def __contains__(self, name: object) -> bool:
-        number = name[1:] if isinstance(name, str) else ""
-        return number.isdecimal() and name == first_life(int(number)).name and int(number) < self._count
+        if name in self._there:
+            return True
+        number = _number_of(name)
+        return number is not None and number - sum(_below(each, number) for each in self._there) < self._count
+
+
+def _number_of(name: object) -> int | None:
+    digits = name[1:] if isinstance(name, str) else ""
+    is_short = digits.isdecimal() and len(digits) <= DIGITS_MAX
+    return int(digits) if is_short and name == first_life(int(digits)).name else None
+
+
+def _below(name: str, number: int) -> bool:
+    other = _number_of(name)
+    return other is not None and other < number

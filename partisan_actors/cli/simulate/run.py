@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -38,9 +36,7 @@ def run(trace_file: Path | None, as_json: bool, **options: Any) -> ExitCode:
     if trace_file is not None and not trace_file.parent.is_dir():
         raise Failure(f"cannot write {trace_file}: there is no folder {trace_file.parent}", ExitCode.USAGE)
     trace = TraceHash()
-    with contextlib.ExitStack() as stack:
-        file = stack.enter_context(trace_file.open("w", encoding="utf-8")) if trace_file is not None else None
-        outcome = play(scenario, on_event=_both(trace, file))
+    outcome = play(scenario, on_event=trace) if trace_file is None else _traced(scenario, trace, trace_file)
     if as_json:
         click.echo(json.dumps({**outcome.to_data(), "trace_hash": trace.hexdigest, "events": trace.events}, indent=2))
     else:
@@ -48,15 +44,26 @@ def run(trace_file: Path | None, as_json: bool, **options: Any) -> ExitCode:
     return ExitCode.OK if outcome.failure is None else ExitCode.OTHER
 
 
-def _both(trace: TraceHash, file: TextIO | None) -> Callable[[str], None]:
-    if file is None:
-        return trace
+def _traced(scenario: Scenario, trace: TraceHash, place: Path) -> Outcome:
+    """Play, and write every event into a file. Raises Failure when that cannot be written, at once."""
+    try:
+        with place.open("w", encoding="utf-8") as file:
 
-    def on_event(event: str) -> None:
-        trace(event)
-        file.write(f"{event}\n")
+            def on_event(event: str) -> None:
+                trace(event)
+                try:
+                    file.write(f"{event}\n")
+                except OSError as error:
+                    raise _CannotWrite from error  # which is no fault of a protocol
 
-    return on_event
+            return play(scenario, on_event=on_event)
+    except (OSError, _CannotWrite) as error:
+        cause = error.__cause__ or error
+        raise Failure(f"cannot write {place}: {getattr(cause, 'strerror', cause)}", ExitCode.USAGE) from error
+
+
+class _CannotWrite(BaseException):
+    """No exception of a protocol, which would be a failed check."""
 
 
 def _show(scenario: Scenario, outcome: Outcome, trace: TraceHash) -> None:

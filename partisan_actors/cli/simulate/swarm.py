@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import concurrent.futures.process
 import json
+import math
 import os
 import sys
 import time
@@ -75,6 +76,8 @@ def swarm(
     Of a failure the smallest plan found is saved, and the command that repeats it is printed. Exit status: 1 when a
     run failed. Ctrl-C ends it, with the summary of what was done.
     """
+    if minutes is not None and math.isnan(minutes):
+        raise Failure("--minutes nan is not valid: expected a number of minutes, more than 0", ExitCode.USAGE)
     drawn = Swarm(overlays or DEFAULT.overlays, overlay_options, nodes_max, within)
     drawn.check()
     _check_place(out)
@@ -98,7 +101,10 @@ def swarm(
 
 def _check_place(out: Path) -> None:
     """Raises Failure where no plan could be written, before minutes are spent on finding one."""
-    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    try:
+        there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    except OSError as error:  # it cannot even be looked for
+        raise Failure(f"cannot write into {out}: {error.strerror}", ExitCode.USAGE) from error
     if not there.is_dir() or not os.access(there, os.W_OK):
         why = "may not be written into" if there.is_dir() else "is no folder"
         raise Failure(f"cannot write into {out}: {there} {why}", ExitCode.USAGE)
@@ -144,7 +150,13 @@ def _take(tally: Tally, verdict: Verdict, out: Path) -> None:
     if verdict.smallest is None:
         return
     file = out / f"{verdict.smallest.stacks.overlay.replace(':', '.')}-{verdict.seed}.json"
-    write_plan(file, verdict.smallest.plan)
+    try:
+        write_plan(file, verdict.smallest.plan)
+    except OSError as error:
+        # It may have taken an hour to find.
+        click.echo(
+            f"cannot write {file} ({error.strerror}), which would be:\n{verdict.smallest.plan.to_json()}", err=True
+        )
     failure = {
         "seed": verdict.seed,
         "failure": verdict.failure,

@@ -81,6 +81,18 @@ def test_a_swarm_prints_the_command_that_repeats_what_it_found(
     assert f"FAILED: {failure['failure']}" in capsys.readouterr().out
 
 
+def test_a_plan_that_cannot_be_written_is_shown_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = ["--overlay", NAIVE, "--nodes-max", "8", "--within", "20", "--first-seed", "11", "--seeds", "1"]
+    out = tmp_path / "found"
+    out.mkdir()
+    (out / "tests.simulation.naive_mesh.NaiveMesh-11.json").mkdir()  # in the way
+
+    assert run(["simulate", "swarm", *cluster, "--jobs", "1", "--out", str(out)]) == 1
+
+    errors = capsys.readouterr().err
+    assert "(Is a directory), which would be:" in errors and '"operations": [' in errors
+
+
 def test_a_swarm_in_several_processes_finds_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def summary(jobs: int) -> dict[str, object]:
         line = ["simulate", "swarm", "--seeds", "4", "--nodes-max", "6", "--jobs", str(jobs), "--json"]
@@ -136,6 +148,10 @@ def test_a_strategy_in_the_working_directory_is_found_in_every_process(tmp_path:
         (["run", "--plan", "nowhere.json"], "nowhere.json"),
         (["run", "--trace", "nowhere/trace.txt"], "there is no folder nowhere"),
         (["swarm", "--out", "/dev/null/plans"], "/dev/null is no folder"),
+        (["run", "--trace", f"{'long' * 100}.txt"], "File name too long"),
+        (["run", "--nodes", "3", "--trace", "/dev/full"], "cannot write /dev/full: No space left on device"),
+        (["swarm", "--out", f"{'long' * 100}/plans"], "cannot write into"),
+        (["swarm", "--minutes", "nan"], "--minutes"),
         (["swarm", "--overlay", "rong"], "overlay"),
         (["swarm", "--seeds", "0"], "--seeds"),
         (["swarm", "--minutes", "0"], "--minutes"),

@@ -32,4 +32,15 @@ def test_the_first_names_are_those_of_the_first_nodes_and_no_others() -> None:
 
     assert list(names) == [name_of(first_life(number)) for number in range(11)] and len(names) == 11
     assert all(name in names for name in names)
-    assert not any(name in names for name in ("n11", "n01", "n-1", "N1", "n", "", "x1", "n1~1", "n\u00b2", 1, None))
+    assert not any(
+        name in names
+        for name in ("n11", "n01", "n-1", "N1", "n", "", "x1", "n1~1", "n\u00b2", f"n{'9' * 5000}", 1, None)
+    )
+
+
+def test_names_that_are_there_are_not_given_to_those_that_come() -> None:
+    names = FirstNames(3, ("n0", "n2", "mine", "n9"))
+
+    assert list(names) == ["n0", "n2", "mine", "n9", "n1", "n3", "n4"] and len(names) == 7
+    assert all(name in names for name in names)
+    assert not any(name in names for name in ("n5", "n6", "n8", "n10", "yours"))
