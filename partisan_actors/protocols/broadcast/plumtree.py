@@ -33,6 +33,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import field
+from functools import partial
 from itertools import islice
 from math import inf
 from typing import ClassVar
@@ -89,7 +90,7 @@ class Plumtree:
         me: Peer,
         options: PlumtreeOptions,
         rng: random.Random,
-        repaired: Callable[[str], bool] = lambda topic: False,
+        repaired: Callable[[str], bool] | None = None,
     ) -> None:
         """`repaired`: whether what a node missed of that topic comes to it by other means than `lately_s`."""
         self._me = me
@@ -102,7 +103,7 @@ class Plumtree:
             options.store_max,
             options.store_bytes_max,
             options.lately_s,
-            lambda topic: topic == HEARTBEAT_TOPIC or repaired(topic),
+            partial(_is_repaired, repaired),
         )
         self._in_since = inf  # when this node had its first neighbour
         self._missing: dict[MessageId, _Missing] = {}
@@ -378,6 +379,10 @@ class Plumtree:
         links[parent] = False
         links[announcer] = True
         return [Send(announcer, Graft(gossip.origin, None)), Send(parent, Prune(gossip.origin))]
+
+
+def _is_repaired(repaired: Callable[[str], bool] | None, topic: str) -> bool:
+    return topic == HEARTBEAT_TOPIC or (repaired is not None and repaired(topic))
 
 
 def _move(links: Links, peer: Peer, *, eager: bool) -> None:
