@@ -8,11 +8,11 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
-from partisan_actors.ids import NodeId
 from partisan_actors.node.overlay_options import options_from
 from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
 from partisan_actors.protocols.broadcast.plumtree import Plumtree
 from partisan_actors.protocols.broadcast.plumtree_options import PlumtreeOptions
+from partisan_actors.protocols.machine import Peer
 from partisan_actors.protocols.stack import is_state
 
 __all__ = ["BROADCASTS", "MESH_ANNOUNCERS", "PLUMTREE", "make_broadcast"]
@@ -30,7 +30,7 @@ FLOOD: Final = FloodOptions()
 
 
 def make_broadcast(
-    me: NodeId, name: str, options: Mapping[str, Any], rng: random.Random, *, in_mesh: bool = False
+    me: Peer, name: str, options: Mapping[str, Any], rng: random.Random, *, in_mesh: bool = False
 ) -> Plumtree | Flood:
     """The broadcast of that name; `in_mesh`: everybody is a neighbour of everybody.
 

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from partisan_actors.errors import ConfigError
 from partisan_actors.messages import message_types
+from partisan_actors.node.broadcasts import make_broadcast
 from partisan_actors.node.overlay_names import check_overlay
 from partisan_actors.node.overlays import make_strategy
 from partisan_actors.protocols.broadcast.exchange import Exchange, ExchangeOptions
-from partisan_actors.protocols.broadcast.flood import Flood, FloodOptions
-from partisan_actors.protocols.broadcast.plumtree import Plumtree, PlumtreeOptions
+from partisan_actors.protocols.broadcast.flood import Flood
+from partisan_actors.protocols.broadcast.plumtree import Plumtree
 from partisan_actors.protocols.detector.swim import Swim
 from partisan_actors.protocols.detector.swim_options import SwimOptions
 from partisan_actors.protocols.machine import Peer
@@ -90,9 +91,7 @@ class Stacks:
 
     def _broadcast(self, simulation: Simulation, node: Peer) -> Broadcast:
         rng = simulation.stream(node, "broadcast")
-        if self.broadcast == "flood":
-            return Flood(node, FloodOptions(), rng)
-        return Plumtree(node, PlumtreeOptions(), rng)
+        return make_broadcast(node, self.broadcast, {}, rng, in_mesh=self.overlay == "full_mesh")
 
 
 def _tag_of(node: Peer) -> str:

@@ -50,6 +50,7 @@ def played(overlay: str) -> tuple[list[Outcome], Coverage]:
 
 def expected(overlay: str) -> list[str]:
     found = situations_of(Stacks(overlay)(Simulation(1), first_life(0)))
+    found = [each for each in found if overlay == "full_mesh" or not each.startswith("plumtree.announce")]
     return [each for each in found if overlay != "static" or each not in STATIC_EXCUSED]
 
 
