@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from partisan_actors.actors.acked import Acked, Manner
 from partisan_actors.actors.back_pressure import BackPressure
+from partisan_actors.actors.deadlines import Deadlines
 from partisan_actors.actors.encoding import as_sent, copies_of, pack_payload
 from partisan_actors.actors.host import CopyBuffers, Host
 from partisan_actors.actors.parcels import parcel_or_method
@@ -61,6 +62,7 @@ class Outbound:
         self._outbox: deque[tuple[Any, ...]] = deque()
         self._pressure = BackPressure(system.loop, channels)
         self._is_awake = False
+        self._deadlines = Deadlines(system.loop)
         self._closed: PartisanError | None = None
         self.unready = UnreadyMessages(system, self._send)
 
@@ -117,12 +119,14 @@ class Outbound:
             channel = awaiting(location, method, args, kwargs, channel, is_plain=True)
         if get_ident() == self._thread_id:
             peer = location.peer
-            if peer is not None and buffers is None and timeout_s is None and channel is CALLS and not location.held_up:
+            if peer is not None and buffers is None and channel is CALLS and not location.held_up:
                 connection = peer.direct
                 if connection is not None and not connection.is_paused:
                     # The usual case, spelled out: what `_submit` would do.
                     peer.pending[number] = reply
                     connection.send(message)
+                    if timeout_s is not None:
+                        self._deadlines.add(peer, number, location, timeout_s)
                     return
             self._submit(location, number, message, buffers, reply, channel, timeout_s, _sender(location, partition))
         else:
@@ -402,6 +406,8 @@ class Outbound:
 
     def close(self, error: PartisanError) -> None:
         """The node has stopped: what is still to be sent, and whatever comes later, fails with `error`."""
+        if self._closed is None:
+            self._deadlines.close()
         self._closed = error
         self._pressure.is_closed = True
         self._is_awake = False
@@ -417,11 +423,13 @@ class Outbound:
         for _ in range(len(outbox)):
             location, number, message, buffers, reply, channel, timeout_s, sender = outbox.popleft()
             peer = location.peer
-            if peer is not None and buffers is None and timeout_s is None and reply is not None and channel is CALLS:
+            if peer is not None and buffers is None and reply is not None and channel is CALLS:
                 connection = peer.direct
                 if connection is not None and not connection.is_paused and not location.held_up:
                     peer.pending[number] = reply
                     connection.send(message)
+                    if timeout_s is not None:
+                        self._deadlines.add(peer, number, location, timeout_s)
                     continue
             self._submit(location, number, message, buffers, reply, channel, timeout_s, sender)
 
