@@ -42,7 +42,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from partisan_actors.portable import copy_native_fields, portable
+from partisan_actors.portable import copy_native_fields, in_words, portable
 
 __all__ = [
     "ActorError",
@@ -280,11 +280,11 @@ class TaskFailed(PartisanError):
                 error = made.__new__(made, first.message, first.exceptions)
             else:
                 error = made.__new__(made)
-        except TypeError:  # a __new__ that wants more than we know
+        except Exception:  # noqa: BLE001 - a `__new__` of users, which may want more than we know
             error = TaskFailed.__new__(_failed_class(object, family))
         TaskFailed.__init__(error, cause, where, remote_traceback)
         if isinstance(error, ActorStopped) and not isinstance(first, ActorStopped):
-            error.actor, error.reason = where, f"{type(first).__name__}: {first}"
+            error.actor, error.reason = where, in_words(first)
         return error
 
 
@@ -301,7 +301,7 @@ def _failed_class(cause: type, family: tuple[type, ...]) -> type[TaskFailed]:
     try:
         # The cause's own fields stay readable through TaskFailed.__getattr__; its constructor is never run.
         return type(f"TaskFailed({bases[-1].__name__})", bases, {**own, "_fields": TaskFailed._fields})
-    except TypeError:  # a final class, or a layout Python cannot combine
+    except Exception:  # noqa: BLE001 - a final class, a layout Python cannot combine, an `__init_subclass__` of users
         return TaskFailed if family == (TaskFailed,) else _failed_class(object, family)
 
 

@@ -9,7 +9,16 @@ import contextlib
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
-__all__ = ["copy_native_fields", "portable"]
+__all__ = ["copy_native_fields", "in_words", "portable"]
+
+
+def in_words(error: BaseException | None) -> str:
+    """Its class and its text, or what that raises, for the text is users' code as well."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception as why:  # noqa: BLE001 - users' code: whatever it raises, there is no text
+        return f"{name}: <no text: its __str__ raises {type(why).__name__}>"
 
 
 def portable(error: BaseException | None) -> Any:

@@ -20,6 +20,7 @@ from partisan_actors.actors.stream_sizes import item_bytes
 from partisan_actors.errors import PartisanError, ProtocolError, SerializationError, TaskCancelled
 from partisan_actors.ids import NodeId
 from partisan_actors.node.router import Peer
+from partisan_actors.portable import in_words
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.frames import Kind
 
@@ -381,7 +382,7 @@ class Streams:
             try:
                 ((value,), _) = args()
             except Exception as caught:  # noqa: BLE001 - unpickling users' values may raise anything
-                why = f"it cannot be unpickled here: {type(caught).__name__}: {caught}"
+                why = f"it cannot be unpickled here: {in_words(caught)}"
                 error = SerializationError(f"item {index} of a stream", "value", why)
             finally:
                 current_system.reset(token)

@@ -17,6 +17,7 @@ from partisan_actors.actors.sent_refs import SentRefs, refs_in_message
 from partisan_actors.actors.traced_calls import TakingTraced
 from partisan_actors.errors import ActorStopped, ActorUnavailable, PartisanError, SerializationError, TaskFailed
 from partisan_actors.node.router import Peer
+from partisan_actors.portable import in_words
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
 from partisan_actors.wire.envelope import ASKS, REPLIES
@@ -52,11 +53,14 @@ def encode_reply(
 def encode_answer(
     number: int, value: Any, what: str, copy: CopyBuffers | None = None, peer: Peer | None = None
 ) -> Encoded:
-    """The reply that carries `value`, or why that cannot be sent."""
+    """The reply that carries `value`, or why that cannot be sent: whatever pickling it raises is its caller's."""
     try:
         return encode_reply(number, value, what, copy, peer)
     except SerializationError as error:
         return encode_reply_error(number, error)
+    except BaseException as error:  # noqa: BLE001 - a `__reduce__` of users may even end the program: not this one
+        path = f"value of type {type(value).__qualname__}"
+        return encode_reply_error(number, SerializationError(what, path, in_words(error)))
 
 
 def encode_reply_error(number: int, error: BaseException) -> Encoded:
@@ -66,7 +70,7 @@ def encode_reply_error(number: int, error: BaseException) -> Encoded:
             payload = encode(lighten(error), "the error")
             decode(payload.body, payload.buffers)  # some exceptions pickle, and then cannot be unpickled
             break
-        except Exception:  # noqa: BLE001 - pickling runs code of users, and every error must arrive somehow
+        except BaseException:  # noqa: BLE001 - pickling runs code of users, and every error must arrive somehow
             continue
     return pack_payload([Kind.REPLY_ERROR, number], payload)
 
@@ -210,7 +214,7 @@ def _make_on_call_meta(system: Host) -> Callable[..., None]:
 
 
 def _undecodable(error: Exception) -> PartisanError:
-    return SerializationError("the reply", "value", f"it cannot be unpickled here: {type(error).__name__}: {error}")
+    return SerializationError("the reply", "value", f"it cannot be unpickled here: {in_words(error)}")
 
 
 def _load(body: bytes | None, buffers: Any) -> Any:

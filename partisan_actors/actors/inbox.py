@@ -9,6 +9,7 @@ from partisan_actors.actors.context import current_system
 from partisan_actors.actors.host import Host
 from partisan_actors.errors import ActorNotFound
 from partisan_actors.node.router import Peer
+from partisan_actors.portable import in_words
 
 __all__ = ["MESSAGE", "Inbox"]
 
@@ -47,7 +48,7 @@ class Inbox:
         try:
             (message,) = args()[0] if callable(args) else args
         except Exception as error:  # noqa: BLE001 - unpickling users' values may raise anything
-            self._system.dead_letter(self, name, f"it cannot be unpickled here: {type(error).__name__}: {error}")
+            self._system.dead_letter(self, name, f"it cannot be unpickled here: {in_words(error)}")
             return
         finally:
             current_system.reset(token)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from partisan_actors.errors import ActorGroupRemoved, ActorStopped
+from partisan_actors.portable import in_words
 
 __all__ = [
     "KILL",
@@ -88,7 +89,7 @@ def raised(error: BaseException) -> str:
     """The text for callers of an actor whose own code ended it, or whose constructor or `on_start` raised."""
     if isinstance(error, ActorExit):
         return exited(error.reason)
-    return f"{_RAISED}{type(error).__name__}: {error}"
+    return f"{_RAISED}{in_words(error)}"
 
 
 def reason_of(text: str) -> str:

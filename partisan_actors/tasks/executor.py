@@ -25,9 +25,7 @@ from partisan_actors.errors import (
     ActorUnavailable,
     PartisanError,
     PlacementGroupRemoved,
-    SerializationError,
     TaskCancelled,
-    TaskFailed,
 )
 from partisan_actors.ids import NodeId, TaskId
 from partisan_actors.node.directory import NodeRecord
@@ -35,7 +33,7 @@ from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.groups_record import GroupRecord
 from partisan_actors.scheduler.isolated import PLACED, placed_at
 from partisan_actors.scheduler.scheduler import Scheduler
-from partisan_actors.tasks.answers import LaterAnswer, NotTaken
+from partisan_actors.tasks.answers import LaterAnswer, NotTaken, settle
 from partisan_actors.tasks.isolated import IsolatedTasks
 from partisan_actors.tasks.kinds import Kinds
 from partisan_actors.tasks.running import current_task
@@ -404,17 +402,14 @@ class TaskExecutor:
             if not self._room.hand_over(spec.task, following.spec.task):
                 # If there is no room, it runs beside the others. Its own end may be the next thing to hear of.
                 self._room.acquire_as_told(following.spec.task, following.spec.request)
-        if error is None:
-            waiting.reply.succeed(value)
-        elif isinstance(error, (SerializationError, TaskCancelled)) and not isinstance(error, TaskFailed):
-            waiting.reply.fail(error)
-        else:
-            waiting.reply.fail(user_error(error, f"task {spec.name} on node {self._system.me.name} ({spec.task})"))
-        if following is None:
-            self._room.release(spec.task)
-            self._scheduler.room_made()
-        if self._has_host:
-            self._tell_host("ended", spec)
+        try:
+            settle(waiting.reply, value, error, f"task {spec.name} on node {self._system.me.name} ({spec.task})")
+        finally:  # whatever came of that, what it has is free
+            if following is None:
+                self._room.release(spec.task)
+                self._scheduler.room_made()
+            if self._has_host:
+                self._tell_host("ended", spec)
 
     # ---- around the function ------------------------------------------------------------------------------------
 

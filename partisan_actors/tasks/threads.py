@@ -109,10 +109,15 @@ class TaskThreads:
         if waiting.has_lent or waiting.spec.stream:
             self._system.post(self._hear, ended)  # behind what the task itself has posted: what it lent, its items
             return
-        self._unheard.append(ended)
         reply = waiting.reply
-        if error is None and isinstance(reply, LaterAnswer):
-            if not reply.succeed_from_thread(value):
+        if error is not None or not isinstance(reply, LaterAnswer):
+            self._unheard.append(ended)
+        else:
+            try:
+                reply.encode(value)
+            finally:
+                self._unheard.append(ended)
+            if not reply.succeed_from_thread():
                 self._system.post(reply.succeed, value)
             elif self._is_due and not self._queue:
                 return

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import cloudpickle
 
 from partisan_actors.errors import SerializationError
-from partisan_actors.portable import portable
+from partisan_actors.portable import in_words, portable
 from partisan_actors.wire.by_value import dump_by_value
 from partisan_actors.wire.frames import INLINE_BYTES_MAX
 
@@ -88,12 +88,12 @@ def _dump(value: Any, what: str, buffers: list[pickle.PickleBuffer] | None) -> b
         body = pickle.dumps(value, 5, buffer_callback=beside)
         if b"__main__" in body or _by_value_registered():
             raise pickle.PicklingError("lives in __main__")
-    except Exception:  # noqa: BLE001 - whatever the user's classes raise, cloudpickle may still manage
+    except (Exception, SystemExit):  # noqa: BLE001 - whatever the user's classes raise, cloudpickle may still manage
         if buffers is not None:
             buffers.clear()
         try:
             body = dump_by_value(value, beside)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             path, why = _culprit(value, error)
             raise SerializationError(what, path, why) from error
     return body
@@ -220,7 +220,7 @@ def _cared_for(value: Any) -> Any:
     return _BesideBytes(value) if type(value) is bytes else portable(value)
 
 
-def _culprit(value: Any, error: Exception) -> tuple[str, str]:
+def _culprit(value: Any, error: BaseException) -> tuple[str, str]:
     """The path to the innermost part that cannot be pickled, and why."""
     path, current, why = "value", value, error
     for _ in range(_DEPTH_MAX):
@@ -231,13 +231,13 @@ def _culprit(value: Any, error: Exception) -> tuple[str, str]:
                 break
         else:
             break
-    return f"{path} of type {type(current).__qualname__}", f"{type(why).__name__}: {why}"
+    return f"{path} of type {type(current).__qualname__}", in_words(why)
 
 
-def _failure(part: Any) -> Exception | None:
+def _failure(part: Any) -> BaseException | None:
     try:
         dump_by_value(part)
-    except Exception as error:  # noqa: BLE001 - it is what was asked for
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is what was asked for
         return error
     return None
 

@@ -170,7 +170,10 @@ class Answered(LaterAnswer):
     def __init__(self) -> None:
         super().__init__(cast(Any, None), cast(Any, None), 0)
 
-    def succeed_from_thread(self, value: Any) -> bool:
+    def encode(self, value: Any) -> None:
+        pass
+
+    def succeed_from_thread(self) -> bool:
         return True
 
 
@@ -221,6 +224,48 @@ def test_it_is_not_when_it_was_of_another_kind_or_has_none_or_others_have_ended(
     assert node.threads.last_of(work, holding(*tasks)) is None
     node.threads.catch_up()
     assert node.ended == [(0, 0, None, None), (1, 1, None, None)]
+
+
+class Pickled:
+    """Holds up who pickles it first, and counts how often that happens."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.is_begun, self.may_end = threading.Event(), threading.Event()
+
+    def __reduce__(self) -> Any:
+        self.count += 1
+        self.is_begun.set()
+        assert self.count > 1 or self.may_end.wait(DEADLINE_S)
+        return int, (1,)
+
+
+class Answering(Node):
+    """A node that answers what has ended."""
+
+    def _ended(self, waiting: Waiting, value: Any, *more: Any) -> None:
+        waiting.reply.succeed(value)
+        super()._ended(waiting, value, *more)
+
+
+def test_a_result_is_pickled_and_sent_once_though_the_loop_looks_meanwhile() -> None:
+    node, task, value, sent = Answering(), Node().task(0, kind(num_cpus=1)), Pickled(), list[bytes]()
+    connection = SimpleNamespace(send=sent.append, send_from_thread=lambda message: False)
+    system, caller = SimpleNamespace(copy_buffers=None), SimpleNamespace(calls=connection)
+    task.reply = LaterAnswer(cast(Any, system), cast(Any, caller), 7)
+    node.call = lambda waiting: value
+
+    node.threads.run(task, lambda: None)
+    assert value.is_begun.wait(DEADLINE_S)
+    node.threads.catch_up()
+    value.may_end.set()
+    while not node.ended:
+        call, args = node._posted.get(timeout=DEADLINE_S)
+        call(*args)
+    node.threads.catch_up()
+
+    assert (value.count, len(sent)) == (1, 1)
+    node.threads.close()
 
 
 def test_after_many_in_a_row_the_loop_has_its_say() -> None:
