@@ -29,14 +29,16 @@ def may_resize(cell: Cell) -> bool:
 def resize(cell: Cell, most: int) -> None:
     """Have at most so many in progress from now on, groups of its own aside. What runs goes on; what waits may begin.
 
-    On the loop. Raises ConfigError for what is no such number, and for an actor of blocking methods that was made
-    without `max_concurrency`: it may count on one at a time.
+    On the loop. Raises ConfigError for what is no such number, which is less where each takes a thread, and for an
+    actor of blocking methods that was made without `max_concurrency`: it may count on one at a time.
     """
     if not 1 <= most <= CONCURRENCY_MAX:
         raise ConfigError("concurrency", most, f"from 1 to {CONCURRENCY_MAX}")
     group = cell.default_group if isinstance(cell, GroupedCell) else None
     if group is not None:
-        group.resize(min(most, THREADS_MAX))
+        if most > THREADS_MAX:
+            raise ConfigError("concurrency", most, f"from 1 to {THREADS_MAX}, as each blocking method takes a thread")
+        group.resize(most)
     elif not may_resize(cell):
         raise ConfigError("concurrency", most, f"1, as {cell} was made with one thread (max_concurrency)")
     else:

@@ -27,7 +27,7 @@ __all__ = ["WORKERS_MAX", "Beginning", "start", "start_another"]
 
 START_TIMEOUT_S: Final = 30.0
 CATCH_UP_S: Final = 2.0
-# Beyond these, none is started while the session runs.
+# Beyond so many that run, none is started while the session runs.
 WORKERS_MAX: Final = 256
 
 
@@ -74,9 +74,12 @@ async def start(begun: Beginning) -> Runtime:
 async def start_another(begun: Beginning, runtime: Runtime, crew: Crew) -> str:
     """One more worker of `crew` while the session runs: its name, once it is a member.
 
-    Raises ConfigError when there are WORKERS_MAX or no process can be started, and NotYetConnected when it does not
-    come up; then it has ended.
+    Raises ConfigError when WORKERS_MAX run or no process can be started, and NotYetConnected when it does not come up;
+    then it has ended. Those that have ended are forgotten when their places are needed.
     """
+    if len(begun.workers) >= WORKERS_MAX:
+        for ended in [worker for worker in begun.workers if worker.epitaph() is not None]:
+            crew.drop(ended)
     if len(begun.workers) >= WORKERS_MAX:
         raise ConfigError("worker", len(begun.workers) + 1, f"at most {WORKERS_MAX} that one process starts")
     name = f"{runtime.config.name}-w{crew.next_number()}"

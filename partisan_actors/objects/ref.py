@@ -174,8 +174,10 @@ class ObjectRef(Reply[T_co], Generic[T_co]):
 
     def fail(self, error: BaseException) -> None:
         if not self._done:
-            self._store.unheard.failed(self, error)
+            self._store.unheard.failed(self, error)  # first: whoever is woken may have it at once
         super().fail(error)
+        if self._error is not error:  # another outcome stands
+            self._store.unheard.heard(error)
         for tell in list(self._store.on_failure):
             tell()
 

@@ -110,6 +110,22 @@ def test_a_worker_that_is_added_and_is_no_node_leaves_nothing(monkeypatch: pytes
         assert len(session.worker_pids) == 1
 
 
+def test_workers_that_have_ended_do_not_count_towards_how_many_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("partisan_actors.api.starting.WORKERS_MAX", 2)
+    with pa.init(workers=2) as session:
+        loop = session.runtime.node.loop
+        with pytest.raises(pa.ConfigError, match="at most 2"):
+            asyncio.run_coroutine_threadsafe(session.add_worker(), loop).result(60)
+        victim, other = session.worker_pids
+        os.kill(victim, signal.SIGKILL)
+        wait_until(session.ended_workers, "the session to know")
+
+        name = asyncio.run_coroutine_threadsafe(session.add_worker(), loop).result(60)
+
+        assert name in {row["name"] for row in pa.nodes()}
+        assert other in session.worker_pids and victim not in session.worker_pids and len(session.worker_pids) == 2
+
+
 def test_workers_that_were_forked_end_with_what_is_left_of_their_template(monkeypatch: pytest.MonkeyPatch) -> None:
     if not forks_workers(os.environ):
         pytest.skip("workers are not forked on this system")

@@ -243,6 +243,12 @@ async def test_an_actor_that_was_made_with_several_threads_gets_more_or_fewer() 
             changed = await a.settings.change(None, "concurrency.Threads", "4", "me")
             await until(lambda: cell.instance.begun == 4)
             assert changed["before"] == 2
+            with pytest.raises(ConfigError, match="concurrency = 1001 is not valid: expected from 1 to 1000, as each"):
+                await a.settings.change(None, "concurrency.Threads", "1001", "me")
+            assert (
+                next(row["value"] for row in await a.settings.effective(None) if row["name"] == "concurrency.Threads")
+                == 4
+            )
             cell.instance.may_end.set()
             for call in calls:
                 await call

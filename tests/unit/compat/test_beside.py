@@ -54,11 +54,14 @@ def test_what_has_a_key_is_logged_once_until_it_is_forgotten() -> None:
     assert not ray.util.log_once("c")
 
 
-def test_of_more_keys_than_are_remembered_the_oldest_is_logged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_more_keys_than_are_remembered_the_one_not_asked_about_is_logged_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(debug, "KEYS_MAX", 2)
 
     assert [debug.log_once(key) for key in "abca"] == [True, True, True, True]
     assert not debug.log_once("c")
+    assert [debug.log_once(key) for key in "bca"] == [True, False, True]
 
 
 def test_periodic_logging_is_once_a_period(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,23 @@ async def test_a_failure_is_told_when_its_ref_is_gone_and_not_before(caplog: pyt
     assert "ValueError: lost" in message
 
 
+async def test_a_failure_that_came_too_late_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    store = Store()
+    ref: ObjectRef[Any] = ObjectRef(store)  # type: ignore[arg-type]  # enough of a store
+    watch = store.unheard.failed
+
+    def succeeds_meanwhile(which: Any, why: BaseException) -> None:
+        watch(which, why)
+        which.succeed(1)
+
+    store.unheard.failed = succeeds_meanwhile  # type: ignore[method-assign]  # as another thread may do
+    ref.fail(error())
+
+    assert ref.result() == 1
+    del ref
+    assert not caplog.messages
+
+
 @pytest.mark.parametrize("way", ["result", "exception", "await", "future", "sent"])
 async def test_a_failure_that_somebody_has_heard_of_is_not_told(way: str, caplog: pytest.LogCaptureFixture) -> None:
     ref = Store().failed(error())

@@ -11,7 +11,7 @@ from partisan_actors.compat.ray.absent import refuser_of
 __all__ = ["disable_log_once_globally", "enable_periodic_logging", "log_once", "reset_log_once"]
 
 PERIOD_S: Final = 60.0
-# More are not remembered: the oldest is forgotten, and may be logged again.
+# More are not remembered: the one that nobody has asked about for the longest is forgotten, and may be logged again.
 KEYS_MAX: Final = 10_000
 
 __getattr__ = refuser_of("util.debug")
@@ -25,12 +25,14 @@ def log_once(key: str) -> bool:
     """Whether to log what has that key: True the first time in this process, and with periodic logging each minute."""
     now = time.monotonic()
     with _lock:
-        if _is_off or (key in _since and not (_is_periodic and now - _since[key] > PERIOD_S)):
+        if _is_off:
             return False
-        _since[key] = now
+        since = _since.pop(key, None)
+        is_due = since is None or (_is_periodic and now - since > PERIOD_S)
+        _since[key] = now if since is None or is_due else since
         if len(_since) > KEYS_MAX:
             del _since[next(iter(_since))]
-        return True
+        return is_due
 
 
 def disable_log_once_globally() -> None:
