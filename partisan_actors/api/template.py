@@ -40,6 +40,9 @@ while True:
         break
 """
 
+# In the environment of what is forked, and so of what that starts: whose it is.
+MARK: Final = "PARTISAN_PROCESS"
+
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
 DESCRIPTORS: Final = 3
@@ -66,7 +69,8 @@ class _Template:
         self._wake_end = wake
         self._pid = os.getpid()
         self._is_over = False
-        self._children: set[int] = set()
+        self._has_forked = False
+        self._children: dict[int, str] = {}  # with what marks all that they start
         self._data = b""
         self._descriptors: deque[int] = deque()
         self._settings: dict[str, Any] | None = None
@@ -96,6 +100,8 @@ class _Template:
 
     def _end(self, *_: object) -> None:
         self._is_over = True
+        if not self._has_forked:
+            os._exit(0)  # it may be importing, and leaves nobody
 
     def _receive(self) -> None:
         try:
@@ -108,6 +114,8 @@ class _Template:
         self._descriptors += descriptors
         *lines, self._data = (self._data + data).split(b"\n")
         for line in lines:
+            if self._is_over:
+                return
             if self._settings is None:
                 self._prepare(json.loads(line))
             elif line == LAST:
@@ -124,14 +132,16 @@ class _Template:
         gc.freeze()
 
     def _fork(self, number: int, descriptors: list[int]) -> None:
+        self._has_forked = True
+        mark = f"{self._pid}-{number}"
         try:
             pid = os.fork()
         except OSError as error:
             self._tell(f"failed {number} {error.errno or 1}")
         else:
             if pid == 0:
-                self._become(descriptors)
-            self._children.add(pid)
+                self._become(descriptors, mark)
+            self._children[pid] = mark
             self._tell(f"forked {number} {pid}")
         for descriptor in descriptors:
             os.close(descriptor)
@@ -142,7 +152,7 @@ class _Template:
         os.dup2(self._socket.fileno(), 1)
         os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", COLLECTING])
 
-    def _become(self, descriptors: list[int]) -> None:
+    def _become(self, descriptors: list[int], mark: str) -> None:
         """In the fork: let go of the template's things, and be what was asked for. Never returns."""
         status = 1
         try:
@@ -153,7 +163,8 @@ class _Template:
             os.close(self._wake)
             os.close(self._wake_end)
             if not self._are_workers:
-                os.setpgid(0, 0)  # so that what it starts can be ended with it
+                os.setpgid(0, 0)  # so that what it starts can be ended with it,
+                os.environ[MARK] = mark  # and what has left the group can be found
             if sys.platform == "linux":
                 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
                 if os.getppid() != self._pid:
@@ -194,9 +205,19 @@ class _Template:
                 with suppress(ProcessLookupError, PermissionError):  # before it is collected: its number is its own yet
                     os.killpg(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
-            if pid in self._children:
-                self._children.remove(pid)
+            if self._children.pop(pid, None) is not None:
                 self._tell(f"ended {pid} {status}")
+            if not self._are_workers:
+                self._end_orphans()
+
+    def _end_orphans(self) -> None:
+        """What those have started that have ended, and has left their group, is this one's child now."""
+        alive = set(self._children.values())
+        for pid in _children_of_this():
+            mark = _mark_of(pid) if pid not in self._children else ""
+            if mark.startswith(f"{self._pid}-") and mark not in alive:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _end_all(self) -> None:
         """Leave nobody: neither those that were forked, nor what they have started."""
@@ -210,7 +231,7 @@ class _Template:
                 pid, _ = os.waitpid(-1, 0)
             except ChildProcessError:
                 return
-            self._children.discard(pid)
+            self._children.pop(pid, None)
 
 
 def _children_of_this() -> list[int]:
@@ -220,6 +241,17 @@ def _children_of_this() -> list[int]:
             return [int(pid) for pid in file.read().split()]
     except (OSError, ValueError):
         return []
+
+
+def _mark_of(pid: int) -> str:
+    """What that process was started with as MARK; "" when it was without, or cannot be looked at."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            variables = file.read().split(b"\0")
+    except OSError:
+        return ""
+    marks = [each for each in variables if each.startswith(MARK.encode() + b"=")]
+    return marks[0].partition(b"=")[2].decode(errors="replace") if marks else ""
 
 
 if __name__ == "__main__":

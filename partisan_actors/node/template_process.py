@@ -124,12 +124,12 @@ class TemplateProcess:
     def close(self) -> None:
         """End it, and everything that it has forked. Returns at once.
 
-        Whatever it is asked for it does first; so when there is something yet, it is killed, and its forks with it.
+        Whatever it is asked for it does before it sees that; so when there is something yet, a signal says it at once.
         """
         if self.is_over:
             return
         if self._asked:
-            self._process.kill()
+            self._process.terminate()
         self.is_over = True
         self.on_over()
         with contextlib.suppress(OSError):

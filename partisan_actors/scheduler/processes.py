@@ -223,21 +223,10 @@ class Processes:
         self, name: str, label: str, environment: Environment, share: Share, placed: Sequence[str]
     ) -> Process:
         assert self.settings is not None
-        ours, theirs = socket.socketpair()
-        theirs.setblocking(True)  # a program may have set another default with `socket.setdefaulttimeout`
-        out, out_end = os.pipe()
-        errors, errors_end = os.pipe()
         try:
-            forked = await self._ready_template().fork((theirs.fileno(), out_end, errors_end))
+            forked, ours, out, errors = await self._forked()
         except OSError as error:
-            for descriptor in (out, errors):
-                os.close(descriptor)
-            ours.close()
             raise WorkerCrashed(str(self._node.me), f"no process could be forked for {label} ({error})") from error
-        finally:
-            theirs.close()
-            os.close(out_end)
-            os.close(errors_end)
         if self.outputs is None:
             self.outputs = Outputs(self.take_lines)
         closed = asyncio.Event()
@@ -261,8 +250,31 @@ class Processes:
             "python_path": list(placed),
             "environment": environment.plain(),
         }
-        await self._loop.sock_sendall(ours, json.dumps({**self.settings(), **mine}).encode() + b"\n")
+        try:
+            await self._loop.sock_sendall(ours, json.dumps({**self.settings(), **mine}).encode() + b"\n")
+        except OSError:  # it has ended already: who waits for it is told how
+            pass
+        except BaseException:
+            process.kill()
+            raise
         return process
+
+    async def _forked(self) -> tuple[Forked, socket.socket, int, int]:
+        """A fork, and our ends of its control, its output and its errors. Raises OSError; then nothing is open."""
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            control, its_control = socket.socketpair()
+            ours.callback(control.close)
+            theirs.callback(its_control.close)
+            its_control.setblocking(True)  # a program may have set another default with `socket.setdefaulttimeout`
+            pipes = []
+            for _ in ("output", "errors"):
+                pipes.append(pipe := os.pipe())
+                ours.callback(os.close, pipe[0])
+                theirs.callback(os.close, pipe[1])
+            (out, its_out), (errors, its_errors) = pipes
+            forked = await self._ready_template().fork((its_control.fileno(), its_out, its_errors))
+            ours.pop_all()
+            return forked, control, out, errors
 
     def _free_name(self) -> str:
         # Names come again, so that the records of the past do not become ever more. A name has 63 characters at most.

@@ -52,8 +52,13 @@ class Alone:
     def make(self) -> Any:
         return Alone.remote(7)
 
-    def start_a_child(self) -> int:
-        return subprocess.Popen(["sleep", "600"]).pid
+    def start_a_child(self, leaves: bool = False) -> int:
+        return subprocess.Popen(["sleep", "600"], start_new_session=leaves).pid
+
+    def start_a_daemon(self) -> int:
+        """Its parent ends at once, so it is nobody's child but the template's."""
+        command = "setsid sleep 600 >/dev/null & echo $!"
+        return int(subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, check=True).stdout)
 
     def environ(self, name: str) -> str | None:
         return os.environ.get(name)
@@ -262,6 +267,19 @@ class TestActors:
         pa.kill(actor)
 
         assert wait_until(lambda: is_gone(child), "the child of the killed actor to end")
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody knows whose it is")
+    def test_what_has_left_its_group_ends_with_it_as_well_and_that_of_others_does_not(self) -> None:
+        actor, other = Alone.remote(), Alone.remote()
+        left, daemon = pa.get([actor.start_a_child.remote(True), actor.start_a_daemon.remote()])
+        others = pa.get([other.start_a_child.remote(True), other.start_a_daemon.remote()])
+
+        pa.kill(actor)
+
+        wait_until(lambda: is_gone(left) and is_gone(daemon), "what the killed actor had started to end")
+        assert not any(map(is_gone, others))
+        pa.kill(other)
+        wait_until(lambda: all(map(is_gone, others)), "what the other one had started to end")
 
     def test_it_can_make_others_and_be_found_by_name(self) -> None:
         maker = Alone.options(name="maker").remote()

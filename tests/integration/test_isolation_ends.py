@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 
 import partisan_actors as pa
 from partisan_actors.api.inspection import Inspection
+from partisan_actors.scheduler.environment import Environment
+from partisan_actors.scheduler.processes import Share
+from tests.integration.on_loop import on_loop
 from tests.integration.programs import Programs, is_gone, wait_until, workers_of
 
 
@@ -27,6 +34,9 @@ class Alone:
 
     def pid(self) -> int:
         return os.getpid()
+
+    def start_a_child(self) -> int:
+        return subprocess.Popen(["sleep", "600"]).pid
 
 
 @pytest.fixture
@@ -172,6 +182,61 @@ def test_nothing_is_left_of_a_driver_that_ends(programs: Programs) -> None:
 
     assert program.wait() == 0, program.output
     program.assert_nothing_left()
+
+
+@pytest.fixture
+def hosting() -> Iterator[tuple[pa.Session, psutil.Process]]:
+    """A session whose own node hosts one process, and the template of that; what stands still goes on at the end."""
+    session = pa.init(workers=0, hosts_actors=True)
+    try:
+        first = Alone.options(num_cpus=0, name="first").remote()
+        template = psutil.Process(pa.get(first.pid.remote())).parent()
+        assert template is not None and template.ppid() == os.getpid()
+        yield session, template
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            template.resume()
+        pa.shutdown()
+
+
+def asked_for(session: pa.Session) -> int:
+    """How many processes the session's node has, or has asked its template for."""
+    return on_loop(session, lambda: len(session.runtime.scheduler.processes._names))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere what an actor has started may stay")
+def test_a_node_that_ends_while_it_starts_a_process_leaves_nothing_of_those_before(
+    hosting: tuple[pa.Session, psutil.Process],
+) -> None:
+    session, template = hosting
+    child = pa.get(pa.get_actor("first").start_a_child.remote())
+    template.suspend()
+    second = Alone.options(num_cpus=0).remote()
+    wait_until(lambda: asked_for(session) == 2, "the second process to be asked for")
+
+    pa.shutdown()
+    template.resume()
+
+    wait_until(lambda: is_gone(template.pid) and is_gone(child), "the template and the child to end")
+    del second
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts what is open in /proc")
+def test_a_process_that_nobody_waits_for_any_more_leaves_nothing_open(
+    hosting: tuple[pa.Session, psutil.Process],
+) -> None:
+    session, template = hosting
+    processes, loop = session.runtime.scheduler.processes, session.runtime.node.loop
+    template.suspend()
+    before = len(os.listdir("/proc/self/fd"))
+    starting = asyncio.run_coroutine_threadsafe(processes.start("nobody", Environment(), Share()), loop)
+    wait_until(lambda: asked_for(session) == 2 and len(os.listdir("/proc/self/fd")) > before, "it to be asked for")
+
+    starting.cancel()
+
+    wait_until(lambda: asked_for(session) == 1 and len(os.listdir("/proc/self/fd")) <= before, "all to be closed")
+    template.resume()
+    wait_until(lambda: len(template.children()) == 1, "only the first process to be left")
 
 
 def test_when_a_template_is_killed_its_processes_end_and_there_is_another(room: pa.Session) -> None:
