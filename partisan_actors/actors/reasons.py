@@ -21,6 +21,7 @@ __all__ = [
     "NORMAL",
     "OUT_OF_SCOPE",
     "REASON_MAX",
+    "UNREADABLE",
     "ActorExit",
     "Flushed",
     "effect_of_exit",
@@ -46,6 +47,7 @@ OUT_OF_SCOPE: Final = "out of scope"
 _KILLED: Final = "it was killed"
 _EXITED: Final = "it exited: "
 _RAISED: Final = "its constructor raised "
+UNREADABLE: Final = "its class or its arguments could not be unpickled: "
 _GROUP_GONE: Final = "its placement group "
 NODE_STOPPED: Final = "its node stopped"
 
@@ -56,12 +58,14 @@ KINDS: Final = (
     (_KILLED, "killed"),
     (_EXITED, "exited"),
     (_RAISED, "constructor failed"),
+    (UNREADABLE, "unreadable"),
     ("its owner, ", "owner gone"),
     (NODE_STOPPED, "node down"),
     ("its node ", "node down"),
     ("the other nodes believed its node ", "node down"),
     ("another life of it ", "superseded"),
     ("its process ", "process ended"),
+    ("signal ", "ended by a signal"),
     ("the kernel most likely ended its process ", "out of memory"),
     (_GROUP_GONE, "placement group removed"),
     ("its bundle of ", "placement group removed"),

@@ -27,7 +27,15 @@ SETTLED_S: Final = 30.0
 
 # Ends that nobody need hear of, and ends that somebody should look at; by `kind_of`.
 _QUIET_ENDS: Final = ("out of scope", "node down")
-_FAILURES: Final = ("constructor failed", "exited", "process ended", "out of memory", "superseded")
+_FAILURES: Final = (
+    "constructor failed",
+    "unreadable",
+    "exited",
+    "process ended",
+    "ended by a signal",
+    "out of memory",
+    "superseded",
+)
 
 
 class EventService:

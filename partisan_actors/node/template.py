@@ -91,7 +91,7 @@ def status_text(pid: int, status: int | None, *, for_want_of_memory: bool = Fals
         return f"its process (pid {pid}) ended with the template process that had forked it"
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        return f"its process (pid {pid}) was ended by signal {number} ({signal_name(number)})"
+        return f"signal {number} ({signal_name(number)}) ended its process (pid {pid})"
     return f"its process (pid {pid}) ended with exit code {os.waitstatus_to_exitcode(status)}"
 
 

@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from partisan_actors.errors import InternalError, PartisanError, WorkerCrashed
+from partisan_actors.actors.reasons import UNREADABLE
+from partisan_actors.errors import ActorStopped, InternalError, PartisanError, WorkerCrashed
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import PREFIX
 from partisan_actors.scheduler.processes import KILL_S, Process, Processes, Share
@@ -50,7 +51,7 @@ class IsolatedActors:
         self._room = room
         self._freed = freed
         self._of: dict[ActorId, Process] = {}
-        # Told of each that has ended, with how its process did.
+        # Told of each that has ended without a word of its own, and why.
         self.on_ended: list[Callable[[ActorSpec, str], object]] = []
         self._making: dict[ActorId, asyncio.Task[Process | Exception]] = {}
 
@@ -77,6 +78,8 @@ class IsolatedActors:
                 job.cancel()
                 self._freed(spec.actor)
         if isinstance(process, Exception):
+            if isinstance(process, ActorStopped):  # what it is made of cannot be read there
+                self.tell_ended(spec, f"{UNREADABLE}{process.reason}")
             raise process
         if process is None:
             raise WorkerCrashed(str(self._system.me), f"{spec} was taken back while its process was started")
@@ -141,8 +144,12 @@ class IsolatedActors:
         if self._of.get(spec.actor) is process:
             del self._of[spec.actor]
             self._freed(spec.actor)
-            for tell in self.on_ended:
-                tell(spec, why)
+            self.tell_ended(spec, why)
+
+    def tell_ended(self, spec: ActorSpec, why: str) -> None:
+        """That actor has ended without a word of its own, or never began."""
+        for tell in self.on_ended:
+            tell(spec, why)
 
 
 def placed_at(node: Node, process: Process) -> Placed:

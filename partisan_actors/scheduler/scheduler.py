@@ -21,12 +21,12 @@ from partisan_actors.actors.blocking import result_of
 from partisan_actors.actors.cell import Cell
 from partisan_actors.actors.context import current_system
 from partisan_actors.actors.options import CellOptions
+from partisan_actors.actors.reasons import UNREADABLE
 from partisan_actors.actors.ref import PENDING, STOPPED, Location
 from partisan_actors.actors.scope import Scope
 from partisan_actors.actors.sent_refs import SentRefs
 from partisan_actors.actors.system import ActorSystem
 from partisan_actors.actors.tracing import LifeTrace
-from partisan_actors.actors.user_errors import user_error
 from partisan_actors.errors import (
     ActorExists,
     ActorGroupRemoved,
@@ -38,6 +38,7 @@ from partisan_actors.errors import (
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import NodeRecord
 from partisan_actors.node.router import Peer
+from partisan_actors.portable import in_words
 from partisan_actors.scheduler.choosing import Choosing
 from partisan_actors.scheduler.definitions import definition_of
 from partisan_actors.scheduler.groups import Groups
@@ -53,7 +54,7 @@ from partisan_actors.scheduler.processes import Processes
 from partisan_actors.scheduler.resources import Resources
 from partisan_actors.scheduler.room import Room
 from partisan_actors.scheduler.spec import ActorSpec
-from partisan_actors.scheduler.unmade import why_not_made
+from partisan_actors.scheduler.unmade import unreadable, why_not_made
 from partisan_actors.wire.payload import decode
 
 __all__ = ["Scheduler"]
@@ -318,8 +319,8 @@ class Scheduler:
             args, kwargs = decode(spec.body, [bytearray(buffer) for buffer in spec.buffers])
         except Exception as error:
             self.forget(spec.actor)
-            where = f"unpickling the class or the constructor arguments of {spec} on node {self.node.me.name}"
-            raise user_error(error, where) from error
+            self.isolated.tell_ended(spec, f"{UNREADABLE}{in_words(error)}")
+            raise unreadable(spec, self.node.me.name, error) from error
         finally:
             current_system.reset(token)
         options = CellOptions(

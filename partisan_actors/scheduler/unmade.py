@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from partisan_actors.errors import ActorStopped, InternalError, PartisanError
+from partisan_actors.actors.user_errors import traceback_text
+from partisan_actors.errors import ActorStopped, InternalError, PartisanError, TaskFailed
 from partisan_actors.scheduler.spec import ActorSpec
 
-__all__ = ["why_not_made"]
+__all__ = ["unreadable", "why_not_made"]
 
 logger = logging.getLogger(__name__)
+
+
+def unreadable(spec: ActorSpec, node: str, error: Exception) -> TaskFailed:
+    """The error when what it is to be made of cannot be unpickled on that node: it is an ActorStopped, too."""
+    where = f"unpickling the class or the constructor arguments of {spec} on node {node}"
+    return TaskFailed.of(error, where, traceback_text(error), has_stopped_actor=True)
 
 
 def why_not_made(spec: ActorSpec, error: BaseException) -> PartisanError:

@@ -27,7 +27,7 @@ def test_an_exit_code_is_named() -> None:
 def test_a_signal_is_named(number: signal.Signals) -> None:
     status = status_of(f"import os; os.kill(os.getpid(), {int(number)})")
 
-    assert f"signal {int(number)} ({number.name})" in status_text(12, status)
+    assert status_text(12, status) == f"signal {int(number)} ({number.name}) ended its process (pid 12)"
 
 
 def test_an_end_with_the_template_is_told_as_that() -> None:
