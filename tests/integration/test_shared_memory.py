@@ -28,7 +28,10 @@ def _own_memory(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Segments of these tests are where nobody else's are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARTISAN_SHM_DIR", str(roomy_memory(tmp_path_factory) / f"partisan-tests-{os.getpid()}"))
+        # These tests collect often. What all other tests have left would take so long that others take us for dead.
+        gc.freeze()
         yield
+        gc.unfreeze()
 
 
 def store() -> ObjectStore:
