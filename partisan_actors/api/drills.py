@@ -19,6 +19,8 @@ __all__ = ["Drills", "drills_of"]
 
 SERVICE: Final = "faults"
 PLANS_MAX: Final = 100
+# Actors whose description is kept; beyond that all of them are looked up anew.
+DESCRIBED_MAX: Final = 10_000
 
 
 def drills_of(system: ActorSystem) -> Drills:
@@ -34,6 +36,7 @@ class Drills:
         self._system = system
         self.interception = Interception(system.node, self._describe, is_service)
         self.interception.on_rules = self._rules_changed
+        self._described: dict[bytes, str] = {}
         self._plans: dict[int, tuple[FaultPlan, PlanDrill]] = {}
         self._next = itertools.count(1).__next__
         system.extensions[SERVICE] = self
@@ -88,6 +91,16 @@ class Drills:
 
     def _describe(self, key: bytes) -> str:
         """An actor by the key that messages carry: as this node knows it, or the key."""
+        known = self._described.get(key)
+        if known is None:
+            known = self._look_up(key)
+            if len(self._described) >= DESCRIBED_MAX:
+                self._described.clear()
+            if known != key.hex():  # that one may be known later
+                self._described[key] = known
+        return known
+
+    def _look_up(self, key: bytes) -> str:
         found = self._system.cells.get(key)
         if isinstance(found, Cell):
             return str(found)

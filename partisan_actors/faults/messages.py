@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from partisan_actors.errors import ConfigError
 
@@ -19,8 +19,7 @@ AFTER_MAX_S: Final = 86_400.0
 COPIES_MAX: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Passing:
+class Passing(NamedTuple):
     """One message on its way over one connection, or, with `sender` equal to `receiver`, within one node.
 
     `direction` is "out" where it is sent and "in" where it arrives. `kind` is "call", "tell", "reply", "ping", "pong",

@@ -29,7 +29,7 @@ from partisan_actors.transport.connection import Connection
 from partisan_actors.transport.superseding import Waiting
 from partisan_actors.wire.channels import CALLS, CONTROL
 from partisan_actors.wire.codec import unpack
-from partisan_actors.wire.envelope import Envelope, inner_of
+from partisan_actors.wire.envelope import REPLIES, Envelope, inner_of
 from partisan_actors.wire.frames import Kind
 from partisan_actors.wire.in_turn import without_turn
 
@@ -44,10 +44,13 @@ HELD_MAX: Final = 100_000
 # The position of the actor's key and of the method.
 _CALLS: Final = {Kind.CALL: 2, Kind.CALL_PICKLED: 2, Kind.CALL_META: 2}
 _TELLS: Final = {Kind.TELL: 1, Kind.TELL_PICKLED: 1, Kind.TELL_META: 1}
+_PLACES: Final = {**_CALLS, **_TELLS}
+# In these there is no other message.
+_BARE: Final = REPLIES | _PLACES.keys()
 _NAMES: Final = {
     **dict.fromkeys(_CALLS, "call"),
     **dict.fromkeys(_TELLS, "tell"),
-    **dict.fromkeys((Kind.REPLY, Kind.REPLY_PICKLED, Kind.REPLY_ERROR), "reply"),
+    **dict.fromkeys(REPLIES, "reply"),
     Kind.PING: "ping",
     Kind.PONG: "pong",
     Kind.IDLE: "idle",
@@ -233,10 +236,13 @@ class Interception:
         if peer is None or not self._rules:
             act()
             return
-        plain = unpack(message)
-        size = len(message) + sum(map(len, buffers or ()))
+        size = len(message) + sum(map(len, buffers)) if buffers else len(message)
         me, there = self._node.me.name, peer.node.name
-        fault = self._judge(self._passing("out", plain, size, me, there, connection.handshake.channel))
+        passing = self._passing("out", unpack(message), size, me, there, connection.handshake.channel)
+        fault = self._judge(passing) if passing is not None else None
+        if fault is None and connection not in self._lines:
+            act()
+            return
         if fault is not None and fault.kind == "corrupt":
             self.counts["corrupt"] += 1
             act()
@@ -251,22 +257,26 @@ class Interception:
             self._hand_on(kind, handler, peer, message, *rest)
             return
 
-        def act() -> None:
-            self._is_inside = True
-            try:
-                self._hand_on(kind, handler, peer, message, *rest)
-            finally:
-                self._is_inside = False
-
         buffers = rest[0] if rest else None
         me = self._node.me.name
         size = _size(message) + sum(map(len, buffers or ()))
         channel = CONTROL if kind == Kind.CONTROL else peer.channel if isinstance(peer, OnChannel) else CALLS
-        fault = self._judge(self._passing("in", message, size, peer.node.name, me, channel))
-        self._apply(fault, peer_behind(peer), act)
+        passing, way = self._passing("in", message, size, peer.node.name, me, channel), peer_behind(peer)
+        fault = self._judge(passing) if passing is not None else None
+        if fault is None and way not in self._lines:
+            self._take_in(kind, handler, peer, message, *rest)
+        else:
+            self._apply(fault, way, partial(self._take_in, kind, handler, peer, message, *rest))
+
+    def _take_in(self, kind: int, handler: Callable[..., None], peer: Peer, message: list[Any], *rest: Any) -> None:
+        self._is_inside = True
+        try:
+            self._hand_on(kind, handler, peer, message, *rest)
+        finally:
+            self._is_inside = False
 
     def _hand_on(self, kind: int, handler: Callable[..., None], peer: Peer, message: list[Any], *rest: Any) -> None:
-        place = _CALLS.get(kind) or _TELLS.get(kind)
+        place = _PLACES.get(kind) if self._gate is not None else None
         if self._gate is None or place is None or self._is_service(message[place]):
             handler(peer, message, *rest)
             return
@@ -277,7 +287,8 @@ class Interception:
     def _passing(
         self, direction: str, plain: list[Any], size: int, sender: str, receiver: str, channel: str
     ) -> Passing | None:
-        plain = inner_of(without_turn(plain))
+        if plain[0] not in _BARE:
+            plain = inner_of(without_turn(plain))
         kind = _NAMES.get(plain[0])
         if kind is None:
             return None
@@ -291,14 +302,12 @@ class Interception:
         if plain[0] == Kind.CONTROL:
             kind = str(plain[1][0])
         else:
-            place = _CALLS.get(plain[0]) or _TELLS.get(plain[0])
+            place = _PLACES.get(plain[0])
             if place is not None:
                 actor, method = self._describe_actor(plain[place]), str(plain[place + 1])
         return Passing(direction, kind, sender, receiver, source, destination, channel, actor, method, size, is_relayed)
 
-    def _judge(self, passing: Passing | None) -> Fault | None:
-        if passing is None:
-            return None
+    def _judge(self, passing: Passing) -> Fault | None:
         for number, rule in list(self._rules.items()):
             try:
                 fault = rule(passing)
@@ -371,10 +380,10 @@ def _carefully(act: Callable[[], None]) -> None:
 
 def _size(message: list[Any]) -> int:
     """About how long a message was on the wire: what it holds of bytes and text, and a little for all else."""
-    sizes = (
+    sizes = [
         len(item) if isinstance(item, (bytes, str)) else _size(item) if isinstance(item, list) else 8
         for item in message
-    )
+    ]
     return sum(sizes)
 
 
