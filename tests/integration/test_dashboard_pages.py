@@ -77,7 +77,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("dashboard")
     with Programs(folder) as programs:
         shells = Shells(programs, folder)
-        nodes, address = shells.start("--nodes", "3", "--name", "n", "--tracing", "--dashboard", "0")
+        nodes, address = shells.start("--nodes", "3", "--name", "n", "--tracing", "--dashboard", "0", "--allow-faults")
         url = nodes.wait_for("dashboard    http").split()[-1]
         worker = shells.script(WORK, address)
         worker.wait_for("made")
@@ -415,3 +415,30 @@ def test_a_page_whose_session_has_ended_leads_to_the_form(browser: Any, site: Si
         context.close()
         program.interrupt()
         program.wait()
+
+
+def test_a_fault_is_injected_after_a_confirmation_told_on_every_page_and_ended(page: Any, site: Site) -> None:
+    go(page, site, "more/faults")
+    page.get_by_label("Fault", exact=True).select_option("delay")
+    page.get_by_label("Nodes", exact=True).fill("nobody")
+    page.get_by_label("By milliseconds").fill("1")
+    page.get_by_label("For seconds").fill("600")
+    page.get_by_role("button", name="Inject", exact=True).click()
+    page.get_by_role("button", name="Inject it").click()
+    page.get_by_role("alert").get_by_text("expected one of the nodes").wait_for()
+    page.complaints.clear()  # Chromium tells of the refusal
+    page.keyboard.press("Escape")
+    page.get_by_label("Nodes", exact=True).fill("n-w1")
+    page.get_by_role("button", name="Inject", exact=True).press("Enter")
+    page.get_by_role("button", name="Inject it").press("Enter")
+    page.get_by_role("cell", name="senders n-w1").wait_for()
+
+    go(page, site, "nodes")
+    page.get_by_text("Faults are injected on").wait_for()
+    page.get_by_role("link", name="Which?").click()
+    page.get_by_role("button", name="End all").click()
+    page.get_by_role("button", name="End them").click()
+
+    page.get_by_text("No faults are injected").wait_for()
+    page.get_by_text("Faults are injected on").wait_for(state="hidden")
+    site.nodes.wait_for("injects a fault")
