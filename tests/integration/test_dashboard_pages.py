@@ -44,6 +44,9 @@ WORK = """
         def keep(self, number):
             print(f"kept {number}", flush=True)
 
+        def inspect_state(self):
+            return {"drawers": [{"labelled": "<b>bold</b>"}]}
+
     with pa.init(sys.argv[1], tracing=True):
         gone, kept = Kept.options(name="gone").remote(), Kept.options(name="kept").remote()
         pa.get([gone.keep.remote(0), kept.keep.remote(0)])
@@ -344,6 +347,9 @@ def test_a_message_that_reached_nobody_is_sent_again_to_somebody_else(page: Any,
     page.get_by_role("link", name="Kept").click()
     page.get_by_text("made by").wait_for()
     other = page.locator("code").first.text_content()
+    page.get_by_role("button", name="State", exact=True).click()
+    page.get_by_role("dialog").get_by_text("<b>bold</b>").wait_for()
+    page.keyboard.press("Escape")
 
     go(page, site, "more/dead-letters")
     page.get_by_role("row", name="keep").get_by_role("button", name="Send again").click()
@@ -442,3 +448,24 @@ def test_a_fault_is_injected_after_a_confirmation_told_on_every_page_and_ended(p
     page.get_by_text("No faults are injected").wait_for()
     page.get_by_text("Faults are injected on").wait_for(state="hidden")
     site.nodes.wait_for("injects a fault")
+
+
+def test_the_map_goes_back_to_when_somebody_was_there_who_has_gone(page: Any, site: Site) -> None:
+    guest, _ = site.shells.start("--name", "guest", "--join", _address(site))
+    go(page, site, "overlay")
+    page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for()
+    guest.interrupt()
+    guest.wait()
+    page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for(state="hidden")
+
+    page.get_by_role("button", name="Past").click()
+    page.get_by_text("as it was").wait_for()
+    page.locator(".side").get_by_role("listitem").filter(has_text="node guest has joined").get_by_role("button").click()
+    page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for()
+    page.get_by_role("button", name="Live").click()
+    page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for(state="hidden")
+
+    go(page, site, "events?kind=node.up")
+    page.get_by_role("row").filter(has_text="node guest has joined").get_by_role("link").first.click()
+    page.get_by_text("as it was").wait_for()
+    page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for()

@@ -4,6 +4,7 @@ import { h, fill, refill } from "/assets/dom.js";
 import { clock, plural, state } from "/assets/format.js";
 import { Layout } from "/assets/layout.js";
 import { NODE, Painter } from "/assets/painter.js";
+import { PastBar } from "/assets/past.js";
 import { Stream } from "/assets/stream.js";
 
 const FEED_MAX = 200;
@@ -23,6 +24,7 @@ export function overlayView(_, { isPaused }) {
   let isFitted = false;
   let isHeld = false;
   let isOpen = true;
+  let last = null; // what the stream has told
 
   const canvas = h("canvas", { tabIndex: 0, role: "img", "aria-label": "Map of the overlay" });
   const summary = h("p", { className: "visually-hidden", role: "status" });
@@ -46,8 +48,26 @@ export function overlayView(_, { isPaused }) {
   });
   const fit = h("button", { type: "button", onclick: () => { painter.fit(layout.bounds()); draw(); } }, "Fit");
   const legend = h("div", { className: "legend", "aria-hidden": "true" }, [["active", "active"], ["passive", "passive"], ["tree", "tree"], ["way", "relayed"], ["loose", "one-sided"]].map(([kind, label]) => h("span", { className: kind }, h("i"), label)), state("up"), state("suspect"), state("draining"), state("down"), state("process"));
-  const stage = h("div", { className: "panel stage" }, canvas, h("div", { className: "controls" }, toggles, channels, roots, fit), legend, summary);
-  const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Overlay"), sub), h("div", { className: "map" }, stage, h("div", { className: "side" }, side, list)));
+  // ---- the past ----
+
+  const bar = new PastBar({
+    show: (then) => take(then, false),
+    live: () => {
+      pastToggle.setAttribute("aria-pressed", "false");
+      pastToggle.classList.remove("on");
+      if (last) take({ ...last, changes: [] }, true); else update().catch(() => null); // the next question says what is wrong
+    },
+  });
+  const pastToggle = h("button", { type: "button", "aria-pressed": "false", title: "The map as it was", onclick: () => (bar.isOpen ? bar.close() : openPast()) }, "Past");
+
+  async function openPast(at = null) {
+    pastToggle.setAttribute("aria-pressed", "true");
+    pastToggle.classList.add("on");
+    await bar.open(at).catch((error) => { bar.close(); fill(sub, h("span", { className: "bad", role: "alert" }, error.message)); });
+  }
+
+  const stage = h("div", { className: "panel stage" }, canvas, h("div", { className: "controls" }, toggles, channels, roots, fit, pastToggle), legend, summary);
+  const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Overlay"), sub), bar.element, h("div", { className: "map" }, stage, h("div", { className: "side" }, side, list)));
   const painter = new Painter(canvas);
 
   // ---- what is shown ----
@@ -75,7 +95,7 @@ export function overlayView(_, { isPaused }) {
   function describe() {
     const up = picture.nodes.filter((each) => each.state === "up").length;
     const parts = picture.parts.length;
-    const text = `${plural(up, "node")} up, ${plural(picture.links.length, "active link")}, ${parts === 1 ? "in one part" : `in ${parts} parts`}${picture.one_sided.length ? `, ${plural(picture.one_sided.length, "one-sided link")}` : ""}`;
+    const text = `${bar.isOpen ? "as it was: " : ""}${plural(up, "node")} up, ${plural(picture.links.length, "active link")}, ${parts === 1 ? "in one part" : `in ${parts} parts`}${picture.one_sided.length ? `, ${plural(picture.one_sided.length, "one-sided link")}` : ""}`;
     fill(sub, text, parts > 1 ? h("span", { className: "chip bad", style: { marginLeft: ".6rem" } }, "partitioned") : null);
     if (summary.textContent !== text) summary.textContent = text;
     const names = picture.nodes.map((each) => each.name);
@@ -83,7 +103,8 @@ export function overlayView(_, { isPaused }) {
       fill(roots, h("option", { value: "" }, "tree of all"), names.map((name) => h("option", { value: name }, `tree of ${name}`)));
       roots.value = root;
     }
-    refill(list, h("h2", {}, "What has changed"), feed.length ? h("ul", { className: "plain" }, feed.map((each) => h("li", {}, h("span", { className: "faint mono" }, clock(each.time).slice(0, 8)), " ", each.text))) : h("p", { className: "soft" }, "Nothing since this page was opened."));
+    if (bar.isOpen) refill(list, bar.list());
+    else refill(list, h("h2", {}, "What has changed"), feed.length ? h("ul", { className: "plain" }, feed.map((each) => h("li", {}, h("span", { className: "faint mono" }, clock(each.time).slice(0, 8)), " ", each.text))) : h("p", { className: "soft" }, "Nothing since this page was opened."));
     const node = picture.nodes.find((each) => each.name === selected);
     refill(side, node ? about(node) : everybody());
   }
@@ -205,11 +226,10 @@ export function overlayView(_, { isPaused }) {
 
   // ---- the stream ----
 
-  let last = null;
   const stream = new Stream("/api/v1/changes", {
     overlay: (told) => {
       last = told;
-      if (!isPaused()) take(last, true);
+      if (!isPaused() && !bar.isOpen) take(last, true);
     },
   });
 
@@ -240,6 +260,11 @@ export function overlayView(_, { isPaused }) {
   }
 
   async function update() {
+    if (bar.isOpen) {
+      const told = await bar.refresh();
+      describe();
+      return told;
+    }
     await refreshChannel();
     if (channel) describe();
     if (stream.isOpen && last) {
@@ -252,8 +277,12 @@ export function overlayView(_, { isPaused }) {
     return found;
   }
 
+  const wanted = Number(new URLSearchParams(location.hash.split("?")[1] ?? "").get("at"));
+  if (wanted > 0) openPast(wanted);
+
   function close() {
     isOpen = false;
+    clearTimeout(bar.timer);
     stream.close();
     size.disconnect();
     cancelAnimationFrame(frame);

@@ -24,9 +24,9 @@ def test_every_form_makes_a_plan_that_does_what_it_says_to_those_who_are_named(o
 def test_what_a_form_takes_is_in_the_plan_in_its_units() -> None:
     loss, late = plan_of("loss", GIVEN).operations[0], plan_of("reorder", GIVEN).operations[0]
 
-    assert loss.rate == 0.25 and (late.rate, late.window_s) == (0.25, 0.25)  # type: ignore[union-attr]
-    assert plan_of("slow", GIVEN).operations[0].input_s == 0.25  # type: ignore[union-attr]
-    assert plan_of("cut", GIVEN).operations[0].one_way is True  # type: ignore[union-attr]
+    assert loss.rate == 0.25 and (late.rate, late.window_s) == (0.25, 0.25)  # type: ignore[union-attr]  # it is of that kind
+    assert plan_of("slow", GIVEN).operations[0].input_s == 0.25  # type: ignore[union-attr]  # it is of that kind
+    assert plan_of("cut", GIVEN).operations[0].one_way is True  # type: ignore[union-attr]  # it is of that kind
 
 
 def test_only_what_makes_no_sense_for_nodes_that_run_has_no_form() -> None:
@@ -35,7 +35,7 @@ def test_only_what_makes_no_sense_for_nodes_that_run_has_no_form() -> None:
 
 @pytest.mark.parametrize("nodes", ["all", "2 random", "30%"])
 def test_selectors_are_taken_as_plans_have_them(nodes: str) -> None:
-    assert plan_of("stall", {**GIVEN, "nodes": nodes}).operations[0].nodes == nodes  # type: ignore[union-attr]
+    assert plan_of("stall", {**GIVEN, "nodes": nodes}).operations[0].nodes == nodes  # type: ignore[union-attr]  # it is of that kind
 
 
 @pytest.mark.parametrize("nodes", ["", " , ", "a b", "101%", "x" * 200])
