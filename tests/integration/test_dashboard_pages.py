@@ -459,7 +459,7 @@ def test_the_map_goes_back_to_when_somebody_was_there_who_has_gone(page: Any, si
     page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for(state="hidden")
 
     page.get_by_role("button", name="Past").click()
-    page.get_by_text("as it was").wait_for()
+    page.get_by_text("as it was").first.wait_for()
     page.locator(".side").get_by_role("listitem").filter(has_text="node guest has joined").get_by_role("button").click()
     page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for()
     page.get_by_role("button", name="Live").click()
@@ -467,5 +467,5 @@ def test_the_map_goes_back_to_when_somebody_was_there_who_has_gone(page: Any, si
 
     go(page, site, "events?kind=node.up")
     page.get_by_role("row").filter(has_text="node guest has joined").get_by_role("link").first.click()
-    page.get_by_text("as it was").wait_for()
+    page.get_by_text("as it was").first.wait_for()
     page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for()

@@ -158,7 +158,7 @@ async function begin() {
   try {
     const session = await whoami();
     readOnly = session.read_only;
-    document.getElementById("cluster").textContent = session.cluster;
+    fill(document.getElementById("cluster"), session.cluster, readOnly ? [" ", h("span", { className: "chip" }, "read-only")] : null);
     const leave = document.getElementById("leave");
     leave.hidden = !session.may_sign_out;
     leave.addEventListener("click", () => signOut().catch((error) => banner(error.message, true)));

@@ -11,7 +11,7 @@ import { ServerTable } from "/assets/tables.js";
 
 export function actorsView() {
   const table = new ServerTable({
-    path: "actors", noun: "actor", order: "-mailbox", empty: "No actor runs in this cluster.",
+    path: "actors", noun: "actor", order: "-mailbox", empty: "No actor runs in this cluster. Programs make them: pa.init(address=...), and remote() of a class with @pa.actor.",
     open: (row) => `#/actors/${encodeURIComponent(row.id)}`,
     filters: [{ key: "class", label: "Class", choices: (answer) => answer.classes }, { key: "state", label: "State", choices: () => ["alive", "stopping", "starting", "restarting", "pending", "stopped"] }, { key: "ended", label: "with ended ones", flag: true }],
     columns: [

@@ -22,6 +22,7 @@ export function overlayView(_, { isPaused }) {
   let connections = [];
   let frame = 0;
   let isFitted = false;
+  let isChosen = false; // somebody has chosen what part of the map is seen
   let isHeld = false;
   let isOpen = true;
   let last = null; // what the stream has told
@@ -46,7 +47,7 @@ export function overlayView(_, { isPaused }) {
     });
     return button;
   });
-  const fit = h("button", { type: "button", onclick: () => { painter.fit(layout.bounds()); draw(); } }, "Fit");
+  const fit = h("button", { type: "button", onclick: () => { isChosen = false; painter.fit(layout.bounds()); draw(); } }, "Fit");
   const legend = h("div", { className: "legend", "aria-hidden": "true" }, [["active", "active"], ["passive", "passive"], ["tree", "tree"], ["way", "relayed"], ["loose", "one-sided"]].map(([kind, label]) => h("span", { className: kind }, h("i"), label)), state("up"), state("suspect"), state("draining"), state("down"), state("process"));
   // ---- the past ----
 
@@ -84,7 +85,7 @@ export function overlayView(_, { isPaused }) {
     if (isOther) {
       layout.wide = Math.min(2.2, Math.max(0.6, (canvas.clientWidth || 1) / (canvas.clientHeight || 1) / Math.max(1, picture.parts.length)));
       layout.set(picture.nodes, picture.links, picture.parts);
-      if (isStill || !isFitted) layout.settle();
+      if (isStill || !isFitted) layout.settle(isStill ? 1500 : 400);
       if (!isFitted && canvas.clientWidth) { painter.fit(layout.bounds()); isFitted = true; }
     }
     if (!picture.nodes.some((each) => each.name === selected)) selected = null;
@@ -119,7 +120,7 @@ export function overlayView(_, { isPaused }) {
   }
 
   function everybody() {
-    return [h("h2", {}, "Nodes"), h("ul", { className: "plain", style: { maxHeight: "34vh", overflow: "auto" } }, picture.nodes.slice(0, 300).map((each) => h("li", {}, link(each.name), " ", state(each.draining ? "draining" : each.state), h("span", { className: "faint" }, ` ${plural(picture.links.filter((one) => one.from === each.name || one.to === each.name).length, "link")}`))))];
+    return [h("h2", {}, "Nodes"), h("ul", { className: "plain", style: { maxHeight: "34vh", overflow: "auto" } }, [...picture.nodes].sort((one, other) => (one.state === "up") - (other.state === "up")).slice(0, 300).map((each) => h("li", {}, link(each.name), " ", state(each.draining ? "draining" : each.state), h("span", { className: "faint" }, ` ${plural(picture.links.filter((one) => one.from === each.name || one.to === each.name).length, "link")}`))))];
   }
 
   const link = (name) => h("button", { type: "button", style: { border: "0", padding: "0", minHeight: "0", background: "none", color: "var(--accent)" }, onclick: () => choose(name) }, name);
@@ -147,6 +148,7 @@ export function overlayView(_, { isPaused }) {
       frame = 0;
       if (!isOpen) return;
       const isMoving = !isStill && layout.step();
+      if (isMoving && !isChosen && !isHeld) painter.fit(layout.bounds());
       const now = performance.now();
       for (const [key, each] of news) if (now - each.at > 3000) news.delete(key);
       draw();
@@ -161,7 +163,7 @@ export function overlayView(_, { isPaused }) {
   const at = (event) => { const box = canvas.getBoundingClientRect(); return { x: event.clientX - box.left, y: event.clientY - box.top }; };
   const under = (point) => {
     const world = painter.toWorld(point.x, point.y);
-    return [...layout.nodes.values()].map((each) => [Math.hypot(each.x - world.x, each.y - world.y), each]).filter(([far]) => far < NODE * 2).sort((one, other) => one[0] - other[0])[0]?.[1];
+    return [...layout.nodes.values()].map((each) => [Math.hypot(each.x - world.x, each.y - world.y), each]).filter(([far]) => far < NODE * 2 * painter.shrink).sort((one, other) => one[0] - other[0])[0]?.[1];
   };
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
@@ -175,6 +177,7 @@ export function overlayView(_, { isPaused }) {
     if (!isHeld) { canvas.title = under(point)?.name ?? ""; return; }
     grabbed.isMoved ||= Math.hypot(point.x - grabbed.from.x, point.y - grabbed.from.y) > 4;
     if (grabbed.node) { Object.assign(grabbed.node, painter.toWorld(point.x, point.y)); layout.warm(0.15); run(); } else {
+      isChosen = true;
       painter.view.x += point.x - grabbed.last.x;
       painter.view.y += point.y - grabbed.last.y;
       draw();
@@ -211,6 +214,7 @@ export function overlayView(_, { isPaused }) {
   });
 
   function zoom(factor, point) {
+    isChosen = true;
     const { view } = painter;
     const scale = Math.min(6, Math.max(0.08, view.scale * factor));
     view.x = point.x - ((point.x - view.x) * scale) / view.scale;
