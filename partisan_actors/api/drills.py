@@ -71,7 +71,10 @@ class Drills:
     def facts(self) -> dict[str, Any]:
         """The plans in force, and what became of messages so far."""
         self._forget_what_is_over()
-        plans = [{"plan": number, **plan.to_data()} for number, (plan, _) in self._plans.items()]
+        plans = [
+            {"plan": number, "elapsed_s": drill.elapsed_s, **plan.to_data()}
+            for number, (plan, drill) in self._plans.items()
+        ]
         return {"plans": plans, "counts": dict(self.interception.counts), "rules": len(self.interception)}
 
     def clear(self) -> int:

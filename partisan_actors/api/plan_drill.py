@@ -71,13 +71,18 @@ class PlanDrill:
         self._copied_at: dict[Rule, float] = {}
         self._slow: dict[int, float] = {}
         self._ends: list[Callable[[], None]] = [interception.add(self._judge)]
-        now = self._loop.time()
+        self._began = now = self._loop.time()
         self._timers = [
             self._loop.call_at(now + operation.at_s, self._begin, index, operation)
             for index, operation in enumerate(plan.operations)
         ]
         self._timers.append(self._loop.call_at(now + plan.end_s, self._over))
         self.is_over = False
+
+    @property
+    def elapsed_s(self) -> float:
+        """For how long it has run."""
+        return self._loop.time() - self._began
 
     def stop(self) -> None:
         """Nothing more of it happens, and what lasts ends. May be called twice."""

@@ -24,6 +24,7 @@ from partisan_actors.api.deadlock_watch import DeadlockWatch
 from partisan_actors.api.event_service import EventService
 from partisan_actors.api.exported import MetricsExported
 from partisan_actors.api.health import Health
+from partisan_actors.api.inner_states import InnerStates
 from partisan_actors.api.inspection import Inspection
 from partisan_actors.api.log_choice import chosen_format
 from partisan_actors.api.log_service import LogService
@@ -117,6 +118,7 @@ class Runtime:
         self.events = EventService(self.system, self.scheduler)
         self.deadlock_watch = DeadlockWatch(self.system)
         self.stacks = Stacks(self.system, self.executor)
+        self.inner_states = InnerStates(self.system)
         self.object_rows = ObjectRows(self.system, self.objects)
         self.settings = Settings(self.system, tracing, self.change_tracing)
         if world is None:  # in a simulation, what is logged is not the node's

@@ -49,6 +49,11 @@ __all__ = ["dashboard", "token_from"]
 @click.option("--https-cert", default="", metavar="FILE", help="Another certificate for that, as PEM ...")
 @click.option("--https-key", default="", metavar="FILE", help="... and its key.")
 @click.option("--read-only", is_flag=True, help="Refuse every action.")
+@click.option(
+    "--allow-faults/--no-faults",
+    default=None,
+    help="Let faults be injected from it, into nodes that allow it. [default: if no other machine can reach it]",
+)
 @click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
 @json_option
 @target_options
@@ -65,6 +70,7 @@ def dashboard(
     https_cert: str,
     https_key: str,
     read_only: bool,
+    allow_faults: bool | None,
     opens: bool,
     as_json: bool,
 ) -> None:
@@ -76,7 +82,7 @@ def dashboard(
     """
     given = token_from(token, token_file)
     options = DashboardOptions(
-        host, port, given, read_only, allowed_hosts, jaeger_url, view_token, https, https_cert, https_key
+        host, port, given, read_only, allowed_hosts, jaeger_url, view_token, https, https_cert, https_key, allow_faults
     )
     target.addresses()  # a cluster that is not there is told before anything else
     asyncio.run(

@@ -24,7 +24,7 @@ __all__ = ["ACTION_ENDPOINTS", "AUDIT"]
 
 logger = logging.getLogger(__name__)
 
-AUDIT: Final = "audit: %s: %s"
+AUDIT: Final = "audit: %s %s"
 DRAIN_S_MAX: Final = 3600
 # A node is given 30 s to come up.
 START_S: Final = 40.0
@@ -61,9 +61,9 @@ async def drain(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
             patience_s = timeout_s + 2 * DRAIN_GRACE_S
             answer = await desk.watcher.act(name, DRAIN, "drain", float(timeout_s), timeout_s=patience_s)
-            logger.warning(AUDIT, given["who"], f"node {answer[0]} is drained: {answer[1]} moved, {answer[2]} ended")
+            logger.warning(AUDIT, given["who"], f"has drained node {answer[0]}: {answer[1]} moved, {answer[2]} ended")
         except Problem as problem:
-            logger.warning(AUDIT, given["who"], f"node {name} could not be drained: {problem.detail}")
+            logger.warning(AUDIT, given["who"], f"could not drain node {name}: {problem.detail}")
         finally:
             del desk.jobs[name]
 

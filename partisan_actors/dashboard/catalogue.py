@@ -12,6 +12,7 @@ from partisan_actors.dashboard.broadcast_views import BROADCAST_ENDPOINTS
 from partisan_actors.dashboard.endpoints import Desk, Endpoint
 from partisan_actors.dashboard.event_views import EVENT_ENDPOINTS
 from partisan_actors.dashboard.exposition_view import EXPOSITION_ENDPOINTS
+from partisan_actors.dashboard.fault_views import FAULT_ENDPOINTS
 from partisan_actors.dashboard.health_views import HEALTH_ENDPOINTS
 from partisan_actors.dashboard.inside_views import INSIDE_ENDPOINTS
 from partisan_actors.dashboard.jaeger import JAEGER_ENDPOINTS
@@ -60,6 +61,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *TRACE_ENDPOINTS,
     *JAEGER_ENDPOINTS,
     *ACTION_ENDPOINTS,
+    *FAULT_ENDPOINTS,
     *INSIDE_ENDPOINTS,
     Endpoint(
         "/api/v1/session",

@@ -19,7 +19,12 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def metrics(desk: Desk, given: Mapping[str, Any]) -> Raw:
-    """The points of each node, with its name; a node that does not answer is not up, and has no others."""
+    """The points of each node, with its name; a node that does not answer is not up, and has no others.
+
+    Raises Problem for a node that there is not: who scrapes that has mistyped it, and would find nothing amiss.
+    """
+    if given.get("node") is not None:
+        await desk.watcher.row_of(given["node"])
     found = await desk.watcher.survey(METRICS, "snapshot")
     body, content_type = exposition(_points(found, given.get("node")))
     return Raw(body, content_type)
@@ -43,5 +48,6 @@ EXPOSITION_ENDPOINTS: Final = (
         (Parameter("node", Text(200), "Only what this node measures."),),
         is_lenient=True,
         content_type=CONTENT_TYPE,
+        problems=(404,),
     ),
 )

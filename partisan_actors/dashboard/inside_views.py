@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from partisan_actors.api.inner_states import INNER_STATES
 from partisan_actors.api.profiling import PROFILES, RATE_MAX, SECONDS_MAX
 from partisan_actors.api.settings import CHANGEABLE, SETTINGS
 from partisan_actors.api.stacks import STACKS
@@ -83,6 +84,14 @@ async def actor_stacks(desk: Desk, given: Mapping[str, Any]) -> Any:
     return await desk.watcher.ask_node(row["node"], STACKS, "actor", row["id"])
 
 
+async def actor_state(desk: Desk, given: Mapping[str, Any]) -> Any:
+    """What an actor says of its state, by `inspect_state()`. Raises Problem where there is none, and for the ended."""
+    row = await actor_row(desk, given["id"])
+    if row["state"] == "stopped":
+        raise Problem(409, f"{row['class']} {row['id']} has ended")
+    return await desk.watcher.act(row["node"], INNER_STATES, "look", row["id"])
+
+
 async def node_profile(desk: Desk, given: Mapping[str, Any]) -> Any:
     """Where the threads of a node spend their time, from now on. Raises Problem when one is being taken already."""
     return await _profile(desk, given["name"], "node", given)
@@ -131,6 +140,21 @@ INSIDE_ENDPOINTS: Final = (
         "What an actor runs now.",
         actor_stacks,
         _STACKS,
+        "actors",
+        (ACTOR,),
+        problems=(404, 409),
+    ),
+    Endpoint(
+        "/api/v1/actors/{id}/state",
+        "What an actor says of its state, if its class has a method inspect_state().",
+        actor_state,
+        record(
+            {
+                "state": {"description": "what it has answered, as plain data; null when there is no answer"},
+                "why": "text?: why there is none",
+                "cut": "flag: whether it was too much for one answer",
+            }
+        ),
         "actors",
         (ACTOR,),
         problems=(404, 409),

@@ -23,7 +23,8 @@ class DashboardOptions:
     `token` is what a visitor has to know; "" is for loopback only, where whoever has an account on the machine may look
     and act. `allowed_hosts` are names, beside addresses and `localhost`, by which browsers may call it. `read_only`
     refuses every action. `jaeger_url` is where a Jaeger's UI shows the same traces, for links to it. Who knows only the
-    `view_token` may look and not act.
+    `view_token` may look and not act. `allow_faults` says whether faults can be injected from it, into nodes that allow
+    it: None for where only this machine can reach it.
 
     `https_cert` and `https_key` are the files of a certificate for HTTPS. Without them, `https` says whether the
     cluster's own certificate is shown: True, False, or None for yes if there is one and other machines can reach it.
@@ -39,6 +40,7 @@ class DashboardOptions:
     https: bool | None = None
     https_cert: str = ""
     https_key: str = ""
+    allow_faults: bool | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.port, bool) or not isinstance(self.port, int) or not 0 <= self.port <= 65535:
@@ -55,6 +57,8 @@ class DashboardOptions:
             raise ConfigError("dashboard view token", "***", "another one than the token that lets people act")
         if self.https not in (None, True, False):
             raise ConfigError("https", self.https, "True, False, or None")
+        if self.allow_faults not in (None, True, False):
+            raise ConfigError("allow_faults", self.allow_faults, "True, False, or None")
         if bool(self.https_cert) != bool(self.https_key):
             given = self.https_cert or self.https_key
             raise ConfigError("https", given, "both files, that of the certificate and that of its key")
@@ -63,6 +67,11 @@ class DashboardOptions:
     def is_near(self) -> bool:
         """Whether only this machine can reach it."""
         return is_loopback(self.host)
+
+    @property
+    def may_inject(self) -> bool:
+        """Whether faults can be injected from it."""
+        return self.is_near if self.allow_faults is None else self.allow_faults
 
     def guarded(self) -> DashboardOptions:
         """The same with a token, made up if none was given, where others can reach it or some may only look."""

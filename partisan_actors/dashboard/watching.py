@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -153,6 +153,16 @@ class Watcher:
         if answer.why is not None:
             raise Problem(502 if answer.is_silent else 409, f"node {name}: {answer.why}")
         return answer.value
+
+    async def act_on_all(
+        self, service: str, method: str, *args: Any, timeout_s: float = ACTION_S, names: Collection[str] | None = None
+    ) -> list[Answer]:
+        """Have every node that is up, or of those the named ones, do something. What goes wrong is an answer, too."""
+        rows = [row for row in await self.members() if row["state"] in LIVE and (names is None or row["name"] in names)]
+        asked = (self._asker.ask_row(row, service, method, *args, timeout_s=timeout_s) for row in rows)
+        answers = await asyncio.gather(*asked)
+        self._kept.clear()
+        return list(answers)
 
     async def _ask_one(self, row: dict[str, Any], service: str, method: str, *args: Any) -> Any:
         async def ask() -> Answer:

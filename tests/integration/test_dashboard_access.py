@@ -39,6 +39,8 @@ VIEWS = {
     "more/deadlocks": "No calls wait",
     "more/objects": "Copies on",
     "more/dead-letters": "kept",
+    "more/broadcasts": "Broadcasts by the links",
+    "more/faults": "No node takes part",
 }
 
 

@@ -44,6 +44,9 @@ WORK = """
         def keep(self, number):
             print(f"kept {number}", flush=True)
 
+        def inspect_state(self):
+            return {"drawers": [{"labelled": "<b>bold</b>"}]}
+
     with pa.init(sys.argv[1], tracing=True):
         gone, kept = Kept.options(name="gone").remote(), Kept.options(name="kept").remote()
         pa.get([gone.keep.remote(0), kept.keep.remote(0)])
@@ -77,7 +80,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("dashboard")
     with Programs(folder) as programs:
         shells = Shells(programs, folder)
-        nodes, address = shells.start("--nodes", "3", "--name", "n", "--tracing", "--dashboard", "0")
+        nodes, address = shells.start("--nodes", "3", "--name", "n", "--tracing", "--dashboard", "0", "--allow-faults")
         url = nodes.wait_for("dashboard    http").split()[-1]
         worker = shells.script(WORK, address)
         worker.wait_for("made")
@@ -344,6 +347,9 @@ def test_a_message_that_reached_nobody_is_sent_again_to_somebody_else(page: Any,
     page.get_by_role("link", name="Kept").click()
     page.get_by_text("made by").wait_for()
     other = page.locator("code").first.text_content()
+    page.get_by_role("button", name="State", exact=True).click()
+    page.get_by_role("dialog").get_by_text("<b>bold</b>").wait_for()
+    page.keyboard.press("Escape")
 
     go(page, site, "more/dead-letters")
     page.get_by_role("row", name="keep").get_by_role("button", name="Send again").click()
@@ -415,3 +421,51 @@ def test_a_page_whose_session_has_ended_leads_to_the_form(browser: Any, site: Si
         context.close()
         program.interrupt()
         program.wait()
+
+
+def test_a_fault_is_injected_after_a_confirmation_told_on_every_page_and_ended(page: Any, site: Site) -> None:
+    go(page, site, "more/faults")
+    page.get_by_label("Fault", exact=True).select_option("delay")
+    page.get_by_label("Nodes", exact=True).fill("nobody")
+    page.get_by_label("By milliseconds").fill("1")
+    page.get_by_label("For seconds").fill("600")
+    page.get_by_role("button", name="Inject", exact=True).click()
+    page.get_by_role("button", name="Inject it").click()
+    page.get_by_role("alert").get_by_text("expected one of the nodes").wait_for()
+    page.complaints.clear()  # Chromium tells of the refusal
+    page.keyboard.press("Escape")
+    page.get_by_label("Nodes", exact=True).fill("n-w1")
+    page.get_by_role("button", name="Inject", exact=True).press("Enter")
+    page.get_by_role("button", name="Inject it").press("Enter")
+    page.get_by_role("cell", name="senders n-w1").wait_for()
+
+    go(page, site, "nodes")
+    page.get_by_text("Faults are injected on").wait_for()
+    page.get_by_role("link", name="Which?").click()
+    page.get_by_role("button", name="End all").click()
+    page.get_by_role("button", name="End them").click()
+
+    page.get_by_text("No faults are injected").wait_for()
+    page.get_by_text("Faults are injected on").wait_for(state="hidden")
+    site.nodes.wait_for("injects a fault")
+
+
+def test_the_map_goes_back_to_when_somebody_was_there_who_has_gone(page: Any, site: Site) -> None:
+    guest, _ = site.shells.start("--name", "guest", "--join", _address(site))
+    go(page, site, "overlay")
+    page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for()
+    guest.interrupt()
+    guest.wait()
+    page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for(state="hidden")
+
+    page.get_by_role("button", name="Past").click()
+    page.get_by_text("as it was").first.wait_for()
+    page.locator(".side").get_by_role("listitem").filter(has_text="node guest has joined").get_by_role("button").click()
+    page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for()
+    page.get_by_role("button", name="Live").click()
+    page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for(state="hidden")
+
+    go(page, site, "events?kind=node.up")
+    page.get_by_role("row").filter(has_text="node guest has joined").get_by_role("link").first.click()
+    page.get_by_text("as it was").first.wait_for()
+    page.locator(".side").get_by_role("button", name="guest", exact=True).wait_for()

@@ -1,6 +1,6 @@
 // The frame of the dashboard: which view is shown, when it asks again, what it says when not all nodes answered, and keys.
-import { Refusal, signOut, whoami } from "/assets/api.js";
-import { h, fill } from "/assets/dom.js";
+import { Refusal, get, signOut, whoami } from "/assets/api.js";
+import { h, fill, refill } from "/assets/dom.js";
 import { showKeys } from "/assets/dialogs.js";
 import { clock } from "/assets/format.js";
 import { actorView, actorsView } from "/assets/view_actors.js";
@@ -30,9 +30,11 @@ const VIEWS = [
 ];
 const DETAILS = { nodes: nodeView, actors: actorView, traces: traceView };
 const PERIOD_MS = 2000;
+const WARNINGS_MS = 10_000;
 
 let current = null;
 let timer = 0;
+let warned = -Infinity; // when it was last asked what every page has to say
 let round = 0; // counts: whoever asks again is the only one that goes on asking
 let paused = false;
 let readOnly = false;
@@ -44,7 +46,7 @@ function show() {
   const found = VIEWS.find(([each]) => each === name) ?? VIEWS[0];
   const make = argument && DETAILS[name] ? DETAILS[name] : found[2];
   current?.close?.();
-  current = make(argument, { readOnly, refresh, isPaused: () => paused });
+  current = make(argument, { readOnly, refresh, warnAgain: () => { warned = -Infinity; }, isPaused: () => paused });
   document.title = `${found[1]} - partisan dashboard`;
   for (const link of document.querySelectorAll("#nav a")) {
     if (link.dataset.name !== found[0]) { link.removeAttribute("aria-current"); continue; }
@@ -65,6 +67,7 @@ async function refresh() {
   clearTimeout(timer);
   const asked = current;
   const mine = ++round;
+  warn();
   try {
     const answer = await asked.update();
     if (mine !== round) return;
@@ -89,6 +92,18 @@ function tell(answer) {
   if (!silent.length) return banner("");
   const names = silent.slice(0, 5).map((each) => each.name).join(", ");
   return banner(`${answer.answered} of ${answer.asked} nodes answered. Not heard from: ${names}${silent.length > 5 ? ` and ${silent.length - 5} more` : ""} (${silent[0].why})`);
+}
+
+// Whoever looks at anything is told that what is seen is somebody's experiment.
+async function warn() {
+  if (performance.now() - warned < WARNINGS_MS) return;
+  warned = performance.now();
+  const told = await get("warnings").catch(() => null); // the view itself says what is wrong
+  if (!told) return;
+  const element = document.getElementById("drill");
+  element.hidden = !told.faulted.length;
+  const names = told.faulted.slice(0, 5).join(", ");
+  refill(element, told.faulted.length ? ["Faults are injected on ", h("b", {}, names), told.faulted.length > 5 ? ` and ${told.faulted.length - 5} more` : "", ". What goes wrong may be that. ", h("a", { href: "#/more/faults" }, "Which?")] : []);
 }
 
 function banner(text, isBad = false) {
@@ -143,7 +158,7 @@ async function begin() {
   try {
     const session = await whoami();
     readOnly = session.read_only;
-    document.getElementById("cluster").textContent = session.cluster;
+    fill(document.getElementById("cluster"), session.cluster, readOnly ? [" ", h("span", { className: "chip" }, "read-only")] : null);
     const leave = document.getElementById("leave");
     leave.hidden = !session.may_sign_out;
     leave.addEventListener("click", () => signOut().catch((error) => banner(error.message, true)));

@@ -24,6 +24,11 @@ export class Painter {
     this.view = { scale, x: width / 2 - (scale * (bounds.left + bounds.right)) / 2, y: height / 2 + 4 - (scale * (bounds.top + bounds.bottom)) / 2 };
   }
 
+  // How much smaller things are drawn than they would become: a closer look is for what lies close together.
+  get shrink() {
+    return Math.min(1, 1.3 / this.view.scale);
+  }
+
   toWorld(x, y) {
     return { x: (x - this.view.x) / this.view.scale, y: (y - this.view.y) / this.view.scale };
   }
@@ -61,7 +66,7 @@ export class Painter {
     const rank = (node) => (node.name === selected ? 1e9 : 0) + (isWell(node) ? 0 : 1e6) + (links.get(node.name) ?? 0);
     const boxes = picture.nodes.filter((node) => places.has(node.name)).map((node) => {
       const { x, y } = places.get(node.name);
-      return { node, x: view.x + x * view.scale, y: view.y + y * view.scale, size: sizeOf(node) * view.scale };
+      return { node, x: view.x + x * view.scale, y: view.y + y * view.scale, size: sizeOf(node) * this.shrink * view.scale };
     });
     const taken = boxes.map(({ x, y, size }) => [x - size, y - size, x + size, y + size]);
     for (const { node, x, y, size } of boxes.sort((one, other) => rank(other.node) - rank(one.node))) {
@@ -94,7 +99,7 @@ export class Painter {
       const [ink, dash] = link.mutual ? [isNew || isMine ? colour.accent : colour.soft, []] : [colour.warn, [7, 5]];
       this.line(places.get(link.from), places.get(link.to), ink, isNew ? 3.2 : isMine ? 2.6 : 1.5, dash, isNew || isMine ? 0.9 : selected ? Math.min(0.35, some) : link.mutual ? some : 0.8);
     }
-    if (shown.tree) for (const [one, other] of picture.tree) this.line(places.get(one), places.get(other), colour.tree, 4.5, [], 0.55);
+    if (shown.tree) for (const [one, other] of picture.tree) this.line(places.get(one), places.get(other), colour.tree, picture.links.length > 150 ? 3 : 4.5, [], 0.55);
     if (shown.ways) {
       for (const [from, to, by] of picture.ways) {
         if (selected && from !== selected && to !== selected) continue;
@@ -109,8 +114,8 @@ export class Painter {
     const { pen } = this;
     pen.globalAlpha = alpha;
     pen.strokeStyle = ink;
-    pen.lineWidth = width;
-    pen.setLineDash(dash);
+    pen.lineWidth = width * this.shrink;
+    pen.setLineDash(dash.map((each) => each * this.shrink));
     pen.beginPath();
     pen.moveTo(one.x, one.y);
     pen.lineTo(other.x, other.y);
@@ -123,20 +128,21 @@ export class Painter {
     const { pen, colour } = this;
     const { x, y } = place;
     const ink = node.state === "down" ? colour.bad : node.state === "suspect" || !node.answered ? colour.warn : node.draining ? colour.warn : colour.ok;
-    const size = sizeOf(node);
+    const { shrink } = this;
+    const size = sizeOf(node) * shrink;
     const age = now - (news?.at ?? -Infinity);
     if (age < NEWS_MS) {
       pen.globalAlpha = 1 - age / NEWS_MS;
       pen.strokeStyle = ink;
-      pen.lineWidth = 3;
+      pen.lineWidth = 3 * shrink;
       pen.beginPath();
-      pen.arc(x, y, size + (24 * age) / NEWS_MS, 0, 7);
+      pen.arc(x, y, size + (24 * shrink * age) / NEWS_MS, 0, 7);
       pen.stroke();
       pen.globalAlpha = 1;
     }
     pen.fillStyle = colour.panel;
     pen.strokeStyle = ink;
-    pen.lineWidth = 3;
+    pen.lineWidth = 3 * shrink;
     pen.beginPath();
     if (node.state === "down") {
       cross(pen, x, y, size * 0.75);
@@ -151,15 +157,15 @@ export class Painter {
       pen.fillStyle = ink;
       pen.fill();
       pen.globalAlpha = 1;
-      if (!node.answered) pen.setLineDash([3, 3]);
+      if (!node.answered) pen.setLineDash([3 * shrink, 3 * shrink]);
       pen.stroke();
       pen.setLineDash([]);
     }
     if (isSelected) {
       pen.strokeStyle = colour.accent;
-      pen.lineWidth = 2.5;
+      pen.lineWidth = 2.5 * shrink;
       pen.beginPath();
-      pen.arc(x, y, size + 7, 0, 7);
+      pen.arc(x, y, size + 7 * shrink, 0, 7);
       pen.stroke();
     }
   }

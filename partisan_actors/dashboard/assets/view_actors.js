@@ -6,11 +6,12 @@ import { h, leading, refill } from "/assets/dom.js";
 import { NONE, bytes, count, moment, plural, rate, seconds, state } from "/assets/format.js";
 import { profileButton } from "/assets/flames.js";
 import { stacksButton } from "/assets/stacks.js";
+import { stateButton } from "/assets/states.js";
 import { ServerTable } from "/assets/tables.js";
 
 export function actorsView() {
   const table = new ServerTable({
-    path: "actors", noun: "actor", order: "-mailbox", empty: "No actor runs in this cluster.",
+    path: "actors", noun: "actor", order: "-mailbox", empty: "No actor runs in this cluster. Programs make them: pa.init(address=...), and remote() of a class with @pa.actor.",
     open: (row) => `#/actors/${encodeURIComponent(row.id)}`,
     filters: [{ key: "class", label: "Class", choices: (answer) => answer.classes }, { key: "state", label: "State", choices: () => ["alive", "stopping", "starting", "restarting", "pending", "stopped"] }, { key: "ended", label: "with ended ones", flag: true }],
     columns: [
@@ -46,7 +47,8 @@ export function actorView(id, { readOnly, refresh }) {
   const restart = h("button", { type: "button", onclick: asks("Restart", "It ends now, its running and waiting calls fail, and it is made again, here or elsewhere.", "restart", "Restart it") }, "Restart");
   const stop = h("button", { type: "button", onclick: asks("Stop", "It does what waits in its mailbox, and then ends for good.", "stop", "Stop it") }, "Stop");
   const kill = h("button", { type: "button", className: "danger", onclick: asks("Kill", "It ends now, for good. Its running and waiting calls fail.", "kill", "Kill it") }, "Kill");
-  const element = h("div", {}, h("div", { className: "head" }, title, sub, h("span", { className: "actions" }, leading(`#/logs?actor=${encodeURIComponent(id)}`, "Logs"), stacksButton(path), profileButton(path), readOnly ? [] : [restart, stop, kill])), h("div", { className: "grid" }, facts, now), calls, h("div", { className: "grid", style: { marginTop: ".9rem" } }, happened, traces, said));
+  const stateOf = stateButton(path);
+  const element = h("div", {}, h("div", { className: "head" }, title, sub, h("span", { className: "actions" }, leading(`#/logs?actor=${encodeURIComponent(id)}`, "Logs"), stateOf, stacksButton(path), profileButton(path), readOnly ? [] : [restart, stop, kill])), h("div", { className: "grid" }, facts, now), calls, h("div", { className: "grid", style: { marginTop: ".9rem" } }, happened, traces, said));
 
   async function update() {
     const found = await get(path);
@@ -55,6 +57,7 @@ export function actorView(id, { readOnly, refresh }) {
     const [methods, lately, logs, events] = await Promise.all([get("methods", { class: row.class, sort: "-calls", limit: 50 }).catch(nothing), get("traces", { tags: `partisan.actor.id="${id}"`, limit: 10 }).catch(nothing), get("logs", { actor: id, limit: 10 }).catch(nothing), get("events", { about: id, limit: 10 }).catch(nothing)]);
     refill(title, row.class, row.name ? ` \u201c${row.name}\u201d` : "");
     refill(sub, state(row.state), row.reason ? ` ${row.reason}` : "");
+    stateOf.hidden = !at?.methods.includes("inspect_state");
     const over = row.state === "stopped" || row.state === "stopping";
     for (const button of [restart, stop, kill]) button.disabled = over;
     if (at) { restart.disabled = over || !at.may_restart; restart.title = at.may_restart ? "" : "It was made without a restart left (max_restarts)."; }

@@ -64,7 +64,7 @@ export function eventsView(_, { isPaused }) {
   function line(row) {
     const link = row.kind.startsWith("actor.") ? `#/actors/${encodeURIComponent(row.about)}` : row.kind.startsWith("node.") || row.kind.startsWith("overlay.") ? `#/nodes/${encodeURIComponent(row.about)}` : null;
     const others = row.seen_by.length > 1 ? h("span", { className: "faint", title: row.seen_by.join(", ") }, ` and ${row.seen_by.length - 1} more`) : null;
-    return h("tr", { className: fresh.has(nameOf(row)) ? "fresh" : "" }, h("td", {}, moment(row.time)), h("td", {}, state(row.severity)), h("td", { className: "mono" }, row.kind),
+    return h("tr", { className: fresh.has(nameOf(row)) ? "fresh" : "" }, h("td", {}, isMapped(row) ? h("a", { href: `#/overlay?at=${Math.ceil(row.time * 1000)}`, title: "the map of the overlay at that time" }, moment(row.time, "mono")) : moment(row.time)), h("td", {}, state(row.severity)), h("td", { className: "mono" }, row.kind),
       h("td", { className: "wide" }, row.text, link ? h("a", { href: link, "aria-label": `show ${row.about}` }, " \u2197") : null), h("td", {}, row.node, others));
   }
 
@@ -74,6 +74,8 @@ export function eventsView(_, { isPaused }) {
   }
   return { element, update, close };
 }
+
+const isMapped = (row) => row.kind.startsWith("node.") || row.kind.startsWith("overlay.");
 
 function nameOf(row) {
   return `${row.kind} ${row.node} ${row.seq}`;

@@ -4,14 +4,15 @@ import { confirmAction } from "/assets/dialogs.js";
 import { h, fill } from "/assets/dom.js";
 import { bytes, moment, plural, seconds, state } from "/assets/format.js";
 import { broadcasts } from "/assets/view_broadcasts.js";
+import { faults } from "/assets/view_faults.js";
 import { ServerTable } from "/assets/tables.js";
 
-const PARTS = [["tasks", "Waiting work"], ["groups", "Placement groups"], ["deadlocks", "Deadlocks"], ["objects", "Objects"], ["dead-letters", "Dead letters"], ["broadcasts", "Broadcasts"]];
+const PARTS = [["tasks", "Waiting work"], ["groups", "Placement groups"], ["deadlocks", "Deadlocks"], ["objects", "Objects"], ["dead-letters", "Dead letters"], ["broadcasts", "Broadcasts"], ["faults", "Faults"]];
 
-export function moreView(part, { readOnly, refresh }) {
+export function moreView(part, { readOnly, refresh, warnAgain }) {
   const [name, title] = PARTS.find(([each]) => each === part) ?? PARTS[0];
   const tabs = h("div", { className: "filters", role: "navigation", "aria-label": "More views" }, PARTS.map(([each, label]) => h("a", { href: `#/more/${each}`, className: "chip", "aria-current": each === name ? "page" : null, style: each === name ? { background: "var(--accent-soft)", color: "var(--accent)" } : {} }, label)));
-  const made = name === "deadlocks" ? deadlocks() : name === "objects" ? objects() : name === "dead-letters" ? letters(readOnly, refresh) : name === "broadcasts" ? broadcasts() : table(name);
+  const made = name === "deadlocks" ? deadlocks() : name === "objects" ? objects() : name === "dead-letters" ? letters(readOnly, refresh) : name === "broadcasts" ? broadcasts() : name === "faults" ? faults(readOnly, { refresh, warnAgain }) : table(name);
   return { element: h("div", {}, h("div", { className: "head" }, h("h1", {}, title)), tabs, h("div", { className: "panel" }, made.element)), update: made.update };
 }
 

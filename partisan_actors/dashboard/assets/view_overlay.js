@@ -4,6 +4,7 @@ import { h, fill, refill } from "/assets/dom.js";
 import { clock, plural, state } from "/assets/format.js";
 import { Layout } from "/assets/layout.js";
 import { NODE, Painter } from "/assets/painter.js";
+import { PastBar } from "/assets/past.js";
 import { Stream } from "/assets/stream.js";
 
 const FEED_MAX = 200;
@@ -21,8 +22,10 @@ export function overlayView(_, { isPaused }) {
   let connections = [];
   let frame = 0;
   let isFitted = false;
+  let isChosen = false; // somebody has chosen what part of the map is seen
   let isHeld = false;
   let isOpen = true;
+  let last = null; // what the stream has told
 
   const canvas = h("canvas", { tabIndex: 0, role: "img", "aria-label": "Map of the overlay" });
   const summary = h("p", { className: "visually-hidden", role: "status" });
@@ -44,10 +47,28 @@ export function overlayView(_, { isPaused }) {
     });
     return button;
   });
-  const fit = h("button", { type: "button", onclick: () => { painter.fit(layout.bounds()); draw(); } }, "Fit");
+  const fit = h("button", { type: "button", onclick: () => { isChosen = false; painter.fit(layout.bounds()); draw(); } }, "Fit");
   const legend = h("div", { className: "legend", "aria-hidden": "true" }, [["active", "active"], ["passive", "passive"], ["tree", "tree"], ["way", "relayed"], ["loose", "one-sided"]].map(([kind, label]) => h("span", { className: kind }, h("i"), label)), state("up"), state("suspect"), state("draining"), state("down"), state("process"));
-  const stage = h("div", { className: "panel stage" }, canvas, h("div", { className: "controls" }, toggles, channels, roots, fit), legend, summary);
-  const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Overlay"), sub), h("div", { className: "map" }, stage, h("div", { className: "side" }, side, list)));
+  // ---- the past ----
+
+  const bar = new PastBar({
+    show: (then) => take(then, false),
+    live: () => {
+      pastToggle.setAttribute("aria-pressed", "false");
+      pastToggle.classList.remove("on");
+      if (last) take({ ...last, changes: [] }, true); else update().catch(() => null); // the next question says what is wrong
+    },
+  });
+  const pastToggle = h("button", { type: "button", "aria-pressed": "false", title: "The map as it was", onclick: () => (bar.isOpen ? bar.close() : openPast()) }, "Past");
+
+  async function openPast(at = null) {
+    pastToggle.setAttribute("aria-pressed", "true");
+    pastToggle.classList.add("on");
+    await bar.open(at).catch((error) => { bar.close(); fill(sub, h("span", { className: "bad", role: "alert" }, error.message)); });
+  }
+
+  const stage = h("div", { className: "panel stage" }, canvas, h("div", { className: "controls" }, toggles, channels, roots, fit, pastToggle), legend, summary);
+  const element = h("div", {}, h("div", { className: "head" }, h("h1", {}, "Overlay"), sub), bar.element, h("div", { className: "map" }, stage, h("div", { className: "side" }, side, list)));
   const painter = new Painter(canvas);
 
   // ---- what is shown ----
@@ -64,7 +85,7 @@ export function overlayView(_, { isPaused }) {
     if (isOther) {
       layout.wide = Math.min(2.2, Math.max(0.6, (canvas.clientWidth || 1) / (canvas.clientHeight || 1) / Math.max(1, picture.parts.length)));
       layout.set(picture.nodes, picture.links, picture.parts);
-      if (isStill || !isFitted) layout.settle();
+      if (isStill || !isFitted) layout.settle(isStill ? 1500 : 400);
       if (!isFitted && canvas.clientWidth) { painter.fit(layout.bounds()); isFitted = true; }
     }
     if (!picture.nodes.some((each) => each.name === selected)) selected = null;
@@ -75,7 +96,7 @@ export function overlayView(_, { isPaused }) {
   function describe() {
     const up = picture.nodes.filter((each) => each.state === "up").length;
     const parts = picture.parts.length;
-    const text = `${plural(up, "node")} up, ${plural(picture.links.length, "active link")}, ${parts === 1 ? "in one part" : `in ${parts} parts`}${picture.one_sided.length ? `, ${plural(picture.one_sided.length, "one-sided link")}` : ""}`;
+    const text = `${bar.isOpen ? "as it was: " : ""}${plural(up, "node")} up, ${plural(picture.links.length, "active link")}, ${parts === 1 ? "in one part" : `in ${parts} parts`}${picture.one_sided.length ? `, ${plural(picture.one_sided.length, "one-sided link")}` : ""}`;
     fill(sub, text, parts > 1 ? h("span", { className: "chip bad", style: { marginLeft: ".6rem" } }, "partitioned") : null);
     if (summary.textContent !== text) summary.textContent = text;
     const names = picture.nodes.map((each) => each.name);
@@ -83,7 +104,8 @@ export function overlayView(_, { isPaused }) {
       fill(roots, h("option", { value: "" }, "tree of all"), names.map((name) => h("option", { value: name }, `tree of ${name}`)));
       roots.value = root;
     }
-    refill(list, h("h2", {}, "What has changed"), feed.length ? h("ul", { className: "plain" }, feed.map((each) => h("li", {}, h("span", { className: "faint mono" }, clock(each.time).slice(0, 8)), " ", each.text))) : h("p", { className: "soft" }, "Nothing since this page was opened."));
+    if (bar.isOpen) refill(list, bar.list());
+    else refill(list, h("h2", {}, "What has changed"), feed.length ? h("ul", { className: "plain" }, feed.map((each) => h("li", {}, h("span", { className: "faint mono" }, clock(each.time).slice(0, 8)), " ", each.text))) : h("p", { className: "soft" }, "Nothing since this page was opened."));
     const node = picture.nodes.find((each) => each.name === selected);
     refill(side, node ? about(node) : everybody());
   }
@@ -98,7 +120,7 @@ export function overlayView(_, { isPaused }) {
   }
 
   function everybody() {
-    return [h("h2", {}, "Nodes"), h("ul", { className: "plain", style: { maxHeight: "34vh", overflow: "auto" } }, picture.nodes.slice(0, 300).map((each) => h("li", {}, link(each.name), " ", state(each.draining ? "draining" : each.state), h("span", { className: "faint" }, ` ${plural(picture.links.filter((one) => one.from === each.name || one.to === each.name).length, "link")}`))))];
+    return [h("h2", {}, "Nodes"), h("ul", { className: "plain", style: { maxHeight: "34vh", overflow: "auto" } }, [...picture.nodes].sort((one, other) => (one.state === "up") - (other.state === "up")).slice(0, 300).map((each) => h("li", {}, link(each.name), " ", state(each.draining ? "draining" : each.state), h("span", { className: "faint" }, ` ${plural(picture.links.filter((one) => one.from === each.name || one.to === each.name).length, "link")}`))))];
   }
 
   const link = (name) => h("button", { type: "button", style: { border: "0", padding: "0", minHeight: "0", background: "none", color: "var(--accent)" }, onclick: () => choose(name) }, name);
@@ -126,6 +148,7 @@ export function overlayView(_, { isPaused }) {
       frame = 0;
       if (!isOpen) return;
       const isMoving = !isStill && layout.step();
+      if (isMoving && !isChosen && !isHeld) painter.fit(layout.bounds());
       const now = performance.now();
       for (const [key, each] of news) if (now - each.at > 3000) news.delete(key);
       draw();
@@ -140,7 +163,7 @@ export function overlayView(_, { isPaused }) {
   const at = (event) => { const box = canvas.getBoundingClientRect(); return { x: event.clientX - box.left, y: event.clientY - box.top }; };
   const under = (point) => {
     const world = painter.toWorld(point.x, point.y);
-    return [...layout.nodes.values()].map((each) => [Math.hypot(each.x - world.x, each.y - world.y), each]).filter(([far]) => far < NODE * 2).sort((one, other) => one[0] - other[0])[0]?.[1];
+    return [...layout.nodes.values()].map((each) => [Math.hypot(each.x - world.x, each.y - world.y), each]).filter(([far]) => far < NODE * 2 * painter.shrink).sort((one, other) => one[0] - other[0])[0]?.[1];
   };
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
@@ -154,6 +177,7 @@ export function overlayView(_, { isPaused }) {
     if (!isHeld) { canvas.title = under(point)?.name ?? ""; return; }
     grabbed.isMoved ||= Math.hypot(point.x - grabbed.from.x, point.y - grabbed.from.y) > 4;
     if (grabbed.node) { Object.assign(grabbed.node, painter.toWorld(point.x, point.y)); layout.warm(0.15); run(); } else {
+      isChosen = true;
       painter.view.x += point.x - grabbed.last.x;
       painter.view.y += point.y - grabbed.last.y;
       draw();
@@ -190,6 +214,7 @@ export function overlayView(_, { isPaused }) {
   });
 
   function zoom(factor, point) {
+    isChosen = true;
     const { view } = painter;
     const scale = Math.min(6, Math.max(0.08, view.scale * factor));
     view.x = point.x - ((point.x - view.x) * scale) / view.scale;
@@ -205,11 +230,10 @@ export function overlayView(_, { isPaused }) {
 
   // ---- the stream ----
 
-  let last = null;
   const stream = new Stream("/api/v1/changes", {
     overlay: (told) => {
       last = told;
-      if (!isPaused()) take(last, true);
+      if (!isPaused() && !bar.isOpen) take(last, true);
     },
   });
 
@@ -240,6 +264,11 @@ export function overlayView(_, { isPaused }) {
   }
 
   async function update() {
+    if (bar.isOpen) {
+      const told = await bar.refresh();
+      describe();
+      return told;
+    }
     await refreshChannel();
     if (channel) describe();
     if (stream.isOpen && last) {
@@ -252,8 +281,12 @@ export function overlayView(_, { isPaused }) {
     return found;
   }
 
+  const wanted = Number(new URLSearchParams(location.hash.split("?")[1] ?? "").get("at"));
+  if (wanted > 0) openPast(wanted);
+
   function close() {
     isOpen = false;
+    clearTimeout(bar.timer);
     stream.close();
     size.disconnect();
     cancelAnimationFrame(frame);
