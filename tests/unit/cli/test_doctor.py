@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterable
@@ -300,6 +301,7 @@ def test_the_exit_code_tells_of_an_error_and_the_text_of_its_remedy(
 
     out = capsys.readouterr().out
     assert code == 1 and "error   cookie (here): " in out and f"chmod 600 {alone}" in out
+    assert re.search(r": 1 error, (\d+ warnings?, )?(\d+ notes?, )?\d+ ok$", out, re.MULTILINE)
     assert "ok      " not in out and "looked at this machine; no cluster was asked: 1 error" in out
 
 
