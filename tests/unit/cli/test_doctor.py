@@ -221,10 +221,13 @@ def test_a_port_that_somebody_else_has_is_found_and_one_of_ours_is_fine(
         taken.listen()
         port = taken.getsockname()[1]
         monkeypatch.setattr(here, "DEFAULT_PORT", port)
-        ours = RunningNode(f"127.0.0.1:{port}", "c", "a", 1, 0.0, "host-1")
+        ours, everywhere, another = (
+            RunningNode(address, "c", "a", 1, 0.0, "host-1")
+            for address in (f"127.0.0.1:{port}", f"node1.example:{port}", "127.0.0.1:1")
+        )
 
-        assert shell.wrong() == [(WARNING, "port", "here")]
-        assert shell.wrong(clusters={"c": [ours]}) == []
+        assert shell.wrong() == shell.wrong(clusters={"c": [another]}) == [(WARNING, "port", "here")]
+        assert shell.wrong(clusters={"c": [another, ours]}) == shell.wrong(clusters={"c": [everywhere]}) == []
 
 
 def test_a_cookie_that_others_can_read_or_that_is_short_is_an_error(shell: Shell) -> None:
