@@ -185,7 +185,7 @@ def get_placement_group(name: str) -> PlacementGroup:
     system = session.system()
     record = on_loop(system, _groups(system).named, name) if name else None
     if record is None:
-        raise ValueError(f"there is no placement group named {name!r}")
+        raise ValueError(f"there is no placement group named {name!r}: see placement_group_table()")
     return PlacementGroup(record.group, [bundle.plain() for bundle in record.bundles])
 
 

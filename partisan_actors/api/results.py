@@ -72,7 +72,7 @@ def wait(
     """
     _check_refs(refs, "wait")
     if len(set(map(id, refs))) != len(refs):
-        raise ValueError("wait takes each ref once")
+        raise ValueError("wait takes each ref once, and the list holds one twice")
     _check_timeout(timeout)
     if not refs:
         return [], []
@@ -104,7 +104,7 @@ def object_locations(refs: Sequence[ObjectRef[Any]], *, timeout: float = 10.0) -
     _check_timeout(timeout)
     store: ObjectStore = session.system().extensions["objects"]
     if asyncio._get_running_loop() is store.loop:
-        raise RuntimeError("object_locations would block the loop that it waits for")
+        raise RuntimeError("object_locations would block the node's own loop: use `await asyncio.to_thread(...)` there")
     job: Future[list[ObjectLocation]] = asyncio.run_coroutine_threadsafe(store.locate_all(refs), store.loop)
     try:
         locations = result_of(job, timeout)
@@ -139,7 +139,7 @@ def put(value: T) -> ObjectRef[T]:
     Raises SerializationError when the value cannot be sent, TypeError for a ref (it is one already).
     """
     if isinstance(value, ObjectRef):
-        raise TypeError("put takes a value, and this is a ref already")
+        raise TypeError("put takes a value, and this is a ref already: pass it on as it is")
     store: ObjectStore = session.system().extensions["objects"]
     return store.put(value)
 
@@ -192,7 +192,7 @@ def kill(actor: ActorHandle[Any], *, no_restart: bool = True) -> None:
     at once. Killing an actor that has ended does nothing. Raises TypeError for what is not a handle.
     """
     if not isinstance(actor, ActorHandle):
-        raise TypeError(f"kill takes an ActorHandle, not {type(actor).__name__}; to cancel a ref is another thing")
+        raise TypeError(f"kill takes an ActorHandle, not {type(actor).__name__}; a call is ended by cancel(ref)")
     system = actor._system
     if system.closed is not None:
         return

@@ -58,9 +58,9 @@ class Fault:
             raise ConfigError("kind", self.kind, f"one of {', '.join(KINDS)}")
         number = isinstance(self.after_s, (int, float)) and not isinstance(self.after_s, bool)
         if not number or not 0 <= self.after_s <= AFTER_MAX_S:
-            raise ConfigError("after_s", self.after_s, f"0..{AFTER_MAX_S:g} seconds")
+            raise ConfigError("after_s", self.after_s, f"from 0 to {AFTER_MAX_S:g} seconds")
         if not isinstance(self.copies, int) or not 0 <= self.copies <= COPIES_MAX:
-            raise ConfigError("copies", self.copies, f"0..{COPIES_MAX}")
+            raise ConfigError("copies", self.copies, f"a whole number from 0 to {COPIES_MAX}")
 
 
 MessageRule: TypeAlias = Callable[[Passing], Fault | None]

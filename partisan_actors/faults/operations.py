@@ -225,9 +225,9 @@ def _are_kinds(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(kind, str) and kind for kind in value)
 
 
-_time = (_is_number(0.0, LATEST_S), f"0..{LATEST_S:g} seconds")
-_rate = (_is_number(0.0, 1.0), "0..1")
-_wait = (_is_number(0.0, WAIT_MAX_S), f"0..{WAIT_MAX_S:g} seconds")
+_time = (_is_number(0.0, LATEST_S), f"from 0 to {LATEST_S:g} seconds")
+_rate = (_is_number(0.0, 1.0), "a number from 0 to 1")
+_wait = (_is_number(0.0, WAIT_MAX_S), f"from 0 to {WAIT_MAX_S:g} seconds")
 _flag = (lambda value: isinstance(value, bool), "true or false")
 _nodes = (is_selector, SELECTOR)
 

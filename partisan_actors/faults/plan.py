@@ -6,7 +6,7 @@ As JSON::
         {"do": "cut", "at_s": 5, "until_s": 25, "side": "30%", "one_way": true},
         {"do": "crash", "at_s": 8, "nodes": "2 random"}]}
 
-Whatever is wrong in it is told with its place: ``operations[3].rate = 1.5 is not valid: expected 0..1``.
+Whatever is wrong in it is told with its place: ``operations[3].rate = 1.5 is not valid: expected ...``.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class FaultPlan:
             raise ConfigError("plan", _shortened(data), 'an object: {"version": 1, "operations": [...]}')
         surplus = sorted(str(key) for key in data.keys() - {"version", "operations", "spared"})
         if surplus:
-            raise ConfigError(surplus[0][:80], _shortened(data[surplus[0]]), "only version, operations and spared")
+            raise ConfigError(surplus[0][:80], _shortened(data[surplus[0]]), "one of version, operations and spared")
         if data.get("version") != VERSION or isinstance(data.get("version"), bool):
             raise ConfigError("version", _shortened(data.get("version")), str(VERSION))
         spared, operations = data.get("spared", []), data.get("operations")

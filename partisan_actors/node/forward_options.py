@@ -58,7 +58,8 @@ class ForwardOptions:
         if not isinstance(self.channel, str) or self.channel not in channels:
             raise ConfigError("forward.channel", self.channel, f"one of {', '.join(channels)}")
         if self.causal is not None and self.causal not in labels:
-            raise ConfigError("forward.causal", self.causal, f"one of {', '.join(labels) or 'no'} causal_labels")
+            known = f"one of {', '.join(labels)}" if labels else "none, as this node has no labels"
+            raise ConfigError("forward.causal", self.causal, f"{known} (`causal_labels` of `delivery`)")
         says_more = self.ack or self.causal is not None or self.transitive is not None
         if channels[self.channel].monotonic and says_more:
             allowed = "one that is not monotonic, for what is acknowledged or causal, or says how it is routed"

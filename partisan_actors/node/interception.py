@@ -149,7 +149,7 @@ class Interception:
         One at a time. Raises ConfigError for a second one.
         """
         if self._gate is not None:
-            raise ConfigError("recordings and replays of this node", 2, "one at a time")
+            raise ConfigError("recordings and replays of this node", 2, "one at a time: end the other's block first")
         self._begin()
         self._gate = gate
         return self._unwatch

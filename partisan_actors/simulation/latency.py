@@ -55,7 +55,7 @@ def matrix_latency(seconds: Sequence[Sequence[float]], place: Callable[[Peer], i
     if not seconds or any(len(row) != len(seconds) for row in seconds):
         raise ConfigError("seconds", f"{len(seconds)} rows", "as many rows as columns, at least one")
     if any(not 0 <= value <= _LONGEST_S for row in seconds for value in row):
-        raise ConfigError("seconds", "a value", f"0..{_LONGEST_S:g}")
+        raise ConfigError("seconds", "a value", f"from 0 to {_LONGEST_S:g} seconds")
     table = [[nanoseconds(value) for value in row] for row in seconds]
     return lambda sender, receiver, rng: table[place(sender)][place(receiver)]
 

@@ -78,10 +78,10 @@ class Scenario:
 
     def __post_init__(self) -> None:
         if not 1 <= self.nodes <= NODES_MAX:
-            raise ConfigError("nodes", self.nodes, f"1..{NODES_MAX}")
+            raise ConfigError("nodes", self.nodes, f"a whole number from 1 to {NODES_MAX}")
         for name, most in (("join_interval_s", 3_600.0), ("per_s", 10_000.0), ("within_s", 86_400.0)):
             if not 0 <= getattr(self, name) <= most:
-                raise ConfigError(name, getattr(self, name), f"0..{most:g}")
+                raise ConfigError(name, getattr(self, name), f"from 0 to {most:g}")
         latency_of(self.latency, self.seed)
         self.stacks.check()
         joining = sum(each.count for each in self.plan.operations if isinstance(each, Join))

@@ -98,7 +98,7 @@ def check_kinds(kinds: object) -> tuple[str, ...]:
 def _checked(query: Mapping[str, Any]) -> dict[str, Any]:
     for name in query:
         if name not in _KNOWN:
-            raise ConfigError("query", str(name)[:40], f"only {', '.join(_KNOWN)}")
+            raise ConfigError("query", str(name)[:40], f"some of {', '.join(_KNOWN)}")
     after, limit, since = query.get("after"), query.get("limit", 100), query.get("since")
     severity = query.get("severity") or SEVERITIES[0]
     if after is not None and (type(after) is not int or after < 0):

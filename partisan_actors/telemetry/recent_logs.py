@@ -68,7 +68,7 @@ class RecentLogs:
         """
         for name in query:
             if name not in _KNOWN:
-                raise ConfigError("query", str(name)[:40], f"only {', '.join(_KNOWN)}")
+                raise ConfigError("query", str(name)[:40], f"some of {', '.join(_KNOWN)}")
         after, limit, level = query.get("after"), query.get("limit", 100), query.get("level") or "DEBUG"
         if after is not None and (type(after) is not int or after < 0):
             raise ConfigError("after", str(after)[:40], "a number that was told as `next`")

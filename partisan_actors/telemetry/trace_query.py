@@ -80,7 +80,7 @@ class TraceQuery:
         known = [each.name for each in fields(cls)]
         for name in plain:
             if name not in known:
-                raise ConfigError("query", _shown(name), f"only {', '.join(known)}")
+                raise ConfigError("query", _shown(name), f"some of {', '.join(known)}")
         return cls(**plain)
 
     def plain(self) -> dict[str, Any]:

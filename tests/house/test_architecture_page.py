@@ -62,3 +62,23 @@ def test_every_planned_room_is_still_to_come() -> None:
         room = re.match(r"(\w+)/", line)
         if room and "planned" in line:
             assert not (PACKAGE / room[1]).is_dir(), f"{room[1]} is there: say what is in it"
+
+
+def test_every_module_that_the_page_names_is_there() -> None:
+    named = set(re.findall(r"`(\w+/\w+\.py)`", PAGE))
+
+    assert "actors/cell.py" in named
+    assert [path for path in named if not (PACKAGE / path).is_file() and not (ROOT / path).is_file()] == []
+
+
+def test_every_module_that_is_named_with_dots_is_there() -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
+    named = {(room, name) for room, name in re.findall(r"`(\w+)\.(\w+)(?:\.\w+)?`", PAGE) if room in folders}
+
+    assert ("node", "driver") in named
+    missing = [
+        f"{room}.{name}"
+        for room, name in sorted(named)
+        if not (PACKAGE / room / f"{name}.py").is_file() and not (PACKAGE / room / name).is_dir()
+    ]
+    assert missing == []

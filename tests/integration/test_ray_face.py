@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from tests.integration.programs import wait_until
 
 @pytest.fixture(scope="module", autouse=True)
 def context() -> Iterator[RayContext]:
-    with ray.init(num_cpus=3, num_gpus=1, resources={"widget": 2}, labels={"zone": "a"}) as made:
+    with ray.init(
+        num_cpus=3, num_gpus=1, resources={"widget": 2}, labels={"zone": "a"}, include_dashboard=True
+    ) as made:
         yield made
 
 
@@ -68,6 +71,13 @@ class Awkward(Exception):
 @ray.remote
 def fail() -> None:
     raise Awkward(1, second="two")
+
+
+def test_the_dashboard_that_was_asked_for_is_where_the_context_says(context: RayContext) -> None:
+    assert context.dashboard_url.startswith("127.0.0.1:") and context["webui_url"] == context.dashboard_url
+
+    with urllib.request.urlopen(f"http://{context.dashboard_url}/api/v1/cluster", timeout=60) as answer:
+        assert json.load(answer)["asked"] >= 1
 
 
 def test_the_session_tells_where_it_is(context: RayContext) -> None:

@@ -20,6 +20,7 @@ from partisan_actors.cli.doctor.findings import ERROR, OK, SEVERITIES, WARNING, 
 from partisan_actors.cli.doctor.here import judge_here
 from partisan_actors.cli.doctor.paths import Way, find_ways, judge_ways
 from partisan_actors.cli.failure import ExitCode, Failure, explain
+from partisan_actors.cli.table import counted
 from partisan_actors.cli.tame import tame
 from partisan_actors.errors import ConfigError, PartisanError
 from partisan_actors.node.rundir import running_clusters
@@ -101,8 +102,12 @@ def _show(findings: list[Finding], found: Survey | None, *, with_ok: bool) -> No
         if finding.remedy:
             click.echo(f"        {tame(finding.remedy)}")
     counts = Counter(finding.severity for finding in findings)
-    told = ", ".join(f"{counts[severity]} {severity}" for severity in SEVERITIES if counts[severity])
+    told = ", ".join(_counted(counts[severity], severity) for severity in SEVERITIES if counts[severity])
     where = f"this machine and cluster {found.cluster}" if found is not None else "this machine; no cluster was asked"
     click.echo(f"looked at {tame(where)}: {told}")
     if found is not None:
         found.remark()
+
+
+def _counted(number: int, severity: str) -> str:
+    return f"{number} {OK}" if severity == OK else counted(number, severity)

@@ -54,11 +54,6 @@ def judge_here(
 
 def _port(clusters: Mapping[str, list[RunningNode]]) -> Iterator[Finding]:
     address = f"{DEFAULT_HOST}:{DEFAULT_PORT}"
-    for nodes in clusters.values():
-        for node in nodes:
-            if node.address == address:
-                yield Finding(OK, "port", HERE, f"{address} is that of node {node.name}")
-                return
     with socket.socket() as trying:
         trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -67,10 +62,16 @@ def _port(clusters: Mapping[str, list[RunningNode]]) -> Iterator[Finding]:
             if error.errno != errno.EADDRINUSE:
                 yield Finding(WARNING, "port", HERE, f"{address} cannot be used: {error.strerror}", "--port N")
                 return
-            text = f"{address}, where `partisan start` listens, is in use by another process"
-            yield Finding(WARNING, "port", HERE, text, "end that, or take another one: partisan start --port N")
         else:
             yield Finding(OK, "port", HERE, f"{address}, where `partisan start` listens, is free")
+            return
+    # One that listens everywhere is known by another address, which others can dial, with the same port.
+    nodes = [node for those in clusters.values() for node in those if node.address.endswith(f":{DEFAULT_PORT}")]
+    if nodes:
+        yield Finding(OK, "port", HERE, f"{address} is that of node {nodes[0].name}")
+    else:
+        text = f"{address}, where `partisan start` listens, is in use by another process"
+        yield Finding(WARNING, "port", HERE, text, "end that, or take another one: partisan start --port N")
 
 
 def _run_dir(folder: Path) -> Iterator[Finding]:

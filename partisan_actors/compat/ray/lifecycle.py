@@ -15,13 +15,10 @@ from partisan_actors.compat.ray.logging_config import LoggingConfig
 
 __all__ = ["RayContext", "ensure_session", "init", "is_initialized", "is_local", "session_environment", "shutdown"]
 
-# What is taken and changes nothing here, as there is no dashboard, and nothing is configured behind your back.
-_WITHOUT_EFFECT: Final = frozenset(
-    {
-        "_metrics_export_port",
-        "_temp_dir",
-    }
-)
+# What is taken and changes nothing here: metrics are at the dashboard's own port, and there is no folder of a session.
+_WITHOUT_EFFECT: Final = frozenset({"_metrics_export_port", "_temp_dir"})
+# Where a dashboard listens unless something else is said; on its usual port, or on another when that is taken.
+_DASHBOARD_HOST: Final = "127.0.0.1"
 _REFUSED: Final = {
     "_system_config": "the options of pa.init and of partisan start",
     "_tracing_startup_hook": "set OTEL_EXPORTER_OTLP_ENDPOINT, or any OTEL_* variable of OpenTelemetry's exporters",
@@ -43,7 +40,6 @@ _TWICE: Final = (
 class RayContext(Mapping[str, Any]):
     """What `init` returns: a map of addresses, and a context manager that ends the session."""
 
-    dashboard_url = ""
     ray_commit = ""
 
     def __init__(self, session: pa.Session) -> None:
@@ -51,12 +47,14 @@ class RayContext(Mapping[str, Any]):
         self.python_version = platform.python_version()
         self.ray_version = pa.__version__
         host, _, _ = session.address.rpartition(":")
+        # Without "http://", as Ray's is.
+        self.dashboard_url = (session.dashboard_url or "").partition("://")[2].rstrip("/")
         self.address_info: dict[str, Any] = {
             "address": session.address,
             "gcs_address": session.address,
             "node_id": to_hex(pa.get_runtime_context().node_id),
             "node_ip_address": host,
-            "webui_url": "",
+            "webui_url": self.dashboard_url,
         }
 
     def __getitem__(self, key: str) -> Any:
@@ -100,7 +98,7 @@ def init(
     local_mode: bool = False,
     ignore_reinit_error: bool = False,
     include_dashboard: bool | None = None,
-    dashboard_host: str = "127.0.0.1",
+    dashboard_host: str = _DASHBOARD_HOST,
     dashboard_port: int | None = None,
     job_config: object = None,
     configure_logging: bool = True,
@@ -121,10 +119,11 @@ def init(
     """Begin: without `address`, or with "local", a cluster of this process alone, which offers the machine's CPUs.
 
     With ``"host:port"`` it joins a cluster, with "auto" the one that runs on this machine; $RAY_ADDRESS is the default.
-    What is said of a dashboard, `configure_logging` and `logging_format` change nothing. With `local_mode`, all actors
-    and tasks run in this process, on threads, where ``breakpoint()`` stops them. Raises RuntimeError when there is a
-    session, unless `ignore_reinit_error`, and for an argument that there is not; ConnectionError when nobody answers;
-    ValueError and NotImplementedError for what cannot be.
+    With `include_dashboard` a dashboard runs in this process, at ``dashboard_url`` of what is returned.
+    `configure_logging` and `logging_format` change nothing. With `local_mode`, all actors and tasks run in this
+    process, on threads, where ``breakpoint()`` stops them. Raises RuntimeError when there is a session, unless
+    `ignore_reinit_error`, and for an argument that there is not; ConnectionError when nobody answers; ValueError and
+    NotImplementedError for what cannot be.
     """
     global _context, _environment, _is_local
     _check_others({name: value for name, value in locals().items() if name in _REFUSED} | kwargs)
@@ -149,14 +148,14 @@ def init(
         namespace=namespace or "",
         runtime_env=runtime_env,
         prestart=not joins and not local_mode,
+        dashboard=bool(include_dashboard) and _dashboard(dashboard_host, dashboard_port),
         log_to_driver=log_to_driver is not False,
         log_level=logging_config.log_level if logging_config is not None else level,
         logging=logging_config.format if logging_config is not None else None,
     )
     _is_local = local_mode
-    session.__enter__()
-    _context = RayContext(session)
     _environment = dict(runtime_env or {})
+    _context = RayContext(session.__enter__())
     return _context
 
 
@@ -210,6 +209,13 @@ def _offer(num_cpus: float | None, num_gpus: float | None, resources: Mapping[st
     cpus = num_cpus if num_cpus is not None else len(os.sched_getaffinity(0))
     gpus = {"num_gpus": float(num_gpus)} if num_gpus else {}
     return {"num_cpus": float(cpus), **gpus, **(resources or {})}
+
+
+def _dashboard(host: str, port: int | None) -> bool | dict[str, Any]:
+    """What `pa.init` is told of it: a host or a port that is said is to be that one, and no other."""
+    if host == _DASHBOARD_HOST and port is None:
+        return True
+    return {"host": host} | ({} if port is None else {"port": port})
 
 
 def _level_name(level: int) -> str:

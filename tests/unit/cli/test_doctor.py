@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterable
@@ -220,10 +221,13 @@ def test_a_port_that_somebody_else_has_is_found_and_one_of_ours_is_fine(
         taken.listen()
         port = taken.getsockname()[1]
         monkeypatch.setattr(here, "DEFAULT_PORT", port)
-        ours = RunningNode(f"127.0.0.1:{port}", "c", "a", 1, 0.0, "host-1")
+        ours, everywhere, another = (
+            RunningNode(address, "c", "a", 1, 0.0, "host-1")
+            for address in (f"127.0.0.1:{port}", f"node1.example:{port}", "127.0.0.1:1")
+        )
 
-        assert shell.wrong() == [(WARNING, "port", "here")]
-        assert shell.wrong(clusters={"c": [ours]}) == []
+        assert shell.wrong() == shell.wrong(clusters={"c": [another]}) == [(WARNING, "port", "here")]
+        assert shell.wrong(clusters={"c": [another, ours]}) == shell.wrong(clusters={"c": [everywhere]}) == []
 
 
 def test_a_cookie_that_others_can_read_or_that_is_short_is_an_error(shell: Shell) -> None:
@@ -300,6 +304,7 @@ def test_the_exit_code_tells_of_an_error_and_the_text_of_its_remedy(
 
     out = capsys.readouterr().out
     assert code == 1 and "error   cookie (here): " in out and f"chmod 600 {alone}" in out
+    assert re.search(r": 1 error, (\d+ warnings?, )?(\d+ notes?, )?\d+ ok$", out, re.MULTILINE)
     assert "ok      " not in out and "looked at this machine; no cluster was asked: 1 error" in out
 
 

@@ -174,7 +174,7 @@ def test_a_plan_with_an_error_says_in_which_file_and_where(tmp_path: Path, capsy
 
     assert run(["simulate", "run", "--plan", file]) == 2
 
-    assert f"{file}: operations[1].rate = 1.5 is not valid: expected 0..1" in capsys.readouterr().err
+    assert f"{file}: operations[1].rate = 1.5 is not valid: expected a number from 0 to 1" in capsys.readouterr().err
 
 
 def test_a_plan_that_names_a_node_that_is_not_in_the_run_says_in_which_file_and_where(

@@ -46,7 +46,7 @@ def operations(*changes: dict[str, object]) -> dict[str, object]:
     [
         (
             operations({"do": "loss", "at_s": 0, "until_s": 2, "rate": 1.5}),
-            "operations[3].rate = 1.5 is not valid: expected 0..1",
+            "operations[3].rate = 1.5 is not valid: expected a number from 0 to 1",
         ),
         (
             operations({"do": "loss", "at_s": 2, "until_s": 2, "rate": 1}),
@@ -68,7 +68,7 @@ def operations(*changes: dict[str, object]) -> dict[str, object]:
         ({"version": 1}, "operations = None"),
         ({"version": 2, "operations": []}, "version = 2 is not valid: expected 1"),
         ({"version": True, "operations": []}, "version = True"),
-        ({"version": 1, "operations": [], "seed": 3}, "seed = 3 is not valid: expected only version"),
+        ({"version": 1, "operations": [], "seed": 3}, "seed = 3 is not valid: expected one of version"),
         ({"version": 1, "operations": [], "spared": "n0"}, "spared = 'n0'"),
         ([], "plan = []"),
         (None, "plan = None"),
