@@ -10,6 +10,7 @@ from types import TracebackType
 import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as services
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
@@ -19,9 +20,15 @@ from tests.otlp_receiver import locate
 
 
 class GrpcOtlpReceiver(services.TraceServiceServicer):
-    """Collects requests at `endpoint`; a context manager. `answer` may wait, or refuse by aborting the context."""
+    """Collects requests at `endpoint`; a context manager. `answer` may wait, or refuse by aborting the context.
 
-    def __init__(self, answer: Callable[[grpc.ServicerContext], None] = lambda context: None) -> None:
+    Of each request, it says that it has `rejected` so many spans.
+    """
+
+    def __init__(
+        self, answer: Callable[[grpc.ServicerContext], None] = lambda context: None, *, rejected: int = 0, why: str = ""
+    ) -> None:
+        self._rejected = ExportTracePartialSuccess(rejected_spans=rejected, error_message=why)
         self.requests: list[ExportTraceServiceRequest] = []
         self.metadata: list[dict[str, str]] = []
         self._answer = answer
@@ -46,7 +53,7 @@ class GrpcOtlpReceiver(services.TraceServiceServicer):
         self.attempted.set()
         self._answer(context)
         self.requests.append(request)
-        return ExportTraceServiceResponse()
+        return ExportTraceServiceResponse(partial_success=self._rejected)
 
     def spans(self) -> list[Span]:
         return [located.span for located in locate(self.requests)]

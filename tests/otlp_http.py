@@ -19,10 +19,19 @@ _DECODERS: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "d
 class HttpReceiver(Generic[RequestT]):
     """Collects what is posted to `path`, as messages of one type; a context manager.
 
-    Posts to `path` are answered with `status` and kept if that is 200; any other path is answered with 404.
+    Posts to `path` are answered with `status` and kept if that is 200; any other path is answered with 404. `answer` is
+    the type and the body of all answers; the protocol's has no fields that we set, so it is no bytes at all.
     """
 
-    def __init__(self, path: str, request_type: type[RequestT], *, status: int = 200) -> None:
+    def __init__(
+        self,
+        path: str,
+        request_type: type[RequestT],
+        *,
+        status: int = 200,
+        answer: tuple[str, bytes] = ("application/x-protobuf", b""),
+    ) -> None:
+        self.answer = answer
         self.requests: list[RequestT] = []
         self.headers: list[Mapping[str, str]] = []
         self._path = path
@@ -76,10 +85,11 @@ def _handler(receiver: HttpReceiver[Any]) -> type[BaseHTTPRequestHandler]:
             # Before the answer: a sender that has it may go on to look at what was received.
             status = receiver.take(self.path, {key.lower(): value for key, value in self.headers.items()}, body)
             self.send_response(status)
-            # The protocol's answer has no fields that we set, so it is no bytes at all.
-            self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", "0")
+            content_type, answer = receiver.answer
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
+            self.wfile.write(answer)
 
         def log_message(self, format: str, *args: Any) -> None:
             """A test's output is its own."""

@@ -42,8 +42,8 @@ _VALUE_TYPES = {"string_value": str, "bool_value": bool, "int_value": int, "doub
 class OtlpReceiver(HttpReceiver[ExportTraceServiceRequest]):
     """Collects every ExportTraceServiceRequest posted to `endpoint` + ``/v1/traces``; a context manager."""
 
-    def __init__(self, *, status: int = 200) -> None:
-        super().__init__("/v1/traces", ExportTraceServiceRequest, status=status)
+    def __init__(self, *, status: int = 200, answer: tuple[str, bytes] = ("application/x-protobuf", b"")) -> None:
+        super().__init__("/v1/traces", ExportTraceServiceRequest, status=status, answer=answer)
 
     @property
     def endpoint(self) -> str:

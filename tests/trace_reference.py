@@ -33,6 +33,28 @@ _VERSION: Final = SCHEMA_URL.rpartition("/")[2]
 _MADE: Final = "# Made from partisan_actors/telemetry/events.py by `python -m tests.trace_reference`.\n"
 
 
+# How spans are tied to each other, and what a reader may look for in vain.
+_RELATIONS: Final = (
+    "## Parents, links, and what there is none of",
+    "",
+    "- A call is the child of the span that was current where it was made; what a node in between has to do",
+    "  with it is a child of the call, too. A tell's `process` is the child of its `send`, or, with",
+    '  `tell_correlation="link"`, the root of a trace that is linked to it.',
+    "- `restart` is the root of a trace. Its first link is the call that failed with the actor, or had it",
+    "  killed, if the node that restarts it has made that call and it was sampled; the next is the making",
+    "  of the actor. `stop` is linked to that.",
+    "- A broadcast's `process` is the child of its `publish`, and not linked to it as well: viewers draw",
+    "  that as a second arrow.",
+    "- The span of a generator lasts until its end and is not divided by items. The caller's lasts until",
+    "  the last is here.",
+    "- There is no event for the reply: the SERVER span ends when it is written. And no `relay` says",
+    "  `partition` or `shuffle`: nodes know that there is no direct connection, and not why.",
+    "- No span is called `checkpoint`, `restore` or `migrate`, because nothing does that: actors that are",
+    "  made again elsewhere, when a node drains for one, begin anew, and that is a `restart`. Methods take",
+    "  one message each, so no `process` has a `messaging.batch.message_count`.",
+)
+
+
 def page() -> str:
     """The reference page."""
     everything = {**ATTRIBUTES, **RESOURCE_ATTRIBUTES}
@@ -58,6 +80,8 @@ def page() -> str:
             "| name | kind | scope | level | what it is |",
             "|---|---|---|---|---|",
             *spans,
+            "",
+            *_RELATIONS,
             "",
             "## Attributes of our own",
             "",

@@ -388,7 +388,7 @@ class Cell(TakingTraced):
                 self.system.tell_failed(self, message.method.name, error)
         elif self.state in (ALIVE, STARTING, FINISHING):
             if error is None:
-                self.system.reply(message.peer, number, value, self, message.method.name)
+                self.system.reply(message, number, value, self)
             else:
                 self.system.reply_failed(message.peer, number, error, self, message.method.name)
         if message.meta is not None:

@@ -74,7 +74,7 @@ class Host(Protocol):
         """On an actor's thread: a blocking method ended."""
         ...
 
-    def reply(self, peer: Peer, number: int, value: Any, cell: Any, method: str) -> None:
+    def reply(self, message: Any, number: int, value: Any, cell: Any) -> None:
         """A method returned."""
         ...
 

@@ -19,6 +19,7 @@ from partisan_actors.actors.ref import Location
 from partisan_actors.actors.replies import Reply
 from partisan_actors.actors.sent_refs import SentRefs, has_read, refs_in_message
 from partisan_actors.actors.traced_sends import CallTrace, TellTrace
+from partisan_actors.actors.tracing import note_failing
 from partisan_actors.actors.unready import awaiting
 from partisan_actors.errors import (
     ActorStopped,
@@ -112,6 +113,11 @@ class Request:
         if self._trace is not None:
             self._trace.attempt = attempt
         return self._trace
+
+    def failed_once(self, error: BaseException) -> None:
+        """An attempt has failed, and there will be another one."""
+        if self._trace is not None:
+            note_failing(self._outbound.host, self.location.actor, self._trace.context, error)
 
     def ended(self, error: BaseException | None) -> None:
         """It is answered for good. The span of a stream goes on until its last item is here, too."""
@@ -219,6 +225,7 @@ class Retrying:
             return
         error = reply.exception()
         if error is not None and self._may_retry(error):
+            self._request.failed_once(error)
             self.reply = None
             delay = min(RETRY_FIRST_S * 2 ** (self._attempt - 1), RETRY_MOST_S)
             self._host.loop.call_later(delay, self._again)

@@ -24,7 +24,14 @@ from partisan_actors.actors.context import current_cell
 from partisan_actors.actors.crashes import fail_calls, fail_calls_of_all, host_lost
 from partisan_actors.actors.dead_letters import DeadLetters
 from partisan_actors.actors.groups import make_cell
-from partisan_actors.actors.inbound import TINY, Inbound, encode_answer, encode_reply_error, send_encoded
+from partisan_actors.actors.inbound import (
+    TINY,
+    Inbound,
+    encode_answer,
+    encode_reply,
+    encode_reply_error,
+    send_encoded,
+)
 from partisan_actors.actors.keys import service_key
 from partisan_actors.actors.made_calls import note_in_children
 from partisan_actors.actors.outbound import CopyBuffers, Outbound, copies_of, pack_payload
@@ -42,6 +49,7 @@ from partisan_actors.errors import (
     ActorUnavailable,
     NotYetConnected,
     PartisanError,
+    SerializationError,
     TaskFailed,
 )
 from partisan_actors.ids import ActorId, NodeId
@@ -54,6 +62,7 @@ from partisan_actors.wire.payload import encode_call, is_scalars
 
 if TYPE_CHECKING:
     from partisan_actors.actors.actor import Definition
+    from partisan_actors.actors.encoding import Encoded
     from partisan_actors.actors.mailbox import Message
     from partisan_actors.actors.options import CellOptions
     from partisan_actors.node.directory import NodeRecord
@@ -184,16 +193,25 @@ class ActorSystem:
 
     # ---- replies ----------------------------------------------------------------------------------------------
 
-    def reply(self, peer: Peer, number: int, value: Any, cell: Cell, method: str) -> None:
+    def reply(self, message: Message, number: int, value: Any, cell: Cell) -> None:
         """A method returned."""
+        peer = message.peer
         connection = peer.calls
         if type(value) in TINY and connection is not None:
             with contextlib.suppress(OverflowError, PartisanError):  # beyond 64 bits; a caller that does not read
                 connection.send(pack([Kind.REPLY, number, value]))
                 return
-        what = f"the result of {cell.definition.interface.class_name}.{method}"
-        encoded = encode_answer(number, value, what, self.copy_buffers, peer)
-        send_encoded(peer, encoded, self._affinity_of(cell))
+        send_encoded(peer, self._encode_result(message, number, value, cell), self._affinity_of(cell))
+
+    def _encode_result(self, message: Message, number: int, value: Any, cell: Cell) -> Encoded:
+        """The reply, or that which says why the result cannot be sent; its span says so, too."""
+        what = f"the result of {cell.definition.interface.class_name}.{message.method.name}"
+        try:
+            return encode_reply(number, value, what, self.copy_buffers, message.peer)
+        except SerializationError as error:
+            if message.meta is not None:
+                message.meta["unsent"] = error
+            return encode_reply_error(number, error)
 
     def reply_failed(self, peer: Peer, number: int, error: BaseException, cell: Cell, method: str) -> None:
         """A method raised."""
@@ -240,18 +258,21 @@ class ActorSystem:
         if error is not None and not cell.is_ending:
             cell.count_error(message)
         number = message.number
-        if message.meta is not None:
-            finish_serving(self.recorder, cell, message, error)
+        encoded: Encoded | None = None
         if number is None:
             if error is not None:
                 self.tell_failed(cell, message.method.name, error)
-            return
-        name = f"{cell.definition.interface.class_name}.{message.method.name}"
-        if error is None:
-            encoded = encode_answer(number, value, f"the result of {name}", self.copy_buffers, message.peer)
+        elif error is None:
+            encoded = self._encode_result(message, number, value, cell)
         else:
-            where = f"{name} on node {self.me.name} ({cell.actor})"
+            where = (
+                f"{cell.definition.interface.class_name}.{message.method.name} on node {self.me.name} ({cell.actor})"
+            )
             encoded = encode_reply_error(number, user_error(error, where))
+        if message.meta is not None:
+            finish_serving(self.recorder, cell, message, error)
+        if encoded is None:
+            return
         connection = message.peer.calls
         if is_last and encoded[1] is None and connection is not None and connection.send_from_thread(encoded[0]):
             return

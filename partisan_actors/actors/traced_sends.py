@@ -12,7 +12,7 @@ from contextlib import suppress
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
-from partisan_actors.actors.tracing import is_full_for
+from partisan_actors.actors.tracing import is_full_for, note_failing
 from partisan_actors.actors.unready import awaiting
 from partisan_actors.errors import PartisanError
 from partisan_actors.telemetry.context import TraceContext
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from partisan_actors.actors.ref import Location
     from partisan_actors.actors.replies import Reply, Trace
     from partisan_actors.node.router import Peer
-    from partisan_actors.telemetry.recorder import Recorder
     from partisan_actors.telemetry.records import Address
 
 __all__ = ["CallTrace", "QuickCalls", "TellTrace", "encode_traced_call", "encode_traced_tell"]
@@ -147,6 +146,8 @@ class CallTrace(_Sent):
 
     def finished(self, error: BaseException | None, stream: Incoming | None = None) -> None:
         """The call has ended; that of a generator, with what has come through `stream`."""
+        if error is not None:
+            note_failing(self._host, self._location.actor, self.context, error)
         host, location = self._host, self._location
         recorder, peer = host.recorder, location.peer
         is_elsewhere = peer is not None and not peer.is_self
@@ -247,7 +248,7 @@ class QuickCalls:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._recorder = host.recorder
-        self._over = _make_over(host.recorder)
+        self._over = _make_over(host)
 
     def encode(
         self,
@@ -293,8 +294,9 @@ class QuickCalls:
         return message
 
 
-def _make_over(recorder: Recorder) -> Callable[[Reply[Any], Trace], None]:
+def _make_over(host: Host) -> Callable[[Reply[Any], Trace], None]:
     """What is called with the reply of a quick call. A closure, as `_make_on_call` is."""
+    recorder = host.recorder
     records, room, clock = recorder.records, recorder.room, recorder.clock
 
     def over(reply: Reply[Any], trace: Trace) -> None:
@@ -307,6 +309,7 @@ def _make_over(recorder: Recorder) -> Callable[[Reply[Any], Trace], None]:
         else:
             quick = in_full(QuickEntry(site, wire, span_id, started_ns, clock(), number))
             recorder.record(quick._replace(failure=Failure.of_call(error)))  # type: ignore[call-arg]  # an ask
+            note_failing(host, quick.actor, quick.context, error)  # type: ignore[union-attr]  # as above
 
     return over
 

@@ -1,18 +1,20 @@
 """Trace records of what is handled, and of lives: what cells and makers write down when tracing is on, never when off.
 
 To what came with a traced message, see `traced_sends`, its node adds ``hops`` if it was relayed, and the cell
-``arrived``, ``ahead``, ``dequeued``, ``context``.
+``arrived``, ``ahead``, ``dequeued``, ``context``, and the system ``unsent``, why a result could not be sent.
 """
 
 from __future__ import annotations
 
 import threading
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from partisan_actors.actors.actor import ASYNC
 from partisan_actors.actors.context import request_meta
+from partisan_actors.errors import ActorStopped, ActorUnavailable, NodeDown
 from partisan_actors.telemetry.context import SAMPLED, TraceContext
+from partisan_actors.telemetry.failing_calls import FailingCalls
 from partisan_actors.telemetry.failure import Failure
 from partisan_actors.telemetry.options import CALLS as LEVEL_CALLS
 from partisan_actors.telemetry.options import FULL
@@ -21,7 +23,7 @@ from partisan_actors.telemetry.records import Running as UserCode
 from partisan_actors.wire.channels import CALLS
 
 if TYPE_CHECKING:
-    from partisan_actors.actors.host import Running
+    from partisan_actors.actors.host import Host, Running
     from partisan_actors.actors.mailbox import Message
     from partisan_actors.ids import ActorId, NodeId
     from partisan_actors.telemetry.recorder import Recorder
@@ -30,16 +32,33 @@ __all__ = [
     "ActivationTrace",
     "LifeTrace",
     "begin_serving",
+    "failing_calls",
     "finish_serving",
     "is_full_for",
+    "note_failing",
     "record_stop",
     "refuse_serving",
 ]
 
 
+_ENDS: Final = (ActorStopped, ActorUnavailable, NodeDown)
+
+
 def is_full_for(recorder: Recorder, override: object) -> bool:
     """Whether all about an actor is recorded: its class has the last word."""
     return override == FULL or (recorder.full_enabled and override != LEVEL_CALLS)
+
+
+def note_failing(host: Host, actor: object, context: TraceContext, error: BaseException) -> None:
+    """A traced call of that actor has failed. If it is because the actor ended, its restart is linked to the call."""
+    if isinstance(error, _ENDS):
+        failing_calls(host).note(actor, context, host.recorder.clock())
+
+
+def failing_calls(host: Host) -> FailingCalls:
+    """What this node knows of calls that actors failed with."""
+    known: FailingCalls = host.extensions.setdefault("failing_calls", FailingCalls())
+    return known
 
 
 def begin_serving(recorder: Recorder, message: Message) -> None:
@@ -60,10 +79,12 @@ def begin_serving(recorder: Recorder, message: Message) -> None:
 
 
 def finish_serving(recorder: Recorder, cell: Running, message: Message, error: BaseException | None) -> None:
-    """A traced message was handled."""
+    """A traced message was handled, and answered, if that could be."""
     context = message.meta.get("context") if message.meta is not None else None
-    if context is not None:
-        _record_served(recorder, cell, message, context, None if error is None else Failure.of_user_code(error))
+    if context is not None and message.meta is not None:
+        unsent = message.meta.get("unsent")
+        failure = None if error is None else Failure.of_user_code(error)
+        _record_served(recorder, cell, message, context, failure if unsent is None else Failure.of_call(unsent))
 
 
 def refuse_serving(recorder: Recorder, cell: Running, message: Message, error: BaseException) -> None:
@@ -119,15 +140,15 @@ def _user_code(recorder: Recorder, cell: Running, message: Message) -> UserCode 
 
 
 class LifeTrace:
-    """The span of whoever has an actor made: CREATE, or RESTART, which begins a new trace with a link to the cause."""
+    """The span of whoever has an actor made: CREATE, or RESTART, which begins a new trace with links to its cause."""
 
     def __init__(
-        self, recorder: Recorder, step: LifecycleStep, context: TraceContext, cause: TraceContext | None = None
+        self, recorder: Recorder, step: LifecycleStep, context: TraceContext, links: tuple[TraceContext, ...] = ()
     ) -> None:
         self.context = context
         self._recorder = recorder
         self._step = step
-        self._cause = cause
+        self._links = links
         self._started_ns = recorder.clock()
 
     @staticmethod
@@ -139,12 +160,19 @@ class LifeTrace:
         return LifeTrace(recorder, LifecycleStep.CREATE, context)
 
     @staticmethod
-    def restart(recorder: Recorder, trace: bytes) -> LifeTrace | None:
-        """The next life of an actor that was made, or restarted, in the context `trace`; None if that is empty."""
-        cause = TraceContext.unpack(trace)
+    def restart(host: Host, actor: ActorId, trace: bytes) -> LifeTrace | None:
+        """The next life of an actor that was made, or restarted, in the context `trace`, if that is not empty.
+
+        It is linked to the call that failed with the actor, or had it killed, as far as this node knows of one, and to
+        that context. None when neither is known, or nothing is to be traced.
+        """
+        recorder, calls = host.recorder, failing_calls(host)
+        call, made_in = calls.take(actor, recorder.clock()), TraceContext.unpack(trace)
+        cause = call or made_in
         if not recorder.lifecycle_enabled or cause is None:
             return None
-        return LifeTrace(recorder, LifecycleStep.RESTART, recorder.linked_root(cause), cause)
+        links = tuple(each for each in (call, made_in) if each is not None)
+        return LifeTrace(recorder, LifecycleStep.RESTART, recorder.linked_root(cause), links)
 
     def finished(
         self,
@@ -173,7 +201,7 @@ class LifeTrace:
                 host,
                 life,
                 reason,
-                self._cause,
+                self._links,
                 name,
                 restart_limit,
             )
@@ -223,4 +251,5 @@ def record_stop(recorder: Recorder, cell: Running, trace: bytes, reason: str) ->
     now = recorder.clock()
     context, class_name = recorder.linked_root(made_in), cell.definition.interface.class_name
     step, name = LifecycleStep.STOP, cell.options.name
-    recorder.record(Lifecycle(context, now, now, step, cell.actor, class_name, None, None, None, reason, made_in, name))
+    links = (made_in,)
+    recorder.record(Lifecycle(context, now, now, step, cell.actor, class_name, None, None, None, reason, links, name))

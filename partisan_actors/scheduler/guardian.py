@@ -22,7 +22,7 @@ from partisan_actors.actors.ref import Location
 from partisan_actors.actors.refusing import STOPPED, STOPPING
 from partisan_actors.actors.restart import choose_guardians, may_restart, should_act
 from partisan_actors.actors.system import ActorSystem
-from partisan_actors.actors.tracing import LifeTrace
+from partisan_actors.actors.tracing import LifeTrace, failing_calls
 from partisan_actors.errors import ActorStopped, ActorUnavailable, NodeDown, NodeError, PartisanError
 from partisan_actors.ids import ActorId, NodeId
 from partisan_actors.node.directory import LEFT, NodeRecord
@@ -30,6 +30,7 @@ from partisan_actors.node.node import Node
 from partisan_actors.node.router import Peer
 from partisan_actors.scheduler.names import Names
 from partisan_actors.scheduler.spec import ActorSpec
+from partisan_actors.telemetry.context import TraceContext
 from partisan_actors.values import dataclass
 
 __all__ = ["Guardian"]
@@ -153,11 +154,20 @@ class Guardian:
     async def ask_to_restart(self, host: NodeId, actor: ActorId) -> None:
         """Have an actor killed and made again."""
         with contextlib.suppress(NodeError, ActorUnavailable):  # then it is restarted because of that
-            await self._system.request(host, SERVICE, "restart_here", *actor.node, actor.number)
+            recorder = self._system.recorder
+            cause = recorder.current() if recorder.enabled else None
+            trace = cause.pack() if cause is not None else b""
+            await self._system.request(host, SERVICE, "restart_here", *actor.node, actor.number, trace)
 
-    async def restart_here(self, peer: Peer, name: str, incarnation: int, number: int) -> bool:
-        """Another node asks to kill an actor of this one that is to be restarted. Answers when it ends."""
+    async def restart_here(self, peer: Peer, name: str, incarnation: int, number: int, trace: bytes = b"") -> bool:
+        """Another node asks to kill an actor of this one that is to be restarted. Answers when it ends.
+
+        `trace` is the context of whoever kills it, if that is traced.
+        """
         cell = self._system.cell(ActorId(NodeId(name, incarnation), number))
+        cause = TraceContext.unpack(trace)
+        if cell is not None and cause is not None:
+            failing_calls(self._system).note(cell.actor, cause, self._system.recorder.clock())
         return cell is not None and self.end_life(cell, f"it was killed by node {peer.node.name}")
 
     def end_life(self, cell: Cell, why: str) -> bool:
@@ -292,7 +302,7 @@ class Guardian:
 
     async def _restart(self, kept: _Record, why: str) -> None:
         spec = replace(kept.spec, life=kept.spec.life + 1)
-        trace = LifeTrace.restart(self._system.recorder, spec.trace)
+        trace = LifeTrace.restart(self._system, spec.actor, spec.trace)
         if trace is not None:
             spec = replace(spec, trace=trace.context.pack())
         try:

@@ -117,6 +117,7 @@ HOP_REASON: Final = "partisan.hop.reason"
 HOP_TO: Final = "partisan.hop.to"
 HOP_TTL: Final = "partisan.hop.ttl"
 LANE: Final = "partisan.lane"
+MAILBOX_POSITION: Final = "partisan.mailbox.position"
 MAILBOX_SIZE: Final = "partisan.mailbox.size"
 MAILBOX_WAIT: Final = "partisan.mailbox.wait"
 MESSAGE_ID: Final = "partisan.message.id"
@@ -132,6 +133,7 @@ PEER_NODE: Final = "partisan.peer.node"
 PEER_RTT: Final = "partisan.peer.rtt"
 RESTART_COUNT: Final = "partisan.restart.count"
 RESTART_LIMIT: Final = "partisan.restart.limit"
+RESTART_REASON: Final = "partisan.restart.reason"
 SAMPLED_LATE: Final = "partisan.sampled.late"
 SERIALIZE_DURATION: Final = "partisan.serialize.duration"
 STOP_REASON: Final = "partisan.stop.reason"
@@ -179,6 +181,7 @@ ATTRIBUTES: Final[Mapping[str, type]] = MappingProxyType(
         HOP_TO: str,
         HOP_TTL: int,
         LANE: int,
+        MAILBOX_POSITION: int,
         MAILBOX_SIZE: int,
         MAILBOX_WAIT: float,
         MESSAGE_ID: str,
@@ -194,6 +197,7 @@ ATTRIBUTES: Final[Mapping[str, type]] = MappingProxyType(
         PEER_RTT: float,
         RESTART_COUNT: int,
         RESTART_LIMIT: int,
+        RESTART_REASON: str,
         SAMPLED_LATE: bool,
         SERIALIZE_DURATION: float,
         STOP_REASON: str,
@@ -251,7 +255,9 @@ SPANS: Final[tuple[SpanShape, ...]] = (
     SpanShape("{class}/{method}", SpanKind.CLIENT, Scope.CALLS, "calls", "an ask, until its future is done"),
     SpanShape("{class}/{method}", SpanKind.SERVER, Scope.CALLS, "calls", "received until the reply is written"),
     SpanShape("mailbox {class}", SpanKind.INTERNAL, Scope.CALLS, "calls", "an ask's wait in the mailbox, if over 1 ms"),
-    SpanShape("enqueue {channel}", SpanKind.INTERNAL, Scope.CALLS, "full", "an ask or tell encoded and queued"),
+    SpanShape(
+        "enqueue {channel}", SpanKind.INTERNAL, Scope.CALLS, "full", "an ask or tell encoded, until it is written"
+    ),
     SpanShape("execute {class}.{method}", SpanKind.INTERNAL, Scope.CALLS, "full", "the user's code of an ask or tell"),
     SpanShape("send {class}", SpanKind.PRODUCER, Scope.CALLS, "calls", "a tell handed to its channel"),
     SpanShape("process {class}", SpanKind.CONSUMER, Scope.CALLS, "calls", "a tell being handled"),

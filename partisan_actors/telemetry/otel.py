@@ -82,7 +82,7 @@ def start(
     users_provider = None if processors or not options.export else _users_provider(provider)
     given = _given_processors(processors, users_provider)
     owned: list[SpanProcessor] = [
-        batching(each, recorder) for each in exporters_of(options, from_environment=not given)
+        batching(exporter, recorder, answers) for exporter, answers in exporters_of(options, from_environment=not given)
     ]
     resource = _resource(node, cluster, options, users_provider)
     recent = recent if recent is not None else RecentSpans(WallClock(recorder.clock, recorder.wall_clock))

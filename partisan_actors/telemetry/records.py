@@ -183,8 +183,9 @@ class LifecycleStep(StrEnum):
 class Lifecycle(NamedTuple):
     """CREATE is the CLIENT on the creator's node, ACTIVATE the SERVER where the actor lives; the others INTERNAL.
 
-    A restart is a root with a `link` to the call that failed. `reason` says why it stopped or had to restart, and
-    `restart_limit` how often it may, -1 for without limit.
+    A restart is a root with `links` to the call that failed with the actor, if that is known, and to its making; a stop
+    one with a link to the making. `reason` says why it stopped or had to restart, and `restart_limit` how often it may,
+    -1 for without limit.
     """
 
     context: TraceContext
@@ -197,7 +198,7 @@ class Lifecycle(NamedTuple):
     peer: object = None
     restart_count: int | None = None
     reason: str = ""
-    link: TraceContext | None = None
+    links: tuple[TraceContext, ...] = ()
     name: str | None = None
     restart_limit: int | None = None
 

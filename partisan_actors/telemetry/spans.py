@@ -19,6 +19,7 @@ from partisan_actors.telemetry.records import (
     BroadcastProcessed,
     BroadcastSent,
     Lifecycle,
+    LifecycleStep,
     ObjectMoved,
     OverlayMessage,
     Record,
@@ -151,6 +152,7 @@ def _waited(record: AskServed) -> tuple[SpanValue, ...]:
         return ()
     attributes = _actor(record)
     attributes[events.MAILBOX_SIZE] = record.mailbox_size
+    attributes[events.MAILBOX_POSITION] = record.mailbox_size + 1
     name = f"mailbox {record.class_name}"
     return (_inside(record.context, _MAILBOX, name, record.started_ns, record.dequeued_ns, attributes),)
 
@@ -176,8 +178,10 @@ def _enqueued(record: AskFinished | TellSent) -> tuple[SpanValue, ...]:
         return ()
     attributes = _route(record)
     _add_sending(attributes, sending, record.started_ns)
+    attributes[events.CHANNEL_QUEUE_WAIT] = record.queue_wait_ns / _NS_PER_S
     name = f"enqueue {record.channel or CALLS_CHANNEL}"
-    return (_inside(record.context, _ENQUEUE, name, record.started_ns, sending.encoded_ns, attributes),)
+    written_ns = sending.encoded_ns + record.queue_wait_ns
+    return (_inside(record.context, _ENQUEUE, name, record.started_ns, written_ns, attributes),)
 
 
 def _inside(
@@ -252,7 +256,8 @@ def _lifecycle(record: Lifecycle) -> SpanValue:
         attributes[events.SUPERVISOR_STRATEGY] = ONE_FOR_ONE
         attributes[events.RESTART_LIMIT] = record.restart_limit
     if record.reason:
-        attributes[events.STOP_REASON] = record.reason
+        is_restart = record.step is LifecycleStep.RESTART
+        attributes[events.RESTART_REASON if is_restart else events.STOP_REASON] = record.reason
     name, kind = name_of(record)
     return _span(
         record,
@@ -262,7 +267,7 @@ def _lifecycle(record: Lifecycle) -> SpanValue:
         attributes,
         record.failure,
         remote=kind is SpanKind.SERVER,
-        link=record.link,
+        links=record.links,
     )
 
 
@@ -327,7 +332,7 @@ def _span(
     *,
     remote: bool = False,
     event: SpanEvent | None = None,
-    link: TraceContext | None = None,
+    links: tuple[TraceContext, ...] = (),
 ) -> SpanValue:
     if failure is not None:
         attributes[events.ERROR_TYPE] = failure.error_type
@@ -343,7 +348,7 @@ def _span(
         failure=failure,
         parent_is_remote=remote,
         happenings=(() if event is None else (event,)) + _exception(failure, record.ended_ns),
-        links=() if link is None else (link,),
+        links=links,
     )
 
 

@@ -78,6 +78,15 @@ class Bank:
     def value(self, holder: list[Any]) -> int:
         return len(pa.get(holder[0]))
 
+    def unsendable(self) -> Any:
+        return threading.Lock()
+
+    async def unsendable_soon(self) -> Any:
+        return threading.Lock()
+
+    def kill(self, victim: Any) -> None:
+        pa.kill(victim, no_restart=False)
+
 
 @pa.actor(num_cpus=0)
 class Till:
@@ -121,6 +130,24 @@ class Source:
             yield number
             number += 1
             await asyncio.sleep(0)
+
+
+@pa.actor(num_cpus=0, max_restarts=1)
+class Phoenix:
+    async def never(self) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def never_at_first(self) -> bool:
+        if begun.is_set():
+            return True
+        begun.set()
+        await asyncio.Event().wait()
+        return False
+
+
+# Set when a call that will not end has begun.
+begun = threading.Event()
 
 
 @pa.actor(num_cpus=0, tracing="off")
@@ -325,6 +352,19 @@ async def test_the_span_of_a_stream_that_nobody_wants_any_more_says_what_has_com
         assert 10 <= came["partisan.stream.items"] <= given["partisan.stream.items"] <= 20
         assert 10 <= came["partisan.stream.bytes"] <= given["partisan.stream.bytes"]
         assert server["parent_id"] == client["span_id"]
+
+
+@pytest.mark.parametrize("method", ["unsendable", "unsendable_soon"])
+async def test_a_result_that_cannot_be_sent_is_an_error_of_both_spans(method: str) -> None:
+    async with traced() as (recorded, bank, _):
+        with pytest.raises(pa.SerializationError):
+            await getattr(bank, method).remote()
+
+        for kind in ("client", "server"):
+            (span,) = await recorded.found(f"Bank/{method}", kind)
+            assert span["status"] == "error"
+            for key in ("error.type", "rpc.response.status_code"):
+                assert span["attributes"][key] == "SERIALIZATION_ERROR", kind
 
 
 async def test_a_plain_call_says_nothing_of_a_stream() -> None:
@@ -582,3 +622,49 @@ async def test_scopes_that_are_left_out_leave_nothing_and_the_overlay_tells_when
         assert all(span["parent_id"] is None for span in recorded.spans())
         assert joined[0]["attributes"]["partisan.overlay.active.size"] >= 1
         assert str(joined[0]["attributes"]["partisan.peer.node"]).startswith("c~")
+
+
+# ---- restarts and their causes -----------------------------------------------------------------------------------
+
+
+def linked(span: PlainSpan) -> list[str]:
+    return [link["span_id"] for link in span["links"]]
+
+
+async def test_a_restart_is_linked_to_the_call_that_had_the_actor_killed_and_to_its_making() -> None:
+    async with traced() as (recorded, bank, _):
+        victim = Phoenix.remote()
+        begun.set()
+        assert await asyncio.wait_for(victim.never_at_first.remote(), 60)
+        await asyncio.wait_for(bank.kill.remote(victim), 60)
+
+        (restart,) = await recorded.found("restart Phoenix", "internal")
+        (kill,) = await recorded.found("Bank/kill", "server")
+        (create,) = await recorded.found("create Phoenix", "client")
+        assert linked(restart) == [kill["span_id"], create["span_id"]]
+        assert restart["parent_id"] is None and "killed" in restart["attributes"]["partisan.restart.reason"]
+        assert restart["trace_id"] not in (kill["trace_id"], create["trace_id"])
+
+
+@pytest.mark.parametrize("method", ["never", "never_at_first"])
+async def test_a_restart_is_linked_to_the_call_that_failed_with_the_actor(method: str) -> None:
+    """One that is sent again, and then succeeds, among them."""
+    begun.clear()
+    async with traced() as (recorded, _, _):
+        soon = pa.NodeAffinity("b", soft=True)
+        victim = Phoenix.options(scheduling_strategy=soon, max_task_retries=int(method != "never")).remote()
+        call = getattr(victim, method).remote()
+        assert await asyncio.to_thread(begun.wait, 60)
+        recorded.spans()  # what node b has recorded would be gone with it
+        await recorded.cluster.crash("b")
+        if method == "never":
+            with pytest.raises((pa.ActorUnavailable, pa.NodeDown)):
+                await asyncio.wait_for(call, 60)
+        else:
+            assert await asyncio.wait_for(call, 60)
+
+        (restart,) = await recorded.found("restart Phoenix", "internal")
+        (failed,) = await recorded.found(f"Phoenix/{method}", "client")
+        (create,) = await recorded.found("create Phoenix", "client")
+        assert linked(restart) == [failed["span_id"], create["span_id"]]
+        assert failed["status"] == ("error" if method == "never" else "unset")

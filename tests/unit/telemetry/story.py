@@ -187,7 +187,7 @@ def _restart_and_stop(eve: Node, bank: ActorId, cause: TraceContext, clock: Tick
     eve.recorder.record(
         Lifecycle(
             again, failed, clock.after_ms(1), LifecycleStep.RESTART, bank, "Bank",
-            restart_count=1, reason="KeyError", link=cause, restart_limit=3,
+            restart_count=1, reason="KeyError", links=(cause,), restart_limit=3,
         )
     )  # fmt: skip
     ended = eve.recorder.begin()
