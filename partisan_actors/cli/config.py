@@ -44,7 +44,7 @@ def config(context: click.Context, target: Target, node_name: str | None, given:
         show_json({**found.facts(), "config": rows})
         return
     click.echo(f"cluster {found.cluster}: {counted(len(found.answered), 'node')}")
-    show_table(("setting", "value", "from", "nodes"), in_lines(rows, len(found.answered)))
+    show_table(("setting", "value", "from", "nodes"), in_lines(rows, len(found.answered)), ("from",))
     click.echo(f"\nwhile nodes run, `partisan config set` changes {', '.join(CHANGEABLE)}")
     found.remark()
 

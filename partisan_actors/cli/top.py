@@ -131,15 +131,16 @@ class Screen:
         tables = ((_NODE_HEADINGS, self.nodes(facts)), ((*METHOD_NAMES, *_HEADINGS), self.methods(facts)))
         return "\n\n".join([tame(self.headline(facts)), *(plain_table(*table) for table in tables)]) + "\n"
 
-    def rich(self, facts: dict[str, Any]) -> Any:
+    def rich(self, facts: dict[str, Any], width: int) -> Any:
         """All of it, for a terminal."""
         from rich.console import Group
         from rich.text import Text
 
         return Group(
             Text(tame(self.headline(facts)), style="bold"),
-            rich_table(_NODE_HEADINGS, self.nodes(facts)),
-            rich_table((*METHOD_NAMES, *_HEADINGS), self.methods(facts)),
+            rich_table(_NODE_HEADINGS, self.nodes(facts), width, ("fds", "threads")),
+            Text(""),
+            rich_table((*METHOD_NAMES, *_HEADINGS), self.methods(facts), width, ("kind", "wait p50", "run p50")),
             Text(f"sorted by {self.sort}; s: another column, q: end", style="dim"),
             Text(tame(self._note), style="yellow"),
         )
@@ -154,7 +155,7 @@ def _shown(screen: Screen, *, is_live: bool) -> Iterator[Any]:
     from rich.live import Live
 
     with Live(auto_refresh=False, screen=True) as live, _keys(screen):
-        yield lambda facts: live.update(screen.rich(facts), refresh=True)
+        yield lambda facts: live.update(screen.rich(facts, live.console.width), refresh=True)
 
 
 @contextlib.contextmanager
