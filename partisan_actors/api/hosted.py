@@ -73,7 +73,7 @@ def main(control: int) -> int:
         return 1
     settings = json.loads(line)
     pass_on_the_rest = _mark_output(settings["hosted_by"])
-    LogChoice.of_settings(settings).use("%(message)s", anew=True)
+    LogChoice.of_settings(settings).use(anew=True)
     os.environ.update(settings.get("environ", {}))
     if settings.get("folder"):
         os.chdir(settings["folder"])

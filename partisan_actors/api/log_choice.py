@@ -8,22 +8,27 @@ from typing import Any, Final
 from partisan_actors.errors import ConfigError
 from partisan_actors.values import dataclass
 
-__all__ = ["FORMATS", "LogChoice", "chosen_format"]
+__all__ = ["FORMATS", "LINE", "LOG_LINE", "LogChoice", "chosen_format", "chosen_line"]
 
 JSON: Final = "json"
 TEXT: Final = "text"
 FORMATS: Final = (TEXT, JSON)
+# What `logging` writes of a record where no format was chosen: in processes that a program starts, whose lines say by
+# which of them they are; and in the nodes of `partisan start`, whose output is a log.
+LINE: Final = "%(message)s"
+LOG_LINE: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @dataclass(frozen=True, slots=True)
 class LogChoice:
-    """The least level that is written, and the format: one of FORMATS, or None for whatever the process does anyway.
+    """The least level that is written, and the format: one of FORMATS, or None for `line`, as `logging` has it.
 
     Raises ConfigError for another one.
     """
 
     level: str = "WARNING"
     format: str | None = None
+    line: str = LINE
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
@@ -31,20 +36,20 @@ class LogChoice:
 
     def plain(self) -> dict[str, Any]:
         """As the settings of a worker."""
-        return {"log_level": self.level, "log_format": self.format}
+        return {"log_level": self.level, "log_format": self.format, "log_line": self.line}
 
     @classmethod
     def of_settings(cls, settings: dict[str, Any]) -> LogChoice:
         """The inverse of `plain`."""
-        return cls(settings.get("log_level", "WARNING"), settings.get("log_format"))
+        return cls(settings.get("log_level", "WARNING"), settings.get("log_format"), settings.get("log_line", LINE))
 
-    def use(self, otherwise: str, *, anew: bool = False) -> None:
-        """In a process of ours: log to stderr so, in the format `otherwise` if none was chosen.
+    def use(self, *, anew: bool = False) -> None:
+        """In a process of ours: log to stderr so.
 
         A process that has handlers keeps them, unless it is to begin `anew`.
         """
         if self.format is None:
-            logging.basicConfig(level=self.level, format=otherwise, force=anew)
+            logging.basicConfig(level=self.level, format=self.line, force=anew)
         else:
             logging.basicConfig(level=self.level, handlers=[self._handler()], force=anew)
 
@@ -85,3 +90,9 @@ def chosen_format() -> str | None:
     formatters = [handler.formatter for handler in logging.getLogger().handlers]
     kinds = ((JSON, JsonFormatter), (TEXT, TextFormatter))
     return next((name for name, kind in kinds if any(isinstance(each, kind) for each in formatters)), None)
+
+
+def chosen_line() -> str:
+    """LOG_LINE where this process logs so; LINE otherwise."""
+    formatters = [handler.formatter for handler in logging.getLogger().handlers]
+    return LOG_LINE if any(each is not None and each._fmt == LOG_LINE for each in formatters) else LINE

@@ -26,7 +26,7 @@ from partisan_actors.api.exported import MetricsExported
 from partisan_actors.api.health import Health
 from partisan_actors.api.inner_states import InnerStates
 from partisan_actors.api.inspection import Inspection
-from partisan_actors.api.log_choice import chosen_format
+from partisan_actors.api.log_choice import chosen_format, chosen_line
 from partisan_actors.api.log_service import LogService
 from partisan_actors.api.metering import Metering
 from partisan_actors.api.object_rows import ObjectRows
@@ -223,6 +223,7 @@ class Runtime:
             "allow_faults": config.allow_faults,
             "log_level": logging.getLevelName(logging.getLogger().getEffectiveLevel()),
             "log_format": chosen_format(),
+            "log_line": chosen_line(),
         }
 
     def settings_for_workers(self) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def live(pipe: int) -> int:
     me = Writer("", os.getpid(), settings["name"])
     who_runs, upwards = who_runs_in(me.pid, me.node), Upwards(me)
     pass_on_the_rest = mark_output(lambda: who_runs() or me, upwards.take)
-    LogChoice.of_settings(settings).use("%(message)s")
+    LogChoice.of_settings(settings).use()
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     stop = asyncio.Event()

@@ -134,7 +134,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
     texts = {"memory": [_memory_text(row) for row in rows], "reason": [row["reason"] for row in rows]}
     more = {name: column for name, column in texts.items() if any(column)}
     lines = zip((_line(row) for row in rows), *more.values(), strict=True)
-    show_table([*_COLUMNS, *more], [[*line, *rest] for line, *rest in lines])
+    show_table([*_COLUMNS, *more], [[*line, *rest] for line, *rest in lines], ("memory", "wait p95", "processed"))
 
 
 def _line(row: dict[str, Any]) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from partisan_actors.api.inspection import LIVE
-from partisan_actors.api.observer import Observer
+from partisan_actors.api.observer import Answer, Observer
 from partisan_actors.api.settings import CHANGEABLE, SETTINGS
 from partisan_actors.cli.asker import asker
 from partisan_actors.cli.asking import Survey, Target, ask, check_node, json_option, show_json, target_options
@@ -17,7 +17,7 @@ from partisan_actors.cli.failure import ExitCode, Failure
 from partisan_actors.cli.table import counted, show_table
 from partisan_actors.cli.tame import tame
 
-__all__ = ["config", "in_lines"]
+__all__ = ["config", "in_lines", "refusals"]
 
 VALUE_MAX: Final = 80
 
@@ -44,7 +44,7 @@ def config(context: click.Context, target: Target, node_name: str | None, given:
         show_json({**found.facts(), "config": rows})
         return
     click.echo(f"cluster {found.cluster}: {counted(len(found.answered), 'node')}")
-    show_table(("setting", "value", "from", "nodes"), in_lines(rows, len(found.answered)))
+    show_table(("setting", "value", "from", "nodes"), in_lines(rows, len(found.answered)), ("from",))
     click.echo(f"\nwhile nodes run, `partisan config set` changes {', '.join(CHANGEABLE)}")
     found.remark()
 
@@ -72,9 +72,17 @@ def set_(target: Target, name: str, value: str, node_name: str | None, as_json: 
     refused = [answer for answer in found.answers if answer.why is not None and not answer.is_silent]
     if refused:
         code = ExitCode.OTHER if found.answered else ExitCode.USAGE
-        raise Failure(f"{', '.join(answer.name for answer in refused)}: {refused[0].why}", code)
+        raise Failure(refusals(refused), code)
     if not as_json:
         found.remark()
+
+
+def refusals(refused: Sequence[Answer]) -> str:
+    """Why nodes have refused something: those that say the same together, by their names."""
+    same: dict[str, list[str]] = {}
+    for answer in refused:  # what a node says of itself is the same as what others say of themselves
+        same.setdefault(str(answer.why).replace(f"node {answer.name}", "the node"), []).append(answer.name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in same.items())
 
 
 def _survey(target: Target, node_name: str | None, method: str, *args: Any) -> Survey:

@@ -57,7 +57,7 @@ def dead_letters(
     summary = counted(reasons.total(), "dead letter") + (f" ({told})" if told else "")
     click.echo(f"cluster {found.cluster}: {summary}")
     if rows:
-        show_table(_COLUMNS, [_line(row) for row in rows])
+        show_table(_COLUMNS, [_line(row) for row in rows], ("from", "kept", "whom"))
     found.remark()
 
 

@@ -19,6 +19,7 @@ from partisan_actors.cli.tame import tame
 from partisan_actors.telemetry.event_feed import TAIL_MAX, check_kinds
 from partisan_actors.telemetry.event_kinds import ERROR, SEVERITIES, WARNING
 from partisan_actors.telemetry.trace_query import duration_ns
+from partisan_actors.telemetry.wording import some
 
 __all__ = ["events", "shown"]
 
@@ -85,6 +86,4 @@ def shown(row: Mapping[str, Any]) -> str:
     """One event as a line, and who has told it."""
     at = datetime.fromtimestamp(row["time"]).isoformat(sep=" ", timespec="milliseconds")
     severity = click.style(f"{row['severity']:7}", fg=COLOURS.get(row["severity"]))
-    names = row["seen_by"]
-    who = ", ".join(names[:NAMES_MAX]) + (f" and {len(names) - NAMES_MAX} more" if len(names) > NAMES_MAX else "")
-    return f"{at} {severity} {row['kind']:<18} {tame(row['text'])} [{tame(who)}]"
+    return f"{at} {severity} {row['kind']:<18} {tame(row['text'])} [{tame(some(row['seen_by'], NAMES_MAX))}]"

@@ -11,8 +11,8 @@ import click
 from partisan_actors.api.inspection import LIVE
 from partisan_actors.api.observer import Answer, Observer
 from partisan_actors.cli.asking import check_node
+from partisan_actors.cli.contacts import Contacts
 from partisan_actors.cli.tame import tame
-from partisan_actors.errors import PartisanError
 
 __all__ = ["Following"]
 
@@ -24,7 +24,7 @@ class Following:
 
     Nodes that come later are asked as well. Who does not answer is told on stderr, once until it answers again; so is
     how many `things` a node has forgotten before they were asked for. When the node that tells who is in the cluster
-    goes down, another one is asked.
+    goes down, another one is asked, and stderr says so.
     """
 
     def __init__(self, observer: Observer, service: str, things: str, limit_max: int, node: str | None) -> None:
@@ -36,7 +36,7 @@ class Following:
         # By the id of the node: a new life of it begins anew.
         self._nexts: dict[str, int] = {}
         self._silent: set[str] = set()
-        self._members: list[dict[str, Any]] = []
+        self._contacts = Contacts(observer)
 
     async def rounds(self, query: Mapping[str, Any], limit: int, *, goes_on: bool) -> AsyncIterator[list[Any]]:
         """The last `limit` rows of each node; and then, if it `goes_on`, every second those that have come since."""
@@ -46,12 +46,10 @@ class Following:
             yield await self._round({**query, "limit": self._limit_max}, is_first=False)
 
     async def _round(self, query: Mapping[str, Any], *, is_first: bool) -> list[Any]:
+        members = await self._contacts.members()
         if is_first:
-            self._members = await self._observer.members()
-            check_node(self._members, self._node)
-        else:
-            self._members = await self._members_now()
-        live = [row for row in self._members if row["state"] in LIVE and self._node in (None, row["name"])]
+            check_node(members, self._node)
+        live = [row for row in members if row["state"] in LIVE and self._node in (None, row["name"])]
         jobs = [
             # Of who has come since, all.
             self._ask(row, query if is_first else {**query, "after": self._nexts.get(row["id"], 0)})
@@ -79,17 +77,3 @@ class Following:
         self._nexts[answer.row["id"]] = answer.value["next"]
         rows: list[Any] = answer.value["rows"]
         return rows
-
-    async def _members_now(self) -> list[dict[str, Any]]:
-        try:
-            return await self._observer.members()
-        except PartisanError as error:
-            failure = error
-        for row in self._members:
-            for address in row["addresses"][:1] if row["state"] in LIVE else ():
-                try:
-                    await self._observer.connect([address])
-                    return await self._observer.members()
-                except PartisanError:
-                    continue
-        raise failure

@@ -31,6 +31,7 @@ SUBCOMMANDS: Final = {
     "dashboard": Subcommand(
         "partisan_actors.cli.dashboard", "dashboard", "Show a running cluster in the browser, until Ctrl-C."
     ),
+    "shell": Subcommand("partisan_actors.cli.shell", "shell", "A Python prompt in a running cluster."),
     "join": Subcommand("partisan_actors.cli.membership", "join", "Have a node join another one of its cluster."),
     "leave": Subcommand("partisan_actors.cli.membership", "leave", "Have a node leave its cluster and go on alone."),
     "evict": Subcommand("partisan_actors.cli.membership", "evict", "Put a node out of its cluster."),

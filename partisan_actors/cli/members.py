@@ -30,7 +30,7 @@ def members(target: Target, with_left: bool, as_json: bool) -> None:
         return
     click.echo(f"cluster {cluster}: {counted(sum(row['state'] == 'up' for row in rows), 'node')} up")
     headings = ("node", "state", "address", "role", "host", "pid", "overlay", "neighbours", "actors", "resources")
-    show_table(headings, [_line(row) for row in shown])
+    show_table(headings, [_line(row) for row in shown], ("overlay", "pid", "host"))
 
 
 async def _members(observer: Observer) -> tuple[str, list[dict[str, Any]]]:

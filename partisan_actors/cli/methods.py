@@ -62,7 +62,7 @@ def methods(target: Target, node_name: str | None, class_name: str | None, sort:
         return
     calls = sum(row["calls"] for row in rows)
     click.echo(f"cluster {found.cluster}: {counted(len(rows), 'method')}, {counted(calls, 'call')}")
-    show_table((*METHOD_NAMES, *METHOD_HEADINGS), [method_line(row) for row in rows])
+    show_table((*METHOD_NAMES, *METHOD_HEADINGS), [method_line(row) for row in rows], ("nodes", "run p95", "wait p50"))
     found.remark()
 
 

@@ -54,7 +54,7 @@ def nodes(target: Target, name: str | None, sort: str, as_json: bool) -> None:
         return
     click.echo(f"cluster {found.cluster}: {counted(sum(row['state'] == 'up' for row in rows), 'node')} up")
     headings = ("node", "state", "up", "cpu", "memory", "fds", "threads", "lag", "actors", "views", "version", "python")
-    show_table((*headings, "incarnation"), [_line(row) for row in rows])
+    show_table((*headings, "incarnation"), [_line(row) for row in rows], ("incarnation", "python", "version"))
     found.remark()
 
 

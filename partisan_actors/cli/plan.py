@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from partisan_actors.api.log_choice import LogChoice
+from partisan_actors.api.log_choice import LOG_LINE, LogChoice
 from partisan_actors.errors import ConfigError
 from partisan_actors.node.config import NodeConfig
 from partisan_actors.node.tls import TlsFiles
@@ -109,7 +109,7 @@ class StartPlan:
 
     def logs(self) -> LogChoice:
         """How the nodes write what they log."""
-        return LogChoice(self.log_level, self.log_format)
+        return LogChoice(self.log_level, self.log_format, LOG_LINE)
 
     def node_config(self) -> NodeConfig:
         """The first node. Raises ConfigError."""

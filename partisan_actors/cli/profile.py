@@ -101,7 +101,7 @@ def profile(
     else:
         click.echo(tame(title))
         if rows:
-            show_table(_HEADINGS, _lines(rows))
+            show_table(_HEADINGS, _lines(rows), ("total time", "own time"))
     if not rows and not as_json:
         click.echo(_NOTHING, err=True)
     if told["cut"] and not as_json:

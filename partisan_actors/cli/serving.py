@@ -119,7 +119,7 @@ def run(plan: StartPlan, story: Story) -> int:
     asyncio.set_event_loop(loop)
     output = SessionOutput(shows_all=True)
     mark_output(who_runs_in(os.getpid(), str(plan.config["name"])), output.take)
-    plan.logs().use("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    plan.logs().use()
     return int(loop.run_until_complete(serve(plan, story, output)))
 
 

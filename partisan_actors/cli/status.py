@@ -123,7 +123,7 @@ def _show(found: Survey, facts: dict[str, Any]) -> None:
         "dead letters",
         "free",
     )
-    show_table(headings, [_line(answer) for answer in found.answers])
+    show_table(headings, [_line(answer) for answer in found.answers], ("pid", "finished", "peers"))
     found.remark()
 
 

@@ -76,7 +76,8 @@ def stop(target: Target, node_name: str | None, yes: bool, as_json: bool) -> Non
 async def _stop(observer: Observer, node_name: str | None, progress: Steps) -> Outcome:
     live = [row for row in await observer.members() if row["state"] in LIVE]
     check_node(live, node_name, state="up")
-    chosen = [row for row in live if node_name in (None, row["name"])]
+    # Processes of isolated work end with the nodes that have them.
+    chosen = [row for row in live if (not row["hosted_by"] if node_name is None else row["name"] == node_name)]
     # A node takes its worker processes with it, so workers may be gone before they are asked: look at both outcomes.
     answers = await observer.ask_all(chosen, CONTROL, "stop")
     left_running = {answer.name: _refusal(answer) for answer in answers if answer.value and not answer.value["stops"]}
@@ -92,6 +93,8 @@ async def _stop(observer: Observer, node_name: str | None, progress: Steps) -> O
 
 
 def _refusal(answer: Answer) -> str:
+    if answer.row["hosted_by"]:
+        return f"it is a process of node {answer.row['hosted_by']}, and ends with what it runs, or with that node"
     return f"it belongs to a program (process {answer.value['pid']} on {answer.value['host']}) and ends with it"
 
 

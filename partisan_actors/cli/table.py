@@ -8,11 +8,13 @@ from typing import Any, Final
 
 import click
 
+from partisan_actors.cli.fitting import GAP as GAP_WIDTH
+from partisan_actors.cli.fitting import fitted
 from partisan_actors.cli.tame import tame
 
 __all__ = ["amount", "counted", "plain_table", "rich_table", "show_table"]
 
-GAP: Final = "  "
+GAP: Final = " " * GAP_WIDTH
 STYLES: Final[Mapping[str, str]] = {
     "up": "green",
     "alive": "green",
@@ -26,12 +28,13 @@ STYLES: Final[Mapping[str, str]] = {
 """How a cell with exactly that text looks at a terminal."""
 
 
-def show_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print it, with numbers to the right."""
+def show_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], spare: Sequence[str] = ()) -> None:
+    """Print it, with numbers to the right. At a terminal that is too narrow the `spare` columns are left out first."""
     if sys.stdout.isatty():
         from rich.console import Console
 
-        Console().print(rich_table(headings, rows))
+        console = Console()
+        console.print(rich_table(headings, rows, console.width, spare))
     else:
         click.echo(plain_table(headings, rows))
 
@@ -60,18 +63,25 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def rich_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
-    """The same for a terminal, as rich shows it."""
+def rich_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], width: int, spare: Sequence[str] = ()) -> Any:
+    """The same for a terminal of that width, as rich shows it; and a line about the columns that are left out."""
     from rich import box  # only here: a script that reads our output need not wait for it
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for column, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if _is_numeric(rows, column) else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_text(cell), style=STYLES.get(_text(cell), "")) for cell in row))
-    return table
+    texts = [[_text(cell) for cell in row] for row in rows]
+    columns = fitted(headings, texts, width, spare)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP_WIDTH - 1, 0, 0))
+    for place, wide in columns.items():
+        justify: Any = "right" if _is_numeric(rows, place) else "left"
+        table.add_column(headings[place], justify=justify, overflow="fold", width=wide)
+    for row in texts:
+        table.add_row(*(Text(row[place], style=STYLES.get(row[place], "")) for place in columns))
+    out = [heading for place, heading in enumerate(headings) if place not in columns]
+    if not out:
+        return table
+    return Group(table, Text(f"for want of room without {', '.join(out)}", style="dim"))
 
 
 def _is_numeric(rows: Sequence[Sequence[Any]], column: int) -> bool:

@@ -13,6 +13,7 @@ import click
 
 from partisan_actors.api.observer import Observer
 from partisan_actors.cli.asking import Target, ask, json_option, show_json, target_options
+from partisan_actors.cli.contacts import Contacts
 from partisan_actors.cli.looks import between, look
 from partisan_actors.cli.measured import bytes_text, calls_text, ordered, seconds_text
 from partisan_actors.cli.methods import METHOD_NAMES
@@ -43,10 +44,12 @@ def top(target: Target, interval: float, once: bool, sort: str, as_json: bool) -
     screen = Screen(sort)
 
     async def watch(observer: Observer) -> None:
-        before = await look(observer)
-        with _shown(screen, is_live=not (once or as_json)) as show:
+        is_live = not (once or as_json) and sys.stdout.isatty()
+        contacts = Contacts(observer, screen.tell if is_live else None)
+        before = await look(observer, await contacts.members())
+        with _shown(screen, is_live=is_live) as show:
             while not await screen.wait_quit(interval):
-                after = await look(observer)
+                after = await look(observer, await contacts.members())
                 facts = {"cluster": observer.cluster, **after.facts(), **between(before, after)}
                 before = after
                 if as_json:
@@ -64,6 +67,7 @@ class Screen:
 
     def __init__(self, sort: str) -> None:
         self.sort = sort
+        self._note = ""
         self._quit = asyncio.Event()
 
     def key(self, key: str) -> None:
@@ -73,6 +77,10 @@ class Screen:
         elif key in ("s", "S"):
             names = list(SORTS)
             self.sort = names[(names.index(self.sort) + 1) % len(names)]
+
+    def tell(self, text: str) -> None:
+        """Something that is shown below the tables from now on."""
+        self._note = text
 
     async def wait_quit(self, seconds: float) -> bool:
         """Return when so many seconds have passed, or the user has had enough; says whether that is so."""
@@ -123,29 +131,31 @@ class Screen:
         tables = ((_NODE_HEADINGS, self.nodes(facts)), ((*METHOD_NAMES, *_HEADINGS), self.methods(facts)))
         return "\n\n".join([tame(self.headline(facts)), *(plain_table(*table) for table in tables)]) + "\n"
 
-    def rich(self, facts: dict[str, Any]) -> Any:
+    def rich(self, facts: dict[str, Any], width: int) -> Any:
         """All of it, for a terminal."""
         from rich.console import Group
         from rich.text import Text
 
         return Group(
             Text(tame(self.headline(facts)), style="bold"),
-            rich_table(_NODE_HEADINGS, self.nodes(facts)),
-            rich_table((*METHOD_NAMES, *_HEADINGS), self.methods(facts)),
+            rich_table(_NODE_HEADINGS, self.nodes(facts), width, ("fds", "threads")),
+            Text(""),
+            rich_table((*METHOD_NAMES, *_HEADINGS), self.methods(facts), width, ("kind", "wait p50", "run p50")),
             Text(f"sorted by {self.sort}; s: another column, q: end", style="dim"),
+            Text(tame(self._note), style="yellow"),
         )
 
 
 @contextlib.contextmanager
 def _shown(screen: Screen, *, is_live: bool) -> Iterator[Any]:
     """Gives what shows facts: on a terminal in the same place each time, and keys are read meanwhile."""
-    if not (is_live and sys.stdout.isatty()):
+    if not is_live:
         yield lambda facts: click.echo(screen.text(facts))
         return
     from rich.live import Live
 
     with Live(auto_refresh=False, screen=True) as live, _keys(screen):
-        yield lambda facts: live.update(screen.rich(facts), refresh=True)
+        yield lambda facts: live.update(screen.rich(facts, live.console.width), refresh=True)
 
 
 @contextlib.contextmanager

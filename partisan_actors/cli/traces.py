@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -93,7 +95,9 @@ def ls(target: Target, as_json: bool, **options: Any) -> None:
     more = " (and there are more: --limit)" if found.cut else ""
     click.echo(f"cluster {cluster}: {counted(len(rows), 'trace')}{more}")
     if rows:
-        show_table(("trace", "begun", "root", "ms", "spans", "errors", "nodes"), [_line(row) for row in rows])
+        show_table(
+            ("trace", "begun", "root", "ms", "spans", "errors", "nodes"), [_line(row) for row in rows], ("begun",)
+        )
     else:
         click.echo(_NOTHING, err=True)
     _remark(cluster, found)
@@ -114,7 +118,8 @@ def show(target: Target, trace_id: str, with_attributes: bool, as_json: bool) ->
     if as_json:
         show_json({**_facts(cluster, found), "trace": summary(trace), "spans": trace})
         return
-    for line in waterfall(trace, with_attributes=with_attributes):
+    line_chars = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in waterfall(trace, with_attributes=with_attributes, line_chars=line_chars):
         click.echo(tame(line))
     _remark(cluster, found)
 

@@ -11,6 +11,10 @@ from partisan_actors.telemetry.trace_summary import summary
 __all__ = ["milliseconds", "waterfall"]
 
 BAR_CHARS: Final = 32
+# At a terminal the bar takes what the rest of a line leaves, but not more, nor less.
+BAR_CHARS_MAX: Final = 80
+BAR_CHARS_MIN: Final = 8
+BESIDE: Final = 40  # what a line has beside the bar and the names of span and node
 NAME_CHARS_MAX: Final = 60
 DEPTH_MAX: Final = 30
 VALUE_CHARS_MAX: Final = 200
@@ -24,8 +28,13 @@ def milliseconds(nanoseconds: int) -> str:
     return f"{value:.3f}" if value < 10 else f"{value:,.1f}"
 
 
-def waterfall(trace: Sequence[PlainSpan], *, with_attributes: bool = False) -> Iterator[str]:
-    """The lines. Times are in milliseconds since the trace began; a failed span is marked with ``!``."""
+def waterfall(
+    trace: Sequence[PlainSpan], *, with_attributes: bool = False, line_chars: int | None = None
+) -> Iterator[str]:
+    """The lines. Times are in milliseconds since the trace began; a failed span is marked with ``!``.
+
+    Bars are as long as makes a line `line_chars` long, within bounds; BAR_CHARS without.
+    """
     facts = summary(trace)
     missing = f", {facts['orphans']} with a parent that is not here" if facts["orphans"] else ""
     yield (
@@ -37,11 +46,14 @@ def waterfall(trace: Sequence[PlainSpan], *, with_attributes: bool = False) -> I
     width = max(map(len, names))
     nodes = [str(span["resource"].get("partisan.node.name", "")) for _, span in ordered]
     node_width = max(map(len, nodes))
+    bar_chars = BAR_CHARS
+    if line_chars is not None:
+        bar_chars = min(max(line_chars - BESIDE - width - node_width, BAR_CHARS_MIN), BAR_CHARS_MAX)
     for (depth, span), name, node in zip(ordered, names, nodes, strict=True):
         start = milliseconds(span["start_ns"] - facts["start_ns"])
         length = milliseconds(span["end_ns"] - span["start_ns"])
         mark = "!" if span["status"] == "error" else " "
-        bar = _bar(span, facts["start_ns"], facts["duration_ns"])
+        bar = _bar(span, facts["start_ns"], facts["duration_ns"], bar_chars)
         yield f"{mark} {name:{width}}  {span['kind']:8}  {node:{node_width}}  {start:>9} +{length:>9}  |{bar}|"
         if with_attributes:
             yield from _attributes(span, "  " * (min(depth, DEPTH_MAX) + 2))
@@ -67,11 +79,11 @@ def _in_order(trace: Sequence[PlainSpan]) -> Iterator[tuple[int, PlainSpan]]:
         waiting += [(depth + 1, child) for child in reversed(children.get(span["span_id"], []))]
 
 
-def _bar(span: PlainSpan, start_ns: int, duration_ns: int) -> str:
-    scale = BAR_CHARS / max(duration_ns, 1)
-    first = min(int((span["start_ns"] - start_ns) * scale), BAR_CHARS - 1)
-    last = min(int((span["end_ns"] - start_ns) * scale), BAR_CHARS - 1)
-    return " " * first + "=" * (last - first + 1) + " " * (BAR_CHARS - 1 - last)
+def _bar(span: PlainSpan, start_ns: int, duration_ns: int, chars: int) -> str:
+    scale = chars / max(duration_ns, 1)
+    first = min(int((span["start_ns"] - start_ns) * scale), chars - 1)
+    last = min(int((span["end_ns"] - start_ns) * scale), chars - 1)
+    return " " * first + "=" * (last - first + 1) + " " * (chars - 1 - last)
 
 
 def _attributes(span: PlainSpan, indent: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from partisan_actors.protocols.broadcast import flood, plumtree
 from partisan_actors.protocols.machine import Peer
 from partisan_actors.simulation.machines import Simulation
+from partisan_actors.telemetry.wording import some
 
 __all__ = [
     "BroadcastCost",
@@ -63,10 +64,10 @@ def check_delivered_once(simulation: Simulation, topic: str, payload: object, or
     )
     again = [node for node in times if times[node] > 1 or node == origin]
     if again:
-        raise CheckFailed(simulation, f"{topic} {payload!r} was delivered again on {_some(again)}")
+        raise CheckFailed(simulation, f"{topic} {payload!r} was delivered again on {some(again)}")
     without = [node for node in simulation.live if node != origin and node not in times]
     if without:
-        raise CheckFailed(simulation, f"{topic} {payload!r} was not delivered on {_some(without)}")
+        raise CheckFailed(simulation, f"{topic} {payload!r} was not delivered on {some(without)}")
 
 
 # Liveness.
@@ -94,7 +95,7 @@ def check_complete(simulation: Simulation) -> None:
         odd = frozenset(simulation.stack(node).neighbours).symmetric_difference(live) - {node}
         if odd:
             raise CheckFailed(
-                simulation, f"node {node} lacks, or should lack, neighbours: {_some(sorted(odd, key=str))}"
+                simulation, f"node {node} lacks, or should lack, neighbours: {some(sorted(odd, key=str))}"
             )
 
 
@@ -111,7 +112,7 @@ def check_converged(simulation: Simulation) -> None:
             reference, first = held, node
         elif held != reference:
             odd = [key for key in sorted(reference.keys() | held.keys()) if reference.get(key) != held.get(key)]
-            raise CheckFailed(simulation, f"nodes {first} and {node} differ in {_some(odd)}")
+            raise CheckFailed(simulation, f"nodes {first} and {node} differ in {some(odd)}")
 
 
 def eventually(
@@ -230,8 +231,3 @@ class TraceHash:
     def hexdigest(self) -> str:
         """The hash of every event so far, in order."""
         return self._hash.hexdigest()
-
-
-def _some(nodes: Sequence[object]) -> str:
-    shown = ", ".join(str(node) for node in nodes[:5])
-    return shown if len(nodes) <= 5 else f"{shown} and {len(nodes) - 5} more"

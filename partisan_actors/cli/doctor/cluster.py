@@ -12,6 +12,7 @@ from partisan_actors.cli.doctor.findings import ERROR, OK, WARNING, Finding
 from partisan_actors.cli.doctor.nodes import judge_node
 from partisan_actors.cli.measured import seconds_text
 from partisan_actors.cli.table import counted
+from partisan_actors.telemetry.wording import some
 
 __all__ = ["CLUSTER", "Clock", "judge_cluster"]
 
@@ -87,7 +88,7 @@ def _versions(told: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
             version = facts[name]
             by_version[".".join(version.split(".")[:2]) if name == "python" else version].append(facts["name"])
         if len(by_version) > 1:
-            listed = "; ".join(f"{what} {version} on {_some(names)}" for version, names in sorted(by_version.items()))
+            listed = "; ".join(f"{what} {version} on {some(names)}" for version, names in sorted(by_version.items()))
             yield Finding(WARNING, "versions", CLUSTER, listed, remedy)
         elif by_version:
             yield Finding(OK, "versions", CLUSTER, f"{what} {next(iter(by_version))} on all nodes")
@@ -112,9 +113,5 @@ def _clocks(clocks: Iterable[Clock]) -> Iterator[Finding]:
 def _tls(told: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     without = [facts["name"] for facts in told if not facts["has_tls"]]
     if without and len(without) < len(told):
-        text = f"{_some(without)} {'use' if len(without) > 1 else 'uses'} no TLS, and the others do"
+        text = f"{some(without)} {'use' if len(without) > 1 else 'uses'} no TLS, and the others do"
         yield Finding(ERROR, "certificate", CLUSTER, text, "start all nodes with --tls-dir, or none")
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

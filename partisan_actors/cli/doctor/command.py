@@ -16,7 +16,7 @@ from partisan_actors.api.inspection import LIVE
 from partisan_actors.api.observer import Observer
 from partisan_actors.cli.asking import Survey, Target, ask, json_option, show_json, target_options
 from partisan_actors.cli.doctor.cluster import CLUSTER, Clock, judge_cluster
-from partisan_actors.cli.doctor.findings import ERROR, OK, SEVERITIES, WARNING, Finding, graver_first
+from partisan_actors.cli.doctor.findings import ERROR, OK, SEVERITIES, WARNING, Finding, alike_together, graver_first
 from partisan_actors.cli.doctor.here import judge_here
 from partisan_actors.cli.doctor.paths import Way, find_ways, judge_ways
 from partisan_actors.cli.failure import ExitCode, Failure, explain
@@ -92,6 +92,7 @@ async def _clock(observer: Observer, row: dict[str, Any]) -> Clock | None:
 
 
 def _show(findings: list[Finding], found: Survey | None, *, with_ok: bool) -> None:
+    findings = alike_together(findings)
     for finding in findings:
         if finding.severity == OK and not with_ok:
             continue

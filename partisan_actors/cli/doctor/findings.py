@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-__all__ = ["ERROR", "NOTE", "OK", "SEVERITIES", "WARNING", "Finding", "graver_first", "share_text"]
+from partisan_actors.telemetry.wording import some
+
+__all__ = ["ERROR", "NOTE", "OK", "SEVERITIES", "WARNING", "Finding", "alike_together", "graver_first", "share_text"]
 
 OK: Final = "ok"
 NOTE: Final = "note"
@@ -34,6 +36,16 @@ class Finding:
 def graver_first(findings: Iterable[Finding]) -> list[Finding]:
     """The gravest first, otherwise in the order in which they were found."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def alike_together(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that say the same of several nodes, as nodes of one host do of its memory, as one of all of them."""
+    same: dict[tuple[str, str, str, str], list[str]] = {}
+    for each in findings:
+        same.setdefault((each.severity, each.check, each.text, each.remedy), []).append(each.where)
+    return [
+        Finding(severity, check, some(where), text, remedy) for (severity, check, text, remedy), where in same.items()
+    ]
 
 
 def share_text(part: float, whole: float) -> str:

@@ -85,14 +85,23 @@ class ClusterNode:
     def _read(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
-            for line in lines:
-                if not self._told.is_set() and line.startswith("{"):
-                    self._facts = json.loads(line)
+            for line in lines:  # to the end: a node whose output nobody reads would stand still
+                if not self._told.is_set() and (facts := _facts_in(line)) is not None:
+                    self._facts = facts
                     self._told.set()
         self._told.set()
 
     def __repr__(self) -> str:
         return f"ClusterNode({self.name}, {self.address})"
+
+
+def _facts_in(line: str) -> dict[str, Any] | None:
+    """What a node says of itself once it is up; None for a line that is none of that, as of what it imports."""
+    try:
+        facts = json.loads(line)
+    except ValueError:
+        return None
+    return facts if isinstance(facts, dict) and {"address", "name"} <= facts.keys() else None
 
 
 class Cluster:

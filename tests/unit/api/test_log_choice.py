@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from partisan_actors.api.log_choice import LogChoice, chosen_format
+from partisan_actors.api.log_choice import LINE, LOG_LINE, LogChoice, chosen_format, chosen_line
 from partisan_actors.errors import ConfigError
 
 
@@ -48,14 +49,25 @@ def test_who_chooses_nothing_changes_nothing(root: logging.Logger) -> None:
 def test_a_process_of_ours_is_told_and_logs_so(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
     told = LogChoice.of_settings(json.loads(json.dumps(LogChoice("INFO", "text").plain())))
 
-    told.use("%(message)s", anew=True)
+    told.use(anew=True)
     logging.getLogger("shop").info("open")
-    LogChoice("INFO").use("plain %(message)s", anew=True)
+    LogChoice("INFO").use(anew=True)
+    assert chosen_line() == LINE
     logging.getLogger("shop").info("closed")
 
     first, second = capsys.readouterr().err.splitlines()
     # Who it is of follows, when this process has had a node.
-    assert "INFO shop: open" in first and second == "plain closed"
+    assert "INFO shop: open" in first and second == "closed"
+
+
+def test_nodes_of_a_log_write_time_and_level_and_so_do_the_processes_they_start(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    LogChoice.of_settings(LogChoice("INFO", None, LOG_LINE).plain()).use(anew=True)
+    logging.getLogger("shop").info("open")
+
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ INFO shop: open\n", capsys.readouterr().err)
+    assert chosen_line() == LOG_LINE and chosen_format() is None
 
 
 def test_another_format_is_refused() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from partisan_actors.cli.config import VALUE_MAX, in_lines
+from partisan_actors.api.observer import Answer
+from partisan_actors.cli.config import VALUE_MAX, in_lines, refusals
 from partisan_actors.cli.option_sources import option_sources
 from partisan_actors.cli.start import start
 
@@ -42,3 +43,13 @@ def test_options_that_were_given_are_the_sources_of_what_they_make() -> None:
         "cookie": "option --cookie-file",
         "channels": "option --channel",
     }
+
+
+def test_every_reason_of_a_refusal_is_told_with_the_nodes_that_have_it() -> None:
+    answers = [
+        Answer({"name": "a"}, why="no class Shop on node a"),
+        Answer({"name": "b"}, why="off, as OTEL_SDK_DISABLED says"),
+        Answer({"name": "c"}, why="no class Shop on node c"),
+    ]
+
+    assert refusals(answers) == "a, c: no class Shop on the node; b: off, as OTEL_SDK_DISABLED says"

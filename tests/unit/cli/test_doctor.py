@@ -18,7 +18,7 @@ from partisan_actors.api.host_facts import host_facts
 from partisan_actors.api.observer import Answer
 from partisan_actors.cli.doctor import command, here
 from partisan_actors.cli.doctor.cluster import Clock, judge_cluster
-from partisan_actors.cli.doctor.findings import ERROR, NOTE, OK, WARNING, Finding, graver_first
+from partisan_actors.cli.doctor.findings import ERROR, NOTE, OK, WARNING, Finding, alike_together, graver_first
 from partisan_actors.cli.doctor.here import judge_here
 from partisan_actors.cli.doctor.nodes import judge_node
 from partisan_actors.cli.main import run
@@ -319,3 +319,10 @@ def test_an_address_at_which_nobody_answers_is_an_error(alone: Path, capsys: pyt
 
     (found,) = [each for each in json.loads(capsys.readouterr().out)["findings"] if each["check"] == "answers"]
     assert code == 1 and found["severity"] == ERROR
+
+
+def test_what_is_the_same_for_several_nodes_is_told_once_with_their_names() -> None:
+    findings = [Finding(NOTE, "disk", where, "full", "empty it") for where in ("here", "a", "b")]
+    other = Finding(NOTE, "disk", "c", "nearly full", "empty it")
+
+    assert alike_together([*findings, other]) == [Finding(NOTE, "disk", "here, a, b", "full", "empty it"), other]

@@ -65,7 +65,7 @@ async def test_or_until_the_time_is_over() -> None:
 
 async def test_at_a_terminal_the_same_stands_there() -> None:
     console = Console(width=200, record=True, file=StringIO())
-    console.print(Screen("run").rich(facts()))
+    console.print(Screen("run").rich(facts(), 200))
 
     shown = console.export_text()
     assert "cluster c: 2 nodes (1 of 2 answered)" in shown and "sorted by run" in shown and "no answer" in shown

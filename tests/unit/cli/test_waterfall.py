@@ -61,3 +61,10 @@ def test_every_span_has_one_line_whatever_the_parents_are(spans: list[PlainSpan]
 
 def test_the_story_is_drawn() -> None:
     assert len(list(waterfall(spans_of_the_story()))) == 1 + len(spans_of_the_story())
+
+
+@pytest.mark.parametrize("line_chars", [80, 100, 120])
+def test_at_a_terminal_a_line_is_as_long_as_that_is_wide(line_chars: int) -> None:
+    lines = [line for line in waterfall([span_of(1)], line_chars=line_chars) if line.endswith("|")]
+
+    assert [len(line) for line in lines] == [line_chars]
