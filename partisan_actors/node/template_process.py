@@ -28,6 +28,8 @@ __all__ = ["FORK_S", "LAST", "Asked", "TemplateProcess"]
 
 # How long the template may take to answer: at first it imports everything, on a machine that may be busy.
 FORK_S: Final = 60.0
+# How long its end may take to be known once its socket has ended.
+STATUS_S: Final = 5.0
 LINE_BYTES_MAX: Final = 65536
 LAST: Final = b"last"
 GONE: Final = "the template process has ended"
@@ -128,6 +130,7 @@ class TemplateProcess:
         """
         if self.is_over:
             return
+        gone = self._gone(0.0)
         if self._asked:
             self._process.terminate()
         self.is_over = True
@@ -135,7 +138,7 @@ class TemplateProcess:
         with contextlib.suppress(OSError):
             self._socket.close()
         for asked in self._asked.values():
-            asked.failed(BrokenPipeError(GONE))
+            asked.failed(gone)
         for asked in self._forked.values():
             asked.ended(None)
         self._asked.clear()
@@ -155,8 +158,18 @@ class TemplateProcess:
 
     def _send(self, line: bytes, descriptors: Sequence[int], flags: int) -> None:
         if self.is_over:
-            raise BrokenPipeError(GONE)
-        socket.send_fds(self._socket, [line + b"\n"], list(descriptors), flags)
+            raise self._gone(0.0)
+        try:
+            socket.send_fds(self._socket, [line + b"\n"], list(descriptors), flags)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            # Who may wait waits a moment for what there is to say of it.
+            raise self._gone(0.0 if flags & socket.MSG_DONTWAIT else STATUS_S) from error
+
+    def _gone(self, timeout_s: float) -> BrokenPipeError:
+        """That it has ended, and how, if that is known within so long."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return BrokenPipeError(f"{GONE} with exit status {self._process.wait(timeout_s)}")
+        return BrokenPipeError(GONE)
 
     def _told(self, word: str, first: int, second: int) -> None:
         if word == "forked":

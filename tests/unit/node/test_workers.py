@@ -17,6 +17,8 @@ from partisan_actors.errors import NotYetConnected
 from partisan_actors.node import workers
 from partisan_actors.node.outputs import Outputs
 from partisan_actors.node.printed import Line
+from partisan_actors.node.spawner import Spawner
+from partisan_actors.node.template_process import TemplateProcess
 from partisan_actors.node.workers import SPAWN, Crew, TemplateKind, Worker, forks_workers
 
 SOON_S = 60.0
@@ -151,11 +153,25 @@ def test_what_could_not_be_forked_says_why(crew_of: Callable[[str], Crew]) -> No
 
 def test_a_template_that_ends_at_once_leaves_no_worker_waited_for(crew_of: Callable[[str], Crew]) -> None:
     try:
-        crew = crew_of("raise SystemExit(1)")
-    except OSError:
-        return  # it has ended before it was asked for all of them: then there is no crew
+        ends = ends_of(crew_of("raise SystemExit(1)"))
+    except OSError as error:  # it has ended before it was asked for all of them: then there is no crew
+        ends = [str(error)]
 
-    assert all("the template process has ended" in end for end in ends_of(crew))
+    assert all("the template process has ended" in end for end in ends)
+
+
+def test_a_template_that_has_ended_says_with_which_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_template.py").write_text("raise SystemExit(3)")
+    spawner = Spawner()
+    template = TemplateProcess("a_template", (), {}, spawner)
+    template.wait(SOON_S)
+
+    for _ in range(2):
+        with pytest.raises(BrokenPipeError, match="the template process has ended with exit status 3"):
+            template.ask_no_more()
+        template.close()
+    spawner.close()
 
 
 def test_a_crew_is_killed_while_its_template_still_loads(crew_of: Callable[[str], Crew]) -> None:
