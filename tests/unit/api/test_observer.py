@@ -114,8 +114,10 @@ async def test_another_cookie_and_another_cluster_are_refused_in_silence(
 
         await until(lambda: a.node.refused_connections == 1, "the node counts a refusal")
 
-    # The node that was asked logs it; the one that asked has its exception.
-    assert len(caplog.records) == 1
+    # The node that was asked logs it; the one that asked has its exception. Others in this process, such as an exporter
+    # of an earlier test, may log what they like.
+    ours = [record for record in caplog.records if record.name.startswith("partisan_actors")]
+    assert [record.name for record in ours if why in record.getMessage()] == ["partisan_actors.node.refusals"]
 
 
 async def test_a_node_that_ends_while_it_is_asked_is_an_answer_too() -> None:
