@@ -117,6 +117,12 @@ def look_at(browser: Any, url: str) -> None:
     dark.get_by_role("button", name="Fit").click()
     dark.wait_for_timeout(500)
     keep(dark, "overlay")
+    page.goto(f"{url}#/overlay")
+    page.get_by_role("button", name="Past").click()
+    page.get_by_text("node blue has joined").first.wait_for()
+    page.get_by_role("listitem").filter(has_text="node blue has joined").get_by_role("button").click()
+    page.wait_for_timeout(8_000)
+    keep(page, "past")
 
 
 def keep(page: Any, name: str) -> None:

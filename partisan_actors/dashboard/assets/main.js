@@ -46,6 +46,7 @@ function show() {
   const found = VIEWS.find(([each]) => each === name) ?? VIEWS[0];
   const make = argument && DETAILS[name] ? DETAILS[name] : found[2];
   current?.close?.();
+  document.getElementById("dialog").close(); // it was about what is left
   current = make(argument, { readOnly, refresh, warnAgain: () => { warned = -Infinity; }, isPaused: () => paused });
   document.title = `${found[1]} - partisan dashboard`;
   for (const link of document.querySelectorAll("#nav a")) {
