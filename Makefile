@@ -4,14 +4,14 @@
 #   make check      style, types, architecture and house rules
 #   make test       check, then the quick tests           make test-all   the slow and the timed ones too
 #   make bench      what calls cost on this machine       make docs       the manual, into docs/_build
-#   make clean      remove what the others made
+#   make clean      remove what the others made               make help       these lines
 #
 # `make PYTHON=/path/to/python3.12 ...` picks the interpreter; it counts when .venv is made, so `make clean` first.
 
 .DEFAULT_GOAL := test
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: demo test test-all check bench docs clean
+.PHONY: demo test test-all check bench docs clean help
 
 # Probed by running: version-manager shims exist under names they cannot run.
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 python3.14 python,$(shell \
@@ -55,6 +55,9 @@ bench: $(CORE)
 docs: $(DOCS)
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 	@echo "The manual is docs/_build/html/index.html"
+
+help:
+	@sed -n 's/^#   //p' Makefile
 
 clean:
 	rm -rf $(VENV) docs/_build build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis

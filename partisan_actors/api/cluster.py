@@ -24,12 +24,15 @@ def nodes(*, processes: bool = False) -> list[dict[str, Any]]:
 
 
 def cluster_resources() -> dict[str, float]:
-    """All that the nodes which are up, or suspect, offer, by resource."""
+    """All that the nodes which are up, or suspect, offer: amounts by resource, memory in bytes. Any thread may ask."""
     return _sum("resources")
 
 
 def available_resources() -> dict[str, float]:
-    """What of it is free, as far as gossip has told: some seconds old at most."""
+    """What of `cluster_resources` is free, as this node has heard: some seconds ago, and a minute with many nodes.
+
+    So work that fits may have to wait, and the other way round: the node that is asked decides.
+    """
     return _sum("available")
 
 

@@ -42,7 +42,10 @@ NUMBERS: Final = "placement group numbers"
 
 
 class PlacementGroup:
-    """A placement group, by its id: copy it, send it, and place work in it with `InPlacementGroup`."""
+    """A placement group, by its id: copy it, send it, and place work in it with `InPlacementGroup`.
+
+    To drop it frees nothing: a group ends with `remove_placement_group`, or with its owner.
+    """
 
     def __init__(self, group: GroupId, bundles: Sequence[Mapping[str, float]]) -> None:
         self.id = group

@@ -2,7 +2,7 @@
 
 Make them where you like, also at the top of a module. What is recorded belongs to the node that the running code
 belongs to; in a program that has no session yet, nothing is recorded. All instruments of one name are the same one.
-What there may be of them at most is in `telemetry.user_metrics`.
+How many there may be, of a node and of a name, is on the page Metrics.
 """
 
 from __future__ import annotations

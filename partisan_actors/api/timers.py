@@ -23,7 +23,10 @@ AFTER_S_MAX: Final = 10 * 365 * 86400.0
 
 
 class Timer:
-    """A message that is to be sent later."""
+    """A message that is to be sent later, as `send_after` returns it; from any thread.
+
+    It goes with its node, and needs nobody to hold it: to drop a Timer cancels nothing.
+    """
 
     __slots__ = ("_handle", "_system")
 

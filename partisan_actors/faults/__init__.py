@@ -1,11 +1,14 @@
 """Faults as data: which messages suffer, which nodes, and when; the same for the simulator and for real nodes.
 
+``with pa.faults(rule):`` subjects the messages of this process's node to rules, or to a plan, until the block ends.
+What rules return is here: `DROP`, `DUPLICATE`, `CORRUPT`, `delay(s)`, `reorder(s)`; `between(side, other)` is a rule.
+
 Floor: beside `protocols` and `wire`, pure. `operations` has the kinds of faults, `plan` puts them together and into
 JSON, `selectors` names nodes before anybody knows them, `rules` judges messages by the operations in force, `messages`
 is what rules of users judge, `shrink` makes a failing plan small, `omissions` finds which messages must not be lost.
 Nothing here carries anything out: whoever has the network asks for verdicts and keeps them.
 
-The package can be called, too: ``with pa.faults(rule):`` is `api.fault_rules.open_faults`.
+The package can be called, which is `api.fault_rules.open_faults`.
 """
 
 from __future__ import annotations
