@@ -5,12 +5,14 @@ Rules (W3C Trace Context, level 2):
 1.  The flags travel verbatim. OpenTelemetry SDKs set more than the sampled bit, and a later version may mean something
     by the others.
 2.  An unknown version is read as version 0 when its length allows; otherwise the context is dropped, never the message.
-3.  A context that is not sampled travels as well: without it the next node would take the call for a new trace and
+3.  A tracestate that is none, or is longer than TRACE_STATE_CHARS_MAX, is dropped, and the context kept.
+4.  A context that is not sampled travels as well: without it the next node would take the call for a new trace and
     decide again.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from contextvars import ContextVar
 from typing import Final, NamedTuple
@@ -39,6 +41,7 @@ _FLAGS_OFFSET: Final = CONTEXT_BYTES - 1
 # W3C asks implementations to carry at least this much. A longer list is dropped whole, because cutting it would leave
 # a vendor with half an entry.
 TRACE_STATE_CHARS_MAX: Final = 512
+TRACE_STATE_MEMBERS_MAX: Final = 32
 
 _VERSION: Final = 0
 _INVALID_VERSION: Final = 0xFF
@@ -47,6 +50,11 @@ _LAYOUT: Final = struct.Struct(">BQQQB")  # version, trace id in two halves, spa
 unpack_layout: Final = _LAYOUT.unpack
 _LOW_64: Final = (1 << 64) - 1
 _TRACEPARENT_CHARS: Final = 55
+# One member of a tracestate: a key, of a tenant if there is an @ in it, and a value.
+_MEMBER: Final = re.compile(
+    r"(?:[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})"
+    r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+)
 
 
 class TraceContext(NamedTuple):
@@ -104,7 +112,7 @@ class TraceContext(NamedTuple):
             return None
         if rest and (version == _VERSION or not rest.startswith("-")):
             return None
-        return cls(trace_id, span_id, flags, 0, trace_state if len(trace_state) <= TRACE_STATE_CHARS_MAX else "")
+        return cls(trace_id, span_id, flags, 0, _checked(trace_state))
 
 
 # What runs under this one makes no spans, and neither does what it calls. It names no span, so it is never sent.
@@ -123,9 +131,16 @@ def _trace_state(encoded: bytes) -> str:
     if len(encoded) > TRACE_STATE_CHARS_MAX:
         return ""
     try:
-        return encoded.decode("ascii")
+        return _checked(encoded.decode("ascii"))
     except UnicodeDecodeError:
         return ""
+
+
+def _checked(trace_state: str) -> str:
+    """It, if it is one, which every exporter would otherwise complain about for each span; else nothing."""
+    members = [member.strip(" \t") for member in trace_state[: TRACE_STATE_CHARS_MAX + 1].split(",")]
+    is_one = len(trace_state) <= TRACE_STATE_CHARS_MAX and len(members) <= TRACE_STATE_MEMBERS_MAX
+    return trace_state if is_one and all(not member or _MEMBER.fullmatch(member) for member in members) else ""
 
 
 def _is_lower_hex(text: str) -> bool:

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
-from partisan_actors.telemetry.context import TraceContext
+from partisan_actors.telemetry.context import TRACE_STATE_CHARS_MAX, TraceContext
 from partisan_actors.telemetry.quick_records import context_of
 
 __all__ = ["OPENTELEMETRY", "QuickPlace", "UserSpans"]
@@ -100,6 +100,8 @@ class UserSpans:
         if not users.trace_id or not users.span_id:
             return ours
         trace_state = users.trace_state.to_header() if users.trace_state else ""
+        if len(trace_state) > TRACE_STATE_CHARS_MAX:  # nobody would read it, and each message would carry it
+            trace_state = ""
         return TraceContext(users.trace_id, users.span_id, int(users.trace_flags), 0, trace_state)
 
     def place(self) -> tuple[Callable[[], object], object] | None:

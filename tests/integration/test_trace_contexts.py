@@ -13,7 +13,9 @@ from opentelemetry import context as otel_context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 import partisan_actors as pa
+from partisan_actors.actors.replies import Reply
 from partisan_actors.api.runtime import Runtime
+from partisan_actors.telemetry.context import SAMPLED, TRACE_STATE_CHARS_MAX, TraceContext
 from partisan_actors.telemetry.options import TracingOptions
 from partisan_actors.telemetry.plain_span import PlainSpan
 from partisan_actors.telemetry.quick_records import QuickEntry, entries_of, in_full
@@ -21,6 +23,9 @@ from partisan_actors.telemetry.recent import RecentSpans
 from partisan_actors.telemetry.sampler import ALWAYS_ON, Sampler
 from partisan_actors.telemetry.spans import spans_of
 from partisan_actors.telemetry.wall_clock import WallClock
+from partisan_actors.wire.codec import pack
+from partisan_actors.wire.frames import Kind
+from partisan_actors.wire.payload import encode_call
 from tests.integration.nodes import Nodes, nodes, until
 
 
@@ -668,3 +673,59 @@ async def test_a_restart_is_linked_to_the_call_that_failed_with_the_actor(method
         (create,) = await recorded.found("create Phoenix", "client")
         assert linked(restart) == [failed["span_id"], create["span_id"]]
         assert failed["status"] == ("error" if method == "never" else "unset")
+
+
+# ---- contexts that make no sense ---------------------------------------------------------------------------------
+
+GOOD = TraceContext(1 << 100, 1 << 50, SAMPLED).pack()
+MALFORMED = {
+    "empty": b"",
+    "short": GOOD[:-1],
+    "of an invalid version": b"\xff" + GOOD[1:],
+    "without a trace": GOOD[:1] + bytes(16) + GOOD[17:],
+    "without a span": GOOD[:17] + bytes(8) + GOOD[25:],
+    "of nothing but zeros": bytes(26),
+}
+DUBIOUS = {
+    "of a later version": b"\x07" + GOOD[1:] + b"what that has",
+    "with a tracestate beyond all bounds": GOOD + b"a=b," * 100_000,
+    "with a tracestate that is no text": GOOD + b"\xff\xfe=\x00",
+    "with all flags": GOOD[:25] + b"\xff",
+}
+
+
+async def sent_raw(till: Any, kind: Kind, extras: Any) -> Any:
+    """The answer to ``till.count(7)`` in a message with these extras, as another program may write it."""
+    location = till._location
+    system, number = till._system, till._system.outbound.next_number()
+    reply: Reply[Any] = Reply(system.loop)
+    location.peer.pending[number] = reply
+    head = [kind, number, location.key, "count", extras]
+    payload = encode_call((7,), {}, "arguments").body
+    location.peer.calls.send(pack([*head, 7] if kind == Kind.CALL_META else [*head, payload]))
+    return await asyncio.wait_for(reply, 60)
+
+
+@pytest.mark.parametrize("kind", [Kind.CALL_META, Kind.CALL_PICKLED], ids=["scalars", "pickled"])
+@pytest.mark.parametrize("many", [1, 60], ids=["one", "many"])
+async def test_a_context_that_makes_no_sense_costs_the_context_and_never_the_call(kind: Kind, many: int) -> None:
+    async with traced(traces_per_second=None) as (recorded, _, ledger):
+        till = Till.options(placement=pa.NodeAffinity("b")).remote(ledger)
+        assert await till.count.remote(1) == 1
+        await recorded.found("Till/count", "server")
+
+        for wire in (*MALFORMED.values(), *DUBIOUS.values()):
+            forms = [{"tc": wire}, {"tc": wire, "channel": 7, "lane": "x", "hops": 2}, wire]
+            for extras in forms if kind == Kind.CALL_META else forms[:2]:
+                # The first calls of a method go the long way, and most of many go the short one.
+                assert await asyncio.gather(*(sent_raw(till, kind, extras) for _ in range(many))) == [7] * many
+        for extras in ({"tc": 7}, {"tc": "text"}, {"tc": None}, {"tc": [GOOD]}, {}):
+            assert await sent_raw(till, kind, extras) == 7
+        assert await till.count.remote(2) == 2
+
+        spans = [span for span in recorded.spans() if span["name"] == "Till/count" and span["kind"] == "server"]
+        assert all(int(span["trace_id"], 16) and int(span["span_id"], 16) for span in spans)
+        dubious = [span for span in spans if span["trace_id"] == f"{1 << 100:032x}"]
+        assert len(dubious) >= len(DUBIOUS) * many
+        assert {span["parent_id"] for span in dubious} == {f"{1 << 50:016x}"}
+        assert all(len(span["trace_state"]) <= TRACE_STATE_CHARS_MAX for span in spans)

@@ -53,6 +53,36 @@ def test_a_tracestate_that_is_not_text_is_dropped() -> None:
     assert TraceContext.unpack(context().pack() + b"\xff\xfe") == context()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "garbage",
+        "a=b,A=c",
+        "=",
+        "a=",
+        "a=b,=",
+        "a=\x00",
+        "a=b\n",
+        "a=b=c",
+        "1=2",
+        "a@1=2",
+        "a=b," * 40,
+        "\u00fc=1",
+        "a=\u00fc",
+    ],
+)
+def test_a_tracestate_that_is_none_is_dropped_and_the_context_kept(text: str) -> None:
+    assert TraceContext.unpack(context().pack() + text.encode()) == context()
+    assert TraceContext.from_traceparent(context().to_traceparent(), text) == context()
+
+
+@pytest.mark.parametrize("text", ["a=b", "a=b,,c=d", " a=b , c=d\t", "1t@v=x y", "a-b_c*/d=!~", "k=" + "v" * 200])
+def test_a_tracestate_that_is_one_travels_as_it_is(text: str) -> None:
+    sent = context(trace_state=text)
+
+    assert TraceContext.unpack(sent.pack()) == TraceContext.from_traceparent(sent.to_traceparent(), text) == sent
+
+
 def test_an_unknown_version_is_read_as_version_0_and_what_follows_is_ignored() -> None:
     wire = b"\x01" + context().pack()[1:] + b"future"
 

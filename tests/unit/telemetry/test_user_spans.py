@@ -91,6 +91,16 @@ def test_tracestate_goes_through_both_ways(recorder: Recorder, tracer: trace.Tra
     assert call.trace_state == "vendor=1"
 
 
+def test_a_tracestate_that_no_node_would_read_is_not_sent(recorder: Recorder, tracer: trace.Tracer) -> None:
+    state = trace.TraceState([(f"vendor{number}", "x" * 200) for number in range(20)])
+    users = trace.SpanContext(7, 8, is_remote=True, trace_flags=trace.TraceFlags(1), trace_state=state)
+
+    with trace.use_span(trace.NonRecordingSpan(users)):
+        call = recorder.begin()
+
+    assert (call.trace_id, call.parent_span_id, call.trace_state) == (7, 8, "")
+
+
 def test_opentelemetry_sees_our_span_until_we_detach(recorder: Recorder) -> None:
     ours = recorder.begin()
 
