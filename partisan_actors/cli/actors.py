@@ -16,6 +16,7 @@ from partisan_actors.cli.actor_detail import show
 from partisan_actors.cli.actor_rows import rows_of
 from partisan_actors.cli.asking import Survey, Target, ask, check_node, json_option, show_json, target_options
 from partisan_actors.cli.measured import bytes_text, ordered, seconds_text
+from partisan_actors.cli.subcommands import is_alone
 from partisan_actors.cli.table import counted, show_table
 
 __all__ = ["actors"]
@@ -70,7 +71,7 @@ def actors(context: click.Context, /, **given: Any) -> None:
 
     `partisan actors ls` is the same, and `partisan actors show ID` tells all that is known of one of them.
     """
-    if context.invoked_subcommand is None:
+    if is_alone(context):
         _list(**given)
 
 

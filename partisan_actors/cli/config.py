@@ -14,6 +14,7 @@ from partisan_actors.api.settings import CHANGEABLE, SETTINGS
 from partisan_actors.cli.asker import asker
 from partisan_actors.cli.asking import Survey, Target, ask, check_node, json_option, show_json, target_options
 from partisan_actors.cli.failure import ExitCode, Failure
+from partisan_actors.cli.subcommands import is_alone
 from partisan_actors.cli.table import counted, show_table
 from partisan_actors.cli.tame import tame
 
@@ -34,7 +35,7 @@ def config(context: click.Context, target: Target, node_name: str | None, given:
     From an option of `partisan start`, an environment variable, a file, the cluster that was joined, or the default;
     `given` is what a program gave to init, or a node to the processes it started. Secrets are not shown.
     """
-    if context.invoked_subcommand is not None:
+    if not is_alone(context):
         return
     found = _survey(target, node_name, "effective")
     rows = [{"node": answer.name, **row} for answer in found.answered for row in answer.value]

@@ -12,6 +12,7 @@ from partisan_actors.actors.dead_letters import REASONS
 from partisan_actors.api.inspection import INSPECT
 from partisan_actors.cli.asking import Target, check_node, json_option, show_json, survey, target_options
 from partisan_actors.cli.resending import resend
+from partisan_actors.cli.subcommands import is_alone
 from partisan_actors.cli.table import counted, show_table
 
 __all__ = ["dead_letters"]
@@ -39,7 +40,7 @@ def dead_letters(
 
     What is `kept` can be sent again, by its node and its number: `partisan dead-letters resend NODE NUMBER`.
     """
-    if context.invoked_subcommand is not None:
+    if not is_alone(context):
         return
     found = survey(target, INSPECT, "dead_letters")
     check_node(found.rows, node_name)

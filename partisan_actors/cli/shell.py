@@ -84,7 +84,7 @@ def names_of(target: Target, address: str) -> dict[str, Any]:
         words = shlex.split(line)
         if words[:1] == ["shell"]:
             raise ValueError("this is one")
-        return run([*words, *_options(target, address)])
+        return int(run([*words, *_options(target, address)]))
 
     def ask_all(service: str, method: str, *args: Any) -> dict[str, Any]:
         """What each node answers, by its name; the texts of errors where one does not."""

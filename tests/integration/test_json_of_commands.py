@@ -15,7 +15,7 @@ from tests.consoles import commands_of
 # Those that look at a cluster; `timeline` writes a file, and has no text to show.
 LOOKING: Final = (
     *("status", "nodes", "overlay", "actors", "methods", "channels", "traces", "logs", "events", "tree", "top"),
-    *("stack", "deadlocks", "objects", "dead-letters", "doctor", "config", "why"),
+    *("stack", "deadlocks", "objects", "dead-letters", "doctor", "config", "why", "profile"),
 )
 
 

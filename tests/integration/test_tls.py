@@ -153,6 +153,15 @@ def test_partisan_starts_looks_and_stops_with_tls_and_new_certificates_need_no_r
         "db": "partisan://prod/db",
     }
 
+    for command in (
+        ("profile", "web", "--seconds", "0.2"),
+        ("shell", "-c", "assert len(ask('inspect', 'status')) == 4"),
+        ("top", "--once", "--interval", "0.2"),
+        ("stack", "web"),
+        ("dead-letters",),
+    ):
+        result = shells.partisan(*command, "--tls-dir", str(second))
+        assert result.returncode == 0, (command, result.stderr)
     without = shells.partisan("status")
     assert without.returncode == 3 and "--tls-dir" in without.stderr and len(without.stderr.splitlines()) == 1
     stranger = shells.partisan("start", "--name", "cache", "--join", address, "--tls-dir", str(second))

@@ -136,3 +136,12 @@ def test_the_package_is_a_program_too() -> None:
     )
 
     assert partisan_actors.__version__ in result.stdout
+
+
+@pytest.mark.parametrize("line", [["actors", "ls"], ["config", "set", "log_level", "INFO"], ["dead-letters", "resend"]])
+def test_options_in_front_of_a_subcommand_are_refused_and_not_ignored(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([line[0], "--cluster", "other", *line[1:]]) == 2
+
+    assert f"--cluster stands before {line[1]}: options of {line[1]} come behind it" in capsys.readouterr().err
