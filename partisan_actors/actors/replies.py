@@ -136,8 +136,23 @@ class Reply(Generic[T_co]):
         return future
 
     def add_done_callback(self, callback: Callable[[Any], object]) -> None:
-        """Call `callback(self)` once done: at once if it is, else on the node's loop, where it must not block."""
-        self.add_waiter(lambda: callback(self))
+        """Call `callback(self)` once done: at once if it is, else on the loop that runs here.
+
+        Where none runs, it is called on the node's loop, which it must not block.
+        """
+        self.add_waiter(_DoneCallback(self, callback))
+
+    def remove_done_callback(self, callback: Callable[[Any], object]) -> int:
+        """Do not call `callback` any more; how many times it would have been."""
+        waiter, waiters = _DoneCallback(self, callback), self._waiters or ()
+        count = waiters.count(waiter)
+        for _ in range(count):
+            self.remove_waiter(waiter)
+        return count
+
+    def cancelled(self) -> bool:
+        """False: a call that was cancelled has failed, with an exception that says so. For ``asyncio.wait``."""
+        return False
 
     def future(self) -> concurrent.futures.Future[T_co]:
         """A `concurrent.futures.Future` with the same outcome, for code that wants exactly that class."""
@@ -242,6 +257,31 @@ class Reply(Generic[T_co]):
                 waiter[0](self, waiter)
             else:
                 waiter()
+
+
+class _DoneCallback:
+    """A waiter that calls `callback` with `reply`, on the loop that runs where it is made, if one does."""
+
+    __slots__ = ("_callback", "_loop", "_reply")
+
+    def __init__(self, reply: Reply[Any], callback: Callable[[Any], object]) -> None:
+        self._reply = reply
+        self._callback = callback
+        self._loop = _get_running_loop()
+
+    def __call__(self) -> None:
+        if self._loop is None or self._loop is _get_running_loop():
+            self._callback(self._reply)
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._callback, self._reply)
+        except RuntimeError:  # that loop is closed: nobody waits any more
+            return
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _DoneCallback) and other._callback == self._callback
+
+    __hash__ = None  # type: ignore[assignment]  # it is looked for in lists only
 
 
 _publishing = threading.Lock()

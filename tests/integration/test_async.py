@@ -108,6 +108,19 @@ async def test_refs_are_awaited_gathered_and_waited_for(home: pa.Session) -> Non
     assert not pending
 
 
+async def test_asyncio_s_wait_takes_refs_as_they_are(home: pa.Session) -> None:
+    never = Async.remote().forever.remote()
+    refs = [double.remote(number) for number in range(3)]
+
+    first, rest = await asyncio.wait([never, *refs], timeout=60, return_when=asyncio.FIRST_COMPLETED)
+    all_three, none = await asyncio.wait(refs, timeout=60)
+    again, _ = await asyncio.wait(refs, return_when=asyncio.FIRST_EXCEPTION)
+
+    assert first and never in rest and first <= set(refs)
+    assert all_three == again == set(refs) and not none
+    assert [await ref for ref in refs] == [0, 2, 4]
+
+
 async def test_coroutines_of_one_actor_interleave(home: pa.Session, tmp_path: Path) -> None:
     actor = Async.remote()
 

@@ -149,6 +149,60 @@ def test_a_call_back_is_called_at_once_when_it_is_done_and_later_when_it_is_not(
     assert called == [reply, reply]
 
 
+async def test_asyncio_s_wait_takes_replies_of_another_loop(loop: asyncio.AbstractEventLoop) -> None:
+    early, late, failed = (Reply[int](loop) for _ in range(3))
+    waiting = asyncio.ensure_future(asyncio.wait([early, late], timeout=60, return_when=asyncio.FIRST_COMPLETED))
+    await asyncio.sleep(0)  # it waits now
+    resolve(early, 1)
+
+    done, pending = await waiting
+    resolve(late, 2)
+    resolve(failed, error=ValueError("no"))
+    all_of_them, none = await asyncio.wait([early, late, failed], timeout=60)
+
+    assert (done, pending) == ({early}, {late})
+    assert all_of_them == {early, late, failed} and not none
+    assert [reply.cancelled() for reply in all_of_them] == [False] * 3
+    assert isinstance(failed.exception(), ValueError)
+
+
+async def test_a_call_back_is_called_on_the_loop_that_asked(reply: Reply[Any]) -> None:
+    called_on: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    reply.add_done_callback(lambda done: called_on.set_result(asyncio.get_running_loop()))
+
+    resolve(reply, 1)
+
+    async with asyncio.timeout(60):
+        assert await called_on is asyncio.get_running_loop()
+
+
+def test_call_backs_that_are_removed_are_not_called_and_are_counted(reply: Reply[Any]) -> None:
+    called: list[Any] = []
+    kept: list[Any] = []
+    reply.add_done_callback(called.append)
+    reply.add_done_callback(kept.append)
+    reply.add_done_callback(called.append)
+
+    assert reply.remove_done_callback(called.append) == 2
+    assert reply.remove_done_callback(called.append) == 0
+    reply.succeed(1)
+
+    assert (called, kept) == ([], [reply])
+    assert reply.remove_done_callback(kept.append) == 0
+
+
+def test_a_call_back_of_a_loop_that_is_closed_is_passed_over(reply: Reply[Any]) -> None:
+    called: list[Any] = []
+
+    async def ask() -> None:
+        reply.add_done_callback(called.append)
+
+    asyncio.run(ask())
+    reply.succeed(1)
+
+    assert called == [] and reply.done()
+
+
 def test_a_waiter_that_was_taken_back_is_not_called(reply: Reply[Any]) -> None:
     called: list[int] = []
     waiter = lambda: called.append(1)  # noqa: E731 - it has to be the same object twice
