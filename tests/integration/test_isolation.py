@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
@@ -51,6 +52,19 @@ class Alone:
 
     def make(self) -> Any:
         return Alone.remote(7)
+
+    def leave(self) -> None:
+        pa.exit_actor("had enough")
+
+    async def leave_soon(self) -> None:
+        pa.exit_actor("had enough")
+
+    def touch_at_exit(self, path: str, stays: bool = False) -> int:
+        """Its process id, once a handler is registered that makes that file."""
+        if stays:
+            atexit.register(time.sleep, 600)
+        atexit.register(Path(path).touch)
+        return os.getpid()
 
     def start_a_child(self, leaves: bool = False) -> int:
         return subprocess.Popen(["sleep", "600"], start_new_session=leaves).pid
@@ -259,6 +273,36 @@ class TestActors:
         pa.kill(actor)
 
         assert wait_until(lambda: is_gone(pid), "its process to end")
+
+    @pytest.mark.parametrize("how", ["leave", "leave_soon", "last handle", "terminate"])
+    def test_what_was_registered_for_the_exit_runs_when_it_ends_by_itself(self, tmp_path: Path, how: str) -> None:
+        actor = Alone.remote()
+        pid = pa.get(actor.touch_at_exit.remote(str(tmp_path / "left")))
+
+        if how == "terminate":
+            pa.terminate(actor)
+        elif how != "last handle":
+            with pytest.raises(pa.ActorStopped, match="it exited: had enough"):
+                pa.get(getattr(actor, how).remote(), timeout=60)
+        del actor
+        gc.collect()
+
+        wait_until(lambda: is_gone(pid), "its process to end")
+        assert (tmp_path / "left").exists()
+
+    def test_an_exit_handler_that_never_returns_is_not_waited_for_and_one_of_a_killed_process_does_not_run(
+        self, tmp_path: Path
+    ) -> None:
+        stuck, killed = Alone.remote(), Alone.remote()
+        pids = pa.get(
+            [each.touch_at_exit.remote(str(tmp_path / name), True) for each, name in ((stuck, "a"), (killed, "b"))]
+        )
+
+        stuck.leave.tell()
+        killed.die.tell()
+
+        wait_until(lambda: all(map(is_gone, pids)), "both processes to end")
+        assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
     def test_what_it_has_started_ends_with_it(self) -> None:
         actor = Alone.remote()
