@@ -189,7 +189,8 @@ def exit_actor(reason: str = NORMAL) -> NoReturn:
     then its `on_stop` runs. Raises TypeError outside of actors.
     """
     _check_reason(reason)
-    if _running(session.system()) is None:
+    # Outside of actors there may be no session yet, and this is no reason to start one.
+    if current_cell.get() is None or _running(session.system()) is None:
         raise TypeError("exit_actor is for the methods of actors: this code is not in one")
     raise ActorExit(reason)
 

@@ -7,6 +7,7 @@ one node, or, when WORKERS is its argument, the workers of a session.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import json
@@ -15,6 +16,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 from collections import deque
 from contextlib import suppress
 from typing import Any, Final
@@ -46,6 +48,8 @@ MARK: Final = "PARTISAN_PROCESS"
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
 DESCRIPTORS: Final = 3
+# How long exit handlers may take.
+EXIT_S: Final = 2.0
 
 
 def main() -> None:
@@ -177,6 +181,7 @@ class _Template:
             os.close(errors)
             gc.enable()
             status = worker.live(control) if self._are_workers else hosted.main(control)
+            _run_exit_handlers(status)
         except BaseException:  # noqa: BLE001 - nothing may get back into the template's loop
             sys.excepthook(*sys.exc_info())
         finally:
@@ -232,6 +237,14 @@ class _Template:
             except ChildProcessError:
                 return
             self._children.pop(pid, None)
+
+
+def _run_exit_handlers(status: int) -> None:
+    """What users' code has registered with `atexit`, as any program does at its end; for so long as it may take."""
+    limit = threading.Timer(EXIT_S, os._exit, (status,))
+    limit.daemon = True
+    limit.start()
+    atexit._run_exitfuncs()
 
 
 def _children_of_this() -> list[int]:

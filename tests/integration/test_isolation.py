@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
@@ -51,6 +52,19 @@ class Alone:
 
     def make(self) -> Any:
         return Alone.remote(7)
+
+    def leave(self) -> None:
+        pa.exit_actor("had enough")
+
+    async def leave_soon(self) -> None:
+        pa.exit_actor("had enough")
+
+    def touch_at_exit(self, path: str, stays: bool = False) -> int:
+        """Its process id, once a handler is registered that makes that file."""
+        if stays:
+            atexit.register(time.sleep, 600)
+        atexit.register(Path(path).touch)
+        return os.getpid()
 
     def start_a_child(self, leaves: bool = False) -> int:
         return subprocess.Popen(["sleep", "600"], start_new_session=leaves).pid
@@ -200,22 +214,23 @@ class TestActors:
             pa.get(actor.die.remote(), timeout=60)
 
     def test_how_they_have_ended_is_listed(self) -> None:
-        left, crashed, killed, dropped = [Alone.remote() for _ in range(4)]
-        pa.get([each.pid.remote() for each in (left, crashed, killed, dropped)])
-        wanted = {str(left._location.actor): "process ended", str(crashed._location.actor): "ended by a signal"}
-        wanted |= {str(killed._location.actor): "killed", str(dropped._location.actor): "out of scope"}
+        crashed, killed, dropped = Alone.remote(), Alone.remote(), Alone.remote()
+        pa.get([each.pid.remote() for each in (crashed, killed, dropped)])
+        wanted = {str(crashed._location.actor): "ended by a signal", str(killed._location.actor): "killed"}
+        wanted[str(dropped._location.actor)] = "out of scope"
 
-        left.exit.tell(3)
         crashed.die.tell()
         pa.kill(killed)
         del dropped
         gc.collect()
 
-        def kinds() -> bool:
-            rows = {row["id"]: row["kind"] for row in pa.list_actors(state="stopped")}
-            return all(rows.get(actor) in (kind, "out of memory") for actor, kind in wanted.items())
+        def ends() -> dict[str, str]:
+            kinds = {row["id"]: row["kind"] for row in pa.list_actors(state="stopped")}
+            return {actor: kinds[actor] for actor in wanted if actor in kinds}
 
-        wait_until(kinds, "all four to be listed as ended")
+        wait_until(lambda: len(ends()) == 3, "all three to be listed as ended")
+        found = ends()
+        assert found == wanted or found == {**wanted, str(crashed._location.actor): "out of memory"}
 
     def test_killing_one_that_may_be_made_again_makes_it_again_in_another_process(self) -> None:
         actor = Alone.options(max_restarts=1).remote(20)
@@ -259,6 +274,36 @@ class TestActors:
         pa.kill(actor)
 
         assert wait_until(lambda: is_gone(pid), "its process to end")
+
+    @pytest.mark.parametrize("how", ["leave", "leave_soon", "last handle", "terminate"])
+    def test_what_was_registered_for_the_exit_runs_when_it_ends_by_itself(self, tmp_path: Path, how: str) -> None:
+        actor = Alone.remote()
+        pid = pa.get(actor.touch_at_exit.remote(str(tmp_path / "left")))
+
+        if how == "terminate":
+            pa.terminate(actor)
+        elif how != "last handle":
+            with pytest.raises(pa.ActorStopped, match="it exited: had enough"):
+                pa.get(getattr(actor, how).remote(), timeout=60)
+        del actor
+        gc.collect()
+
+        wait_until(lambda: is_gone(pid), "its process to end")
+        assert (tmp_path / "left").exists()
+
+    def test_an_exit_handler_that_never_returns_is_not_waited_for_and_one_of_a_killed_process_does_not_run(
+        self, tmp_path: Path
+    ) -> None:
+        stuck, killed = Alone.remote(), Alone.remote()
+        pids = pa.get(
+            [each.touch_at_exit.remote(str(tmp_path / name), True) for each, name in ((stuck, "a"), (killed, "b"))]
+        )
+
+        stuck.leave.tell()
+        killed.die.tell()
+
+        wait_until(lambda: all(map(is_gone, pids)), "both processes to end")
+        assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
     def test_what_it_has_started_ends_with_it(self) -> None:
         actor = Alone.remote()

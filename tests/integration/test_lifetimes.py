@@ -174,6 +174,8 @@ async def test_an_actor_that_is_to_terminate_does_what_it_was_told_before() -> N
 
 
 def test_outside_of_actors_there_is_nothing_to_exit_and_only_handles_terminate() -> None:
+    with pytest.raises(TypeError, match="exit_actor"):
+        pa.exit_actor()
     with pytest.raises(TypeError, match="terminate takes an ActorHandle, not str"):
         pa.terminate("it")  # type: ignore[arg-type]  # that is what is tested
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -463,6 +463,100 @@ def test_a_thousand_coroutines_of_one_actor_wait_at_once(options: dict[str, Any]
 
     # Were one of them to wait for another to end, none would.
     assert max(get([meeting.join.remote(1000) for _ in range(1000)])) == 1000
+
+
+class Fails:
+    """Its methods raise until they have run so often; those of a class that says so are tried again twice."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def _run(self) -> int:
+        self.runs += 1
+        if self.runs < ENOUGH:
+            raise ValueError(self.runs)
+        return self.runs
+
+    async def ran(self) -> int:
+        return self.runs
+
+
+ENOUGH = 5
+
+
+class Plain(Fails):
+    def blocking(self) -> int:
+        return self._run()
+
+    async def soon(self) -> int:
+        return self._run()
+
+    def stream(self) -> Iterator[int]:
+        yield self._run()
+
+
+class Decorated(Fails):
+    """The same, with as many tries as its methods say."""
+
+    @pa.method(max_task_retries=2, retry_exceptions=[ValueError])
+    def blocking(self) -> int:
+        return self._run()
+
+    @pa.method(max_task_retries=2, retry_exceptions=[ValueError])
+    async def soon(self) -> int:
+        return self._run()
+
+    @pa.method(max_task_retries=2, retry_exceptions=[ValueError])
+    def stream(self) -> Iterator[int]:
+        yield self._run()
+
+
+def result_of(answer: Any) -> int | None:
+    """What came of a call; None when it raised, as it may."""
+    try:
+        return int(get(answer if isinstance(answer, pa.ObjectRef) else list(answer)[-1]))
+    except ValueError:
+        return None
+
+
+def test_methods_of_every_kind_run_as_often_as_the_call_or_the_method_or_the_actor_says() -> None:
+    plain, decorated = pa.actor(Plain), pa.actor(Decorated)
+    calls: list[tuple[Any, Any, int]] = []
+    for kind in ("blocking", "soon", "stream"):
+        for retries, runs in ((0, 1), (2, 3), (-1, ENOUGH)):
+            said = {"max_task_retries": retries, "retry_exceptions": True}
+            actors = plain.remote(), decorated.options(max_task_retries=7).remote()
+            calls += [(actor, getattr(actor, kind).options(**said).remote(), runs) for actor in actors]
+            actor = plain.options(max_task_retries=retries).remote()
+            calls.append((actor, getattr(actor, kind).options(retry_exceptions=True).remote(), runs))
+        actor = decorated.options(max_task_retries=7).remote()
+        calls.append((actor, getattr(actor, kind).remote(), 3))
+        actor = plain.options(max_task_retries=-1).remote()
+        calls.append((actor, getattr(actor, kind).remote(), 1))
+
+    for actor, answer, runs in calls:
+        assert result_of(answer) == (runs if runs == ENOUGH else None)
+        assert get(actor.ran.remote()) == runs
+
+
+@pa.task
+def counted(folder: str, count: int) -> Iterator[int]:
+    for number in range(count):
+        with open(Path(folder, "made"), "ab") as file:
+            file.write(b"x")
+        yield number
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 15])
+def test_a_generator_that_blocks_is_never_further_ahead_of_who_takes_than_it_may_be(tmp_path: Path, ahead: int) -> None:
+    stream = counted.options(generator_backpressure=ahead).remote(str(tmp_path), 40)
+
+    for taken in range(40):
+        wait_until(stream.next_ready, "an item")
+        assert (tmp_path / "made").stat().st_size <= taken + ahead
+        assert get(next(stream)) == taken
+
+    assert list(stream) == []
 
 
 # ---- waiting for others on one CPU -----------------------------------------------------------------------------------

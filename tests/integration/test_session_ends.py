@@ -8,11 +8,27 @@ import psutil
 import pytest
 
 import partisan_actors as pa
+from tests.integration.programs import is_gone, wait_until
 
 
 @pa.task
 def one() -> int:
     return 1
+
+
+def test_a_block_that_raises_ends_its_session() -> None:
+    def program() -> None:
+        with pa.init(workers=1) as session:
+            assert pa.get(one.remote(), timeout=60) == 1
+            pids.extend(session.worker_pids)
+            raise KeyError("by the user")
+
+    pids: list[int] = []
+    with pytest.raises(KeyError, match="by the user"):
+        program()
+
+    assert not pa.is_initialized()
+    wait_until(lambda: all(map(is_gone, pids)), "its workers to end")
 
 
 @pytest.mark.slow
