@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -40,6 +40,7 @@ FORMATS: Final[dict[str, Callable[[list[list[dict[str, Any]]]], dict[str, Any]]]
     "chrome": lambda found: chrome_document(span for trace in found for span in trace),
 }
 TIMELINE_SPANS: Final = 4_096
+TRACE_ID_DIGITS: Final = 32
 
 _NOTHING: Final = (
     "no spans are kept. Who calls decides what is traced: give it pa.init(tracing=True), or OTEL_* variables. "
@@ -113,7 +114,7 @@ def show(target: Target, trace_id: str, with_attributes: bool, as_json: bool) ->
 
     TRACE is its id, as `partisan traces ls` lists it; the first digits of it will do if they are those of one only.
     """
-    cluster, found = _ask(target, lambda nodes: _whole(nodes, trace_id))
+    cluster, found = _ask(target, lambda nodes: _named(nodes, [trace_id]))
     trace = found.traces[0]
     if as_json:
         show_json({**_facts(cluster, found), "trace": summary(trace), "spans": trace})
@@ -136,15 +137,13 @@ def export(
 ) -> None:
     """Write traces as a file for other tools.
 
-    Those that are named, or else those that the options ask for. `jaeger` is what Jaeger's UI opens as a file, `otlp`
-    what any OpenTelemetry backend takes, `chrome` a timeline for Perfetto.
+    Those that are named, by their ids or the first digits of them, or else those that the options ask for. `jaeger` is
+    what Jaeger's UI opens as a file, `otlp` what any OpenTelemetry backend takes, `chrome` a timeline for Perfetto.
     """
     query = _query(options)
 
     async def collect(nodes: Ask) -> Found:
-        if not trace_ids:
-            return await find_traces(nodes, query)
-        return await get_traces(nodes, [trace_id_text(parse_trace_id(each)) for each in trace_ids])
+        return await (_named(nodes, trace_ids) if trace_ids else find_traces(nodes, query))
 
     with steps("asking the nodes for spans", quiet=as_json or output is None):
         cluster, found = _ask(target, collect)
@@ -170,23 +169,32 @@ def timeline(target: Target, spans: int, output: Path | None, as_json: bool) -> 
     _write(document, output, cluster, found, as_json=as_json)
 
 
-async def _whole(nodes: Ask, trace_id: str) -> Found:
-    wanted = trace_id.strip().lower()
-    parse_trace_id(wanted)
-    if len(wanted) < 32:
+async def _named(nodes: Ask, texts: Sequence[str]) -> Found:
+    """The traces of these ids, or beginnings of ids; Failure unless each of them names one trace that is kept."""
+    wanted = {text: text.strip().lower() for text in texts}
+    for text in wanted.values():
+        parse_trace_id(text)
+    if any(len(text) < TRACE_ID_DIGITS for text in wanted.values()):
         listed = await find_traces(nodes, TraceQuery(limit=LIMIT_MAX))
-        ids = [trace[0]["trace_id"] for trace in listed.traces if trace[0]["trace_id"].startswith(wanted)]
-        if len(ids) > 1:
-            raise Failure(f"{trace_id} is the beginning of {len(ids)} traces: {', '.join(ids[:5])}", ExitCode.USAGE)
-        wanted = ids[0] if ids else wanted
-    found = await get_traces(nodes, [trace_id_text(parse_trace_id(wanted))])
-    if not found.traces:
+        known = [trace[0]["trace_id"] for trace in listed.traces]
+        wanted = {said: _completed(said, text, known) for said, text in wanted.items()}
+    ids = {said: trace_id_text(parse_trace_id(text)) for said, text in wanted.items()}
+    found = await get_traces(nodes, list(dict.fromkeys(ids.values())))
+    kept = {trace[0]["trace_id"] for trace in found.traces}
+    if missing := [said for said, trace_id in ids.items() if trace_id not in kept]:
         raise Failure(
-            f"no node keeps a span of trace {trace_id}: see partisan traces ls "
+            f"no node keeps a span of trace {', '.join(missing)}: see partisan traces ls "
             f"({found.answered} of {found.asked} nodes answered)",
             ExitCode.OTHER,
         )
     return found
+
+
+def _completed(said: str, beginning: str, known: list[str]) -> str:
+    ids = [trace_id for trace_id in known if trace_id.startswith(beginning)]
+    if len(ids) > 1:
+        raise Failure(f"{said} is the beginning of {len(ids)} traces: {', '.join(ids[:5])}", ExitCode.USAGE)
+    return ids[0] if ids else beginning
 
 
 def _query(options: dict[str, Any]) -> TraceQuery:

@@ -32,7 +32,7 @@ from partisan_actors.wire.compression import readable
 
 __all__ = ["MAGIC", "PROTOCOL_VERSION", "Handshake", "Identity", "Resume"]
 
-PROTOCOL_VERSION: Final = 3
+PROTOCOL_VERSION: Final = 4
 MAGIC: Final = "partisan-actors"
 
 

@@ -141,6 +141,24 @@ def test_traces_are_exported_in_each_form(command: Command, form: str, tmp_path:
     assert written.count(trace_id) >= 4
 
 
+def test_traces_are_exported_by_the_first_digits_of_their_ids(command: Command, tmp_path: Path) -> None:
+    trace_id = complete(command, "Bank/pay", 4)["trace_id"]
+    file = tmp_path / "trace.json"
+
+    command("traces", "export", trace_id[:16], "-o", str(file))
+
+    assert file.read_text().count(trace_id) >= 4
+
+
+def test_no_file_is_written_for_a_trace_that_nobody_knows(command: Command, tmp_path: Path) -> None:
+    trace_id = complete(command, "Bank/pay", 4)["trace_id"]
+    file = tmp_path / "trace.json"
+
+    command("traces", "export", trace_id, "f" * 32, "-o", str(file), code=1)
+
+    assert not file.exists()
+
+
 @pytest.mark.usefixtures("address")
 def test_a_program_has_the_timeline_too(tmp_path: Path) -> None:
     def events() -> list[dict[str, Any]]:
