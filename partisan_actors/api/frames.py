@@ -6,6 +6,7 @@ import gc
 import linecache
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -23,6 +24,10 @@ _OURS: Final = os.path.dirname(os.path.abspath(partisan_actors.__file__)) + os.s
 _LIBRARY: Final = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 
 
+# One thread looks at a time: otherwise the first that is done would have collections go on while another one looks.
+_looking: Final = threading.RLock()
+
+
 class Place(NamedTuple):
     """A line of code that has been entered."""
 
@@ -38,13 +43,14 @@ def nothing_collected() -> Iterator[None]:
     That makes an object, and a collection which this begins may run a finalizer, which may give the interpreter to the
     very thread whose stack it is. CPython (3.11 at least) then writes to a call that is over, and crashes.
     """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+    with _looking:
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if was_enabled:
+                gc.enable()
 
 
 def thread_places() -> dict[int, list[Place]]:

@@ -134,9 +134,7 @@ class _Telling:
             return str(value)
         if depth < DEPTH_MAX and self._left > 0:
             if kind is dict:
-                return {
-                    self._key(key): self.plain(each, depth + 1) for key, each in self._some(value.items(), len(value))
-                }
+                return self._pairs(value, depth)
             if kind in (list, tuple, set, frozenset):
                 return [self.plain(each, depth + 1) for each in self._some(value, len(value))]
             if is_dataclass(value):
@@ -146,6 +144,15 @@ class _Telling:
         if isinstance(value, enum.Enum):
             return f"{kind.__name__}.{value.name}"
         return f"<{_cut(kind.__qualname__)}>"
+
+    def _pairs(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, each in self._some(value.items(), len(value)):
+            name = self._key(key)
+            if name in found:  # several keys have the same text: they are numbered
+                name = f"{name} #{len(found) + 1}"
+            found[name] = self.plain(each, depth + 1)
+        return found
 
     def _fields(self, value: Any, depth: int) -> Any:
         names = [each.name for each in fields(value)]
@@ -164,7 +171,11 @@ class _Telling:
         return list(islice(values, most))
 
     def _key(self, key: Any) -> str:
-        return self._text(key) if type(key) is str else str(self.plain(key, DEPTH_MAX))
+        if type(key) is str:
+            return self._text(key)
+        # Tuples are usual as keys: what is in them is what tells them apart.
+        told = self.plain(key, DEPTH_MAX - 1 if type(key) is tuple else DEPTH_MAX)
+        return self._text(f"({', '.join(map(str, told))})" if isinstance(told, list) else str(told))
 
     def _text(self, text: str) -> str:
         self.is_cut |= len(text) > CHARS_MAX

@@ -95,4 +95,4 @@ def chosen_format() -> str | None:
 def chosen_line() -> str:
     """LOG_LINE where this process logs so; LINE otherwise."""
     formatters = [handler.formatter for handler in logging.getLogger().handlers]
-    return LOG_LINE if any(each is not None and each._fmt == LOG_LINE for each in formatters) else LINE
+    return LOG_LINE if any(getattr(each, "_fmt", None) == LOG_LINE for each in formatters) else LINE

@@ -73,8 +73,8 @@ def profile(
     The threads of the node, named or by its id, are looked at for some seconds; of an actor, by its name, its id or the
     end of that, what runs below the methods of its class on its node. Nothing is stopped or changed.
 
-    `own` is what a function takes itself, and `with callees` what it calls as well: `cpu` the processor time of the
-    thread, `seen` the time during which it was there, waiting or not. Coroutines that wait are on no thread, and are
+    `own` is what a function takes itself, and `total` what it calls as well: `cpu` the processor time of the thread,
+    `time` that during which it was there, waiting or not. Coroutines that wait are on no thread, and are
     not seen: `partisan stack` shows those.
 
     --format folded is a line for each stack, for flamegraph.pl and its kin; speedscope a file for

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from importlib.resources import files
 from types import TracebackType
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -37,6 +38,7 @@ _protocol_log: Final = logging.getLogger(f"{__name__}.protocol")
 _protocol_log.setLevel(logging.CRITICAL)
 
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
+FIELDS_MAX: Final = 100
 CLOSE_S: Final = 2.0
 HANDSHAKE_S: Final = 15.0
 _FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\nRetry-After: 5\r\n\r\n"
@@ -236,10 +238,12 @@ class Server:
         asked = self._asked(request)
         self._access.check_host(asked)
         self._access.check_same_origin(asked)
-        await self._body(request)  # from there the form is read
-        form = await request.post()
+        try:
+            form = parse_qs((await self._body(request)).decode(errors="replace"), max_num_fields=FIELDS_MAX)
+        except ValueError:
+            raise Problem(400, "a form with the field token is expected") from None
         response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
-        began = self._begin(response, str(form.get("token", "")))
+        began = self._begin(response, form.get("token", [""])[0])
         return began or self._page("login.html", HTTPStatus.UNAUTHORIZED)
 
     async def _logout(self, request: web.Request) -> web.StreamResponse:

@@ -31,3 +31,27 @@ def test_whoever_has_switched_collection_off_finds_it_off_afterwards() -> None:
 
     assert "test_whoever_has_switched_collection_off_finds_it_off_afterwards" in functions
     assert not gc.isenabled()
+
+
+def test_whoever_is_done_first_lets_nothing_be_collected_while_another_thread_looks() -> None:
+    came, may_go = threading.Event(), threading.Event()
+
+    def look() -> None:
+        with nothing_collected():
+            came.set()
+            may_go.wait(60)
+
+    def look_too() -> None:
+        with nothing_collected():
+            found.append(gc.isenabled())
+
+    found: list[bool] = []
+    threads = [threading.Thread(target=each) for each in (look, look_too)]
+    threads[0].start()
+    assert came.wait(60)
+    threads[1].start()
+    may_go.set()
+    for thread in threads:
+        thread.join(60)
+
+    assert found == [False] and gc.isenabled()

@@ -50,6 +50,14 @@ def test_numbers_that_json_has_no_words_for_are_texts(number: Any) -> None:
     assert isinstance(told[0], str) and json.dumps(told, allow_nan=False)
 
 
+def test_no_entry_takes_the_place_of_another_whose_key_has_the_same_text() -> None:
+    told, is_cut = plain_state({(0, 1): "a", (0, 2): "b", 1: "c", "1": "d", object(): "e", object(): "f"})
+
+    assert list(told.values()) == list("abcdef")
+    assert told["(0, 1)"] == "a" and told["(0, 2)"] == "b"
+    assert not is_cut
+
+
 def test_every_bound_is_kept_and_said() -> None:
     deep: Any = []
     for _ in range(DEPTH_MAX + 5):

@@ -70,6 +70,18 @@ def test_nodes_of_a_log_write_time_and_level_and_so_do_the_processes_they_start(
     assert chosen_line() == LOG_LINE and chosen_format() is None
 
 
+def test_a_formatter_of_a_users_own_is_none_of_ours(root: logging.Logger) -> None:
+    class Own(logging.Formatter):
+        def __init__(self) -> None:
+            """As some do, which call nobody else's."""
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(Own())
+    root.addHandler(handler)
+
+    assert chosen_line() == LINE and chosen_format() is None
+
+
 def test_another_format_is_refused() -> None:
     with pytest.raises(ConfigError, match="'text', 'json'"):
         LogChoice("INFO", "xml")

@@ -22,6 +22,10 @@ def test_what_a_terminal_would_obey_is_written_out() -> None:
     assert tame(f"{RETITLES}\r\x7f\x9b2J") == r"\x1b]0;owned\x07\x0d\x7f\x9b2J"
 
 
+def test_what_cannot_be_encoded_is_written_out_too() -> None:
+    assert tame("a\udc80b\U0001f600").encode() == "a\\udc80b\U0001f600".encode()
+
+
 def test_no_command_lets_a_terminal_obey_what_users_wrote() -> None:
     event = {"time": 0.0, "severity": "info", "kind": "actor.failed", "text": RETITLES, "seen_by": ["a"]}
     record = {"time": 0.0, "level": "INFO", "node": "a", "logger": "x", "message": RETITLES}

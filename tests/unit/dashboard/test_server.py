@@ -30,6 +30,23 @@ def cluster_with_actors() -> FakeCluster:
     return cluster
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data; boundary=b", b"no boundary"),
+        ("application/x-www-form-urlencoded; charset=none", b"token=%ff"),
+        ("application/x-www-form-urlencoded", b"token=\xff\xfe"),
+        ("application/x-www-form-urlencoded", b"&".join([b"token=x"] * 1000)),
+    ],
+)
+async def test_a_form_that_is_none_lets_nobody_in_and_is_no_bug(kind: str, body: bytes) -> None:
+    async with served(cluster_with_actors(), token=TOKEN) as (client, _):
+        async with client.post("/login", data=body, headers={"Content-Type": kind}) as response:
+            assert response.status in (400, 401)
+        async with client.get("/?token=%ff") as response:
+            assert response.status == 401
+
+
 async def test_the_token_in_the_address_becomes_a_session_and_is_not_kept_in_it() -> None:
     async with served(cluster_with_actors(), token=TOKEN) as (client, server):
         async with client.get("/", allow_redirects=False) as response:
