@@ -68,15 +68,19 @@ class Deadlines:
     def _fire(self) -> None:
         self._timer, self._due = None, math.inf
         heap, now = self._heap, self._loop.time() + RESOLUTION_S
-        while heap and (heap[0][0] <= now or heap[0][1] not in heap[0][3].pending):
-            _, number, timeout_s, peer, location = heappop(heap)
-            reply = peer.pending.pop(number, None)
-            if reply is not None:
-                reply.fail(CallTimeout(f"a call to {location}", timeout_s))
-        if heap:
-            self._arm(heap[0][0])
+        try:
+            while heap and (heap[0][0] <= now or heap[0][1] not in heap[0][3].pending):
+                _, number, timeout_s, peer, location = heappop(heap)
+                reply = peer.pending.pop(number, None)
+                if reply is not None:
+                    reply.fail(CallTimeout(f"a call to {location}", timeout_s))
+        finally:  # a call-back of users may have raised, and the other calls have nothing to do with that
+            if heap:
+                self._arm(heap[0][0])
 
     def _sweep(self) -> None:
-        self._heap = [each for each in self._heap if each[1] in each[3].pending]
-        heapify(self._heap)
-        self._sweep_at = 2 * len(self._heap) + SWEPT_MIN
+        heap = self._heap
+        # In place: it may be that `_fire` is at it, and a call-back of what has failed has made more calls.
+        heap[:] = [each for each in heap if each[1] in each[3].pending]
+        heapify(heap)
+        self._sweep_at = 2 * len(heap) + SWEPT_MIN

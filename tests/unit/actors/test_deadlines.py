@@ -132,6 +132,43 @@ def test_a_call_that_is_made_because_another_one_has_failed_has_its_deadline_too
     assert (first, second, calls.over()) == ([1], [1, 2], [1, 3, 2])
 
 
+def test_a_sweep_because_of_what_is_asked_when_a_call_fails_makes_no_deadline_late() -> None:
+    calls = Calls()
+    calls.ask(1, 1.0)
+    calls.ask(2, 50.0)
+
+    def ask_more() -> None:
+        for number in range(100, 100 + 2 * SWEPT_MIN):
+            calls.ask(number, 60.0)
+            calls.answer(number)
+        calls.ask(3, 2.0)
+
+    calls.replies[1].add_waiter(ask_more)
+    calls.loop.move_to(101.0)
+    calls.loop.move_to(103.0)
+
+    assert calls.over() == [1, 3]
+    calls.loop.move_to(150.0)
+    assert calls.over() == [1, 2, 3]
+
+
+def test_what_a_call_back_raises_leaves_the_other_calls_their_deadlines() -> None:
+    calls = Calls()
+    calls.ask(1, 1.0)
+    calls.ask(2, 1.0)
+    calls.ask(3, 2.0)
+
+    def fail() -> None:
+        raise LookupError("a mistake of a user's")
+
+    calls.replies[1].add_waiter(fail)
+    with pytest.raises(LookupError):
+        calls.loop.move_to(101.0)
+    calls.loop.move_to(102.0)
+
+    assert calls.over() == [1, 2, 3]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_in_any_order_exactly_those_fail_that_were_not_answered_in_time(seed: int) -> None:
     rng = random.Random(seed)
