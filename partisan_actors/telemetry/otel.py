@@ -184,8 +184,9 @@ class Exporting:
             kept += count
             if self._exporter is not None:
                 room = min(count, max(0, recorder.records_max - (self._came - self._left)))
-                self._waiting.append(taken[: room * FIELDS])
-                self._came += room
+                if room:  # where nothing is taken any more, not even empty lists may pile up
+                    self._waiting.append(taken[: room * FIELDS])
+                    self._came += room
                 recorder.dropped += count - room
             self._recent.add_flat(taken)
             if count == SLICE_KEPT:
