@@ -17,7 +17,7 @@ from partisan_actors.errors import PartisanError
 from partisan_actors.ids import NodeId
 from partisan_actors.telemetry.context import CONTEXT_BYTES, SAMPLED
 from partisan_actors.telemetry.meters import NEVER_QUICK, Meter
-from partisan_actors.telemetry.quick_records import ServedSite, context_of
+from partisan_actors.telemetry.quick_records import ServedSite, context_of, has_ids
 from partisan_actors.telemetry.roots import SPAN_ID_BITS
 from partisan_actors.wire.channels import CALLS
 from partisan_actors.wire.codec import pack
@@ -85,6 +85,7 @@ class TakingTraced(Refusing):
             or len(wire) != CONTEXT_BYTES  # and what else `is_quick_wire` asks
             or wire[0]
             or not wire[-1] & SAMPLED
+            or not ((wire[1] and wire[17]) or has_ids(wire))
         ):
             self.deliver(peer, m[1], name, m[5:], None, {"tc": wire})
             return

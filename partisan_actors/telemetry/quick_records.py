@@ -29,6 +29,7 @@ __all__ = [
     "context_of",
     "entries_of",
     "flat",
+    "has_ids",
     "in_full",
     "is_quick_wire",
 ]
@@ -86,6 +87,11 @@ def is_quick_wire(wire: bytes) -> bool:
     return len(wire) == CONTEXT_BYTES and wire[-1] & SAMPLED != 0 and not wire[0]
 
 
+def has_ids(wire: bytes) -> bool:
+    """Whether a quick `wire` names a trace and a span: one of zeros is none, and nothing may become part of it."""
+    return any(wire[1:17]) and any(wire[17:25])
+
+
 def context_of(wire: bytes, own_span_id: int = 0) -> TraceContext:
     """The context in a quick `wire`; with `own_span_id` that of a child of it."""
     trace_id, span_id, flags = int.from_bytes(wire[1:17]), int.from_bytes(wire[17:25]), wire[25]
@@ -106,7 +112,7 @@ def entries_of(records: Flat, newest_first: bool = False) -> Iterator[Entry]:
         site, what, *rest = records[start : start + FIELDS]
         if site is None:
             yield what
-        elif any(what[1:17]) and any(what[17:25]):
+        elif has_ids(what):
             yield QuickEntry(site, what, *rest)
 
 

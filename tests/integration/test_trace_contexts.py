@@ -111,6 +111,9 @@ class Till:
     async def fail(self) -> None:
         raise ValueError("no")
 
+    async def refuse(self, number: Any) -> None:
+        raise ValueError(number)
+
 
 # One for each way in which an item travels: inside the envelope, as a pickle in it, and beside it.
 ITEMS = (7, "text", {"key": (1, 2)}, bytes(100_000), ["x" * 100_000])
@@ -694,13 +697,13 @@ DUBIOUS = {
 }
 
 
-async def sent_raw(till: Any, kind: Kind, extras: Any) -> Any:
-    """The answer to ``till.count(7)`` in a message with these extras, as another program may write it."""
+async def sent_raw(till: Any, kind: Kind, extras: Any, method: str = "count") -> Any:
+    """The answer to ``till.count(7)``, or another method, in a message with these extras, as others may write it."""
     location = till._location
     system, number = till._system, till._system.outbound.next_number()
     reply: Reply[Any] = Reply(system.loop)
     location.peer.pending[number] = reply
-    head = [kind, number, location.key, "count", extras]
+    head = [kind, number, location.key, method, extras]
     payload = encode_call((7,), {}, "arguments").body
     location.peer.calls.send(pack([*head, 7] if kind == Kind.CALL_META else [*head, payload]))
     return await asyncio.wait_for(reply, 60)
@@ -729,3 +732,19 @@ async def test_a_context_that_makes_no_sense_costs_the_context_and_never_the_cal
         assert len(dubious) >= len(DUBIOUS) * many
         assert {span["parent_id"] for span in dubious} == {f"{1 << 50:016x}"}
         assert all(len(span["trace_state"]) <= TRACE_STATE_CHARS_MAX for span in spans)
+
+
+@pytest.mark.parametrize("wire", ["without a trace", "without a span", "of nothing but zeros"])
+async def test_a_call_that_fails_in_a_context_without_ids_has_a_span_of_its_own_or_none(wire: str) -> None:
+    async with traced(traces_per_second=None) as (recorded, _, ledger):
+        till = Till.options(placement=pa.NodeAffinity("b")).remote(ledger)
+        assert await till.count.remote(1) == 1
+
+        for _ in range(60):  # most go the short way
+            with pytest.raises(pa.TaskFailed):
+                await sent_raw(till, Kind.CALL_META, MALFORMED[wire], "refuse")
+        assert await till.count.remote(2) == 2
+
+        spans = [span for span in recorded.spans() if span["name"].startswith("Till/")]
+        assert all(int(span["trace_id"], 16) and int(span["span_id"], 16) for span in spans)
+        assert not [span for span in spans if span["parent_id"] is not None and not int(span["parent_id"], 16)]
