@@ -116,9 +116,7 @@ class Guardian:
             except NodeDown as error:  # that happens, most of all when a program ends; the others guard it
                 logger.info("node %s could not be made a guardian of %s: %s", node, spec, error)
             except PartisanError as error:
-                # One that goes down now is as one that goes down next; when a cluster ends, many do.
-                level = logging.INFO if isinstance(error, NodeDown) else logging.WARNING
-                logger.log(level, "node %s could not be made a guardian of %s: %s", node, spec, error)
+                logger.warning("node %s could not be made a guardian of %s: %s", node, spec, error)
 
     async def keep(
         self, peer: Peer, spec: ActorSpec, host: NodeId, guardians: tuple[NodeId, ...], blob: bytes | None
