@@ -150,7 +150,7 @@ def encode_code(code: Any, what: str) -> bytes:
     """A class or function as bytes: by reference when it can be imported, else by value."""
     try:
         return dump_by_value(code)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         path, why = _culprit(code, error)
         raise SerializationError(what, path, why) from error
 

@@ -206,3 +206,15 @@ def test_an_error_of_users_that_unpickling_meets_is_left_as_it_is() -> None:
         decode(pickle.dumps(Breaks()))
 
     assert not hasattr(raised.value, "__notes__")
+
+
+def test_code_that_ends_the_program_when_it_is_pickled_is_refused_as_what_cannot_be() -> None:
+    class Ends:
+        def __reduce__(self) -> Any:
+            raise SystemExit(3)
+
+    class Local:
+        held = Ends()
+
+    with pytest.raises(SerializationError, match="SystemExit"):
+        encode_code(Local, "the class Local")
