@@ -26,7 +26,7 @@ export function fill(element, ...children) {
 }
 
 // The same, for what is drawn every few seconds: a child that has not changed stays, with the focus and the text that
-// somebody has marked in it. What is not to be seen, such as a listener's row, has to follow from what is.
+// somebody has marked in it, and its listeners. What these need, such as a row, has to be in an attribute: `data-...`.
 export function refill(element, ...children) {
   const made = flat(children).map((each) => (each instanceof Node ? each : document.createTextNode(each)));
   const before = [...element.childNodes];

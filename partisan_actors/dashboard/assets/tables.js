@@ -80,7 +80,7 @@ export class ServerTable {
     if (answer.rows.length) refill(this.body, answer.rows.map((row) => this.line(row)));
     else refill(this.body, h("tr", {}, h("td", { colSpan: this.columns.length, className: "empty" }, isChosen && !answer.total ? `No ${this.noun} is like that.` : this.empty)));
     const last = answer.offset + answer.rows.length;
-    const turn = (label, offset, isOff) => h("button", { type: "button", disabled: isOff, onclick: () => { this.change({ offset }); this.element.scrollIntoView({ block: "nearest" }); } }, label);
+    const turn = (label, offset, isOff) => h("button", { type: "button", "data-offset": offset, disabled: isOff, onclick: () => { this.change({ offset }); this.element.scrollIntoView({ block: "nearest" }); } }, label);
     const pages = [turn("Previous", Math.max(0, answer.offset - LIMIT), !answer.offset), turn("Next", last, last >= answer.total), `${answer.offset + 1} to ${last} of ${answer.total}`];
     refill(this.pager, answer.total > LIMIT || answer.offset ? pages : []);
   }
@@ -94,7 +94,7 @@ export class ServerTable {
     const target = this.open?.(row);
     if (!target) return h("tr", {}, cells);
     const go = () => { location.hash = target; };
-    return h("tr", { className: "link", tabIndex: 0, onclick: (event) => { if (!event.target.closest("a, button") && !String(getSelection())) go(); }, onkeydown: (event) => { if (event.key === "Enter" && event.target.tagName === "TR") go(); } }, cells);
+    return h("tr", { className: "link", "data-target": target, tabIndex: 0, onclick: (event) => { if (!event.target.closest("a, button") && !String(getSelection())) go(); }, onkeydown: (event) => { if (event.key === "Enter" && event.target.tagName === "TR") go(); } }, cells);
   }
 }
 

@@ -87,7 +87,7 @@ export function traceView(id) {
     const nodes = [...new Set(spans.map((span) => nodeOf(span)))];
     const ticks = h("span", { className: "ticks", "aria-hidden": "true" }, [0, 0.25, 0.5, 0.75, 1].map((part) => h("span", { style: { left: `${100 * part}%` } }, part ? seconds((part * length) / 1e9) : "0")));
     refill(lanes, h("span", { className: "soft" }, "Span"), ticks, h("span", { className: "time soft" }, "Took"), inOrder(spans).map(([span, depth]) => {
-      const name = h("button", { type: "button", className: `name ${span.span_id === selected ? "on" : ""}`, style: { paddingLeft: `${8 + depth * 15}px` }, title: `${span.name} on ${nodeOf(span)}`, "aria-pressed": String(span.span_id === selected), onclick: () => { selected = span.span_id; draw({ spans, summary }); } },
+      const name = h("button", { type: "button", className: `name ${span.span_id === selected ? "on" : ""}`, style: { paddingLeft: `${8 + depth * 15}px` }, title: `${span.name} on ${nodeOf(span)}`, "aria-pressed": String(span.span_id === selected), "data-span": span.span_id, onclick: () => { selected = span.span_id; draw({ spans, summary }); } },
         span.status === "error" ? h("span", { className: "bad", title: "failed" }, "\u2715 ") : null, span.name, h("span", { className: "faint" }, ` ${nodeOf(span)}`));
       const left = (100 * (span.start_ns - summary.start_ns)) / length;
       const width = Math.min(100 - left, (100 * (span.end_ns - span.start_ns)) / length);
