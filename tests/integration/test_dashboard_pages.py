@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -170,6 +171,27 @@ def test_tables_are_sorted_filtered_and_paged_and_the_address_keeps_it(page: Any
 
     page.get_by_text("1 actor", exact=True).wait_for()
     assert page.locator("#filter").input_value() == "counter-1"
+
+
+def test_every_page_of_a_long_table_is_reached_forwards_and_backwards(page: Any, site: Site) -> None:
+    known: list[Any] = []
+
+    def long(route: Any) -> None:
+        asked = parse_qs(urlsplit(route.request.url).query)
+        offset, limit = int(asked.get("offset", ["0"])[0]), int(asked["limit"][0])
+        answer = route.fetch().json()
+        known.extend(answer["rows"][:1])  # of the first page; beyond it there are none
+        rows = [{**known[0], "name": f"long-{number}"} for number in range(offset, min(offset + limit, 350))]
+        route.fulfill(json={**answer, "total": 350, "offset": offset, "rows": rows})
+
+    page.route("**/api/v1/actors?*", long)
+    go(page, site, "actors")
+
+    for button, shown in (("Next", 100), ("Next", 200), ("Next", 300), ("Previous", 200), ("Previous", 100)):
+        page.get_by_role("button", name=button, exact=True).click()
+        page.get_by_text(f"{shown + 1} to {min(shown + 100, 350)} of 350").wait_for()
+        page.get_by_role("cell", name=f"long-{shown}", exact=True).wait_for()
+    page.unroute_all(behavior="wait")
 
 
 def test_the_map_shows_nodes_links_and_who_joins_and_goes(page: Any, site: Site) -> None:
