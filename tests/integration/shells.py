@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from partisan_actors.node.rundir import running_clusters
 from tests.integration.programs import ROOT, Program, Programs
 
-__all__ = ["Shells"]
+__all__ = ["Shells", "node_with_script"]
 
 STARTED = "is up at"
 
@@ -86,6 +88,19 @@ class Shells:
         result = self.partisan(*arguments, "--json")
         assert result.returncode == 0, result.stderr
         return json.loads(result.stdout)
+
+
+@contextmanager
+def node_with_script(folder: Path, source: str, *arguments: str) -> Iterator[Shells]:
+    """A node named `first`, started with these arguments, and a script beside it that has said that it is ready."""
+    with Programs(folder) as programs:
+        shells = Shells(programs, folder)
+        try:
+            _, address = shells.start("--name", "first", *arguments)
+            shells.script(source, address).wait_for("ready")
+            yield shells
+        finally:
+            shells.end()
 
 
 def _read(terminal: int) -> bytes:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.programs import Program, Programs, wait_until
-from tests.integration.shells import Shells
+from tests.integration.programs import Programs, wait_until
+from tests.integration.shells import Shells, node_with_script
 
 pytestmark = pytest.mark.slow
 
@@ -40,16 +40,8 @@ SCRIPT = """
 @pytest.fixture(scope="module")
 def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shells]:
     """A node, and a script whose actors are on it."""
-    folder = tmp_path_factory.mktemp("shells")
-    with Programs(folder) as programs:
-        shells = Shells(programs, folder)
-        try:
-            _, address = shells.start("--name", "first", "--tracing")
-            script: Program = shells.script(SCRIPT, address)
-            script.wait_for("ready")
-            yield shells
-        finally:
-            shells.end()
+    with node_with_script(tmp_path_factory.mktemp("shells"), SCRIPT, "--tracing") as shells:
+        yield shells
 
 
 def listed(shells: Shells, *arguments: str) -> list[dict[str, Any]]:

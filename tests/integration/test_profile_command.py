@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.programs import Programs, wait_until
-from tests.integration.shells import Shells
+from tests.integration.programs import wait_until
+from tests.integration.shells import Shells, node_with_script
 
 pytestmark = pytest.mark.slow
 
@@ -49,15 +49,8 @@ SCRIPT = """
 @pytest.fixture(scope="module")
 def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shells]:
     """A node, and a script whose actors are on it."""
-    folder = tmp_path_factory.mktemp("shells")
-    with Programs(folder) as programs:
-        shells = Shells(programs, folder)
-        try:
-            _, address = shells.start("--name", "first", "--resource", "num_cpus=4")
-            shells.script(SCRIPT, address).wait_for("ready")
-            yield shells
-        finally:
-            shells.end()
+    with node_with_script(tmp_path_factory.mktemp("shells"), SCRIPT, "--resource", "num_cpus=4") as shells:
+        yield shells
 
 
 def test_the_functions_of_an_actor_that_computes_are_listed(shells: Shells) -> None:

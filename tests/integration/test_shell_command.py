@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.programs import Programs
-from tests.integration.shells import Shells
+from tests.integration.shells import Shells, node_with_script
 
 pytestmark = pytest.mark.slow
 
@@ -35,15 +34,8 @@ SCRIPT = """
 @pytest.fixture(scope="module")
 def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shells]:
     """A node, and a script whose actor is on it."""
-    folder = tmp_path_factory.mktemp("shells")
-    with Programs(folder) as programs:
-        shells = Shells(programs, folder)
-        try:
-            _, address = shells.start("--name", "first")
-            shells.script(SCRIPT, address).wait_for("ready")
-            yield shells
-        finally:
-            shells.end()
+    with node_with_script(tmp_path_factory.mktemp("shells"), SCRIPT) as shells:
+        yield shells
 
 
 def test_a_program_calls_actors_asks_nodes_and_runs_commands(shells: Shells) -> None:

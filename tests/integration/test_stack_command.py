@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.programs import Programs, wait_until
-from tests.integration.shells import Shells
+from tests.integration.shells import Shells, node_with_script
 
 SCRIPT = """
     import asyncio, sys, threading
@@ -56,12 +56,7 @@ STUCK = """
 @pytest.fixture(scope="module")
 def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shells]:
     """A node, and a script whose actors are on it, and wait."""
-    folder = tmp_path_factory.mktemp("shells")
-    with Programs(folder) as programs:
-        shells = Shells(programs, folder)
-        _, address = shells.start("--name", "first", "--resource", "num_cpus=4")
-        script = shells.script(SCRIPT, address)
-        script.wait_for("ready")
+    with node_with_script(tmp_path_factory.mktemp("shells"), SCRIPT, "--resource", "num_cpus=4") as shells:
         wait_until(
             lambda: shells.facts("stack", "blocking")["threads"] and shells.facts("stack", "waiting")["coroutines"],
             "what runs is seen",
